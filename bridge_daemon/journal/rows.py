@@ -1,0 +1,68 @@
+"""A job as a row of the journal, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from bridge_daemon.job import Charge, Job, Parameters, Problem, Publication, State, Take
+from bridge_daemon.request import Place, Source
+
+_PLAIN = {field.name for field in fields(Job)} - {
+    "state",
+    "charge",
+    "parameters",
+    "place",
+    "source",
+    "publication",
+    "take",
+    "notes",
+    "problem",
+}
+
+
+def _data(value: Any) -> Any:
+    """Return a dataclass as plain data, None as None."""
+    return None if value is None else asdict(value)
+
+
+#: How each field that is no plain column value is written.
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "state": str,
+    "charge": str,
+    "parameters": _data,
+    "place": lambda place: place.as_dict(),
+    "source": lambda source: source.as_dict() if source else None,
+    "publication": _data,
+    "take": _data,
+    "notes": list,
+    "problem": _data,
+}
+
+
+def to_row(values: dict[str, Any]) -> dict[str, Any]:
+    """Return fields of a Job as column values."""
+    row = {name: _WRITERS[name](value) if name in _WRITERS else value for name, value in values.items()}
+    if "parameters" in values:
+        row["prompt"] = values["parameters"].prompt  # a column of its own, to be searched
+    return row
+
+
+def from_row(row: RowMapping) -> Job:
+    """Return the Job of a row."""
+    plain = {name: row[name] for name in _PLAIN}
+    return Job(
+        **plain,
+        state=State(row["state"]),
+        charge=Charge(row["charge"]),
+        parameters=Parameters(**row["parameters"]),
+        place=Place.model_validate(row["place"]),
+        source=Source.model_validate(row["source"]) if row["source"] else None,
+        publication=Publication(**row["publication"]) if row["publication"] else None,
+        take=Take(**row["take"]) if row["take"] else None,
+        notes=tuple(row["notes"]),
+        problem=Problem(**row["problem"]) if row["problem"] else None,
+    )

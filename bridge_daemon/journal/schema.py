@@ -1,0 +1,104 @@
+"""The version of the journal: made, brought up to date on a copy first, or left alone when it is newer than we are."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from bridge_daemon.errors import JournalUnusable
+from bridge_daemon.failpoints import failpoint
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The revision that this code writes; a test holds it against the newest migration.
+HEAD = "0001"
+
+
+def revision(path: Path) -> str | None:
+    """Return the revision of the journal at ``path``: None for one that has to be made.
+
+    Raises JournalUnusable where the file is there and is no healthy database.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("quick_check found damage")
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return None if row is None else str(row[0])
+    except sqlite3.DatabaseError as error:
+        raise JournalUnusable(
+            f"The journal {path} is damaged ({error}). Nothing was sent and nothing was spent.",
+            next="Keep the file: it knows what was paid. Put back a copy, or move it away to start with an empty one.",
+        ) from error
+
+
+def known_revisions() -> list[str]:
+    """Return every revision that this code has a migration for, oldest first."""
+    from alembic.script import ScriptDirectory
+
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def is_newer(found: str | None) -> bool:
+    """Tell whether a journal's revision is one that this code does not know."""
+    return found is not None and found != HEAD and found not in known_revisions()
+
+
+def refuse_newer(path: Path, found: str | None) -> None:
+    """Raise JournalUnusable for a journal written by a newer version."""
+    if is_newer(found):
+        raise JournalUnusable(
+            f"The journal {path} was written by a newer daw-bridge (revision {found}, this one knows {HEAD}). "
+            "Nothing was sent and nothing was changed."
+        )
+
+
+@contextmanager
+def backup(path: Path, found: str | None) -> Iterator[None]:
+    """Keep a copy of the journal beside it while it is changed, and put it back where that fails."""
+    if found is None:
+        yield
+        return
+    copy = path.with_name(f"{path.name}.before-{found}")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy2(path, copy)
+    try:
+        yield
+    except BaseException:
+        shutil.copy2(copy, path)
+        raise
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing."""
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    failpoint("journal.migrate.begin")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    command.upgrade(config, "head")
+    failpoint("journal.migrate.commit")
+    connection.exec_driver_sql("COMMIT")
+    failpoint("journal.migrate.committed")
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "bridge_daemon:journal/migrations")
+    config.set_main_option("path_separator", "os")
+    return config

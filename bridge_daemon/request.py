@@ -1,0 +1,155 @@
+"""A request: what somebody asked for. One versioned object, all its parameters inside, JSON both ways.
+
+Types and shapes are checked here. Ranges that depend on the model, limits and files are checked by ``admit``, which
+collects the faults of both, so that a person sees all of them at once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bridge_daemon.errors import Fault
+
+VERSION = 1
+CLIENT_PATTERN = r"^[a-z0-9-]{1,40}$"
+#: Longest prompt that is taken; the service documents none, the model's maker this one.
+MAX_PROMPT = 10_000
+
+
+def _uuid(value: str) -> str:
+    return str(uuid.UUID(value))
+
+
+def _trimmed(value: str) -> str:
+    return value.strip()
+
+
+def _whole(value: Any) -> Any:
+    # scripting languages write 50 as 50.0
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+RequestId = Annotated[str, Field(max_length=64), AfterValidator(_uuid)]
+Name = Annotated[str, Field(max_length=200)]
+PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class _Frozen(BaseModel):
+    # strict: "yes" is no boolean and "3" no number; an intake whose wire has only text converts before it gets here
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was given, without what was left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Source(_Frozen):
+    """A region of an audio file on this machine. Without start and end: all of it."""
+
+    path: PathText
+    start: Annotated[float, Field(ge=0)] | None = None  # s
+    end: Annotated[float, Field(gt=0)] | None = None  # s
+
+
+class Place(_Frozen):
+    """Where the take belongs."""
+
+    project: Name | None = None
+    project_id: Name | None = None
+    track: Name | None = None
+    target: Literal["arrangement", "session"] | None = None
+    slot: Annotated[Whole, Field(ge=0, le=100_000)] | None = None
+    launch: Literal["none", "quantized"] | None = None
+    position: Annotated[float, Field(ge=-86_400, le=864_000)] | None = None  # s
+    beats: Annotated[float, Field(ge=-1e6, le=1e8)] | None = None
+    length: Annotated[float, Field(gt=0, le=86_400)] | None = None  # s
+    time_offset: Annotated[float, Field(ge=-864_000, le=864_000)] | None = None  # s, the project's start
+    folder: PathText | None = None
+    tempo: Annotated[float, Field(gt=0, le=2000)] | None = None
+    time_signature: Annotated[str, Field(pattern=r"^\d{1,3}/\d{1,3}$")] | None = None
+    sample_rate: Annotated[Whole, Field(ge=8_000, le=384_000)] | None = None
+    token: Annotated[str, Field(max_length=4096)] | None = None  # opaque to us
+
+
+class Request(_Frozen):
+    """One press, one pad, one render."""
+
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = 1
+    id: RequestId
+    client: Annotated[str, Field(pattern=CLIENT_PATTERN)] | None = None
+    action: Literal["generate", "transform"] | None = None  # None: the preset says
+    prompt: Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_trimmed)] | None = None
+    preset: Name | None = None
+    model: Name | None = None
+    duration: float | None = None  # s
+    steps: Whole | None = None
+    cfg_scale: float | None = None
+    strength: float | None = None
+    seed: Whole | None = None
+    variations: Whole | None = None
+    source: Source | None = None
+    place: Place = Place()
+    confirm_usd: Annotated[float, Field(ge=0)] | None = None
+    again: bool = False
+    valid_for: Annotated[float, Field(gt=0, le=7 * 86_400)] | None = None  # s
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was given, without what was left out."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+#: What a preset may hold: any parameter of a request, and an action.
+PARAMETERS = ("prompt", "model", "duration", "steps", "cfg_scale", "strength", "seed", "variations", "valid_for")
+
+
+def parse(data: Mapping[str, Any]) -> tuple[Request | None, dict[str, Any], list[Fault]]:
+    """Read a request from plain data.
+
+    Returns the request (None when it has faults), the fields that are right by themselves, for the checks that can
+    still be made, and every fault found.
+    """
+    try:
+        request = Request.model_validate(dict(data))
+    except ValidationError as error:
+        faults = [_fault(part, data) for part in error.errors()]
+        wrong = {fault.field.partition(".")[0] for fault in faults}
+        return None, {key: value for key, value in data.items() if key not in wrong}, faults
+    return request, request.as_dict(), []
+
+
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a key of a request",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "finite_number": "must be a finite number",
+}
+
+
+def _fault(part: Any, data: Mapping[str, Any]) -> Fault:
+    """Turn one of pydantic's errors into the field, its value and what is allowed."""
+    path = [str(step) for step in part["loc"]]
+    kind, context = part["type"], part.get("ctx", {})
+    if kind == "missing":
+        value: Any = None
+    else:
+        value = part["input"]
+    if path == ["id"] and kind != "missing":
+        allowed = "must be a UUID, made new for each press"
+    elif path == ["client"] and kind == "string_pattern_mismatch":
+        allowed = "1 to 40 of a-z, 0-9 and -"
+    elif path == ["version"]:
+        allowed = f"must be {VERSION}; this daemon speaks no other version"
+    elif kind == "literal_error":
+        allowed = f"must be one of {context.get('expected')}"
+    else:
+        allowed = _WORDS.get(kind, part["msg"][0].lower() + part["msg"][1:])
+    return Fault(".".join(path), value, allowed)

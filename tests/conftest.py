@@ -1,0 +1,62 @@
+"""Shared by all tests: missing programs are named, and nothing may be left running behind a test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+#: Threads that live as long as the process does, by the start of their names.
+LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose system program is missing, with the one thing to do; under CI that is a failure."""
+    for mark in item.iter_markers("needs"):
+        program, package = mark.args
+        if shutil.which(program) is None:
+            sentence = f"needs the program {program}: install the package {package}"
+            if os.environ.get("CI"):
+                pytest.fail(sentence)
+            pytest.skip(sentence)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Fail a test that leaves a thread of its own running."""
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in set(threading.enumerate()) - before if not t.name.startswith(LASTING_THREADS)]
+    for thread in left:
+        thread.join(2)
+    left = [t for t in left if t.is_alive()]
+    assert not left, f"threads left behind: {left}"
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_task_left() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running on its event loop."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(20):  # closed connections finish in the next turns of the loop
+        left = [t for t in asyncio.all_tasks() - before if t is not asyncio.current_task()]
+        if not left:
+            return
+        await asyncio.sleep(0.01)
+    assert not left, f"tasks left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads the settings, the key or the keyring of the person who runs it."""
+    for name in list(os.environ):
+        if name.startswith("DAW_BRIDGE_") or name == "EMPIRIOLABS_API_KEY":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path / "home"))
