@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 class Times:
@@ -19,4 +19,12 @@ class Times:
 
     def day(self) -> str:
         """Return the local day as YYYY-MM-DD: limits are for days as the person lives them."""
-        return datetime.fromtimestamp(self.now()).astimezone().strftime("%Y-%m-%d")
+        return self.day_of(self.now())
+
+    def day_of(self, when: float) -> str:
+        """Return the local day, YYYY-MM-DD, of a time in seconds since the epoch."""
+        return self.local(when).strftime("%Y-%m-%d")
+
+    def local(self, when: float) -> datetime:
+        """Return a time in seconds since the epoch as local date and time."""
+        return datetime.fromtimestamp(when, UTC).astimezone()

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from bridge_daemon.errors import NotFound, WrongState
-from bridge_daemon.job import MOVES, RESERVED, Charge, Job, Problem, State
+from bridge_daemon.job import MOVES, RESERVED, TERMINAL, Charge, Job, Problem, State
 from bridge_daemon.journal.rows import from_row, to_row
 from bridge_daemon.journal.tables import events, facts, jobs, requests
 from bridge_daemon.times import Times
@@ -36,10 +35,6 @@ class Accepted:
     body: dict[str, Any]
     answer: dict[str, Any]
     created_at: float
-
-
-class RemoteIdTaken(Exception):
-    """The service gave this id to another job already."""
 
 
 class Transaction:
@@ -151,6 +146,14 @@ class Transaction:
             query = query.where(jobs.c.seq < before)
         return [from_row(row) for row in self._connection.execute(query).mappings()]
 
+    def with_problems(self, *, limit: int) -> list[Job]:
+        """Return the newest jobs that a person should look at: unknown, held, or on their way with a problem."""
+        open_ended = jobs.c.state.not_in([str(state) for state in TERMINAL])
+        waiting = jobs.c.state.in_([str(State.UNKNOWN), str(State.HELD)])
+        query = select(jobs).where(or_(waiting, and_(open_ended, jobs.c.problem.is_not(None))))
+        query = query.order_by(jobs.c.seq.desc()).limit(limit)
+        return [from_row(row) for row in self._connection.execute(query).mappings()]
+
     def count(self) -> dict[str, int]:
         """Return how many jobs are in each state."""
         query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
@@ -170,6 +173,11 @@ class Transaction:
             .limit(limit)
         )
         return [value for value in self._connection.execute(query).scalars() if value > 0]
+
+    def remote_id_taken(self, base_url: str, remote_id: str) -> bool:
+        """Tell whether the service gave this id to another job before."""
+        query = select(func.count()).where(jobs.c.base_url == base_url, jobs.c.remote_id == remote_id)
+        return bool(self._connection.execute(query).scalar_one())
 
     def move(
         self,
@@ -207,12 +215,7 @@ class Transaction:
     def _update(self, job: Job, *, event_kind: str | None, event: dict[str, Any], **changes: Any) -> Job:
         values = to_row(changes | {"updated_at": self._times.now()})
         guard = and_(jobs.c.job == job.job, jobs.c.state == str(job.state))
-        try:
-            done = self._connection.execute(update(jobs).where(guard).values(**values))
-        except IntegrityError as error:
-            if "remote_id" in changes:
-                raise RemoteIdTaken(str(changes["remote_id"])) from error
-            raise
+        done = self._connection.execute(update(jobs).where(guard).values(**values))
         if done.rowcount != 1:
             raise WrongState(f"The job {job.job} is not {job.state} any more.", charge=job.charge)
         if event_kind is not None:

@@ -1,0 +1,265 @@
+"""Admit: the one way by which a request becomes jobs. Checks everything before anything can cost.
+
+Order matters: an id that was accepted before gets its first answer whatever has changed since; every fault of the
+request is told at once; and the money is checked last, under the journal's write lock, where two presses cannot both
+pass a limit that has room for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge_daemon.audio.region import check_region
+from bridge_daemon.engine.choice import Choice, Engines
+from bridge_daemon.errors import (
+    DoublePress,
+    Fault,
+    IdReused,
+    InvalidRequest,
+    LimitReached,
+    Paused,
+    PriceChanged,
+    PriceQuestion,
+)
+from bridge_daemon.job import MICRO, Charge, Job, Parameters, State
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.models import Model
+from bridge_daemon.parameters import Asked, fill, lengths, parameters
+from bridge_daemon.prices import price_facts
+from bridge_daemon.publish.publisher import Publishers
+from bridge_daemon.request import Request, parse
+from bridge_daemon.roots import Roots
+from bridge_daemon.settings import Settings
+from bridge_daemon.times import Times
+
+#: The same press again within these seconds, under another id, is taken for a mistake.
+DOUBLE_PRESS = 10.0
+#: What does not make a press another press.
+_NOT_FINGERPRINT = {"id", "version", "confirm_usd", "again", "valid_for", "place"}
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A request that may be admitted, but for the money."""
+
+    request: Request
+    asked: Asked
+    engine: Choice
+    variations: list[Parameters]
+    notes: tuple[str, ...]
+
+
+class Admit:
+    """The door between what is asked and what may cost."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        settings: Callable[[], Settings],
+        engines: Engines,
+        publishers: Publishers,
+        roots: Callable[[], Roots],
+        times: Times,
+    ) -> None:
+        """Nothing is kept between two requests."""
+        self._journal = journal
+        self._settings = settings
+        self._engines = engines
+        self._publishers = publishers
+        self._roots = roots
+        self._times = times
+
+    async def admit(self, data: Mapping[str, Any], *, retry_of: str | None = None) -> tuple[dict[str, Any], bool]:
+        """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
+
+        Raises a Refusal; then nothing was written and nothing is spent.
+        """
+        request, right, faults = parse(data)
+        body_hash = hash_of(data)
+        if "id" in right and not any(fault.field == "id" for fault in faults):
+            before = await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
+            if before is not None:
+                return before, True
+        asked, more = fill(right, self._settings())
+        faults += [fault for fault in more if fault.field not in {f.field for f in faults}]
+        if request is None or asked is None:
+            raise InvalidRequest(faults)
+        plan = await self._plan(request, asked)
+        # a person who retries has looked: that is no double press
+        fingerprint = _fingerprint(data) if retry_of is None else hash_of({"retry": request.id})
+        answer, again = await self._journal.write(
+            "admit", lambda tx: self._accept(tx, plan, data, body_hash, fingerprint, retry_of)
+        )
+        return answer, again
+
+    async def _plan(self, request: Request, asked: Asked) -> _Plan:
+        """Check what needs files and the engine. Raises a Refusal."""
+        engine = await self._engines.current()
+        source_seconds, notes = None, []
+        if request.place.folder is not None:
+            await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
+        if asked.action == "transform" and request.source is not None:
+            self._publishers.choose(engine)
+            path = await asyncio.to_thread(self._roots().check, request.source.path)
+            region = await asyncio.to_thread(
+                check_region, path, request.source.start, request.source.end, longest=asked.model.source_longest
+            )
+            source_seconds = region.seconds
+        elif request.strength is not None:
+            notes.append("strength counts for transforms only")
+        duration, cut, faults = lengths(request, asked, source_seconds)
+        if faults:
+            raise InvalidRequest(faults)
+        duration = duration or self._settings().defaults.duration
+        if cut is not None:
+            notes.append(f"the take is cut back to {cut:g} s")
+        return _Plan(request, asked, engine, parameters(request, asked, duration, cut), tuple(notes))
+
+    def _accept(
+        self,
+        tx: Transaction,
+        plan: _Plan,
+        data: Mapping[str, Any],
+        body_hash: str,
+        fingerprint: str,
+        retry_of: str | None,
+    ) -> tuple[dict[str, Any], bool]:
+        """Check the money and write the jobs, in one transaction."""
+        request, settings, now = plan.request, self._settings(), self._times.now()
+        before = repeated(tx, request.id, body_hash)
+        if before is not None:
+            return before, True
+        check_pause(tx)
+        price = price_now(tx, plan.engine, plan.asked.model, plan.asked.steps)
+        total = price * len(plan.variations)
+        check_price_question(total, settings.spend.confirm_above_micro, request.confirm_usd)
+        pressed = tx.pressed_at(fingerprint, since=now - DOUBLE_PRESS, until=now + DOUBLE_PRESS)
+        if pressed is not None and not request.again:
+            raise DoublePress(
+                f"The same request was accepted {max(0.0, now - pressed):.1f} s ago. Nothing was sent for this one."
+            )
+        check_limits(tx, total, settings)
+        new = _jobs(plan, price, now, retry_of)
+        answer = {"id": request.id, "jobs": [job.job for job in new], "usd": total / MICRO}
+        tx.add_request(
+            request.id,
+            kind="request",
+            client=request.client,
+            body_hash=body_hash,
+            fingerprint=fingerprint,
+            body=dict(data),
+            answer=answer,
+        )
+        tx.add_jobs(new)
+        return answer, False
+
+
+def repeated(tx: Transaction, request_id: str, body_hash: str) -> dict[str, Any] | None:
+    """Return what an accepted id was answered, None for a new one. Raises IdReused for another body."""
+    before = tx.accepted(request_id)
+    if before is None:
+        return None
+    if before.body_hash != body_hash:
+        raise IdReused(f"The id {request_id} was accepted before with another body. Nothing was sent for this one.")
+    return before.answer
+
+
+def check_pause(tx: Transaction) -> None:
+    """Raise Paused while sending is paused."""
+    pause = tx.fact("pause")
+    if pause is not None:
+        raise Paused(f"Sending is paused: {pause['text']}. Nothing was sent.")
+
+
+def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) -> int:
+    """Return the price of one generation in micro-dollars. Raises PriceChanged where it is dearer than agreed."""
+    if not engine.paid:
+        return 0
+    facts = price_facts(tx, engine.base_url, model)
+    if facts.dearer:
+        raise PriceChanged(
+            f"{model.title} now costs ${facts.seen_price(steps) / MICRO:.2f} a generation at the service; "
+            f"${facts.price(steps) / MICRO:.2f} was agreed. Nothing was sent."
+        )
+    return facts.price(steps)
+
+
+def check_price_question(total: int, unasked: int, confirm_usd: float | None) -> None:
+    """Raise PriceQuestion where a request costs more than passes unasked and nobody agreed to its price."""
+    cents = round(total / 10_000)
+    if total > unasked and (confirm_usd is None or round(confirm_usd * 100) < cents):
+        raise PriceQuestion(
+            f"This costs ${total / MICRO:.2f}, more than the ${unasked / MICRO:.2f} that pass unasked. "
+            "Nothing was sent."
+        )
+
+
+def check_limits(tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True) -> None:
+    """Raise LimitReached where ``price`` more would pass the day's or the month's limit."""
+    if price == 0:
+        return
+    spent = tx.spent()
+    reserved = spent.reserved if reserved_too else 0
+    spend = settings.spend
+    for name, done, limit in (
+        ("day", spent.day, spend.per_day_micro),
+        ("month", spent.month, spend.per_month_micro),
+    ):
+        if done + reserved + price > limit:
+            waiting = f" and ${reserved / MICRO:.2f} reserved for jobs that wait" if reserved else ""
+            raise LimitReached(
+                f"The limit of the {name} is ${limit / MICRO:.2f}; ${done / MICRO:.2f} are spent{waiting}, "
+                f"and this costs ${price / MICRO:.2f}. Nothing was sent."
+            )
+
+
+def _jobs(plan: _Plan, price: int, now: float, retry_of: str | None) -> list[Job]:
+    request, asked = plan.request, plan.asked
+    return [
+        Job(
+            job="".join(secrets.choice(_ALPHABET) for _ in range(10)),
+            seq=0,  # the journal numbers them
+            request=request.id,
+            client=request.client,
+            action=asked.action,
+            preset=request.preset,
+            engine=plan.engine.name,
+            base_url=plan.engine.base_url,
+            model=asked.model.name,
+            price=price,
+            state=State.QUEUED,
+            charge=Charge.NONE,
+            parameters=each,
+            variation=number,
+            variations=len(plan.variations),
+            place=request.place,
+            source=request.source,
+            notes=plan.notes,
+            text="waits to be sent",
+            retry_of=retry_of,
+            valid_until=now + asked.valid_for,
+        )
+        for number, each in enumerate(plan.variations, 1)
+    ]
+
+
+def hash_of(data: Mapping[str, Any]) -> str:
+    """Return what two bodies have in common only if they say the same."""
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _fingerprint(data: Mapping[str, Any]) -> str:
+    return hash_of({key: value for key, value in data.items() if key not in _NOT_FINGERPRINT and value is not None})
+
+
+def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:
+    """Return an InvalidRequest with one fault."""
+    return InvalidRequest([Fault(field, value, allowed)])

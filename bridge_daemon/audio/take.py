@@ -1,0 +1,173 @@
+"""A take: proving that what came from the service is whole audio, and making the file for the timeline of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from bridge_daemon import files
+from bridge_daemon.audio import convert
+from bridge_daemon.audio.opening import Block, OpenAudio, open_audio
+from bridge_daemon.audio.wav import Bext, WavWriter
+from bridge_daemon.errors import SourceRefused, Undecodable
+from bridge_daemon.failpoints import failpoint
+
+#: Far beyond what any model makes: what is longer is no take, and must not fill the disk.
+LONGEST = 30 * 60  # s
+#: How far the length may differ from what the service says (s): MP3 pads, and services round.
+TOLERANCE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An original that was decoded to its very end."""
+
+    container: str
+    subtype: str
+    rate: int
+    channels: int
+    frames: int
+    seconds: float
+    encoder_delay_cut: int  # frames of MP3 encoder delay before the sound, left out in the take
+    peak: float  # of full scale
+    notes: tuple[str, ...] = ()  # for people
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFile:
+    """The finished take, as it lies in its ``.part`` file."""
+
+    frames: int
+    rate: int
+    channels: int
+    sha256: str
+    peak: float  # of full scale
+    notes: tuple[str, ...] = ()
+
+
+def verify(path: Path, *, declared_seconds: float | None = None) -> Verified:
+    """Decode the original at ``path`` to its end.
+
+    ``declared_seconds`` is the length that the service says it has. Raises Undecodable, with ``charge`` confirmed (the
+    job was paid for), when the file is no audio, is cut off, or is not of that length.
+    """
+    try:
+        with open_audio(path, cut_delay=True) as audio:
+            _check_length(audio, declared_seconds)
+            peak = convert.peak_of(audio.blocks())
+            return _verified(audio, peak)
+    except SourceRefused as error:
+        raise _undecodable(error.message) from error
+
+
+def _undecodable(message: str) -> Undecodable:
+    return Undecodable(message, charge="confirmed")
+
+
+def _check_length(audio: OpenAudio, declared_seconds: float | None) -> None:
+    info = audio.info
+    name = f'"{info.path.name}"'
+    if info.seconds > LONGEST:
+        raise _undecodable(f"{name} claims to be {info.seconds / 60:.0f} minutes long, which no take is.")
+    if audio.missing:
+        raise _undecodable(f"{name} is cut off: it {audio.missing}.")
+    if declared_seconds is not None:
+        if abs(info.seconds - declared_seconds) > TOLERANCE:
+            raise _undecodable(f"{name} is {info.seconds:.2f} s long, and the service says {declared_seconds:.2f} s.")
+    elif audio.doubt:
+        # with a length from the service that fits, an untidy end is none of our business
+        raise _undecodable(f"{name} is cut off: it {audio.doubt}.")
+
+
+def _verified(audio: OpenAudio, peak: float) -> Verified:
+    info = audio.info
+    notes: tuple[str, ...] = ()
+    if info.container == "MP3":
+        assumed = "" if audio.delay_known else " (that of LAME; the file does not tell its own)"
+        notes = (f"came as MP3; {audio.delay_cut} frames of encoder delay were cut{assumed}",)
+    if audio.doubt:
+        notes = (*notes, f"{audio.doubt}, and has the length that the service says")
+    if peak < convert.SILENCE:
+        notes = (*notes, "the take is silent")
+    return Verified(
+        info.container, info.subtype, info.rate, info.channels, info.frames, info.seconds, audio.delay_cut, peak, notes
+    )
+
+
+def make_take(
+    original: Path,
+    target_part: Path,
+    *,
+    verified: Verified,
+    rate: int | None,
+    cut_seconds: float | None,
+    bext: Bext,
+    info: Mapping[str, str],
+) -> TakeFile:
+    """Write the take, Broadcast Wave with PCM 24 bit, to ``target_part``, flushed to the disk; the caller renames it.
+
+    ``rate`` None keeps the original's. ``cut_seconds`` cuts a longer take back to that length, with a short fade.
+    Raises Undecodable when the original is not the verified one any more, OSError when the file cannot be written;
+    either way ``target_part`` is removed.
+    """
+    try:
+        return _write(original, target_part, verified, rate or verified.rate, cut_seconds, bext, info)
+    except SourceRefused as error:
+        target_part.unlink(missing_ok=True)
+        raise _undecodable(error.message) from error
+    except BaseException:
+        target_part.unlink(missing_ok=True)
+        raise
+
+
+def _write(
+    original: Path,
+    part: Path,
+    verified: Verified,
+    rate: int,
+    cut_seconds: float | None,
+    bext: Bext,
+    info: Mapping[str, str],
+) -> TakeFile:
+    channels = verified.channels
+    with open_audio(original, cut_delay=True) as audio:
+        if (audio.info.rate, audio.info.channels, audio.info.frames) != (verified.rate, channels, verified.frames):
+            raise _undecodable(f'"{original.name}" has changed since it was verified.')
+        peak = verified.peak
+        if rate != verified.rate and peak > convert.SAFE_PEAK:
+            peak = convert.peak_of(_sound(audio, rate, cut_seconds))  # resampling overshoots
+        gain, notes = convert.gain_for(peak)
+        with part.open("wb") as file:
+            with WavWriter(file, rate=rate, channels=channels, bext=bext, info=info) as writer:
+                for block in convert.scale(_sound(audio, rate, cut_seconds), gain):
+                    writer.write(block)
+            failpoint("file.take.write")
+            files.flush_to_disk(file)
+    return TakeFile(writer.frames, rate, channels, files.sha256(part), writer.peak, notes)
+
+
+def _sound(audio: OpenAudio, rate: int, cut_seconds: float | None) -> Iterator[Block]:
+    info = audio.info
+    blocks = convert.resample(audio.blocks(), info.rate, rate, info.channels, "VHQ")
+    if cut_seconds is None:
+        return blocks
+    frames = max(1, math.floor(cut_seconds * rate + 0.5))
+    if frames >= convert.resampled_length(info.frames, info.rate, rate):
+        return blocks
+    return convert.cut(blocks, frames, rate)
+
+
+def time_reference(position: float | None, time_offset: float | None, rate: int) -> tuple[int, str | None]:
+    """Return round((position + time_offset) × rate), halves up, and a note where it had to be something else.
+
+    Both are in seconds, and are taken as the decimal numbers that they were sent as: 0.1 is a tenth, not the binary
+    number next to it. Before 0 there is no time stamp in Broadcast Wave; such a take gets 0.
+    """
+    seconds = Fraction(repr(float(position or 0))) + Fraction(repr(float(time_offset or 0)))
+    frames = math.floor(seconds * rate + Fraction(1, 2))
+    if frames < 0:
+        return 0, f"its time stamp is 0, because {float(seconds):g} s lies before 0, which Broadcast Wave cannot say"
+    return frames, None

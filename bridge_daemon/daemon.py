@@ -1,0 +1,284 @@
+"""The daemon: builds the parts, starts them in order, stops them in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from bridge_daemon import __version__
+from bridge_daemon.actions import Actions
+from bridge_daemon.admit import Admit
+from bridge_daemon.api.events import EventHub
+from bridge_daemon.api.server import ApiServer
+from bridge_daemon.catalogue import Catalogue
+from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.choice import Engines
+from bridge_daemon.engine.client import PollSession
+from bridge_daemon.errors import BridgeError
+from bridge_daemon.home import Home, Runtime
+from bridge_daemon.job import Job
+from bridge_daemon.journal import Journal
+from bridge_daemon.key import KeyStore
+from bridge_daemon.pipeline.conveyor import Conveyor
+from bridge_daemon.pipeline.tools import OnWire, PauseGate, Tools
+from bridge_daemon.publish.listener import SourceListener
+from bridge_daemon.publish.publisher import Publishers
+from bridge_daemon.roots import Roots
+from bridge_daemon.settings import Settings
+from bridge_daemon.times import Times
+
+log = logging.getLogger(__name__)
+_HOUR: Final = 3600.0
+
+
+class Daemon:
+    """One daemon for one home. The caller holds the home's lock."""
+
+    def __init__(
+        self, home: Home, settings: Settings, *, keys: KeyStore | None = None, times: Times | None = None
+    ) -> None:
+        """Build nothing yet; ``keys`` and ``times`` are for tests."""
+        self.home = home
+        self.settings = settings
+        self._times = times or Times()
+        self._keys = keys or KeyStore(home)
+        self._stack = AsyncExitStack()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._roots = self._make_roots(settings)
+        self.http_url = ""
+
+    # Building
+
+    def _make_roots(self, settings: Settings) -> Roots:
+        library = self.home.library(settings)
+        watched = [Path(folder.path).expanduser() for folder in settings.folders]
+        results = [Path(folder.results).expanduser() for folder in settings.folders if folder.results]
+        return Roots(
+            [Path(root).expanduser() for root in settings.audio.read_roots],
+            always=[self.home.path, library, *watched],
+            writable=[library, *results],
+        )
+
+    async def start(self) -> None:
+        """Start every part. Raises a BridgeError that explains what is in the way; then nothing is left running."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self) -> None:
+        token = self.home.read_token()
+        journal = Journal(self.home.journal, self._times)
+        self._stack.push_async_callback(journal.close)
+        await journal.open()
+
+        def settings() -> Settings:
+            return self.settings
+
+        self.hub = EventHub()
+        engines = Engines(settings, self._keys, self.home, journal)
+        self._stack.push_async_callback(engines.close)
+        polls = PollSession()
+        self._stack.push_async_callback(polls.close)
+        budget = RateBudget(self.settings.engine.requests_per_minute, self._times)
+        listener = SourceListener(self.settings.publish.source_port)
+        self._stack.push_async_callback(listener.close)
+        await listener.start()
+        self.source_port = listener.port
+        publishers = Publishers(listener, settings, self._times)
+        pause = PauseGate(journal, self._times)
+        tools = Tools(
+            journal=journal,
+            settings=settings,
+            engines=engines,
+            publishers=publishers,
+            polls=polls,
+            budget=budget,
+            roots=lambda: self._roots,
+            home=self.home,
+            library=lambda: self.home.library(self.settings),
+            times=self._times,
+            pause=pause,
+            on_wire=OnWire(),
+        )
+        self._conveyor = Conveyor(tools)
+        catalogue = Catalogue(journal, engines, polls, budget, settings, self._times)
+        self.actions = Actions(
+            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times),
+            journal=journal,
+            conveyor=self._conveyor,
+            pause=pause,
+            engines=engines,
+            catalogue=catalogue,
+            settings=settings,
+            reload_settings=self._reload,
+            times=self._times,
+            about=self._about,
+        )
+        self._tell(journal, pause)
+        api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
+        self._stack.push_async_callback(api.close)
+        await api.start()
+        self.http_url = api.url
+        self._stack.push_async_callback(self._conveyor.stop)
+        await self._conveyor.start()
+        self._stack.push_async_callback(self._end_tasks)
+        self._spawn(catalogue.watch(), "catalogue")
+        self._spawn(self._clean(), "cleaning")
+        self._spawn(_warm(engines), "engine")
+        self._write_runtime()
+        self._stack.callback(self.home.remove_runtime)
+
+    def _tell(self, journal: Journal, pause: PauseGate) -> None:
+        def job_changed(job: Job) -> None:
+            self.hub.publish("job", job.as_dict())
+
+        def pause_changed(fact: dict[str, Any] | None) -> None:
+            self.hub.publish("paused", {"paused": fact})
+
+        journal.listen(job_changed)
+        pause.listeners.append(pause_changed)
+
+    def _write_runtime(self) -> None:
+        self.home.write_runtime(
+            Runtime(pid=os.getpid(), http_url=self.http_url, osc_port=None, version=__version__, started_at=time.time())
+        )
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "home": str(self.home.path),
+            "library": str(self.home.library(self.settings)),
+            "log": str(self.home.log_file),
+            "http_url": self.http_url,
+            "osc_port": None,
+            "source_port": self.source_port,
+        }
+
+    def _reload(self) -> dict[str, Any]:
+        """Read config.toml again. What was bound to a port or a budget at the start stays until the next start."""
+        old, new = self.settings, Settings.load(self.home)
+        self.settings = new
+        self._roots = self._make_roots(new)
+        fixed = [
+            name
+            for name, before, after in (
+                ("[http]", old.http, new.http),
+                ("[publish] source_port", old.publish.source_port, new.publish.source_port),
+                ("[engine] requests_per_minute", old.engine.requests_per_minute, new.engine.requests_per_minute),
+                ("[engine] max_open_jobs", old.engine.max_open_jobs, new.engine.max_open_jobs),
+            )
+            if before != after
+        ]
+        return {"reloaded": True, "after_restart": fixed}
+
+    # Background
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("The background task %s ended with a fault", task.get_name(), exc_info=task.exception())
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _clean(self) -> None:
+        """Remove sources that are older than the settings keep them, once an hour."""
+        while True:
+            removed = await asyncio.to_thread(self._remove_old_sources)
+            if removed:
+                log.info("Removed %d old source(s)", removed)
+            await asyncio.sleep(_HOUR)
+
+    def _remove_old_sources(self) -> int:
+        oldest = self._times.now() - self.settings.audio.keep_sources_days * 86_400
+        removed = 0
+        for file in self.home.sources.iterdir():
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime < oldest:
+                    file.unlink()
+                    removed += 1
+        return removed
+
+    # Ending
+
+    async def stop(self) -> None:
+        """Stop every part; a POST on the wire is awaited, for a while."""
+        await self._stack.aclose()
+
+    async def cut(self) -> None:
+        """Do not wait for the wire any more."""
+        await self._conveyor.cut()
+
+
+async def _warm(engines: Engines) -> None:
+    """Read the key and start the built-in engine before the first press needs them."""
+    try:
+        choice = await engines.current()
+    except BridgeError as error:
+        log.warning("%s %s", error.message, error.next_step)
+        return
+    if not choice.paid:
+        await engines.sketch_url()
+
+
+async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str], None]) -> None:
+    """Run a daemon until SIGINT or SIGTERM; a second one does not wait for the wire.
+
+    ``ready`` is called once it can be used; ``told`` gets lines for the person at the terminal.
+    """
+    ask = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def on_signal() -> None:
+        if ask.is_set():
+            hurry.set()
+        ask.set()
+
+    with _signals(on_signal):
+        await daemon.start()
+        ready()
+        await ask.wait()
+        told("Stopping. A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it.")
+        stopping = asyncio.create_task(daemon.stop(), name="stop")
+        hurrying = asyncio.create_task(hurry.wait(), name="hurry")
+        await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            await daemon.cut()
+        hurrying.cancel()
+        await asyncio.gather(hurrying, return_exceptions=True)
+        await stopping
+
+
+class _signals:  # noqa: N801 - used as a function
+    """Calls ``handler`` on the event loop for SIGINT and SIGTERM while it is entered."""
+
+    def __init__(self, handler: Callable[[], None]) -> None:
+        self._handler = handler
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # not loop.add_signal_handler: Windows has none, and this works on both
+            self._before[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._handler))
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)

@@ -1,0 +1,1 @@
+"""Bringing a take to where it belongs."""

@@ -1,0 +1,127 @@
+"""Which engine is in use, and where the engine of a job is reached.
+
+A job keeps the engine that it was admitted for. What may cost is only sent there; what was paid is followed there,
+also after the settings have changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bridge_daemon.engine.sketch.server import SketchEngine
+from bridge_daemon.errors import KeyTrouble
+from bridge_daemon.home import Home
+from bridge_daemon.job import Job
+from bridge_daemon.journal import Journal
+from bridge_daemon.key import Key, KeyStore
+from bridge_daemon.settings import Settings
+
+CLOUD: Final = "empiriolabs"
+SKETCH: Final = "sketch"
+#: A fact of the journal: a key was there once, so its absence is trouble and never a reason for sketches.
+_KEY_SEEN: Final = "key_seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engine that new requests go to. ``base_url`` of the built-in engine is its name: its port changes."""
+
+    name: str
+    base_url: str
+
+    @property
+    def paid(self) -> bool:
+        """Whether its generations cost money."""
+        return self.name != SKETCH
+
+    def made(self, job: Job) -> bool:
+        """Tell whether a job was admitted for this engine."""
+        return (job.engine, job.base_url) == (self.name, self.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a job is sent and followed."""
+
+    url: str
+    key: str | None
+    paid: bool
+
+    def __repr__(self) -> str:
+        """Return it without the key."""
+        return f"Endpoint({self.url!r})"
+
+
+class Engines:
+    """The engines of this daemon."""
+
+    def __init__(self, settings: Callable[[], Settings], keys: KeyStore, home: Home, journal: Journal) -> None:
+        """Nothing is started or read yet."""
+        self._settings = settings
+        self._keys = keys
+        self._home = home
+        self._journal = journal
+        self._key: Key | None = None
+        self._key_read = False
+        self._sketch: SketchEngine | None = None
+        self._sketch_url = ""
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> Choice:
+        """Return the engine for new requests.
+
+        Raises KeyTrouble where the cloud is meant and its key is missing or cannot be read.
+        """
+        engine = self._settings().engine
+        if engine.name == SKETCH:
+            return Choice(SKETCH, SKETCH)
+        if await self.key() is not None:
+            return Choice(CLOUD, engine.base_url)
+        if engine.name == CLOUD:
+            raise KeyTrouble("There is no API key for the cloud service. Nothing was sent.")
+        if await self._journal.read(lambda tx: tx.fact(_KEY_SEEN)):
+            raise KeyTrouble(
+                "The API key that was set is gone. Nothing was sent.",
+                next='daw-bridge key set, or set [engine] name = "sketch" for the free built-in engine.',
+            )
+        return Choice(SKETCH, SKETCH)
+
+    async def key(self) -> Key | None:
+        """Return the API key, read once and kept until :meth:`reload_key`."""
+        async with self._lock:
+            if not self._key_read:
+                self._key = await asyncio.to_thread(self._keys.get)
+                self._key_read = True
+                if self._key is not None:
+                    await self._journal.write("key_seen", lambda tx: tx.set_fact(_KEY_SEEN, True))
+            return self._key
+
+    def reload_key(self) -> None:
+        """Read the key again at its next use: it was set, cleared, or refused by the service."""
+        self._key_read = False
+
+    async def endpoint(self, job: Job) -> Endpoint:
+        """Return where a job is sent or followed. Raises KeyTrouble."""
+        if job.engine == SKETCH:
+            return Endpoint(await self.sketch_url(), SKETCH, paid=False)
+        key = await self.key()
+        if key is None:
+            raise KeyTrouble("There is no API key for the cloud service.")
+        return Endpoint(job.base_url, key.value, paid=True)
+
+    async def sketch_url(self) -> str:
+        """Return where the built-in engine listens, starting it at first use."""
+        async with self._lock:
+            if self._sketch is None:
+                engine = SketchEngine(self._home.sketch)
+                self._sketch_url = await engine.start()
+                self._sketch = engine
+            return self._sketch_url
+
+    async def close(self) -> None:
+        """Stop the built-in engine."""
+        if self._sketch is not None:
+            await self._sketch.close()

@@ -1,0 +1,371 @@
+"""The service's words: what is sent, and what its answers mean. Pure functions, no sockets.
+
+The service documents little and nothing of it could be tried from where this was written, so readers are tolerant:
+only ``completed`` and ``failed`` are certain, and the audio URL is looked for in a fixed list of shapes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+from bridge_daemon.job import Job
+
+#: Longest text of the service that is shown or kept.
+MAX_TEXT = 500
+#: What no id of the service is longer than.
+MAX_ID = 400
+
+_DONE = frozenset({"completed", "succeeded", "success", "complete", "done", "finished"})
+_FAILED = frozenset({"failed"})
+_WEB = ("https://", "http://")
+
+
+def payload(job: Job, audio_url: str | None) -> dict[str, Any]:
+    """Return the body of the POST for a job. What the person left out is left out, but for seed and strength."""
+    parameters = job.parameters
+    body: dict[str, Any] = {
+        "model": job.model,
+        "prompt": parameters.prompt,
+        "mode": "audio-to-audio" if job.action == "transform" else "text-to-audio",
+        "output_format": "wav",
+        "duration": _number(parameters.duration),
+        "random_seed": False,
+        "seed": parameters.seed,
+    }
+    if parameters.steps is not None:
+        body["steps"] = parameters.steps
+    if parameters.cfg_scale is not None:
+        body["cfg_scale"] = _number(parameters.cfg_scale)
+    if job.action == "transform":
+        body["strength"] = parameters.strength
+        body["audio_url"] = audio_url
+    return body
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value.is_integer() else value
+
+
+class Kind(Enum):
+    """What the outcome of a submit means for the money."""
+
+    #: It has an id: charged.
+    ACCEPTED = auto()
+    #: It certainly never left this machine: sent again later.
+    NOT_SENT = auto()
+    #: The service said "not now" (429): not charged, sent again later.
+    RATE_LIMITED = auto()
+    #: The service said no: not charged, not sent again.
+    REFUSED = auto()
+    #: Perhaps charged. Never sent again by itself.
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What one POST came to."""
+
+    kind: Kind
+    text: str
+    remote_id: str | None = None
+    retry_after: float | None = None  # s
+    #: Why everything must stop: "401", "402" or "certificate".
+    pause: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An HTTP answer as it came."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+    #: False where the connection ended before the body did.
+    complete: bool = True
+
+    def as_event(self) -> dict[str, Any]:
+        """Return it for the journal: the raw body is evidence."""
+        return {
+            "status": self.status,
+            "body": self.body[:65_536].decode("utf-8", "backslashreplace"),
+            "complete": self.complete,
+            "retry_after": self.retry_after,
+        }
+
+    @staticmethod
+    def from_event(event: Mapping[str, Any]) -> Answer:
+        """Return the answer that an event of the journal keeps."""
+        return Answer(
+            status=event["status"],
+            body=event["body"].encode(),
+            complete=event["complete"],
+            retry_after=event["retry_after"],
+        )
+
+
+#: Statuses with which the service says no, and documents that it does not charge.
+REFUSING: Final = {
+    400: "the service did not understand the request",
+    401: "the service does not accept the API key",
+    402: "the account has no credits left",
+    403: "the service does not allow this",
+    404: "the service does not know this model or address",
+    413: "the request is too large for the service",
+    422: "the service does not accept a parameter",
+}
+
+
+def classify(answer: Answer) -> Outcome:
+    """Tell what an answer to the POST means. Whatever is not certain is UNKNOWN: it may have been charged."""
+    status = answer.status
+    said = error_text(answer.body)
+    if 200 <= status < 300:
+        return _accepted(answer)
+    if 300 <= status < 400:
+        return Outcome(kind=Kind.REFUSED, text=f"the service redirects (HTTP {status}); check [engine] base_url")
+    if status == 429:
+        return Outcome(
+            kind=Kind.RATE_LIMITED, text=said or "too many requests", retry_after=seconds(answer.retry_after)
+        )
+    if status in REFUSING:
+        text = f"{REFUSING[status]} (HTTP {status})" + (f": {said}" if said else "")
+        return Outcome(kind=Kind.REFUSED, text=text, pause=str(status) if status in (401, 402) else None)
+    if status == 503 and error_code(answer.body) == "model_unavailable":
+        return Outcome(kind=Kind.REFUSED, text=f"the model is not available (HTTP 503): {said}")
+    text = f"the service answered HTTP {status}" + (f": {said}" if said else "")
+    return Outcome(kind=Kind.UNKNOWN, text=text)
+
+
+def _accepted(answer: Answer) -> Outcome:
+    found = remote_id(answer.body) if answer.complete else None
+    if found is not None:
+        return Outcome(kind=Kind.ACCEPTED, text="accepted", remote_id=found)
+    why = "its answer has no job id"
+    if not answer.complete:
+        named = remote_id(answer.body)
+        why = "its answer broke off" + (f" after it had named its job {clean(named)}" if named else "")
+    return Outcome(kind=Kind.UNKNOWN, text=f"the service said yes (HTTP {answer.status}), but {why}")
+
+
+def load(body: bytes) -> Any:
+    """Return JSON of the service, None where it is none. Hostile nesting is none."""
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def remote_id(body: bytes) -> str | None:
+    """Return the id of an accepted job, or None."""
+    data = load(body)
+    if not isinstance(data, dict):
+        return None
+    for key in ("job_id", "id"):
+        value = data.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_ID:
+            return value.strip()
+    return None
+
+
+def error_code(body: bytes) -> str | None:
+    """Return the service's own code of an error, or None."""
+    data = load(body)
+    error = data.get("error") if isinstance(data, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def error_text(body: bytes) -> str:
+    """Return what an error of the service says, as one clean line."""
+    data = load(body)
+    return _error_of(data) if isinstance(data, dict) else ""
+
+
+def _error_of(data: Mapping[str, Any]) -> str:
+    error = data.get("error") or data.get("message") or data.get("detail")
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("code") or error.get("type")
+    if error is None:
+        return ""
+    return clean(error if isinstance(error, str) else json.dumps(error))
+
+
+def clean(text: str) -> str:
+    """Return text of others as one line without control characters, cut to a length that can be shown."""
+    line = " ".join(
+        "".join(" " if unicodedata.category(c).startswith("C") else c for c in text[: 4 * MAX_TEXT]).split()
+    )
+    return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """Return a Retry-After header in seconds, None where it is missing or a date; the caller clamps it."""
+    try:
+        value = float(retry_after or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+# Polls
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """An audio URL and what the service says of it."""
+
+    url: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """What one poll says of a job."""
+
+    status: str
+    done: bool = False
+    failed: bool = False
+    fraction: float | None = None
+    output: Output | None = None
+    error: str = ""
+
+
+def read_poll(body: bytes) -> Polled | None:
+    """Read the answer to a poll; None where it is not the state of a job. An unknown status means "still going"."""
+    data = load(body)
+    if not isinstance(data, dict):
+        return None
+    status = data.get("status")
+    word = clean(status).lower() if isinstance(status, str) else ""
+    done = word in _DONE
+    output = find_output(data)
+    if not word and output is None:
+        return None
+    return Polled(
+        status=word,
+        # a status that we do not know, with a result beside it, is as good as completed
+        done=done or (output is not None and word not in _FAILED and data.get("completed_at") is not None),
+        failed=word in _FAILED,
+        fraction=_fraction(data.get("progress")),
+        output=output,
+        error=_error_of(data),
+    )
+
+
+def _fraction(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value) if 0 <= value <= 1 else None
+
+
+#: Where an audio URL was seen, or may be, in the order in which it is looked for.
+OUTPUT_PATHS: Final = (
+    ("result", "data"),
+    ("result", "audio"),
+    ("result", "audio_url"),
+    ("result", "url"),
+    ("result", "output"),
+    ("result", "outputs"),
+    ("result", "output_url"),
+    ("result", "urls"),
+    ("result", "files"),
+    ("result",),
+    ("data",),
+    ("output",),
+    ("outputs",),
+    ("audio",),
+    ("audio_url",),
+    ("output_url",),
+)
+
+
+def find_output(data: Mapping[str, Any]) -> Output | None:
+    """Return the first URL of an audio output, or None."""
+    for path in OUTPUT_PATHS:
+        value: Any = data
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        for candidate in _candidates(value):
+            return candidate
+    return None
+
+
+def _candidates(value: Any) -> Iterable[Output]:
+    if isinstance(value, str):
+        if value.startswith(_WEB):
+            yield Output(url=value)
+    elif isinstance(value, list):
+        for item in value[:32]:
+            if not isinstance(item, list):  # one level: the shapes seen are flat
+                yield from _candidates(item)
+    elif isinstance(value, dict) and _may_be_audio(value.get("content_type")):
+        for key in ("url", "audio_url", "output_url", "uri"):
+            url = value.get(key)
+            if isinstance(url, str) and url.startswith(_WEB):
+                yield Output(url=url, seconds=_length(value.get("duration_seconds")))
+
+
+def _may_be_audio(kind: Any) -> bool:
+    return not isinstance(kind, str) or kind.startswith(("audio/", "application/octet-stream", "binary/"))
+
+
+def _length(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        return None
+    return float(value)
+
+
+# The catalogue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prices:
+    """What a model costs, in micro-dollars."""
+
+    generation: int
+    step: int
+
+
+def read_prices(body: bytes) -> Prices | None:
+    """Read the prices of a model out of the service's catalogue; None where they are not understood."""
+    data = load(body)
+    rows = data.get("pricing_rows") if isinstance(data, dict) else None
+    if not isinstance(rows, list):
+        return None
+    found: dict[str, int] = {}
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        words = " ".join(str(value).lower() for value in row.values() if isinstance(value, str))
+        amount = next(
+            (m for key in ("rate", "price", "amount", "usd", "value") if (m := _micro(row.get(key))) is not None), None
+        )
+        if amount is None:
+            continue
+        if "per step" in words or "step cost" in words:
+            found.setdefault("step", amount)
+        elif "generation" in words or "base" in words:
+            found.setdefault("generation", amount)
+    if "generation" not in found:
+        return None
+    return Prices(generation=found["generation"], step=found.get("step", 0))
+
+
+def _micro(value: Any) -> int | None:
+    """Return dollars, as a number or as text like "$0.58", in micro-dollars; rounded up, so never too cheap."""
+    if isinstance(value, str):
+        try:
+            value = float(value.strip().removeprefix("$").replace(",", ""))
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return None
+    return math.ceil(round(value * 1_000_000, 3))

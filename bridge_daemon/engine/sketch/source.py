@@ -1,0 +1,105 @@
+"""How the sketch engine gets at the audio that ``audio_url`` names, with limits on everything that others decide."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import ipaddress
+import math
+from typing import Final
+
+import aiohttp
+import numpy as np
+import numpy.typing as npt
+import soundfile as sf
+from yarl import URL
+
+MAX_BYTES: Final = 64 << 20
+MAX_RATE: Final = 192_000  # frames a second
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=20)
+_REDIRECTS: Final = 3
+#: Waits in s before trying again where nobody listens yet: after a restart, this engine may be up first.
+_PAUSES: Final = (0.2, 0.6, 1.2)
+
+
+class SourceTrouble(Exception):
+    """The reference cannot be used; the message is for the person who asked."""
+
+
+async def fetch(session: aiohttp.ClientSession, address: str) -> bytes:
+    """Return what lies at ``address``.
+
+    The message of a SourceTrouble never holds the address: it may be a capability.
+    """
+    url = _checked(address)
+    for pause in (*_PAUSES, None):
+        try:
+            return await _follow(session, url)
+        except aiohttp.ClientConnectorError as error:
+            if pause is None:
+                raise SourceTrouble("audio_url could not be fetched: nobody answers there") from error
+            await asyncio.sleep(pause)
+        except TimeoutError as error:
+            raise SourceTrouble("audio_url could not be fetched: it took too long") from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise SourceTrouble(f"audio_url could not be fetched: {type(error).__name__}") from error
+    raise AssertionError("the last turn returns or raises")
+
+
+async def _follow(session: aiohttp.ClientSession, url: URL) -> bytes:
+    for _ in range(_REDIRECTS + 1):
+        # redirects are followed here, so that each address is checked as the first one was
+        async with session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
+            if answer.status in {301, 302, 303, 307, 308}:
+                url = _checked(str(url.join(URL(answer.headers.get("Location", "")))))
+                continue
+            if answer.status != 200:
+                raise SourceTrouble(f"audio_url could not be fetched: it answers {answer.status}")
+            return await _read(answer)
+    raise SourceTrouble("audio_url could not be fetched: too many redirects")
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_chunked(1 << 16):
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise SourceTrouble(f"audio_url is larger than {MAX_BYTES >> 20} MiB")
+    return bytes(body)
+
+
+def _checked(address: str) -> URL:
+    """Let https pass, and http to this machine only."""
+    try:
+        url = URL(address)
+    except ValueError as error:
+        raise SourceTrouble("audio_url is not a URL") from error
+    if url.scheme == "https" and url.host:
+        return url
+    if url.scheme == "http" and url.host and _is_loopback(url.host):
+        return url
+    raise SourceTrouble("audio_url must be https, or http on this machine")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def decode(data: bytes, seconds: float) -> tuple[npt.NDArray[np.float32], int]:
+    """Return at most ``seconds`` of audio as (frames, channels) and its rate."""
+    try:
+        with sf.SoundFile(io.BytesIO(data)) as file:
+            if file.channels > 2 or file.samplerate > MAX_RATE:
+                raise SourceTrouble(f"audio_url must be mono or stereo and at most {MAX_RATE} Hz")
+            audio = file.read(math.ceil(seconds * file.samplerate), dtype="float32", always_2d=True)
+            rate = int(file.samplerate)
+    except (sf.SoundFileError, RuntimeError) as error:
+        raise SourceTrouble("audio_url is not audio that can be read") from error
+    if audio.shape[0] == 0:
+        raise SourceTrouble("audio_url holds no audio")
+    return np.asarray(audio, dtype=np.float32), rate

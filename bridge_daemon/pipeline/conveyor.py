@@ -1,0 +1,255 @@
+"""The conveyor: runs each job through its steps, one task a job, and starts where the journal says it stands.
+
+Starting is recovering: there is no other start. Between two steps a job is read from the journal again, so whatever a
+person did meanwhile counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
+from bridge_daemon.errors import Internal, OtherEngine, Refusal, Stale, WrongState
+from bridge_daemon.job import OPEN, RESERVED, Job, State
+from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline.deliver import deliver
+from bridge_daemon.pipeline.fetch import fetch
+from bridge_daemon.pipeline.finish import finish
+from bridge_daemon.pipeline.follow import follow
+from bridge_daemon.pipeline.prepare import prepare
+from bridge_daemon.pipeline.submit import apply, submit
+from bridge_daemon.pipeline.tools import Step, Tools
+
+log = logging.getLogger(__name__)
+
+#: How long the end of the daemon waits for the answer to a POST, s.
+LAST_ANSWER: Final = 30.0
+_AFTER_FAULT: Final = (2.0, 300.0)  # s, after a fault of ours
+
+
+def step_for(job: Job) -> Step | None:
+    """Return the step that a job is due for, None where it waits for somebody else or is at its end."""
+    if job.state in RESERVED:
+        return submit if job.action == "generate" or job.publication is not None else prepare
+    if job.state is State.GENERATING:
+        return follow
+    if job.state is State.FETCHING:
+        return fetch if job.original is None else finish
+    if job.state is State.STORED:
+        return deliver
+    return None
+
+
+class Conveyor:
+    """All jobs on their way."""
+
+    def __init__(self, tools: Tools) -> None:
+        """Nothing moves before :meth:`start`."""
+        self._tools = tools
+        self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._nudges: dict[str, asyncio.Event] = {}
+        self._slots = asyncio.Semaphore(tools.settings().engine.max_open_jobs)
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Take up every job where the journal says it stands."""
+        tools = self._tools
+        await tools.pause.load()
+        jobs = await tools.journal.read(lambda tx: tx.jobs_in(RESERVED | OPEN | {State.STORED, State.UNKNOWN}))
+        for job in jobs:
+            job = await self._recover(job)
+            if job.publication is not None and job.state in OPEN | {State.UNKNOWN}:
+                tools.publishers.of(job.publication).restore(job.publication)
+            # what waits for its client is brought by the intakes; the rest goes on from here
+            if step_for(job) is not None and not (job.state is State.STORED and job.delivery and job.client):
+                self.drive(job.job)
+
+    async def _recover(self, job: Job) -> Job:
+        """Bring a job out of the state in which the last process left it."""
+        if job.state is State.SUBMITTING:
+            return await self._tools.journal.write("recover", lambda tx: self._read_submit(tx, job))
+        if job.state not in RESERVED:
+            return job
+        error = await self._why_not(job)
+        if error is not None:
+            await self._tools.hold(job, error)
+            return job.evolve(state=State.HELD)
+        if job.state is State.PREPARING:
+            return await self._tools.journal.write(
+                "recover", lambda tx: tx.move(job, State.QUEUED, publication=None, text="waits to be sent")
+            )
+        return job
+
+    def _read_submit(self, tx: Transaction, job: Job) -> Job:
+        """Find out what became of a submit that the last process did not live to see the end of."""
+        answer = None
+        for event in tx.events_of(job.job):
+            if event["kind"] == str(State.SUBMITTING):
+                answer = None
+            elif event["kind"] == "answer":
+                answer = event["data"]
+        if answer is None:
+            outcome = Outcome(kind=Kind.UNKNOWN, text="the bridge ended while the request was being sent")
+        elif "status" in answer:
+            outcome = classify(Answer.from_event(answer))
+        else:
+            kind = Kind.UNKNOWN if answer["sent"] else Kind.NOT_SENT
+            outcome = Outcome(kind=kind, text=f"the service could not be reached ({answer['error']})")
+        return apply(tx, job, outcome, self._tools.times.now())
+
+    async def _why_not(self, job: Job) -> Refusal | None:
+        """Return why a job that was not sent yet must not be sent by itself after a restart."""
+        now = self._tools.times.now()
+        if now > job.valid_until:
+            waited = (now - job.created_at) / 60
+            return Stale(f"It was asked for {waited:.0f} min ago and not sent while it was valid. Nothing was spent.")
+        try:
+            engine = await self._tools.engines.current()
+        except Refusal as error:
+            return error
+        if not engine.made(job):
+            return OtherEngine(
+                f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now."
+            )
+        return None
+
+    def drive(self, job: str) -> None:
+        """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""
+        if self._stopping:
+            return
+        if job in self._drivers:
+            self._nudges[job].set()
+            return
+        self._nudges[job] = asyncio.Event()
+        task = asyncio.create_task(self._drive(job), name=f"job {job}")
+        self._drivers[job] = task
+        task.add_done_callback(lambda _: self._ended(job))
+
+    def _ended(self, job: str) -> None:
+        task = self._drivers.pop(job)
+        nudge = self._nudges.pop(job)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("The driver of job %s ended", job, exc_info=task.exception())
+        if nudge.is_set():  # somebody asked while it was ending
+            self.drive(job)
+
+    async def _drive(self, name: str) -> None:
+        """Run one job to where it ends or waits for somebody else."""
+        slot = _Slot(self._slots)
+        faults = 0
+        try:
+            while True:
+                self._nudges[name].clear()
+                try:
+                    seconds = await self._once(name, slot)
+                except WrongState:  # somebody changed it meanwhile: look again
+                    seconds = 0.0
+                except Exception as error:  # noqa: BLE001 - a fault of ours must not lose a job that is paid for
+                    faults += 1
+                    seconds = min(_AFTER_FAULT[1], _AFTER_FAULT[0] * 2.0 ** min(faults, 10))
+                    await self._fault(name, error)
+                if seconds is None:
+                    return
+                if seconds > 0:
+                    await self._rest(name, seconds)
+        finally:
+            slot.free()
+            self._tools.watches.pop(name, None)
+
+    async def _once(self, name: str, slot: _Slot) -> float | None:
+        """Run the step that a job is due for; return the seconds to wait, None at the end of its way."""
+        tools = self._tools
+        job = await tools.journal.read(lambda tx: tx.job(name))
+        step = step_for(job)
+        if step is None:
+            return None
+        if job.state in RESERVED and not await self._turn(name, slot):
+            return 0.0
+        if job.state in OPEN and slot.at_hand:  # it was open before a restart: it counts, and waits for nobody
+            await slot.take()
+        if job.state is State.STORED:
+            slot.free()
+            await self._withdraw(job)
+        wait = await step(job, tools)
+        return None if wait is None else wait.seconds
+
+    async def _turn(self, name: str, slot: _Slot) -> bool:
+        """Wait until sending is allowed and there is room at the service. False: look at the job again first."""
+        if self._tools.pause.current is None and slot.at_hand:
+            await slot.take()
+            return True
+        nudge = asyncio.create_task(self._nudges[name].wait(), name=f"nudge {name}")
+        ready = asyncio.create_task(self._ready(slot), name=f"turn {name}")
+        try:
+            await asyncio.wait({nudge, ready}, return_when=asyncio.FIRST_COMPLETED)
+            return ready.done() and not self._nudges[name].is_set()
+        finally:
+            nudge.cancel()
+            ready.cancel()
+            await asyncio.gather(nudge, ready, return_exceptions=True)
+
+    async def _ready(self, slot: _Slot) -> None:
+        await slot.take()
+        await self._tools.pause.passed()
+
+    async def _rest(self, name: str, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudges[name].wait()
+        except TimeoutError:
+            return
+
+    async def _withdraw(self, job: Job) -> None:
+        if job.publication is not None:
+            await self._tools.publishers.of(job.publication).withdraw(job.publication)
+
+    async def _fault(self, name: str, error: Exception) -> None:
+        log.error("A fault of ours at job %s", name, exc_info=error)
+        trouble = Internal(f"A fault of the bridge itself ({type(error).__name__}: {error}); it is tried again.")
+        try:
+            job = await self._tools.journal.read(lambda tx: tx.job(name))
+            if not job.terminal:
+                await self._tools.set_problem(job, trouble)
+        except Exception:
+            log.exception("The problem of job %s could not be written", name)
+
+    async def stop(self) -> None:
+        """End every driver; a POST that is on the wire is awaited, for a while."""
+        self._stopping = True
+        for task in list(self._drivers.values()):
+            task.cancel()
+        await asyncio.gather(*self._drivers.values(), return_exceptions=True)
+        if len(self._tools.on_wire):
+            log.info("Waiting for the answer to %d request(s) on the wire", len(self._tools.on_wire))
+        await self._tools.on_wire.finish(LAST_ANSWER)
+
+    async def cut(self) -> None:
+        """Do not wait for the wire: what has no answer yet becomes unknown."""
+        await self._tools.on_wire.finish(0)
+
+
+class _Slot:
+    """One of the places at the service that a job may take, so that not too many are open at once."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._taken = False
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether taking it would not wait."""
+        return self._taken or not self._slots.locked()
+
+    async def take(self) -> None:
+        """Take a place as soon as one is free, in the order of asking."""
+        if not self._taken:
+            await self._slots.acquire()
+            self._taken = True
+
+    def free(self) -> None:
+        """Give the place to the next."""
+        if self._taken:
+            self._taken = False
+            self._slots.release()

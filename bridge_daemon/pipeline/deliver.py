@@ -1,0 +1,35 @@
+"""Deliver: bring the take to its client; without a client it is placed once it lies where it was wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from bridge_daemon.delivery.library import bring
+from bridge_daemon.errors import NotPlaceable
+from bridge_daemon.job import Job, State
+from bridge_daemon.pipeline.tools import Tools, Wait
+
+log = logging.getLogger(__name__)
+
+
+async def deliver(job: Job, tools: Tools) -> Wait | None:
+    """Bring a stored take to its folder, and say that it is placed where nobody else has to."""
+    if not job.wanted:
+        return None
+    if job.delivery == 0:
+        job = await tools.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
+    try:
+        copy = await asyncio.to_thread(bring, job, tools.roots())
+    except NotPlaceable as error:
+        await tools.set_problem(job, error)
+        log.warning("%s", error.message, extra=job.log_context())
+        return None
+    if job.client is not None:
+        return None  # its client confirms; the intakes repeat the result until then
+    where = str(copy) if copy is not None else job.take.file if job.take else ""
+    await tools.journal.write(
+        "placed",
+        lambda tx: tx.move(job, State.PLACED, event={"file": where}, problem=None, text="placed"),
+    )
+    return None

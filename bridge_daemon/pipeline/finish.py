@@ -1,0 +1,118 @@
+"""Finish: make the take of the original: Broadcast Wave, 24 bit, stamped with its place on the timeline."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+
+from bridge_daemon import files
+from bridge_daemon.audio.take import make_take, time_reference, verify
+from bridge_daemon.audio.wav import Bext
+from bridge_daemon.errors import Undecodable
+from bridge_daemon.job import Job, State, Take
+from bridge_daemon.pipeline.fetch import disk_trouble, stem
+from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
+
+log = logging.getLogger(__name__)
+_SHORT = 0.05  # s; less than this is no shorter take, it is rounding
+
+
+async def finish(job: Job, tools: Tools) -> Wait | None:
+    """Make the take and put it into the library."""
+    try:
+        made = await asyncio.to_thread(_make, job, tools)
+    except OSError as error:
+        return await disk_trouble(job, error, tools)
+    except Undecodable as error:
+        made = None
+        log.warning("%s", error.message, extra=job.log_context())
+    if made is None:  # the original is gone or was changed: it is fetched again, it is paid for
+        await tools.journal.write(
+            "original_lost",
+            lambda tx: tx.note(job, "original_lost", {"file": job.original}, original=None, original_sha256=None),
+        )
+        return GO_ON
+    take, notes = made
+    await tools.journal.write(
+        "stored",
+        lambda tx: tx.move(
+            job,
+            State.STORED,
+            event={"file": take.file, "sha256": take.sha256},
+            take=take,
+            notes=tuple(dict.fromkeys(job.notes + notes)),
+            problem=None,
+            text="lies in the library",
+        ),
+    )
+    if await tools.pause.open(only="disk"):
+        log.info("There is room on the disk again; sending goes on.")
+    return GO_ON
+
+
+def _make(job: Job, tools: Tools) -> tuple[Take, tuple[str, ...]] | None:
+    assert job.original is not None
+    original = Path(job.original)
+    if not original.is_file() or files.sha256(original) != job.original_sha256:
+        return None
+    verified = verify(original)
+    folder = tools.day_folder(job)
+    part = folder / f".{job.job}.take.part"
+    rate = job.place.sample_rate or verified.rate
+    stamp, stamp_note = time_reference(job.place.position, job.place.time_offset, rate)
+    parameters = job.parameters
+    made = make_take(
+        original,
+        part,
+        verified=verified,
+        rate=rate,
+        cut_seconds=parameters.cut,
+        bext=_bext(job, stamp, tools),
+        info=_info(job),
+    )
+    file = files.settle(part, folder / f"{stem(job)}.wav", point="take")
+    notes = [*made.notes, *([stamp_note] if stamp_note else [])]
+    wanted = parameters.cut or parameters.duration
+    if made.frames / made.rate < wanted - _SHORT:
+        notes.append(f"the take is shorter than was asked: {made.frames / made.rate:.2f} of {wanted:g} s")
+    take = Take(
+        file=str(file),
+        sha256=made.sha256,
+        rate=made.rate,
+        frames=made.frames,
+        channels=made.channels,
+        time_reference=stamp,
+    )
+    return take, tuple(notes)
+
+
+def _bext(job: Job, stamp: int, tools: Tools) -> Bext:
+    # the time of the press, not of this run: the same take made twice, around a crash, is the same file
+    when = tools.times.local(job.created_at)
+    sketch = "[sketch] " if job.engine == "sketch" else ""
+    return Bext(
+        description=sketch + job.parameters.prompt,
+        originator="daw-bridge",
+        originator_reference=job.job,
+        origination_date=when.strftime("%Y-%m-%d"),
+        origination_time=when.strftime("%H:%M:%S"),
+        time_reference=stamp,
+    )
+
+
+def _info(job: Job) -> dict[str, str]:
+    parameters = job.parameters
+    made_of = {
+        "prompt": parameters.prompt,
+        "seed": parameters.seed,
+        "model": job.model if job.engine != "sketch" else "sketch (built in, not the model)",
+        "job": job.job,
+        "duration": parameters.duration,
+        "steps": parameters.steps,
+        "cfg_scale": parameters.cfg_scale,
+        "strength": parameters.strength,
+    }
+    comment = json.dumps({key: value for key, value in made_of.items() if value is not None}, ensure_ascii=False)
+    return {"INAM": parameters.prompt[:120], "ISFT": "daw-bridge", "ICMT": comment}

@@ -1,0 +1,160 @@
+"""Follow: ask the service for a job until it is done. Nothing that the network or the service does fails a job here.
+
+Only the service's own word `failed` does. A 404, hours of errors, nonsense: the job stays, with a problem that says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+from bridge_daemon.engine.choice import Endpoint
+from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, read_poll, seconds
+from bridge_daemon.errors import BridgeError, FailedAtService, GoneAtService, KeyTrouble, PollTrouble
+from bridge_daemon.job import MICRO, Job, State
+from bridge_daemon.pipeline.pace import Seen, Share, next_poll
+from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait, Watch
+
+log = logging.getLogger(__name__)
+
+#: Answers in a row that are trouble before a person is told. One bad poll is nothing.
+_PATIENCE = 3
+#: The built-in engine takes about as long as it renders, and its requests cost nothing.
+_SKETCH_USUAL = (0.5,) * 20
+_SKETCH_SHARE = Share(spare=1000, jobs=1, per_minute=1000)
+
+
+async def follow(job: Job, tools: Tools) -> Wait | None:
+    """Ask once, and say when to ask again."""
+    watch = tools.watch(job)
+    age = _age(job, tools)
+    if not watch.polls and age < 1:
+        watch.polls = 1
+        return await _pace(job, watch, tools)
+    try:
+        endpoint = await tools.engines.endpoint(job)
+    except KeyTrouble as error:
+        await tools.set_problem(job, error)
+        return Wait(30.0)
+    if endpoint.paid and not tools.budget.take_poll():
+        return Wait(tools.budget.wait_for_poll() + random.uniform(0.0, 0.2))
+    watch.polls += 1
+    return await _ask(job, endpoint, watch, tools)
+
+
+async def _ask(job: Job, endpoint: Endpoint, watch: Watch, tools: Tools) -> Wait | None:
+    assert job.remote_id is not None, "a generating job has the service's id"
+    answer = await tools.polls.job(endpoint.url, job.remote_id, endpoint.key)
+    polled = read_poll(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
+    if polled is None:
+        await _trouble(job, answer, watch, tools)
+        return await _pace(job, watch, tools)
+    watch.missing = 0
+    if polled.failed:
+        await _failed(job, polled, tools)
+        return GO_ON
+    if polled.done and polled.output is not None:
+        await _done(job, polled, tools)
+        return GO_ON
+    if polled.done:
+        watch.errors += 1
+        await tools.set_problem(job, PollTrouble("The service says that the job is done and names no audio."))
+    else:
+        watch.errors = 0
+        await _going(job, polled, watch, tools)
+    return await _pace(job, watch, tools)
+
+
+async def _going(job: Job, polled: Polled, watch: Watch, tools: Tools) -> None:
+    if job.problem is not None and job.problem.code in (PollTrouble.code, GoneAtService.code, KeyTrouble.code):
+        job = await tools.set_problem(job, None)
+    if polled.fraction is None:
+        return
+    watch.samples.append((_age(job, tools), polled.fraction))
+    del watch.samples[:-50]
+    if polled.fraction > job.fraction:  # it never goes back, whatever the service says
+        await tools.journal.write("progress", lambda tx: tx.touch(job, fraction=polled.fraction))
+
+
+async def _done(job: Job, polled: Polled, tools: Tools) -> None:
+    output = polled.output
+    assert output is not None
+    await tools.journal.write(
+        "fetching",
+        lambda tx: tx.move(
+            job,
+            State.FETCHING,
+            event={"status": polled.status, "url": output.url, "seconds": output.seconds},
+            output_url=output.url,
+            finished_at=job.finished_at or tools.times.now(),
+            fraction=1.0,
+            problem=None,
+            text="is being downloaded",
+        ),
+    )
+
+
+async def _failed(job: Job, polled: Polled, tools: Tools) -> None:
+    said = f": {polled.error}" if polled.error else ", without saying why"
+    error = FailedAtService(
+        f"The service could not make it{said}. It counts as charged (${job.price / MICRO:.2f}) unless the service "
+        "gives it back.",
+        charge=job.charge,
+    )
+    problem = tools.problem(error)
+    await tools.journal.write(
+        "failed",
+        lambda tx: tx.move(
+            job,
+            State.FAILED,
+            event={"error": polled.error},
+            problem=problem,
+            finished_at=tools.times.now(),
+            text="failed at the service",
+        ),
+    )
+    log.warning("Failed at the service: %s", polled.error, extra=job.log_context())
+
+
+async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: Tools) -> None:
+    """Count an answer that says nothing of the job, and tell the person once it lasts."""
+    watch.errors += 1
+    error: BridgeError
+    if isinstance(answer, Exception):
+        error = PollTrouble(f"The service does not answer ({type(answer).__name__}). The job is safe there.")
+    else:
+        said = error_text(answer.body)
+        error = PollTrouble(
+            f"The service answers HTTP {answer.status}" + (f": {said}" if said else "") + ". The job is safe there."
+        )
+        watch.missing = watch.missing + 1 if answer.status == 404 else 0
+        if answer.status == 429:
+            tools.budget.block(seconds(answer.retry_after))
+        if answer.status == 401:
+            tools.engines.reload_key()
+            await tools.pause.close("401", "the service does not accept the API key")
+    if watch.missing >= _PATIENCE:
+        error = GoneAtService(
+            f"The service does not know the job {clean(job.remote_id or '')} any more. It was charged "
+            f"(${job.price / MICRO:.2f}); the bridge goes on asking.",
+            charge=job.charge,
+        )
+    if watch.errors >= _PATIENCE:
+        await tools.set_problem(job, error)
+    log.info("Poll: %s", error.message, extra=job.log_context())
+
+
+async def _pace(job: Job, watch: Watch, tools: Tools) -> Wait:
+    seen = Seen(age=_age(job, tools), samples=tuple(watch.samples), errors=watch.errors)
+    if job.engine == "sketch":
+        return Wait(next_poll(seen, _SKETCH_USUAL, _SKETCH_SHARE, random.random()))
+    earlier, open_jobs = await tools.journal.read(
+        lambda tx: (tx.durations(job.base_url, job.model), tx.count().get(State.GENERATING, 1))
+    )
+    share = Share(spare=tools.budget.spare_polls(), jobs=open_jobs, per_minute=tools.budget.polls_per_minute)
+    return Wait(next_poll(seen, earlier, share, random.random()))
+
+
+def _age(job: Job, tools: Tools) -> float:
+    """Return the seconds since the submit; wall time, because it outlives the process, and never negative."""
+    return max(0.0, tools.times.now() - (job.submitted_at or job.updated_at))

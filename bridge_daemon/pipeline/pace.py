@@ -1,0 +1,89 @@
+"""When to ask for a job again: one pure function, so that it can be reasoned about and simulated.
+
+Early notice costs requests, and all jobs share one rate budget. So: ask seldom while a job cannot be done yet, often
+around the time when it will be, and ever less often when it is overdue or the service is in trouble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Never more often than this, s.
+FLOOR = 0.3
+#: What a generation takes where nothing is known yet, s.
+USUAL = (8.0, 60.0)
+#: Longest pause while the service is in trouble or a job is hours old, s. It keeps finished jobs for an hour.
+LONGEST = 60.0
+#: Fewer earlier durations than this widen what is usual; from here on they replace it.
+_ENOUGH = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What was seen of a job so far."""
+
+    age: float  # s since it was submitted
+    samples: Sequence[tuple[float, float]] = ()  # (age in s, fraction 0..1) of the polls that told a progress
+    errors: int = 0  # polls in a row that failed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What of the rate budget there is for this job."""
+
+    spare: int  # polls that could be sent at once
+    jobs: int  # jobs that are polled
+    per_minute: int  # polls that all jobs may send in a minute
+
+
+def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -> float:
+    """Return the seconds until the next poll of a job.
+
+    ``earlier`` holds how long the model's jobs took before, in seconds; ``dice`` is random in 0..1 and spreads the
+    retries of many jobs. Where progress is told, the end is estimated from it; else from the earlier durations.
+    """
+    if seen.errors:
+        return min(LONGEST, 0.5 * 2.0 ** min(seen.errors, 10)) * (0.5 + dice / 2)
+    jobs = max(1, share.jobs)
+    own = share.spare / jobs
+    steady = 60 * jobs / share.per_minute
+    soonest, latest = _range(earlier)
+    left = _remaining(seen)
+    if left is not None:
+        # the nearer the end, the better the estimate: come back a little before it, then ask often
+        if left > 1.5 * FLOOR:
+            # and never trust a coarse progress for long while there are requests to spare
+            return min(left * 0.9 if own > 4 else left + 0.1, max(2 * FLOOR, 2 * steady / max(own / 8, 1.0)))
+        return max(FLOOR, steady / 4 if own > 1 else steady / 2)
+    if seen.samples and seen.age < soonest:  # progress is told, and too little of it: two polls give a line
+        return max(FLOOR, min(soonest / 2, steady))
+    if seen.age < 1:
+        return 1.0  # tells whether this service reports progress, and catches one that is fast
+    if seen.age < soonest:
+        return max(FLOOR, min(soonest - seen.age, 5.0))
+    if seen.age <= latest:
+        # an even pace that can be kept up; asking in bursts leaves nothing for the next job
+        return max(FLOOR, 0.9 * steady)
+    overdue = seen.age - latest
+    return min(max(steady, overdue / 20), 15.0 if seen.age < 3600 else LONGEST)
+
+
+def _range(earlier: Sequence[float]) -> tuple[float, float]:
+    """Return between which ages, in s, a job is likely to finish."""
+    if not earlier:
+        return USUAL
+    soonest, latest = 0.9 * min(earlier), 1.1 * max(earlier) + 1
+    if len(earlier) < _ENOUGH:
+        return min(soonest, USUAL[0]), max(latest, USUAL[1])
+    return soonest, latest
+
+
+def _remaining(seen: Seen) -> float | None:
+    """Return the estimated seconds until the job is done, None where progress says nothing yet."""
+    moved = [(age, fraction) for age, fraction in seen.samples if fraction > 0]
+    if not moved or moved[-1][1] < 0.02:
+        return None
+    (first_age, first), (last_age, last) = moved[0], moved[-1]
+    rate = (last - first) / (last_age - first_age) if last > first else last / max(last_age, 0.1)
+    return max(0.0, (1 - last) / rate - (seen.age - last_age))

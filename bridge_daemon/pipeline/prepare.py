@@ -1,0 +1,69 @@
+"""Prepare: cut and convert the source of a transform, and publish it. Nothing is spent in here."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from bridge_daemon.audio.region import Extracted, check_region, extract
+from bridge_daemon.errors import OtherEngine, Refusal
+from bridge_daemon.job import Job, State
+from bridge_daemon.models import Model, models
+from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
+from bridge_daemon.request import Source
+from bridge_daemon.roots import Roots
+
+#: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
+SOURCE_RATE = 44_100
+#: The variations of a request share one source file; one of them makes it.
+_making: dict[Path, asyncio.Lock] = {}
+
+
+async def prepare(job: Job, tools: Tools) -> Wait | None:
+    """Bring a queued transform to where it can be submitted, or hold it with the reason why not."""
+    job = await tools.journal.write("preparing", lambda tx: tx.move(job, State.PREPARING, text="prepares the source"))
+    try:
+        engine = await tools.engines.current()
+        if not engine.made(job):
+            raise OtherEngine(f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now.")
+        publisher = tools.publishers.choose(engine)
+        file, notes = await _source_file(job, tools)
+        publication = await publisher.publish(job, file)
+    except Refusal as error:
+        await tools.hold(job, error)
+        return None
+    await tools.journal.write(
+        "prepared",
+        lambda tx: tx.note(
+            job,
+            "prepared",
+            {"file": str(file), "published": publication.method},
+            source_file=str(file),
+            publication=publication,
+            notes=tuple(dict.fromkeys(job.notes + notes)),
+        ),
+    )
+    return GO_ON
+
+
+async def _source_file(job: Job, tools: Tools) -> tuple[Path, tuple[str, ...]]:
+    """Return the prepared source of a job and what was done to it, for people."""
+    assert job.source is not None
+    file = tools.home.sources / f"{job.request}.wav"
+    async with _making.setdefault(file, asyncio.Lock()):
+        try:
+            if file.exists():  # made for another variation, or before a restart: it is what was pressed
+                return file, ()
+            extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], tools.roots())
+        finally:
+            _making.pop(file, None)
+    notes = extracted.notes
+    if extracted.repeated:
+        notes += (f"the source is shorter than {models()[job.model].source_least:g} s and was repeated to reach it",)
+    return file, notes
+
+
+def _extract(source: Source, file: Path, model: Model, roots: Roots) -> Extracted:
+    path = roots.check(source.path)
+    region = check_region(path, source.start, source.end, longest=model.source_longest)
+    return extract(region, file, rate=SOURCE_RATE, least=model.source_least)

@@ -1,0 +1,212 @@
+"""Submit: the one step that spends. At most once for each approval, and never again where the answer is not certain.
+
+    check limit, pause and state, write `submitting`  →  POST  →  write the raw answer  →  write what it means
+
+Whatever ends the process between two of these leaves a job that is either certainly not sent, or `unknown`; where the
+raw answer was written, the next start reads its meaning from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from bridge_daemon import files
+from bridge_daemon.admit import check_limits
+from bridge_daemon.engine import client
+from bridge_daemon.engine.choice import Endpoint
+from bridge_daemon.engine.protocol import Kind, Outcome, payload
+from bridge_daemon.errors import (
+    BridgeError,
+    Duplicate,
+    KeyTrouble,
+    LimitReached,
+    NotSent,
+    OtherEngine,
+    RefusedByService,
+    Stale,
+    SubmitUnknown,
+    WrongState,
+)
+from bridge_daemon.job import MICRO, RESERVED, Charge, Job, Problem, State
+from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait, close_in, until_written
+
+log = logging.getLogger(__name__)
+
+#: A take of 190 s, its original and what the system needs besides: less free space and nothing is sent.
+LEAST_FREE = 500 * 1024 * 1024
+_DISK_PAUSE = 20.0  # s
+#: Pause between two tries to reach a service that cannot be reached, s.
+_OFFLINE_PAUSE = (1.0, 60.0)
+
+
+async def submit(job: Job, tools: Tools) -> Wait | None:
+    """Send a job that was admitted and, where it has a source, prepared."""
+    try:
+        engine = await tools.engines.current()
+        if not engine.made(job):
+            raise OtherEngine(f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now.")
+        endpoint = await tools.engines.endpoint(job)
+    except (KeyTrouble, OtherEngine) as error:
+        await tools.hold(job, error)
+        return None
+    if not await asyncio.to_thread(_room, tools):
+        await tools.pause.close("disk", "the disk of the library is full or cannot be written")
+        return Wait(_DISK_PAUSE)
+    if endpoint.paid:
+        await tools.budget.submit()
+    return await tools.on_wire.run(_send(job, endpoint, tools), f"submit {job.job}")
+
+
+def _room(tools: Tools) -> bool:
+    library = tools.library()
+    try:
+        library.mkdir(parents=True, exist_ok=True)
+        return files.free_bytes(library) >= LEAST_FREE
+    except OSError as error:
+        log.warning("The library %s cannot be used: %s", library, error)
+        return False
+
+
+async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
+    """From the check of the money to the meaning of the answer; runs to its end whoever is cancelled."""
+    body = payload(job, job.publication.url if job.publication else None)
+    try:
+        begun = await tools.journal.write("submitting", lambda tx: begin(tx, job, body, tools))
+    except WrongState:  # cancelled in the last moment: nothing was sent
+        return GO_ON
+    if begun is None or begun.state is not State.SUBMITTING:
+        return GO_ON
+    try:
+        sent = await client.submit(endpoint.url, endpoint.key, body, idempotency_key=job.job)
+    except asyncio.CancelledError:
+        lost = Outcome(kind=Kind.UNKNOWN, text="the bridge was stopped while the request was on the wire")
+        await tools.journal.write("outcome", lambda tx: apply(tx, begun, lost, tools.times.now()))
+        raise
+    await until_written(
+        lambda: tools.journal.write("answered", lambda tx: tx.add_event(job.job, "answer", sent.as_event())),
+        f"the answer to job {job.job}",
+    )
+    outcome = sent.outcome()
+    if outcome.kind is Kind.RATE_LIMITED:
+        tools.budget.block(outcome.retry_after)
+    if outcome.pause == "401":
+        tools.engines.reload_key()
+    done = await until_written(
+        lambda: tools.journal.write("outcome", lambda tx: apply(tx, begun, outcome, tools.times.now())),
+        f"the outcome of job {job.job}",
+    )
+    if outcome.pause is not None:
+        await tools.pause.load()
+    log.info("Submitted: %s (%s)", done.state, outcome.text, extra=done.log_context())
+    return _next(done, tools)
+
+
+def _next(job: Job, tools: Tools) -> Wait:
+    """Return when to go on: at once, or after a pause where the service could not be reached."""
+    if job.state is not State.QUEUED:
+        tools.watch(job).errors = 0
+        return GO_ON
+    watch = tools.watch(job)
+    watch.errors += 1
+    least, most = _OFFLINE_PAUSE
+    return Wait(min(most, least * 2 ** min(watch.errors - 1, 10)) * random.uniform(0.5, 1.0))
+
+
+def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job | None:
+    """Check pause and limits once more and write that the job is being sent. None: it has to wait.
+
+    From this commit on the job counts as perhaps charged, whatever happens to the process.
+    """
+    if tx.fact("pause") is not None:
+        return None
+    now = tools.times.now()
+    fresh = tx.job(job.job)
+    if fresh.state not in RESERVED:
+        raise WrongState(f"The job {job.job} is {fresh.state} now.", charge=fresh.charge)
+    try:
+        check_limits(tx, job.price, tools.settings(), reserved_too=False)
+    except LimitReached as error:
+        return tx.move(fresh, State.HELD, problem=_problem(error, now), text="waits for you")
+    return tx.move(
+        fresh,
+        State.SUBMITTING,
+        event={"body": body},
+        charge=Charge.POSSIBLE,
+        charge_day=tools.times.day(),
+        submitted_at=now,
+        problem=None,
+        text="is being sent",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """Where an outcome brings a job."""
+
+    state: State
+    charge: Charge
+    text: str
+    error: type[BridgeError] | None
+
+
+_MEANINGS = {
+    Kind.ACCEPTED: _Meaning(State.GENERATING, Charge.CONFIRMED, "the service makes it", None),
+    Kind.NOT_SENT: _Meaning(State.QUEUED, Charge.NONE, "waits for the service to be reached", NotSent),
+    Kind.RATE_LIMITED: _Meaning(State.QUEUED, Charge.NONE, "waits: the service has too many requests", None),
+    Kind.REFUSED: _Meaning(State.REFUSED, Charge.NONE, "refused by the service", RefusedByService),
+    Kind.UNKNOWN: _Meaning(State.UNKNOWN, Charge.POSSIBLE, "perhaps sent; waits for you", SubmitUnknown),
+}
+
+
+def apply(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
+    """Write what the outcome of a submit means for the job, the money and the pause."""
+    meaning = _MEANINGS[outcome.kind]
+    if outcome.kind is Kind.ACCEPTED and tx.remote_id_taken(job.base_url, outcome.remote_id or ""):
+        return _duplicate(tx, job, outcome, now)
+    error = meaning.error(_sentence(job, outcome), charge=meaning.charge) if meaning.error else None
+    if outcome.pause is not None:
+        close_in(tx, outcome.pause, outcome.text, now)
+    if meaning.state is State.QUEUED and outcome.kind is Kind.NOT_SENT and now > job.valid_until:
+        stale = Stale(f"The service could not be reached while the request was valid ({outcome.text}). Not sent.")
+        return tx.move(
+            job, State.HELD, charge=Charge.NONE, charge_day=None, problem=_problem(stale, now), text="waits for you"
+        )
+    return tx.move(
+        job,
+        meaning.state,
+        event={"means": outcome.text},
+        charge=meaning.charge,
+        problem=_problem(error, now) if error else None,
+        text=meaning.text,
+        **({"charge_day": None} if meaning.charge is Charge.NONE else {}),
+        **({"remote_id": outcome.remote_id} if outcome.kind is Kind.ACCEPTED else {}),
+    )
+
+
+def _duplicate(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
+    error = Duplicate(
+        f"The service answered with the job id {outcome.remote_id}, which it gave to another job before. "
+        f"${job.price / MICRO:.2f} may have been charged.",
+        charge=Charge.POSSIBLE,
+    )
+    event = {"means": outcome.text, "remote_id": outcome.remote_id}
+    return tx.move(job, State.UNKNOWN, event=event, charge=Charge.POSSIBLE, problem=_problem(error, now))
+
+
+def _sentence(job: Job, outcome: Outcome) -> str:
+    cost = {
+        Kind.UNKNOWN: f"${job.price / MICRO:.2f} may have been charged; it will not be sent again by itself.",
+        Kind.REFUSED: "Nothing was charged.",
+        Kind.NOT_SENT: "Nothing was sent and nothing was charged.",
+    }.get(outcome.kind, "")
+    text = outcome.text[:1].upper() + outcome.text[1:]
+    return f"{text}. {cost}".replace("..", ".")
+
+
+def _problem(error: BridgeError, now: float) -> Problem:
+    return Problem(code=error.code, text=error.message, since=now, next=error.next_step)

@@ -1,0 +1,80 @@
+"""What must not be read by others is taken out of text: keys, tokens, signed URLs.
+
+Used by the log, by ``config show`` and by the support bundle. It hides too much rather than too little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+HIDDEN: Final = "[hidden]"
+#: A shorter secret would blank ordinary words; nothing that we keep secret is shorter.
+SHORTEST_SECRET: Final = 8
+_TAIL_FROM = 16  # a shorter key is not shown in part: its last four characters would be too much of it
+
+_PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    # headers, as text, as JSON or as the repr of a dict; what is hidden already stays as it is
+    (
+        re.compile(
+            r"(?i)(\b(?:proxy-)?authorization\b|\bx-api-key\b)(?![\"']?\s*[:=,]\s*b?[\"']?\[hidden\])"
+            r"([\"']?\s*[:=,]\s*(?:b(?=[\"']))?[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',;)}\]]+"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    (re.compile(r"(?i)(\b(?:set-)?cookie\b)([\"']?\s*[:=,]\s*b?[\"']?)[^\r\n\"']+"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    # keys by their look
+    (re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{6,}"), f"sk-{HIDDEN}"),
+    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}"), HIDDEN),
+    # name and value
+    (
+        re.compile(
+            r"(?i)([A-Za-z0-9_-]*(?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|auth[_-]?token|_token)[A-Za-z0-9_-]*)"
+            r"(?![\"']?\s*[:=]\s*[\"']?\[hidden\])([\"']?\s*[:=]\s*[\"']?)[^\s\"',;)}\]]+"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    # URLs: who, what was signed, and the way to a published source
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#\"'@]+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)\b(https?://[^\s?#\"'<>]*)([?#])[^\s\"'<>]+"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(/source/)[A-Za-z0-9_-]{12,}"), rf"\1{HIDDEN}"),
+)
+
+#: Options of tunnel programs that carry a credential, and the word after them.
+_OPTION: Final = re.compile(
+    r"(?i)((?:^|\s)--?[a-z-]*(?:token|secret|password|passwd|key|credentials?|auth|user)[a-z-]*[\s=]+)"
+    r"(\"[^\"]*\"|'[^']*'|\S+)"
+)
+_ASSIGNMENT: Final = re.compile(
+    r"(?i)((?:^|\s)[a-z0-9_]*(?:token|secret|password|key)[a-z0-9_]*=)(\"[^\"]*\"|'[^']*'|\S+)"
+)
+#: A long word with letters and digits and nothing of a path, a URL or a sentence in it.
+_RANDOM: Final = re.compile(r"(?<![\w./:@-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}(?![\w./:@-])")
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return ``text`` without the ``secrets`` and without whatever looks like a key or a signed URL."""
+    for secret in secrets:
+        if len(secret) < SHORTEST_SECRET:
+            continue
+        text = text.replace(secret, HIDDEN)
+        if (escaped := quote(secret, safe="")) != secret:
+            text = text.replace(escaped, HIDDEN)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_command(text: str) -> str:
+    """Return a command line (of a tunnel program) without the credentials in it."""
+    text = _ASSIGNMENT.sub(rf"\1{HIDDEN}", _OPTION.sub(rf"\1{HIDDEN}", redact(text)))
+    return _RANDOM.sub(HIDDEN, text)
+
+
+def mask(value: str) -> str:
+    """Return what may be shown of a key: enough to tell two of one's own apart, e.g. ``sk-…abcd``."""
+    head = "sk-" if value.startswith("sk-") else ""
+    return f"{head}…{value[-4:]}" if len(value) >= _TAIL_FROM else f"{head}…"

@@ -1,0 +1,20 @@
+"""For the tests of the fakes themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest_asyncio
+
+from tests.fakes.caller import Caller
+from tests.fakes.service import Service
+
+
+@pytest_asyncio.fixture
+async def caller() -> AsyncIterator[Caller]:
+    connector = aiohttp.TCPConnector(
+        force_close=True
+    )  # what one answer leaves on a connection is no matter of the next
+    async with Service() as service, aiohttp.ClientSession(connector=connector) as session:
+        yield Caller(service, session)

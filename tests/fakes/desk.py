@@ -1,0 +1,153 @@
+"""A desk for tests of the HTTP API and its client: keeps jobs in a dictionary and every call in a list.
+
+Usage::
+
+    desk = FakeDesk()
+    desk.add("j1", state="generating")      # a job as Job.as_dict() tells it, with what the test is about
+    desk.fail["cancel"] = WrongState("…")   # the next calls of cancel raise this
+    desk.hold["status"] = asyncio.Event()   # calls of status wait for it
+    assert desk.calls == [("cancel", "j1")]
+
+It implements ``bridge_daemon.api.desk.Desk`` and nothing more: like the real one, it admits an id once, answers the
+same id with the first answer, and knows no job that was not added or admitted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from bridge_daemon.errors import Fault, InvalidRequest, NotFound
+
+Data = dict[str, Any]
+
+
+class FakeDesk:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.all: dict[str, Data] = {}
+        self.answers: dict[str, Data] = {}
+        self.files: dict[str, Path] = {}
+        self.fail: dict[str, Exception] = {}
+        self.hold: dict[str, asyncio.Event] = {}
+        self.status_answer: Data = {"version": "1", "paused": None}
+
+    def add(self, job: str, **fields: Any) -> Data:
+        self.all[job] = {
+            "job": job,
+            "state": "queued",
+            "charge": "none",
+            "client": None,
+            "wanted": True,
+            "problem": None,
+            "fraction": None,
+            "text": "",
+            "created_at": 1.0,
+            "updated_at": float(len(self.calls) + 1),
+        } | fields
+        return self.all[job]
+
+    async def _called(self, name: str, *arguments: Any) -> None:
+        self.calls.append((name, *arguments))
+        if name in self.hold:
+            await self.hold[name].wait()
+        if name in self.fail:
+            raise self.fail[name]
+
+    def _known(self, job: str) -> Data:
+        if job not in self.all:
+            raise NotFound(f"There is no job {job}.")
+        return self.all[job]
+
+    async def admit(self, data: Data) -> tuple[Data, bool]:
+        await self._called("admit", data)
+        if not isinstance(data.get("id"), str):
+            raise InvalidRequest([Fault("id", data.get("id"), "is required")])
+        if data["id"] in self.answers:
+            return self.answers[data["id"]], True
+        job = f"j{len(self.all) + 1}"
+        self.add(job)
+        self.answers[data["id"]] = {"id": data["id"], "jobs": [job], "usd": 0.58}
+        return self.answers[data["id"]], False
+
+    async def cancel(self, job: str) -> Data:
+        await self._called("cancel", job)
+        return self._known(job)
+
+    async def retry(self, job: str, data: Data) -> Data:
+        await self._called("retry", job, data)
+        return self._known(job)
+
+    async def deliver(self, job: str) -> Data:
+        await self._called("deliver", job)
+        return self._known(job)
+
+    async def resolve(self, job: str, data: Data) -> Data:
+        await self._called("resolve", job, data)
+        return self._known(job)
+
+    async def pause(self, reason: str) -> Data:
+        await self._called("pause", reason)
+        return {"paused": reason}
+
+    async def resume(self) -> Data:
+        await self._called("resume")
+        return {"paused": None}
+
+    async def status(self) -> Data:
+        await self._called("status")
+        return self.status_answer
+
+    async def spend(self) -> Data:
+        await self._called("spend")
+        return {"day": {"spent_usd": 1.16}}
+
+    def presets(self) -> Data:
+        return {"presets": {}}
+
+    async def jobs(
+        self, *, states: list[str], q: str | None, client: str | None, before: str | None, limit: int
+    ) -> list[Data]:
+        await self._called("jobs", states, q, client, before, limit)
+        return [job for job in self.all.values() if not states or job["state"] in states][:limit]
+
+    async def job(self, job: str) -> Data:
+        await self._called("job", job)
+        return self._known(job) | {"events": []}
+
+    async def take_file(self, job: str) -> Path:
+        await self._called("take_file", job)
+        if job not in self.files:
+            raise NotFound(f"Job {job} has no take.")
+        return self.files[job]
+
+    async def source_file(self, job: str) -> Path:
+        await self._called("source_file", job)
+        if job not in self.files:
+            raise NotFound(f"Job {job} has no source.")
+        return self.files[job]
+
+    async def peaks(self, job: str, buckets: int) -> Data:
+        await self._called("peaks", job, buckets)
+        return {"peaks": [[0.0, 0.0]] * buckets}
+
+    async def prices(self) -> list[Data]:
+        await self._called("prices")
+        return [{"model": "stable-audio-2-0", "usd": 0.58}]
+
+    async def agree_price(self, data: Data) -> Data:
+        await self._called("agree_price", data)
+        return {"agreed": True}
+
+    async def reload_key(self) -> Data:
+        await self._called("reload_key")
+        return {"key": True}
+
+    async def check_key(self) -> Data:
+        await self._called("check_key")
+        return {"good": True}
+
+    async def reload_settings(self) -> Data:
+        await self._called("reload_settings")
+        return {"changed": []}
