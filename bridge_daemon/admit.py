@@ -114,6 +114,8 @@ class Admit:
             source_seconds = region.seconds
         elif request.strength is not None:
             notes.append("strength counts for transforms only")
+        if not engine.paid:
+            notes.append("made by the built-in sketch engine, which is not the model")
         duration, cut, faults = lengths(request, asked, source_seconds)
         if faults:
             raise InvalidRequest(faults)

@@ -76,7 +76,7 @@ class Daemon:
 
     async def _start(self) -> None:
         token = self.home.read_token()
-        journal = Journal(self.home.journal, self._times)
+        journal = self.journal = Journal(self.home.journal, self._times)
         self._stack.push_async_callback(journal.close)
         await journal.open()
 
@@ -88,7 +88,7 @@ class Daemon:
         self._stack.push_async_callback(engines.close)
         polls = PollSession()
         self._stack.push_async_callback(polls.close)
-        budget = RateBudget(self.settings.engine.requests_per_minute, self._times)
+        budget = self.budget = RateBudget(self.settings.engine.requests_per_minute, self._times)
         listener = SourceListener(self.settings.publish.source_port)
         self._stack.push_async_callback(listener.close)
         await listener.start()

@@ -15,16 +15,17 @@ HIDDEN: Final = "[hidden]"
 SHORTEST_SECRET: Final = 8
 _TAIL_FROM = 16  # a shorter key is not shown in part: its last four characters would be too much of it
 
+# Counts are bounded: the texts of others come through here, and must not be able to keep the event loop busy.
 _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # headers, as text, as JSON or as the repr of a dict; what is hidden already stays as it is
     (
         re.compile(
-            r"(?i)(\b(?:proxy-)?authorization\b|\bx-api-key\b)(?![\"']?\s*[:=,]\s*b?[\"']?\[hidden\])"
-            r"([\"']?\s*[:=,]\s*(?:b(?=[\"']))?[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',;)}\]]+"
+            r"(?i)(\b(?:proxy-)?authorization\b|\bx-api-key\b)(?![\"']?\s{0,9}[:=,]\s{0,9}b?[\"']?\[hidden\])"
+            r"([\"']?\s{0,9}[:=,]\s{0,9}(?:b(?=[\"']))?[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',;)}\]]+"
         ),
         rf"\1\2{HIDDEN}",
     ),
-    (re.compile(r"(?i)(\b(?:set-)?cookie\b)([\"']?\s*[:=,]\s*b?[\"']?)[^\r\n\"']+"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(?i)(\b(?:set-)?cookie\b)([\"']?\s{0,9}[:=,]\s{0,9}b?[\"']?)[^\r\n\"']+"), rf"\1\2{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     # keys by their look
     (re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{6,}"), f"sk-{HIDDEN}"),
@@ -32,14 +33,14 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # name and value
     (
         re.compile(
-            r"(?i)([A-Za-z0-9_-]*(?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|auth[_-]?token|_token)[A-Za-z0-9_-]*)"
-            r"(?![\"']?\s*[:=]\s*[\"']?\[hidden\])([\"']?\s*[:=]\s*[\"']?)[^\s\"',;)}\]]+"
+            r"(?i)((?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|auth[_-]?token|_token)[A-Za-z0-9_-]{0,40})"
+            r"(?![\"']?\s{0,9}[:=]\s{0,9}[\"']?\[hidden\])([\"']?\s{0,9}[:=]\s{0,9}[\"']?)[^\s\"',;)}\]]+"
         ),
         rf"\1\2{HIDDEN}",
     ),
     # URLs: who, what was signed, and the way to a published source
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#\"'@]+@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(?i)\b(https?://[^\s?#\"'<>]*)([?#])[^\s\"'<>]+"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(://)[^\s/?#\"'@]{1,500}@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)\b(https?://[^\s?#\"'<>]{0,2000})([?#])[^\s\"'<>]+"), rf"\1\2{HIDDEN}"),
     (re.compile(r"(/source/)[A-Za-z0-9_-]{12,}"), rf"\1{HIDDEN}"),
 )
 

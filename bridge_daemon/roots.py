@@ -22,6 +22,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from bridge_daemon.errors import PathRefused
 
+_MAC: bool = sys.platform == "darwin"
 _POSIX_SYSTEM = (
     "bin",
     "boot",
@@ -174,13 +175,13 @@ def _system_folders(path: Path) -> list[Path]:
     if os.name == "nt":
         drive = Path(path.anchor)
         return [drive / name for name in (*_WINDOWS_SYSTEM, "System Volume Information")] + [Path.home() / "AppData"]
-    if sys.platform == "darwin":
+    if _MAC:
         return [Path(name) for name in _MAC_SYSTEM] + [Path.home().resolve() / "Library"]
     return [Path("/") / name for name in _POSIX_SYSTEM]
 
 
 def _own_folders() -> list[Path]:
-    return [Path.home().resolve() / "Library" / name for name in _MAC_OWN] if sys.platform == "darwin" else []
+    return [Path.home().resolve() / "Library" / name for name in _MAC_OWN] if _MAC else []
 
 
 def _is_regular(path: Path) -> bool:

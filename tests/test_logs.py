@@ -7,6 +7,7 @@ import logging
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -190,6 +191,14 @@ class TestSecrets:
 
     def test_what_is_too_short_to_be_secret_blanks_nothing(self) -> None:
         assert redact("a take", ["", "a", "take"]) == "a take"
+
+    @pytest.mark.parametrize(
+        "text", ["a", "http://", "authorization: ", "_token", "a.b+", "sk-", "bearer ", "secret  ", "://a", "cookie = "]
+    )
+    def test_the_text_of_others_cannot_keep_us_busy(self, text: str) -> None:
+        started = time.perf_counter()
+        redact(text * (20_000 // len(text)))
+        assert time.perf_counter() - started < 1  # s; a careless pattern takes half a minute
 
     @pytest.mark.parametrize(
         ("command", "left"),

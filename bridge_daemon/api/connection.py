@@ -86,6 +86,7 @@ class Listener(web.Server):
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
         super().__init__(handler)
         # Counted when accepted: many are, in one turn of the loop, before the first is known to ``connections``.
+        self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
         self._accepted: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._turned_away: weakref.WeakSet[TurnedAway] = weakref.WeakSet()
 
@@ -103,9 +104,15 @@ class Listener(web.Server):
                 log.warning("Refused E-BUSY: %d connections are open", MOST_CONNECTIONS)
         return turned_away
 
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Remember it until it is gone."""
+        super().connection_made(handler, transport)
+        self._transports[handler] = transport
+
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         """Give its place free."""
         super().connection_lost(handler, exc)
+        self._transports.pop(handler, None)
         if isinstance(handler, Connection):
             self._accepted.discard(handler)
 
@@ -114,6 +121,9 @@ class Listener(web.Server):
         for turned_away in list(self._turned_away):
             turned_away.abort()
         await super().shutdown(timeout)
+        await asyncio.sleep(0)
+        for transport in self._transports.values():
+            transport.abort()  # its reader takes nothing: closing it would wait for the rest to be read
 
 
 class TurnedAway(asyncio.Protocol):

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bridge_daemon.api.answers import Refused, dress, refusal
 from bridge_daemon.api.body import is_json, read_object
+from bridge_daemon.api.connection import Connection
 from bridge_daemon.api.quota import Quota
 from bridge_daemon.api.sessions import Sessions
 from bridge_daemon.errors import (
@@ -161,14 +162,13 @@ class Door:
             response = self._refuse(request, error, NoToken.status, {"WWW-Authenticate": "Bearer"})
         except BridgeError as error:
             response = self._refuse(request, error, type(error).status)
-        except TimeoutError:
-            late = TooBusy(f"The answer took longer than {self._timeout:g} s.", **_doubt(key))
-            response = self._refuse(request, late, TooBusy.status)
-            response.force_close()
         except Exception as error:  # noqa: BLE001 - the last resort of every handler; what it is goes to the log
             response = self._explain(request, key, error)
         if not response.prepared:
             dress(response, request.path)
+        if not request.content.is_eof() and isinstance(request.protocol, Connection):
+            # What is left of the body is read away after the answer; when its sender goes, that shall end too.
+            request.protocol.on_lost = request.content.feed_eof
         return response
 
     def _explain(self, request: web.BaseRequest, key: Key | None, error: Exception) -> web.StreamResponse:
@@ -205,7 +205,7 @@ class Door:
         if origins and origins[0] not in self._origins:
             raise WrongOrigin("Another origin asked.")
 
-    def _find(self, request: web.BaseRequest) -> tuple[Key, str]:
+    def _find(self, request: web.BaseRequest) -> tuple[Key, str | None]:
         # The path as it was sent: no route needs an escape, so %2F never becomes a way around a rule.
         parts = request.rel_url.raw_path.split("/")
         for pattern, path in self._paths:
@@ -217,17 +217,24 @@ class Door:
                     raise Refused(
                         WrongMethod(f"{path} knows {allowed}."), status=WrongMethod.status, headers={"Allow": allowed}
                     )
-                return (method, path), parts[pattern.index("{job}")] if "{job}" in pattern else ""
+                return (method, path), parts[pattern.index("{job}")] if "{job}" in pattern else None
         raise NotFound("There is no such path.", next=WrongMethod.next)
 
-    async def _serve(self, request: web.BaseRequest, key: Key, job: str) -> web.StreamResponse:
+    async def _serve(self, request: web.BaseRequest, key: Key, job: str | None) -> web.StreamResponse:
         access, handler = self._routes[key]
-        async with asyncio.timeout(None if key in STREAMS else self._timeout):
-            session = self._admit(request, access)
-            data = {} if request.method in _SAFE else await read_object(request)
-            if job and not _JOB.fullmatch(job):
-                raise NotFound("There is no such job.")
-            return await handler(Call(request, data, job, session, self._port, self._cookie))
+        limit = asyncio.timeout(None if key in STREAMS else self._timeout)
+        try:
+            async with limit:
+                session = self._admit(request, access)
+                data = {} if request.method in _SAFE else await read_object(request)
+                if job is not None and not _JOB.fullmatch(job):
+                    raise NotFound("There is no such job.")
+                return await handler(Call(request, data, job or "", session, self._port, self._cookie))
+        except TimeoutError:
+            if not limit.expired():
+                raise  # one of the handler's own
+            log.warning("%s took longer than %g s and was given up.", " ".join(key), self._timeout)
+            raise TooBusy(f"The answer took longer than {self._timeout:g} s.", **_doubt(key)) from None
 
     def _admit(self, request: web.BaseRequest, access: Access) -> str | None:
         """Return the session that the request came with, or None where it came with the token or needs neither."""

@@ -43,15 +43,15 @@ async def send_file(request: web.BaseRequest, path: Path) -> web.StreamResponse:
     try:
         about = os.fstat(file.fileno())
         etag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
-        start, end = _range(request, about.st_size, etag)
-        partial = (start, end) != (0, about.st_size) or _asks_for_range(request, etag)
-        response = web.StreamResponse(status=206 if partial else 200)
+        asked = _range(request, about.st_size, etag)
+        start, end = asked or (0, about.st_size)
+        response = web.StreamResponse(status=206 if asked else 200)
         response.headers["Content-Type"] = _TYPES.get(path.suffix.lower(), "application/octet-stream")
         response.headers["Content-Disposition"] = f'attachment; filename="{safe_name(path)}"'
         response.headers["Content-Security-Policy"] = FILE_POLICY
         response.headers["Accept-Ranges"] = "bytes"
         response.headers["ETag"] = etag
-        if partial:
+        if asked:
             response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{about.st_size}"
         response.content_length = end - start
         dress(response, request.path)
@@ -75,31 +75,30 @@ def _open(path: Path) -> BinaryIO:
     except OSError as error:
         log.info("A file of a job cannot be opened: %s", error.strerror)
         raise NotFound("The file is not there any more.", next="daw-bridge jobs show JOB tells where it lay.") from None
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise NotFound("It is no plain file.")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
-def _asks_for_range(request: web.BaseRequest, etag: str) -> re.Match[str] | None:
-    """Return the one range that is asked for. Several at once, and what is no range, may be ignored: RFC 9110, 14.2."""
-    if request.headers.get("If-Range", etag) != etag:
-        return None  # the file is another one by now: all of it is wanted
+def _range(request: web.BaseRequest, size: int, etag: str) -> tuple[int, int] | None:
+    """Return the begin and end that are asked for; None for the whole file.
+
+    Several ranges at once, and what is no range, may be ignored (RFC 9110, 14.2). A range of a file that has become
+    another one must be.
+    """
     match = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    return match if match and (match[1] or match[2]) else None
-
-
-def _range(request: web.BaseRequest, size: int, etag: str) -> tuple[int, int]:
-    match = _asks_for_range(request, etag)
-    if match is None:
-        return 0, size
-    if match[1]:
-        start, end = int(match[1]), min(int(match[2]) + 1 if match[2] else size, size)
-        if match[2] and int(match[2]) < int(match[1]):
-            return 0, size
+    if match is None or request.headers.get("If-Range", etag) != etag:
+        return None
+    first, last = match.groups()
+    if first:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < start:
+            return None
+    elif last:
+        start, end = max(0, size - int(last)), size
     else:
-        start, end = max(0, size - int(match[2])), size
+        return None
     if start >= size:
         fault = Fault("Range", match[0], f"must begin before the end of the file, {size} bytes")
         raise Refused(InvalidRequest([fault]), status=416, headers={"Content-Range": f"bytes */{size}"})

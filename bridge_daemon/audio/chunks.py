@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 _MOST_CHUNKS = 4096
-_FARTHEST = 1 << 60
+_FARTHEST = 1 << 40
 _MOST_TEXT = 1 << 20  # bytes of a text chunk that are read
 _NO_LENGTH = 0xFFFFFFFF
 #: Programs that write to a pipe cannot go back; some put a number near the largest 31-bit one instead of a length.
@@ -99,7 +99,7 @@ def read_structure(file: BinaryIO, kind: str, size: int) -> Structure:
 
 
 def _take(file: BinaryIO, offset: int, count: int) -> bytes:
-    if offset > _FARTHEST:  # a length in a damaged header can point to where no system can seek
+    if offset > _FARTHEST:  # a length in a damaged header can point to where the system cannot seek
         return b""
     file.seek(offset)
     return file.read(count)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 
-from bridge_daemon.engine.choice import Endpoint
+from bridge_daemon.engine.choice import SKETCH, Endpoint
 from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, read_poll, seconds
 from bridge_daemon.errors import BridgeError, FailedAtService, GoneAtService, KeyTrouble, PollTrouble
 from bridge_daemon.job import MICRO, Job, State
@@ -19,9 +19,8 @@ log = logging.getLogger(__name__)
 
 #: Answers in a row that are trouble before a person is told. One bad poll is nothing.
 _PATIENCE = 3
-#: The built-in engine takes about as long as it renders, and its requests cost nothing.
-_SKETCH_USUAL = (0.5,) * 20
-_SKETCH_SHARE = Share(spare=1000, jobs=1, per_minute=1000)
+#: The built-in engine is on this machine and knows no rate limit, s.
+_SKETCH_PACE = 0.15
 
 
 async def follow(job: Job, tools: Tools) -> Wait | None:
@@ -146,8 +145,8 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: To
 
 async def _pace(job: Job, watch: Watch, tools: Tools) -> Wait:
     seen = Seen(age=_age(job, tools), samples=tuple(watch.samples), errors=watch.errors)
-    if job.engine == "sketch":
-        return Wait(next_poll(seen, _SKETCH_USUAL, _SKETCH_SHARE, random.random()))
+    if job.engine == SKETCH and not watch.errors:
+        return Wait(_SKETCH_PACE)
     earlier, open_jobs = await tools.journal.read(
         lambda tx: (tx.durations(job.base_url, job.model), tx.count().get(State.GENERATING, 1))
     )

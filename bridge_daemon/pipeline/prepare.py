@@ -57,10 +57,7 @@ async def _source_file(job: Job, tools: Tools) -> tuple[Path, tuple[str, ...]]:
             extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], tools.roots())
         finally:
             _making.pop(file, None)
-    notes = extracted.notes
-    if extracted.repeated:
-        notes += (f"the source is shorter than {models()[job.model].source_least:g} s and was repeated to reach it",)
-    return file, notes
+    return file, extracted.notes
 
 
 def _extract(source: Source, file: Path, model: Model, roots: Roots) -> Extracted:

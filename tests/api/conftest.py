@@ -64,6 +64,7 @@ class Api:
     port: int
     times: HandTimes
     http: aiohttp.ClientSession
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -72,6 +73,18 @@ class Api:
     @property
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {TOKEN}"}
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection; it is closed after the test."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def close_all(self) -> None:
+        for writer in self.writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def raw(self, data: bytes, *, timeout: float = 5.0) -> Raw:
         """Send bytes; return the one answer, read to its end."""
@@ -126,8 +139,10 @@ async def api(monkeypatch) -> AsyncIterator[Api]:
     monkeypatch.setattr(door, "_REFUSAL_DELAY", 0.001)  # one test looks at the delay itself
     monkeypatch.setattr(connection, "_log_quota", Quota())  # the rest of this process's tests used it up
     desk, hub, times = FakeDesk(), EventHub(), HandTimes()
-    server = ApiServer(desk, hub, token=TOKEN, host="127.0.0.1", port=0, times=times, timeout=1.0)
+    server = ApiServer(desk, hub, token=TOKEN, host="127.0.0.1", port=0, times=times, timeout=0.5)
     _, port = await server.start()
     async with aiohttp.ClientSession() as http:
-        yield Api(desk, hub, server, port, times, http)
+        api = Api(desk, hub, server, port, times, http)
+        yield api
+        await api.close_all()
     await server.close()

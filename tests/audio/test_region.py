@@ -80,6 +80,8 @@ class TestNotAudio:
             (b"FORM\0\0\0\x10AIFFCOMM", "no sound"),
             (b"FORM\0\0\0\x10ILBMCOMM", "unknown format"),
             (b"caff\0\1\0\0", "no sound"),
+            (b"caff\0\1\0\0free" + (1 << 62).to_bytes(8, "big") + bytes(50), "no sound"),  # points past any disk
+            (b"caff\0\1\0\0free" + b"\xff" * 50, "no sound"),
             (b"fLaC" + bytes(100), "header"),
             (b"OggS" + bytes(100), "without Vorbis or Opus"),
             (b"ID3\x04\0\0\0\0\0\x10" + bytes(5000), "MPEG"),

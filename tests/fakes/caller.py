@@ -36,11 +36,9 @@ class Caller:
     async def send(self, method: str, target: str, **more: Any) -> tuple[int | str, bytes]:
         """Return status and body; the name of the exception when there is no answer."""
         url = target if target.startswith("http") else self.service.url + target
-        timeout = aiohttp.ClientTimeout(total=self.patience)
+        defaults: dict[str, Any] = {"allow_redirects": False, "timeout": aiohttp.ClientTimeout(total=self.patience)}
         try:
-            async with self.session.request(
-                method, url, **{"allow_redirects": False, "timeout": timeout} | more
-            ) as answer:
+            async with self.session.request(method, url, **defaults | more) as answer:
                 self.answer = answer
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:

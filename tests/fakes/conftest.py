@@ -13,8 +13,7 @@ from tests.fakes.service import Service
 
 @pytest_asyncio.fixture
 async def caller() -> AsyncIterator[Caller]:
-    connector = aiohttp.TCPConnector(
-        force_close=True
-    )  # what one answer leaves on a connection is no matter of the next
+    # what one answer leaves on its connection is no matter of the next
+    connector = aiohttp.TCPConnector(force_close=True)
     async with Service() as service, aiohttp.ClientSession(connector=connector) as session:
         yield Caller(service, session)

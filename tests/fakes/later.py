@@ -133,7 +133,8 @@ async def _for_ever(act: Act) -> None:
 @word(DOWNLOAD, "redirect", "redirect_private", "redirect_loop")
 async def _elsewhere(act: Act) -> None:
     where = {"redirect_private": "http://10.255.255.1" + act.x.target, "redirect_loop": "/hop/loop" + act.x.target}
-    hops = f"/hop/{int(act.arg or 1) - 1}{act.x.target}"
+    left = int(act.arg or 1) - 2  # this answer is one, and the last hop another
+    hops = act.x.target if left < 0 else f"/hop/{left}{act.x.target}"
     await act.x.answer(302, headers=[("Location", where.get(act.word, hops))])
 
 

@@ -167,9 +167,10 @@ async def test_each_word_of_a_download(caller: Caller, word: str) -> None:
 
 async def test_redirects_lead_to_the_file_or_round_and_round(caller: Caller) -> None:
     url = await caller.finished()
-    caller.service.script_download("redirect:3")
-    assert (await caller.send("GET", url, allow_redirects=True))[0] == 200
-    assert len(caller.answer.history) == 4  # the file's own redirect leads to three hops, the last of them back
+    for hops in (1, 2, 4):
+        caller.service.script_download(f"redirect:{hops}")
+        assert (await caller.send("GET", url, allow_redirects=True))[0] == 200
+        assert len(caller.answer.history) == hops
     caller.service.script_download("redirect_loop")
     assert (await caller.send("GET", url, allow_redirects=True))[0] == "TooManyRedirects"
 

@@ -65,12 +65,12 @@ class Row:
         """Return what is wrong with a value, or None."""
         if self.type == "enum" and value not in self.values:
             return f"must be one of {', '.join(self.values)}"
-        if self.type == "string" and not isinstance(value, str):
+        if self.type == "string" and not _is_text(value):
             return "must be a string"
         if self.type == "boolean" and not isinstance(value, bool):
             return "must be true or false"
         if self.type == "number":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
                 return "must be a number"
             if not self.low <= value <= self.high:
                 return f"must be between {self.low:g} and {self.high:g}"
@@ -82,6 +82,22 @@ class Row:
         if self.low > -math.inf:
             span = [self.low, self.high]
         return {"name": self.name, "type": self.type, "default": self.default, "range": span}
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is a string that can be written down: JSON lets half a character pass."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_finite(value: float) -> bool:
+    # a whole number may be too large for math.isfinite, which makes a float of it
+    return isinstance(value, int) or math.isfinite(value)
 
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -176,8 +192,8 @@ def _rules(given: dict[str, Any], mode: Any) -> list[str]:
         faults.append("audio_url: is required in audio-to-audio mode")
     if mode == TEXT:
         faults += [f"{name}: is for audio-to-audio mode only" for name in _AUDIO_ONLY if name in given]
-    seed = given.get("seed")
-    if _BY_NAME["seed"].fault(seed) is None and not (float(seed or 0).is_integer() and 0 <= (seed or 0) <= MAX_SEED):
+    seed: Any = given.get("seed")
+    if _BY_NAME["seed"].fault(seed) is None and not (0 <= seed <= MAX_SEED and float(seed).is_integer()):
         faults.append(f"seed: must be a whole number between 0 and {MAX_SEED}")
     return faults
 

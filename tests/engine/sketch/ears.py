@@ -12,7 +12,7 @@ def spectrogram(audio: Numbers, window: int, hop: int) -> Numbers:
     """Return magnitudes (windows, bins) of the sum of both sides."""
     mono = audio.mean(axis=1)
     views = np.lib.stride_tricks.sliding_window_view(np.pad(mono, (window // 2, window)), window)[::hop]
-    return np.abs(np.fft.rfft(views * np.hanning(window)))
+    return np.abs(np.fft.rfft(views * np.hanning(window).astype(np.float32)))
 
 
 def onsets(audio: Numbers, hop: int = 256) -> Numbers:
@@ -23,7 +23,7 @@ def onsets(audio: Numbers, hop: int = 256) -> Numbers:
 
 def tempo(audio: Numbers, rate: int) -> float:
     """Return the tempo, between 60 and 200, whose beats the onsets repeat at best over many beats."""
-    hop = 128
+    hop = 256
     envelope = onsets(audio, hop)
     envelope = envelope - envelope.mean()
     size = 2 * envelope.size

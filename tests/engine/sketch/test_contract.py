@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -47,6 +48,10 @@ FAULTS: list[tuple[dict[str, Any], int, str, str]] = [
     (GOOD | {"seed": -1}, 422, "invalid_request", "seed"),
     (GOOD | {"seed": 1.5}, 422, "invalid_request", "seed"),
     (GOOD | {"seed": 1 << 32}, 422, "invalid_request", "seed"),
+    (GOOD | {"seed": 10**400}, 422, "invalid_request", "seed"),
+    (GOOD | {"seed": float("inf")}, 422, "invalid_request", "seed"),
+    (GOOD | {"duration": 10**400}, 422, "invalid_request", "duration"),
+    (GOOD | {"prompt": "half \ud800"}, 422, "invalid_request", "prompt"),
     (GOOD | {"bpm": 120}, 422, "invalid_request", "bpm"),
     (GOOD | {"strength": 0.5}, 422, "invalid_request", "strength"),
     (GOOD | {"audio_url": "https://example.org/a.wav"}, 422, "invalid_request", "audio_url"),
@@ -114,6 +119,25 @@ async def test_right_key(start, headers: dict[str, str]) -> None:
     caller = await start(key="right")
     status, _ = await caller.ask("GET", "/v1/models/stable-audio-2-0", headers=headers)
     assert status == 200
+
+
+async def test_a_key_that_is_no_text(start) -> None:
+    caller = await start(key="right")
+    host, port = caller.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /v1/jobs/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff\xfe\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert b" 401 " in answer.partition(b"\r\n")[0]
+    assert b"invalid_api_key" in answer
+
+
+@pytest.mark.parametrize("prompt", ["a\0b", "piano 🎹", "ピアノ", "x" * 10_000])
+async def test_unusual_prompts(caller, prompt: str) -> None:
+    for form in ("wav", "mp3"):
+        job = await caller.finished(await caller.generate(prompt=prompt, duration=1, output_format=form))
+        assert job["status"] == "completed"
 
 
 async def test_catalogue(caller) -> None:

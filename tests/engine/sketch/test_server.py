@@ -307,7 +307,7 @@ async def test_restart_in_the_middle(start, shelf, music, tmp_path: Path) -> Non
     url = shelf("source.wav", wav(audio, rate))
     done = await first.generate(duration=1, output_format="wav")
     before = (await first.finished(done))["result"]["data"][0]["url"]
-    asked = {"duration": 60, "output_format": "wav", "prompt": "house strings"}
+    asked = {"duration": 40, "output_format": "wav", "prompt": "house strings"}
     jobs = [await first.generate(**asked, random_seed=False, seed=seed) for seed in (1, 2, 3)]
     jobs.append(await first.generate(**TRANSFORM | {"duration": 30}, audio_url=url))
     while (await first.ask("GET", f"/v1/jobs/{jobs[0]}"))[1]["progress"] == 0:
@@ -328,7 +328,7 @@ async def test_restart_in_the_middle(start, shelf, music, tmp_path: Path) -> Non
         assert answer["status"] == "completed"
         take, _ = decoded(await second.fetched(answer["result"]["data"][0]["url"]))
         if seed <= 3:
-            assert np.abs(take - sound.render("house strings", seconds=60, seed=seed)).max() < 1e-4
+            assert np.abs(take - sound.render("house strings", seconds=40, seed=seed)).max() < 1e-4
     assert await second.fetched(before.replace(first.base, second.base)), "the secret is the same"
     assert not list(folder.rglob("*.part"))
 
@@ -395,7 +395,7 @@ async def test_serve_runs_until_cancelled(tmp_path: Path, session) -> None:
 
 
 async def test_two_at_once(caller) -> None:
-    jobs = [await caller.generate(duration=60, output_format="wav", prompt="house strings") for _ in range(5)]
+    jobs = [await caller.generate(duration=20, output_format="wav", prompt="house strings") for _ in range(4)]
     most = 0
     while True:
         states = [(await caller.ask("GET", f"/v1/jobs/{job}"))[1]["status"] for job in jobs]

@@ -1,0 +1,17 @@
+"""The command line. One file for each command; whatever is slow to load is loaded inside of the command that needs it.
+
+What a script can use goes to stdout, what is for a person's eyes goes to stderr. Exit codes: 0 done, 1 failed, refused
+or unknown, 2 wrong use, 3 the daemon is not running, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command that the command line names; the entry point ``daw-bridge``. Ends the process."""
+    from bridge_daemon.cli import terminal
+
+    terminal.make_safe()
+    from bridge_daemon.cli.app import run_command
+
+    run_command()

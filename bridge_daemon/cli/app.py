@@ -1,0 +1,97 @@
+"""The tree of commands, and what every command has in common: errors, Ctrl-C, ``--version``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from bridge_daemon import __version__
+from bridge_daemon.cli import config, demo, generate, jobs, key, logs, pause, price, run, sketch_engine, status
+from bridge_daemon.cli import problems as problems_
+from bridge_daemon.cli import transform as transform_
+from bridge_daemon.cli.problems import INTERRUPTED
+from bridge_daemon.errors import BridgeError
+
+
+class Commands(TyperGroup):
+    """The root of the tree: every command runs inside of :meth:`invoke`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; its errors become one clean message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except BridgeError as error:
+            raise typer.Exit(problems_.report(error)) from error
+        except KeyboardInterrupt as stop:
+            raise typer.Exit(INTERRUPTED) from stop
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands in the order in which a person meets them."""
+        return list(self.commands)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"daw-bridge {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Bring generated audio to the timeline of a DAW.
+
+    One press, one paid generation, one take at the right place. Start with: daw-bridge demo
+    """
+
+
+def build() -> typer.Typer:
+    """Return the whole tree."""
+    app = typer.Typer(
+        name="daw-bridge",
+        cls=Commands,
+        callback=_root,
+        no_args_is_help=True,
+        # plain help: it fits every console, and the other one takes 0.2 s more to load
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command("demo")(demo.demo)
+    app.command("run")(run.run)
+    app.command("status")(status.status)
+    app.command("generate")(generate.generate)
+    app.command("transform")(transform_.transform)
+    app.add_typer(jobs.app, name="jobs")
+    app.command("pause")(pause.pause)
+    app.command("resume")(pause.resume)
+    app.add_typer(price.app, name="price")
+    app.add_typer(key.app, name="key")
+    app.add_typer(config.app, name="config")
+    app.command("logs")(logs.logs)
+    app.command("sketch-engine")(sketch_engine.sketch_engine)
+    return app
+
+
+def run_command() -> None:
+    """Run the command that the command line names, and end the process."""
+    try:
+        get_command(build())(prog_name="daw-bridge")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            _leave_pipe()
+        sys.exit(problems_.unexpected(error))
+
+
+def _leave_pipe() -> None:
+    """End quietly: whoever read our output has read enough (``| head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

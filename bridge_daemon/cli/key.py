@@ -1,0 +1,103 @@
+"""``daw-bridge key``: the API key of the cloud service. It never stands in argv, in a log or on the screen."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from bridge_daemon.cli import options as o
+from bridge_daemon.cli import problems, terminal
+from bridge_daemon.cli.talk import talk, tell
+from bridge_daemon.errors import Fault, InvalidRequest, NotRunning
+from bridge_daemon.home import Home
+
+app = typer.Typer(help="Set, check or remove the API key of the cloud service.", no_args_is_help=True,
+                  rich_markup_mode=None)  # fmt: skip
+
+
+@app.command("set")
+def set_key(
+    check: Annotated[
+        bool | None, typer.Option("--check/--no-check", help="Ask the service whether it accepts it (free), or do not.")
+    ] = None,
+) -> None:
+    """Keep the API key: typed unseen, or read from stdin. In the keyring, or in a closed file where there is none."""
+    from bridge_daemon.key import VARIABLE, KeyStore, mask
+
+    home = Home.locate()
+    home.prepare()
+    value = _read()
+    store = KeyStore(home)
+    try:
+        where = store.set(value)
+    except ValueError as error:
+        raise InvalidRequest([Fault("key", None, f"this is no API key: {error}")]) from None
+    kept = f"the file {home.key_file}, which only you can read" if where == "file" else "the keyring of this machine"
+    terminal.say(f"The key {mask(value.strip())} is kept in {kept}.")
+    found = store.get()
+    if found is not None and found.where == "environment":
+        terminal.note(f"{VARIABLE} is set in the environment, and beats it here.", "yellow")
+    if _reload() and _wants_check(check):
+        raise typer.Exit(_check())
+
+
+def _read() -> str:
+    if sys.stdin is not None and sys.stdin.isatty():
+        return str(typer.prompt("API key (not shown)", hide_input=True, err=True))
+    return sys.stdin.readline() if sys.stdin is not None else ""
+
+
+def _reload() -> bool:
+    """Let a running daemon read the key again; tell whether there is one."""
+    answer = tell(lambda bridge: bridge.reload_key())
+    if answer is None:
+        terminal.note("The bridge is not running; it reads the key when it starts.  Next: daw-bridge run")
+        return False
+    terminal.say("The running bridge uses it now." + (" Sending goes on." if answer.get("resumed") else ""))
+    return True
+
+
+def _wants_check(check: bool | None) -> bool:
+    if check is None and terminal.is_person():
+        return typer.confirm("Ask the service whether it accepts the key? It is free.", default=True, err=True)
+    return bool(check)
+
+
+@app.command("check")
+def check_key(json: o.Json = False) -> None:
+    """Ask the service whether it accepts the key. Costs nothing. The bridge must be running."""
+    raise typer.Exit(_check(json=json))
+
+
+def _check(*, json: bool = False) -> int:
+    answer: dict[str, Any] = talk(lambda bridge: bridge.check_key())
+    valid = answer.get("valid")
+    if json:
+        terminal.dump(answer)
+    elif valid:
+        terminal.say(f"The service accepts the key (from the {answer['where']}).", "green")
+    elif valid is None:
+        terminal.note(f"The key could not be checked: {answer['text']}", "yellow")
+    else:
+        terminal.note(f"The service does not accept the key: {answer['text']}  Next: daw-bridge key set", "red")
+    return problems.DONE if valid else problems.FAILED
+
+
+@app.command("clear")
+def clear_key() -> None:
+    """Forget the API key."""
+    import os
+
+    from bridge_daemon.key import VARIABLE, KeyStore
+
+    cleared = KeyStore(Home.locate()).clear()
+    terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was no key to remove.")
+    if os.environ.get(VARIABLE):
+        terminal.note(f"{VARIABLE} is still set in the environment.", "yellow")
+    try:
+        talk(lambda bridge: bridge.reload_key())
+    except NotRunning:
+        return
+    terminal.say("The running bridge has forgotten it too.")

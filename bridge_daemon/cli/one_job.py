@@ -1,0 +1,77 @@
+"""How one job is shown: what was asked, what came, the money, the problem, and all that happened, with local times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bridge_daemon.cli import problems, terminal, words
+
+_STYLES: Final = {"placed": "green", "failed": "red", "refused": "red", "unknown": "red", "held": "yellow"}
+#: Of what an event tells, this is said by other lines already.
+_SAID: Final = {"from"}
+
+
+def print_job(job: Mapping[str, Any]) -> None:
+    """Write a job, as the daemon tells it, to stdout."""
+    state = words.state_of(job)
+    terminal.say(f"{job['job']}  {state}: {job['text']}", f"bold {_STYLES.get(str(job['state']), '')}".strip())
+    terminal.fields([pair for pair in _pairs(job) if pair[1]])
+    _print_problem(job)
+    terminal.say()
+    _print_events(job)
+
+
+def _pairs(job: Mapping[str, Any]) -> list[tuple[str, str]]:
+    place, source = job["place"] or {}, job["source"]
+    region = ""
+    if source:
+        region = source["path"] + f"  {source.get('start', 0):g} s to " + (
+            f"{source['end']:g} s" if source.get("end") is not None else "the end"
+        )
+    names = ("duration", "steps", "cfg_scale", "strength", "seed")
+    parameters = ", ".join(f"{name} {job[name]:g}" if name != "seed" else f"seed {job[name]}" for name in names
+                           if job.get(name) is not None)  # fmt: skip
+    take = ""
+    if job["file"]:
+        take = f"{job['file']}\n{job['frames'] / job['rate']:.3f} s, {job['rate']} Hz, {job['channels']} channel(s)"
+    return [
+        ("Money", words.money_of(job)),
+        ("Engine", f"{words.engine_of(job['engine'])}, {job['model']}"),
+        ("Prompt", job["prompt"]),
+        ("Asked", f"{job['action']}, {parameters}"),
+        ("Variation", f"{job['variation']} of {job['variations']}" if job["variations"] > 1 else ""),
+        ("Source", region),
+        ("Place", ", ".join(f"{name} {value}" for name, value in place.items() if name != "token")),
+        ("Client", job["client"] or ""),
+        ("Take", take),
+        ("Retry of", job["retry_of"] or ""),
+        ("Notes", "\n".join(job["notes"])),
+        ("Request", job["id"]),
+        ("At service", job["remote_id"] or ""),
+    ]
+
+
+def _print_problem(job: Mapping[str, Any]) -> None:
+    problem = job.get("problem")
+    if problem:
+        terminal.say()
+        terminal.say(f"{problem['code']}  {problem['text']}", "red")
+        terminal.say(f"  Since: {words.when(problem['since'])}")
+        terminal.say(f"  Next:  {problems.next_step(problem['next'], job['job'])}")
+
+
+def _print_events(job: Mapping[str, Any]) -> None:
+    day = ""
+    for event in job.get("events") or ():
+        moment = words.when(event["at"])
+        if moment[:10] != day:
+            day = moment[:10]
+            terminal.say(day, "dim")
+        facts = ", ".join(f"{key} {_short(value)}" for key, value in event["data"].items() if key not in _SAID)
+        terminal.say(f"  {moment[11:]}  {event['kind']:<12} {facts}".rstrip())
+
+
+def _short(value: Any, longest: int = 100) -> str:
+    text = terminal.one_line(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."

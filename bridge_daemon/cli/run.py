@@ -1,0 +1,154 @@
+"""``daw-bridge run``: the daemon itself, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import signal
+import sys
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bridge_daemon.cli import terminal, words
+from bridge_daemon.errors import BridgeError, DiskTrouble
+from bridge_daemon.home import AlreadyRunning, Home
+
+if TYPE_CHECKING:
+    from bridge_daemon.daemon import Daemon
+    from bridge_daemon.logs import Logs
+
+log = logging.getLogger(__name__)
+
+
+class Level(StrEnum):
+    """How much is written to the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def run(
+    log_level: Annotated[Level, typer.Option(help="How much is written to the log.", case_sensitive=False)] = Level.INFO,
+) -> None:
+    """Run the bridge, until Ctrl-C.
+
+    A second run on the same home says that it is running already, and ends with 0.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, also before the daemon listens to it
+    try:
+        _run(log_level)
+    except AlreadyRunning as running:
+        _say_running(running)
+    except KeyboardInterrupt:
+        terminal.note("Stopped.")
+
+
+def _run(level: Level) -> None:
+    from bridge_daemon.settings import Settings
+    from bridge_daemon.settings_file import create_default
+
+    home = Home.locate()
+    home.prepare()
+    with home.lock():
+        home.remove_runtime()  # of a daemon that was killed
+        try:
+            if create_default(home):
+                terminal.say(f"Settings with comments were written to {home.config}")
+        except OSError as error:
+            raise DiskTrouble(f"{home.config} cannot be written: {error.strerror}.") from error
+        settings = Settings.load(home)
+        logs = _start_log(home, level)
+        try:
+            _serve(home, settings)
+        except BridgeError as error:
+            log.error("%s: %s", error.code, error.message)
+            raise
+        except Exception:
+            log.critical("Unexpected error, the daemon ends", exc_info=True)
+            raise
+        finally:
+            logs.close()
+    terminal.say("Stopped.")
+
+
+def _start_log(home: Home, level: Level) -> Logs:
+    from bridge_daemon.logs import setup_logging
+
+    try:
+        logs = setup_logging(home, level=level.value, console=False)
+    except OSError as error:
+        raise DiskTrouble(f"The log {home.log_file} cannot be written: {error.strerror}.") from error
+    handler = Warnings(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    return logs
+
+
+class Warnings(logging.Handler):
+    """Shows warnings at the terminal, one line each: the log has the rest."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one warning to stderr."""
+        from bridge_daemon.redact import redact
+
+        shown = copy.copy(record)
+        shown.exc_info = shown.exc_text = shown.stack_info = None
+        with suppress(Exception):  # a warning that cannot be shown is in the log all the same
+            terminal.note(redact(self.format(shown)), "yellow")
+
+
+def _serve(home: Home, settings: Any) -> None:
+    from bridge_daemon import daemon as daemons
+    from bridge_daemon.logs import log_loop_errors
+
+    daemon = daemons.Daemon(home, settings)
+    telling: set[asyncio.Task[None]] = set()
+
+    async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(log_loop_errors)
+        await daemons.run(daemon, ready=ready, told=terminal.note)
+
+    def ready() -> None:
+        telling.add(asyncio.create_task(_say_ready(daemon), name="ready"))
+
+    asyncio.run(serve())
+
+
+async def _say_ready(daemon: Daemon) -> None:
+    """Tell what runs; the key may have to be read first, so this takes its time."""
+    from bridge_daemon.cli.status import engine_lines
+
+    try:
+        status = await daemon.actions.status()
+    except Exception:
+        log.exception("The state could not be told")
+        terminal.say(f"daw-bridge is running: {daemon.http_url}")
+        return
+    terminal.say(f"daw-bridge {status['version']} is running: {status['http_url']}", "bold green")
+    day, month = words.usd(status["limit_today_usd"]), words.usd(status["limit_month_usd"])
+    left = f"spent {words.usd(status['spent_today_usd'])} and {words.usd(status['spent_month_usd'])}"
+    terminal.fields(
+        [
+            *engine_lines(status),
+            ("Limits", f"{day} a day, {month} a month; {left}"),
+            *([("Paused", f"{status['paused']['text']}; next: daw-bridge resume")] if status["paused"] else []),
+            ("Library", status["library"]),
+            ("Log", status["log"]),
+        ]
+    )
+    terminal.say("Ctrl-C stops it." if sys.stdin is not None and sys.stdin.isatty() else "SIGINT or SIGTERM stops it.")
+
+
+def _say_running(running: AlreadyRunning) -> None:
+    runtime = running.runtime
+    if runtime is None:
+        terminal.say("already running (it is just starting). Next: daw-bridge status")
+        return
+    since = words.when(runtime.started_at)
+    terminal.say(f"already running (pid {runtime.pid}, {runtime.http_url}, since {since}). Next: daw-bridge status")

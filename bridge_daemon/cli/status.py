@@ -1,0 +1,85 @@
+"""``daw-bridge status``: the first thing to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from bridge_daemon.cli import options as o
+from bridge_daemon.cli import problems, terminal, words
+from bridge_daemon.cli.talk import talk
+from bridge_daemon.errors import NotRunning
+
+
+def status(json: o.Json = False) -> None:
+    """Show whether the bridge runs, what it spent, and what needs you.
+
+    Exit code 0: it runs; 3: it does not.
+    """
+    try:
+        found = talk(lambda bridge: bridge.status())
+    except NotRunning as error:
+        if not json:
+            raise
+        terminal.dump({"running": False, "error": error.as_dict()})
+        raise typer.Exit(problems.exit_code(error)) from error
+    if json:
+        terminal.dump({"running": True} | found)
+    else:
+        _print(found)
+
+
+def _print(status: dict[str, Any]) -> None:
+    terminal.say(f"daw-bridge {status['version']} is running: {status['http_url']}", "bold green")
+    terminal.say(f"pid {status['pid']}, for {words.span(status['uptime_s'])}", "dim")
+    terminal.say()
+    pairs = [
+        *engine_lines(status),
+        ("Today", _limit(status["spent_today_usd"], status["limit_today_usd"])),
+        ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
+        ("Asks", f"before a request of more than {words.usd(status['confirm_above_usd'])}"),
+        ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
+        ("Library", status["library"]),
+        ("Log", status["log"]),
+    ]
+    if status["reserved_usd"]:
+        pairs.insert(-4, ("Reserved", f"{words.usd(status['reserved_usd'])} for jobs that wait"))
+    terminal.fields(pairs)
+    if status["paused"]:
+        since = words.when(status["paused"].get("since"))
+        terminal.say()
+        terminal.say(f"Paused{f' since {since}' if since else ''}: {status['paused'].get('text', '')}", "yellow")
+        terminal.say("  Next:  daw-bridge resume")
+    for job in status["problems"]:
+        _print_problem(job)
+
+
+def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return which engine is in use, whether it is ready, and what a take costs."""
+    engine = status["engine"]
+    problem = engine.get("problem") or {}
+    if problem:
+        return [("Engine", f"{engine['name']}: {problem['code']} {problem['message']}\nNext: {problem['next']}")]
+    if engine["name"] == "sketch":
+        return [
+            ("Engine", words.engine_of("sketch")),
+            ("", "For the cloud model: daw-bridge key set"),
+        ]
+    return [
+        ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
+        ("Price", f"{words.usd(status['price_usd'])} a generation"),
+    ]
+
+
+def _limit(spent: float, limit: float) -> str:
+    return f"{terminal.bar(spent / limit if limit else 1.0)} {words.usd(spent)} of {words.usd(limit)} spent"
+
+
+def _print_problem(job: dict[str, Any]) -> None:
+    problem = job.get("problem") or {}
+    terminal.say()
+    text = problem.get("text") or job["text"]
+    terminal.say(f"{job['job']} is {job['state']}, {words.money_of(job)}: {problem.get('code', '')} {text}", "yellow")
+    step = problem.get("next") or "daw-bridge jobs show JOB"
+    terminal.say(f"  Next:  {problems.next_step(step, job['job'])}")

@@ -1,0 +1,147 @@
+"""What the victim does while it dies: together they pass every failpoint between a press and its take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge_daemon.job import State
+from tests.fakes.service import Service
+from tests.support import press, running, tone, until, until_seen
+
+ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
+REST = ["rest", 20.0]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Ops for the victim, scripts for the service, and what has to be there before."""
+
+    ops: Callable[[Path], list[list[Any]]]
+    script: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[Path, Service], Awaitable[None]] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    service: dict[str, Any] = field(default_factory=dict)
+
+
+def _generate(number: int, **given: Any) -> list[Any]:
+    body = {"id": ID.format(number), "action": "generate", "prompt": "rain", "duration": 1, "seed": 1}
+    return ["admit", body | given]
+
+
+def _folder(home: Path) -> list[list[Any]]:
+    project = home.parent / "Project é"
+    project.mkdir(exist_ok=True)
+    (project / "song.rpp").touch()
+    return [_generate(1, place={"position": 7.0, "folder": str(project)}), REST]
+
+
+def _transform(home: Path) -> list[list[Any]]:
+    source = home.parent / "quelle ü.wav"
+    if not source.exists():
+        tone(source, seconds=9)
+    body = {"id": ID.format(2), "action": "transform", "prompt": "pad", "seed": 1, "variations": 2}
+    return [["admit", body | {"source": {"path": str(source), "start": 0.5, "end": 8.0}}], REST]
+
+
+async def _queued_and_stale(home: Path, service: Service) -> None:
+    """Leave a job in the journal that was not sent while it was valid."""
+    service.control({"set": {"job_seconds": 1000}})
+    async with running(home, service, engine={"max_open_jobs": 1}) as daemon:
+        await until(daemon, await press(daemon, prompt="first"), {State.GENERATING})
+        await press(daemon, prompt="second", valid_for=0.01)
+        await asyncio.sleep(0.05)
+    service.control({"set": {"job_seconds": 0}})
+
+
+async def _unknown(home: Path, service: Service) -> None:
+    """Leave a job whose answer was lost."""
+    service.script_post("accept_then_drop")
+    async with running(home, service) as daemon:
+        await until(daemon, await press(daemon))
+
+
+async def _damaged(home: Path, service: Service) -> None:
+    """Leave a job that was downloaded, whose original was damaged before it could be finished."""
+    service.script_download("silence")
+    async with running(home, service) as daemon:
+        name = await press(daemon)
+        await until(daemon, name, {State.FETCHING})
+        job = await daemon.journal.read(lambda tx: tx.job(name))
+        original = home / "damaged.original.wav"
+        original.write_bytes(b"RIFF")
+        await daemon.journal.write(
+            "test", lambda tx: tx.note(job, "fetched", {}, original=str(original), original_sha256="0" * 64)
+        )
+    service.control({"clear": True})
+
+
+async def _preparing(home: Path, service: Service) -> None:
+    """Leave a transform whose source was being published."""
+    source = tone(home.parent / "source.wav")
+    async with running(home, service) as daemon:
+        await daemon.actions.pause()
+        await daemon.actions.resume()
+        name = await press(daemon, action="transform", source={"path": str(source)})
+        await until(daemon, name)
+        await daemon.journal.write("test", lambda tx: _as_preparing(tx, name))
+    service.charges.clear()
+    service.posts.clear()
+
+
+def _as_preparing(tx: Any, name: str) -> None:
+    from sqlalchemy import update
+
+    from bridge_daemon.journal.tables import jobs
+
+    values = {"state": "preparing", "charge": "none", "charge_day": None, "remote_id": None, "submitted_at": None}
+    values |= {"take": None, "original": None, "original_sha256": None, "output_url": None, "delivery": 0}
+    tx._connection.execute(update(jobs).where(jobs.c.job == name).values(**values, finished_at=None))
+
+
+SCENARIOS = {
+    "generate": Scenario(_folder, service={"job_seconds": 1.2}),
+    "transform": Scenario(_transform),
+    "held": Scenario(
+        lambda _: [
+            ["retry", {"state": "held", "data": {"id": ID.format(3)}}],
+            ["cancel", {"state": "held"}],
+            REST,
+            ["deliver", {"state": "placed"}],
+            REST,
+        ],
+        before=_queued_and_stale,
+        settings={"engine": {"max_open_jobs": 4}},
+    ),
+    "attach": Scenario(
+        lambda _: [
+            ["resolve", {"state": "unknown", "data": {"action": "attach", "remote_id": "job_1"}}],
+            REST,
+        ],
+        before=_unknown,
+    ),
+    "again": Scenario(
+        lambda _: [
+            ["resolve", {"state": "unknown", "data": {"action": "submit_again", "id": ID.format(4)}}],
+            REST,
+        ],
+        before=_unknown,
+    ),
+    "trouble": Scenario(
+        lambda _: [_generate(5), REST, ["agree", {"model": "stable-audio-2-0", "usd": 0.58}]],
+        script={"poll": ["500*3"], "download": ["403", "garbage"]},
+    ),
+    "failed": Scenario(lambda _: [_generate(6), REST], script={"poll": ["failed"]}),
+    "refused": Scenario(lambda _: [_generate(7), REST, ["resume", None]], script={"post": ["402"]}),
+    "damaged": Scenario(lambda _: [REST], before=_damaged),
+    "preparing": Scenario(lambda _: [REST], before=_preparing),
+    "cancelled": Scenario(
+        lambda _: [_generate(8), ["cancel", {"state": "queued"}], ["cancel", {"state": "generating"}], ["pause", None], REST],
+        service={"job_seconds": 1.0},
+    ),
+}
+
+__all__ = ["SCENARIOS", "Scenario", "until_seen"]

@@ -1,0 +1,77 @@
+"""A daemon that is told what to do and, by a failpoint, where to die. Run as a process: ``python -m tests.faults.victim``.
+
+It reads one JSON object from standard input: home, url, key, settings, and ops, a list of [verb, arguments].
+A sender that got no answer repeats what it sent, so an op that was done before a crash is done again after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge_daemon.daemon import Daemon
+from bridge_daemon.errors import BridgeError
+from bridge_daemon.home import Home
+from bridge_daemon.job import State
+from bridge_daemon.key import KeyStore
+from bridge_daemon.settings import Settings
+
+_MOVING = {State.QUEUED, State.PREPARING, State.SUBMITTING, State.GENERATING, State.FETCHING}
+
+
+async def perform(daemon: Daemon, ops: list[list[Any]]) -> None:
+    """Do each op; what the daemon refuses (it was done already) is not done."""
+    for verb, given in ops:
+        try:
+            await _op(daemon, verb, given)
+        except BridgeError as error:
+            print(verb, error.code, file=sys.stderr)
+
+
+async def _op(daemon: Daemon, verb: str, given: Any) -> None:
+    actions = daemon.actions
+    if verb == "admit":
+        await actions.admit(given)
+    elif verb == "rest":
+        await rest(daemon, given)
+    elif verb in ("pause", "resume"):
+        await getattr(actions, verb)()
+    elif verb == "agree":
+        await actions.agree_price(given)
+    else:  # cancel, deliver, retry, resolve: of the newest job of a state
+        jobs = await daemon.journal.read(lambda tx: tx.find(states=[given["state"]]))
+        if jobs:
+            arguments = [given["data"]] if "data" in given else []
+            await getattr(actions, verb)(jobs[0].job, *arguments)
+
+
+async def rest(daemon: Daemon, seconds: float = 20.0) -> None:
+    """Wait until nothing moves by itself any more."""
+    async with asyncio.timeout(seconds):
+        while await daemon.journal.read(lambda tx: any(_moves(daemon, job) for job in tx.find(limit=500))):
+            await asyncio.sleep(0.02)
+
+
+def _moves(daemon: Daemon, job: Any) -> bool:
+    if job.state is State.STORED:
+        return job.wanted and job.client is None and job.problem is None
+    return job.state in _MOVING and not (job.state is State.QUEUED and daemon.actions._pause.current)
+
+
+async def main() -> None:
+    """Do what standard input says, in this process."""
+    given = json.load(sys.stdin)
+    home = Home(Path(given["home"]))
+    home.prepare()
+    keys = KeyStore(home, {"EMPIRIOLABS_API_KEY": given["key"]})
+    daemon = Daemon(home, Settings.model_validate(given["settings"]), keys=keys)
+    await daemon.start()
+    await perform(daemon, given["ops"])
+    await daemon.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

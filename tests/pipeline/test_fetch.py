@@ -1,0 +1,189 @@
+"""Fetch and finish: what was paid for comes onto the disk, whole and proved, whatever the network does to it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from wavinfo import WavInfoReader
+
+from bridge_daemon import files
+from bridge_daemon.engine.download import check_url, is_private, serves_privately
+from bridge_daemon.errors import DownloadTrouble
+from bridge_daemon.job import Charge, State
+from tests.fakes.service import Service
+from tests.support import events, job_of, press, running, until, until_event
+
+HEALED = [
+    "403",
+    "404",
+    "410",
+    "500",
+    "503",
+    "429:1",
+    "drop*2",
+    "html_200",
+    "zero_bytes",
+    "drop_at:0.1",
+    "drop_at:0.99",
+    "wrong_length_long",
+    "wrong_length_short",
+    "huge_declared",
+    "garbage",
+    "truncated_wav_right_length",
+    "redirect_loop",
+    "redirect_private",
+    "gzip_encoding",
+    "no_length",
+    "redirect:3",
+    "not_wav_flac",
+]
+
+
+@pytest.mark.parametrize("word", HEALED)
+async def test_a_bad_download_is_made_again(tmp_path: Path, word: str) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        service.script_download(word)
+        name = await press(daemon)
+        job = await until(daemon, name, seconds=30)
+        assert (job.state, job.charge, job.problem) == (State.PLACED, Charge.CONFIRMED, None)
+        assert job.take is not None
+        assert job.original is not None
+        sound, rate = soundfile.read(job.take.file)
+        original, _ = soundfile.read(job.original)
+        assert rate == 44_100
+        assert np.abs(sound - original).max() < 1e-4
+        assert len(service.charges) == 1
+        assert service.violations == []
+        leftovers = [path.name for path in (tmp_path / "home" / "library").rglob("*") if path.name.endswith(".part")]
+        assert leftovers == []
+
+
+async def test_what_cannot_be_decoded_is_kept_as_a_problem_and_fetched_again_by_hand(tmp_path: Path) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        service.script_download("garbage*50")
+        name = await press(daemon)
+        await until_event(daemon, name, "problem")
+        job = await job_of(daemon, name)
+        assert (job.state, job.charge) == (State.FETCHING, Charge.CONFIRMED)
+        assert job.problem is not None
+        assert job.problem.code == "E-UNDECODABLE"
+        assert job.output_url is not None
+        service.control({"clear": True})
+        await daemon.actions.retry(name, {})
+        assert (await until(daemon, name)).state is State.PLACED
+        assert len(service.charges) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://127.0.0.1/x.wav", "http://user:pw@127.0.0.1/x", "javascript:alert(1)"]
+)
+async def test_a_hostile_url_is_not_followed(tmp_path: Path, url: str) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        service.hostile_url = url
+        name = await press(daemon)
+        await until(daemon, name, {State.GENERATING, State.FETCHING})
+        await until_event(daemon, name, "problem", seconds=30)
+        assert service.downloads == []
+        service.hostile_url = None
+        await daemon.actions.retry(name, {})
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "allowed"),
+    [
+        ("https://cdn.example.com/a.wav?sig=1", False, True),
+        ("http://cdn.example.com/a.wav", False, False),
+        ("https://127.0.0.1/a.wav", False, False),
+        ("https://10.0.0.1/a.wav", False, False),
+        ("https://192.168.1.1/a.wav", False, False),
+        ("https://169.254.169.254/latest", False, False),
+        ("https://[::1]/a.wav", False, False),
+        ("https://[fd00::1]/a.wav", False, False),
+        ("https://localhost/a.wav", False, False),
+        ("https://user@cdn.example.com/a.wav", False, False),
+        ("https:///a.wav", False, False),
+        ("http://127.0.0.1:1/a.wav", True, True),
+        ("ftp://127.0.0.1/a.wav", True, False),
+        ("file:///etc/passwd", True, False),
+    ],
+)
+def test_where_a_download_may_lead(url: str, private: bool, allowed: bool) -> None:
+    if allowed:
+        assert str(check_url(url, private=private)) == url
+    else:
+        with pytest.raises(DownloadTrouble):
+            check_url(url, private=private)
+
+
+def test_only_a_private_service_may_name_private_addresses() -> None:
+    assert serves_privately("http://127.0.0.1:8080")
+    assert serves_privately("http://localhost:1")
+    assert not serves_privately("https://api.empiriolabs.ai")
+    assert is_private("100.64.0.1")
+    assert not is_private("8.8.8.8")
+
+
+async def test_mp3_is_decoded_its_delay_cut_and_said(tmp_path: Path) -> None:
+    async with Service(take_seconds=None) as service, running(tmp_path / "home", service) as daemon:
+        service.script_download("mp3_instead")
+        job = await until(daemon, await press(daemon, duration=2))
+        assert job.state is State.PLACED
+        assert job.original is not None
+        assert job.original.endswith(".original.mp3")
+        assert any("encoder delay" in note for note in job.notes)
+
+
+async def test_the_take_is_a_broadcast_wave_at_its_place(tmp_path: Path) -> None:
+    async with Service(take_seconds=None) as service, running(tmp_path / "home", service) as daemon:
+        place = {"position": 12.25, "time_offset": 3600.0, "sample_rate": 48_000, "length": 2.0}
+        job = await until(daemon, await press(daemon, prompt="Regen über Öl", duration=2, seed=7, place=place))
+        assert job.take is not None
+        info = soundfile.info(job.take.file)
+        assert (info.samplerate, info.frames, info.subtype) == (48_000, 96_000, "PCM_24")
+        read = WavInfoReader(job.take.file)
+        assert read.bext.time_reference == round((12.25 + 3600) * 48_000) == job.take.time_reference
+        assert read.bext.originator.rstrip("\0") == "daw-bridge"
+        assert read.bext.originator_ref.rstrip("\0") == job.job
+        assert read.bext.description.rstrip("\0") == "Regen uber Ol"
+        assert "Regen über Öl" in Path(job.take.file).read_bytes().decode("utf-8", "ignore")
+        assert job.take.sha256 == files.sha256(Path(job.take.file))
+        assert job.take.file.endswith(f"{job.job}.wav")
+
+
+@pytest.mark.needs("ffprobe", "ffmpeg")
+async def test_an_independent_reader_finds_the_time_stamp(tmp_path: Path) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        job = await until(daemon, await press(daemon, place={"position": 7.0}))
+        assert job.take is not None
+        command = ["ffprobe", "-v", "error", "-show_entries", "format_tags=time_reference", "-of", "csv=p=0"]
+        told = await asyncio.to_thread(subprocess.check_output, [*command, job.take.file], text=True)
+        assert int(told) == 7 * 44_100
+
+
+async def test_an_original_that_was_damaged_is_fetched_again(tmp_path: Path) -> None:
+    async with Service() as service:
+        async with running(tmp_path / "home", service) as daemon:
+            name = await press(daemon)
+            job = await until(daemon, name)
+            assert job.original is not None
+            original = Path(job.original)
+            await daemon.journal.write("test", lambda tx: _back_to_fetching(tx, name))
+            original.write_bytes(b"damaged")
+        async with running(tmp_path / "home", service) as daemon:
+            job = await until(daemon, name)
+            assert job.state is State.PLACED
+            assert "original_lost" in await events(daemon, name)
+            assert len(service.charges) == 1
+
+
+def _back_to_fetching(tx, name: str) -> None:
+    from sqlalchemy import update
+
+    from bridge_daemon.journal.tables import jobs
+
+    tx._connection.execute(update(jobs).where(jobs.c.job == name).values(state="fetching", take=None))

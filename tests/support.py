@@ -1,0 +1,119 @@
+"""A whole daemon in a test: real sockets, a real journal, a throw-away home, and the fake service instead of the cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from bridge_daemon.daemon import Daemon
+from bridge_daemon.home import Home
+from bridge_daemon.job import Job, State
+from bridge_daemon.key import KeyStore
+from bridge_daemon.settings import Settings
+from bridge_daemon.times import Times
+from tests.fakes.service import Service
+
+#: Where a job waits for somebody, or is at its end.
+RESTING = {
+    State.HELD,
+    State.PLACED,
+    State.CANCELLED,
+    State.REFUSED,
+    State.FAILED,
+    State.UNKNOWN,
+    State.DISMISSED,
+}
+
+
+class Clock(Times):
+    """Real time, moved by as much as a test likes."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.offset
+
+
+def settings(service: Service | None, **sections: dict[str, Any]) -> Settings:
+    """Return settings for the fake service, or for the sketch engine; sections override."""
+    engine = {"name": "empiriolabs", "base_url": service.url} if service else {"name": "sketch"}
+    given = {"engine": engine, "http": {"port": 0}, "publish": {"source_port": 0}, "audio": {"read_roots": ("/tmp",)}}
+    for section, values in sections.items():
+        given[section] = given.get(section, {}) | values
+    return Settings.model_validate(given)
+
+
+@asynccontextmanager
+async def running(
+    path: Path, service: Service | None, *, times: Times | None = None, key: str | None = "", **sections: dict[str, Any]
+) -> AsyncIterator[Daemon]:
+    """Run a daemon on the home ``path``; leave it as a normal end does."""
+    home = Home(path)
+    home.prepare()
+    value = service.key if service and key == "" else key
+    environ = {"EMPIRIOLABS_API_KEY": value} if value else {}
+    daemon = Daemon(home, settings(service, **sections), keys=KeyStore(home, environ), times=times)
+    await daemon.start()
+    try:
+        yield daemon
+    finally:
+        await daemon.stop()
+
+
+def request(**given: Any) -> dict[str, Any]:
+    """Return a request for text-to-audio, with a new id."""
+    return {"version": 1, "id": str(uuid.uuid4()), "action": "generate", "prompt": "rain on a tin roof", "duration": 1} | given
+
+
+async def press(daemon: Daemon, **given: Any) -> str:
+    """Admit a request for one job and return the job."""
+    answer, _ = await daemon.actions.admit(request(**given))
+    return str(answer["jobs"][0])
+
+
+async def job_of(daemon: Daemon, job: str) -> Job:
+    """Return a job as the journal has it."""
+    return await daemon.journal.read(lambda tx: tx.job(job))
+
+
+async def until(daemon: Daemon, job: str, states: Collection[State] = RESTING, *, seconds: float = 15.0) -> Job:
+    """Wait until a job is in one of the states."""
+    async with asyncio.timeout(seconds):
+        while (found := await job_of(daemon, job)).state not in states:
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def events(daemon: Daemon, job: str) -> list[str]:
+    """Return the kinds of what happened to a job."""
+    return [event["kind"] for event in await daemon.journal.read(lambda tx: tx.events_of(job))]
+
+
+async def until_event(daemon: Daemon, job: str, kind: str, *, seconds: float = 15.0) -> None:
+    """Wait until something happened to a job."""
+    async with asyncio.timeout(seconds):
+        while kind not in await events(daemon, job):
+            await asyncio.sleep(0.02)
+
+
+async def until_seen(service: Service, *, posts: int = 1, seconds: float = 15.0) -> None:
+    """Wait until the service has seen so many POSTs."""
+    async with asyncio.timeout(seconds):
+        while len(service.posts) < posts:
+            await asyncio.sleep(0.01)
+
+
+def tone(path: Path, *, seconds: float = 8.0, rate: int = 44_100, channels: int = 2, subtype: str = "PCM_16") -> Path:
+    """Write a file with a tone that is nowhere silent."""
+    time = np.arange(round(seconds * rate)) / rate
+    wave = 0.3 * np.sin(2 * np.pi * 220 * time)
+    soundfile.write(path, np.column_stack([wave] * channels), rate, subtype=subtype)
+    return path
