@@ -177,8 +177,10 @@ class Actions:
         """Decide about an unknown job: submit_again, attach (remote_id) or dismiss (charged)."""
         action = data.get("action")
         found = await self._journal.read(lambda tx: tx.job(job))
-        closable = found.state is State.UNKNOWN or (found.state in OPEN and found.problem is not None)
-        if not closable or (action != "dismiss" and found.state is not State.UNKNOWN):
+        # a job that the service does not know (any more) can be closed, or attached to another id, as well
+        troubled = found.state in (State.GENERATING, State.FETCHING) and found.problem is not None
+        possible = {"submit_again": found.state is State.UNKNOWN, "attach": found.state is not State.FETCHING}
+        if not (found.state is State.UNKNOWN or troubled) or not possible.get(str(action), True):
             raise WrongState(f"The job is {found.state}; there is nothing to resolve.", charge=found.charge)
         if action == "submit_again":
             return await self._again(found, data)
@@ -198,22 +200,19 @@ class Actions:
         if not isinstance(remote_id, str) or not 0 < len(remote_id.strip()) <= 400:
             raise invalid("remote_id", remote_id, "must be the id of the job at the service")
         name = remote_id.strip()
+        text = "It is followed now; its take is fetched as soon as it is done."
 
         def write(tx: Transaction) -> tuple[Job, str]:
             if tx.remote_id_taken(job.base_url, name):
                 raise WrongState(
                     f"The service's job {name[:60]} belongs to another job of the bridge.", charge=job.charge
                 )
-            moved = tx.move(
-                tx.job(job.job),
-                State.GENERATING,
-                event={"attached": name},
-                remote_id=name,
-                charge=Charge.CONFIRMED,
-                problem=None,
-                text="the service makes it",
-            )
-            return moved, "It is followed now; its take is fetched as soon as it is done."
+            found, attached = tx.job(job.job), {"attached": name}
+            changes: dict[str, Any] = {"remote_id": name, "charge": Charge.CONFIRMED, "problem": None}
+            if found.state is State.GENERATING:
+                return tx.note(found, "attached", attached, **changes), text
+            moved = tx.move(found, State.GENERATING, event=attached, text="the service makes it", **changes)
+            return moved, text
 
         return await self._act("attach", write)
 

@@ -76,6 +76,7 @@ class Daemon:
 
     async def _start(self) -> None:
         token = self.home.read_token()
+        await asyncio.to_thread(self._sweep)
         journal = self.journal = Journal(self.home.journal, self._times)
         self._stack.push_async_callback(journal.close)
         await journal.open()
@@ -205,6 +206,11 @@ class Daemon:
             if removed:
                 log.info("Removed %d old source(s)", removed)
             await asyncio.sleep(_HOUR)
+
+    def _sweep(self) -> None:
+        """Remove what a process that died left half written; nobody else writes here while we hold the home."""
+        for part in (*self.home.sources.glob(".*.part"), *self.home.path.glob(".runtime.json.*.part")):
+            part.unlink(missing_ok=True)
 
     def _remove_old_sources(self) -> int:
         oldest = self._times.now() - self.settings.audio.keep_sources_days * 86_400

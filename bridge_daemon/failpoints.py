@@ -17,20 +17,24 @@ from collections import Counter
 EXIT_CODE = 137  # as a process ended by SIGKILL
 
 _target: tuple[str, int] | None = None
-_log: str | None = os.environ.get("DAW_BRIDGE_FAILPOINT_LOG")
+_log: str | None = None
 _passed: Counter[str] = Counter()
 
-_setting = os.environ.get("DAW_BRIDGE_FAILPOINT")
-if _setting:
-    _name, _, _count = _setting.rpartition(":")
-    _target = (_name, int(_count))
 
-_active = _target is not None or _log is not None
+def arm(target: str | None, log: str | None) -> None:
+    """Switch failpoints on: ``target`` is ``name:n``, ``log`` the path of the file that names are appended to."""
+    global _target, _log
+    name, _, count = (target or "").rpartition(":")
+    _target = (name, int(count)) if target else None
+    _log = log
+
+
+arm(os.environ.get("DAW_BRIDGE_FAILPOINT"), os.environ.get("DAW_BRIDGE_FAILPOINT_LOG"))
 
 
 def failpoint(name: str) -> None:
     """Pass the point ``name``; end the process here when a test asked for it."""
-    if not _active:
+    if _target is None and _log is None:
         return
     _passed[name] += 1
     if _log is not None:

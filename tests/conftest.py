@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bridge_daemon.pipeline import pace
+
 #: Threads that live as long as the process does, by the start of their names.
 LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout")
 
@@ -60,3 +62,9 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def quick_first_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake service is done at once; waiting for the usual first poll would only make the tests slow."""
+    monkeypatch.setattr(pace, "FIRST", 0.1)

@@ -70,7 +70,13 @@ async def running(
 
 def request(**given: Any) -> dict[str, Any]:
     """Return a request for text-to-audio, with a new id."""
-    return {"version": 1, "id": str(uuid.uuid4()), "action": "generate", "prompt": "rain on a tin roof", "duration": 1} | given
+    return {
+        "version": 1,
+        "id": str(uuid.uuid4()),
+        "action": "generate",
+        "prompt": "rain on a tin roof",
+        "duration": 1,
+    } | given
 
 
 async def press(daemon: Daemon, **given: Any) -> str:

@@ -24,6 +24,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; its errors become one clean message and an exit code."""
+        problems_.Output.json = False
         try:
             return super().invoke(ctx)
         except BridgeError as error:
@@ -84,8 +85,8 @@ def build() -> typer.Typer:
 def run_command() -> None:
     """Run the command that the command line names, and end the process."""
     try:
-        get_command(build())(prog_name="daw-bridge")
-    except Exception as error:
+        get_command(build())(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name
+    except Exception as error:  # noqa: BLE001 - told in one sentence, and written down
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             _leave_pipe()
         sys.exit(problems_.unexpected(error))

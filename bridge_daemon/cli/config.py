@@ -121,5 +121,7 @@ def allow(
     terminal.say(f"The bridge may read: {', '.join(roots)}")
     answer = tell(lambda bridge: bridge.reload_settings())
     if answer is not None:
-        later = f" These wait for its next start: {', '.join(answer['after_restart'])}." if answer["after_restart"] else ""
+        later = (
+            f" These wait for its next start: {', '.join(answer['after_restart'])}." if answer["after_restart"] else ""
+        )
         terminal.say(f"The running bridge knows it already.{later}")

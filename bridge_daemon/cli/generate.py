@@ -32,8 +32,9 @@ def generate(
     no_wait: o.NoWait = False,
     json: o.Json = False,
 ) -> None:
-    """Make audio from text; wait for it, and print the path of the take.
+    """Make audio from text.
 
-    Nothing but paths goes to stdout. Exit code 0: the take is there; 1: it is not; 3: the bridge is not running.
+    Waits, and prints the path of the take. Nothing but paths goes to stdout.
+    Exit code 0: the take is there; 1: it is not; 3: the bridge is not running.
     """
     press(body_of("generate", context.params), wait=not no_wait)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated, Any
 
 import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import terminal, words
-from bridge_daemon.cli.sending import asking
+from bridge_daemon.cli.sending import asking, new_id
 from bridge_daemon.cli.talk import talk
 
 app = typer.Typer(help="Look at jobs, and act on one.", no_args_is_help=True, rich_markup_mode=None)
@@ -84,10 +83,10 @@ def deliver_job(job: o.JobId, json: o.Json = False) -> None:
 @app.command("retry")
 def retry_job(job: o.JobId, confirm_usd: o.ConfirmUsd = None, json: o.Json = False) -> None:
     """Try a job again, as cheaply as it can be done; whether it costs is said."""
-    data: dict[str, Any] = {"id": str(uuid.uuid4())}
+    data: dict[str, Any] = {"id": new_id()}
     if confirm_usd is not None:
         data["confirm_usd"] = confirm_usd
-    _tell(talk(lambda bridge: asking(data, lambda body: bridge.act(job, "retry", body))), json)
+    _tell(asking(data, lambda body: talk(lambda bridge: bridge.act(job, "retry", body))), json)
 
 
 @app.command("resolve")
@@ -112,14 +111,14 @@ def resolve_job(
     if dismiss != (charged is not None):
         raise typer.BadParameter("--dismiss needs --charged or --not-charged, and nothing else does")
     if submit_again:
-        data: dict[str, Any] = {"action": "submit_again", "id": str(uuid.uuid4())}
+        data: dict[str, Any] = {"action": "submit_again", "id": new_id()}
         if confirm_usd is not None:
             data["confirm_usd"] = confirm_usd
     elif dismiss:
         data = {"action": "dismiss", "charged": charged}
     else:
         data = {"action": "attach", "remote_id": attach}
-    _tell(talk(lambda bridge: asking(data, lambda body: bridge.act(job, "resolve", body))), json)
+    _tell(asking(data, lambda body: talk(lambda bridge: bridge.act(job, "resolve", body))), json)
 
 
 def _tell(answer: dict[str, Any], json: bool) -> None:

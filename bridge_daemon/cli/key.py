@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from bridge_daemon.cli.talk import talk, tell
 from bridge_daemon.errors import Fault, InvalidRequest, NotRunning
 from bridge_daemon.home import Home
 
-app = typer.Typer(help="Set, check or remove the API key of the cloud service.", no_args_is_help=True,
+app = typer.Typer(help="The API key of the cloud service.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def set_key(
 
 def _read() -> str:
     if sys.stdin is not None and sys.stdin.isatty():
-        return str(typer.prompt("API key (not shown)", hide_input=True, err=True))
+        return getpass.getpass("API key (not shown): ", stream=sys.stderr)
     return sys.stdin.readline() if sys.stdin is not None else ""
 
 
@@ -61,7 +62,7 @@ def _reload() -> bool:
 
 def _wants_check(check: bool | None) -> bool:
     if check is None and terminal.is_person():
-        return typer.confirm("Ask the service whether it accepts the key? It is free.", default=True, err=True)
+        return terminal.ask("Ask the service whether it accepts the key? It is free.", default=True)
     return bool(check)
 
 

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bridge_daemon.cli import problems, terminal, words
+from bridge_daemon.redact import redact
 
 _STYLES: Final = {"placed": "green", "failed": "red", "refused": "red", "unknown": "red", "held": "yellow"}
-#: Of what an event tells, this is said by other lines already.
-_SAID: Final = {"from"}
+#: Of what an event tells, this is said by other lines already, or is for --json only.
+_SAID: Final = {"from", "body", "sha256", "complete"}
 
 
 def print_job(job: Mapping[str, Any]) -> None:
     """Write a job, as the daemon tells it, to stdout."""
     state = words.state_of(job)
-    terminal.say(f"{job['job']}  {state}: {job['text']}", f"bold {_STYLES.get(str(job['state']), '')}".strip())
+    text = f": {job['text']}" if job["text"] and job["text"] != job["state"] else ""
+    terminal.say(f"{job['job']}  {state}{text}", f"bold {_STYLES.get(str(job['state']), '')}".strip())
     terminal.fields([pair for pair in _pairs(job) if pair[1]])
     _print_problem(job)
     terminal.say()
@@ -26,8 +28,10 @@ def _pairs(job: Mapping[str, Any]) -> list[tuple[str, str]]:
     place, source = job["place"] or {}, job["source"]
     region = ""
     if source:
-        region = source["path"] + f"  {source.get('start', 0):g} s to " + (
-            f"{source['end']:g} s" if source.get("end") is not None else "the end"
+        region = (
+            source["path"]
+            + f"  {source.get('start', 0):g} s to "
+            + (f"{source['end']:g} s" if source.get("end") is not None else "the end")
         )
     names = ("duration", "steps", "cfg_scale", "strength", "seed")
     parameters = ", ".join(f"{name} {job[name]:g}" if name != "seed" else f"seed {job[name]}" for name in names
@@ -68,10 +72,13 @@ def _print_events(job: Mapping[str, Any]) -> None:
         if moment[:10] != day:
             day = moment[:10]
             terminal.say(day, "dim")
-        facts = ", ".join(f"{key} {_short(value)}" for key, value in event["data"].items() if key not in _SAID)
+        told = {key: value for key, value in event["data"].items() if key not in _SAID and value is not None}
+        if isinstance(told.get("price"), int):
+            told["price"] = words.usd(told["price"] / 1_000_000)
+        facts = ", ".join(f"{key} {_short(value)}" for key, value in told.items())
         terminal.say(f"  {moment[11:]}  {event['kind']:<12} {facts}".rstrip())
 
 
-def _short(value: Any, longest: int = 100) -> str:
-    text = terminal.one_line(value)
+def _short(value: Any, longest: int = 120) -> str:
+    text = terminal.one_line(redact(str(value)))  # people show this to others, and signed addresses are in it
     return text if len(text) <= longest else text[: longest - 3] + "..."

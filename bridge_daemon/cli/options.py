@@ -15,16 +15,14 @@ def _json(wanted: bool) -> bool:
     return wanted
 
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Write JSON to stdout, errors too.", callback=_json, is_eager=True)
-]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, errors too.", callback=_json, is_eager=True)]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job, as jobs list shows it.")]
 ConfirmUsd = Annotated[
     float | None, typer.Option("--confirm-usd", help="Agree to this price of the whole request, in dollars.")
 ]
 
 Prompt = Annotated[
-    str | None, typer.Argument(metavar="[PROMPT]", help="What is to be heard; may be left out with a preset.")
+    str | None, typer.Argument(metavar="PROMPT", help="What is to be heard; may be left out with a preset.")
 ]
 Duration = Annotated[float | None, typer.Option(help="Length of the take, in seconds (1 to 190).")]
 Steps = Annotated[int | None, typer.Option(help="Steps of the model: more is finer and slower.")]

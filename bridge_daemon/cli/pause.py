@@ -13,7 +13,8 @@ def pause(json: o.Json = False) -> None:
     if json:
         terminal.dump(answer)
     else:
-        terminal.say("Paused: nothing is sent any more. Jobs that are paid already go on.  Next: daw-bridge resume")
+        terminal.say("Paused: nothing is sent any more. Jobs that are paid already go on.")
+        terminal.say("  Next:  daw-bridge resume")
 
 
 def resume(json: o.Json = False) -> None:

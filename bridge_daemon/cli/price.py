@@ -12,7 +12,7 @@ from bridge_daemon.cli.talk import talk
 from bridge_daemon.errors import Fault, InvalidRequest
 
 app = typer.Typer(
-    help="Show what a generation costs; agree to a price that went up.",
+    help="What a generation costs.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -20,7 +20,10 @@ app = typer.Typer(
 
 @app.callback()
 def price(context: typer.Context, json: o.Json = False) -> None:
-    """Show what a generation costs: by our table, by the service's catalogue, and what counts."""
+    """What a generation costs.
+
+    By our table, by the service's catalogue, and which of them counts.
+    """
     if context.invoked_subcommand is not None:
         return
     prices = talk(lambda bridge: bridge.prices())
@@ -75,6 +78,6 @@ def _ask(model: str | None) -> float:
         raise typer.Exit(problems.FAILED)
     if problems.Output.json or not terminal.is_person():
         raise InvalidRequest([Fault("usd", None, f"give the price that you agree to: --usd {asked:.2f}")])
-    if not typer.confirm(f"{name} costs {words.usd(asked)} a generation at the service. Agree?", err=True):
+    if not terminal.ask(f"{name} costs {words.usd(asked)} a generation at the service. Agree?"):
         raise typer.Exit(problems.FAILED)
     return float(asked)

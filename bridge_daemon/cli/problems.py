@@ -22,6 +22,11 @@ _MONEY: Final = {
     "possible": "perhaps spent. It counts against your limits until you say more.",
     "confirmed": "spent.",
 }
+#: Next steps of the API, in the words of the command line.
+_HERE: Final = {
+    "E-CONFIRM": "If you agree, the same command with --confirm-usd and that price.",
+    "E-DOUBLE-PRESS": "If you mean it, the same command with --again.",
+}
 _LARGEST_LOG: Final = 1 << 20  # bytes
 
 
@@ -43,8 +48,14 @@ def report(error: BridgeError) -> int:
     if Output.json:
         terminal.dump({"error": error.as_dict()})
     else:
-        show(error.code, error.message, error.charge, error.next_step)
+        show(error.code, _message(error), error.charge, _HERE.get(error.code, error.next_step))
     return exit_code(error)
+
+
+def _message(error: BridgeError) -> str:
+    if isinstance(error, InvalidRequest) and error.faults:
+        return "\n".join(["The request was not taken:", *(f"  {fault}" for fault in error.faults)])
+    return error.message
 
 
 def show(code: str, message: str, charge: str, next_step: str) -> None:
@@ -64,7 +75,7 @@ def show_problem(job: dict[str, Any]) -> None:
     problem = job.get("problem") or {}
     text = problem.get("text") or job.get("text") or ""
     code = problem.get("code") or str(job["state"]).upper()
-    step = problem.get("next") or f"daw-bridge jobs show {job['job']}"
+    step = problem.get("next") or "daw-bridge jobs show JOB"
     show(code, f"Job {job['job']} is {job['state']}: {text}", str(job["charge"]), next_step(step, job["job"]))
 
 
@@ -79,8 +90,7 @@ def unexpected(error: BaseException) -> int:
     kept = f" The details are in {where}" if where else ""
     told = Internal(
         f"Unexpected error ({type(error).__name__}); this is a fault of daw-bridge.{kept}",
-        next="daw-bridge jobs list shows where your jobs stand; please report the fault with the details.",
-        charge="none",
+        next="daw-bridge jobs list shows where your jobs stand. Please report the fault, with the details.",
     )
     return report(told)
 

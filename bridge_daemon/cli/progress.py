@@ -53,7 +53,7 @@ class Follow:
 def _text(job: Mapping[str, Any]) -> str:
     problem = job.get("problem") or {}
     text = problem.get("text") or job.get("text") or ""
-    return f", {text}" if text else ""
+    return f", {text}" if text and text != job["state"] else ""
 
 
 def _bars() -> Progress:
@@ -66,7 +66,9 @@ def _bars() -> Progress:
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[what]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        TextColumn(
+            "{task.fields[what]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        ),
         console=Console(stderr=True, markup=False, highlight=False, emoji=False),
         transient=True,
         expand=True,

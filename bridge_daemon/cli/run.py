@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bridge_daemon import __version__
 from bridge_daemon.cli import terminal, words
 from bridge_daemon.errors import BridgeError, DiskTrouble
 from bridge_daemon.home import AlreadyRunning, Home
@@ -34,7 +36,9 @@ class Level(StrEnum):
 
 
 def run(
-    log_level: Annotated[Level, typer.Option(help="How much is written to the log.", case_sensitive=False)] = Level.INFO,
+    log_level: Annotated[
+        Level, typer.Option(help="How much is written to the log.", case_sensitive=False)
+    ] = Level.INFO,
 ) -> None:
     """Run the bridge, until Ctrl-C.
 
@@ -64,8 +68,10 @@ def _run(level: Level) -> None:
             raise DiskTrouble(f"{home.config} cannot be written: {error.strerror}.") from error
         settings = Settings.load(home)
         logs = _start_log(home, level)
+        log.info("daw-bridge %s starts (pid %d, home %s)", __version__, os.getpid(), home.path)
         try:
             _serve(home, settings)
+            log.info("daw-bridge has stopped")
         except BridgeError as error:
             log.error("%s: %s", error.code, error.message)
             raise

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -30,9 +30,15 @@ _PLACE: Final = ("project", "track", "position", "length", "tempo", "sample_rate
 _PRICE: Final = re.compile(r"\$(\d+\.\d\d)")
 
 
+def new_id() -> str:
+    """Return the id of a new press."""
+    return str(uuid.uuid4())
+
+
 def body_of(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Make a request, with an id of its own, from the options of a command: only what was given is in it."""
-    body: dict[str, Any] = {"version": 1, "id": str(uuid.uuid4()), "action": action}
+    _check(options)
+    body: dict[str, Any] = {"version": 1, "id": new_id(), "action": action}
     body |= {name: options[name] for name in _PLAIN if options.get(name) is not None}
     if options.get("again"):
         body["again"] = True
@@ -47,21 +53,40 @@ def body_of(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse what JSON cannot say."""
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}" if name != "prompt" else "the prompt"
+        if isinstance(value, float) and not math.isfinite(value):
+            raise typer.BadParameter(f"{option} must be a number, not {value}")
+        if isinstance(value, str | Path) and not _is_text(str(value)):
+            raise typer.BadParameter(f"{option} is not UTF-8")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of the command line that are no text
+        return False
+    return True
+
+
 def whole_path(path: Path) -> str:
     """Return a path as the daemon needs it, which runs in another folder than this command."""
     return str(path.expanduser().absolute())
 
 
-async def asking(data: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[T]]) -> T:
+def asking(data: dict[str, Any], send: Callable[[dict[str, Any]], T]) -> T:
     """Send what may cost; questions of price and of a double press are put to the person, if there is one.
 
-    An answered question goes out under the same id.
+    An answered question goes out under the same id. Nothing is asked inside of an event loop: there, the first Ctrl-C
+    would not end the question.
     """
     while True:
         try:
-            return await send(data)
+            return send(data)
         except (PriceQuestion, DoublePress) as error:
-            changed = None if Output.json or not terminal.is_person() else await asyncio.to_thread(_ask, error)
+            changed = None if Output.json or not terminal.is_person() else _ask(error)
             if changed is None:
                 raise
             data = data | changed
@@ -70,11 +95,11 @@ async def asking(data: dict[str, Any], send: Callable[[dict[str, Any]], Awaitabl
 def _ask(error: PriceQuestion | DoublePress) -> dict[str, Any] | None:
     terminal.note(error.message, "yellow")
     if isinstance(error, DoublePress):
-        return {"again": True} if typer.confirm("Make it once more?", err=True) else None
+        return {"again": True} if terminal.ask("Make it once more?") else None
     price = _PRICE.search(error.message)  # a person agrees to what was shown, to the cent
     if price is None:
         return None
-    agreed = typer.confirm(f"Spend ${price[1]}?", err=True)
+    agreed = terminal.ask(f"Spend ${price[1]}?")
     return {"confirm_usd": float(price[1])} if agreed else None
 
 
@@ -83,6 +108,7 @@ class _Press:
     """How far a press has come; so that Ctrl-C can say what goes on without us."""
 
     asked: bool = False
+    usd: float = 0.0
     jobs: list[str] = field(default_factory=list)
     found: list[dict[str, Any]] = field(default_factory=list)
 
@@ -91,7 +117,7 @@ def press(body: dict[str, Any], *, wait: bool) -> None:
     """Send a request, wait for its takes, print where they are, and end with the right exit code."""
     pressed = _Press()
     try:
-        talk(lambda client: _press(client, body, pressed, wait))
+        asking(body, lambda data: talk(lambda client: _press(client, data, pressed, wait)))
     except KeyboardInterrupt:
         _say_what_goes_on(pressed)
         raise
@@ -105,12 +131,9 @@ def press(body: dict[str, Any], *, wait: bool) -> None:
 
 
 async def _press(client: BridgeClient, body: dict[str, Any], pressed: _Press, wait: bool) -> None:
-    async def submit(data: dict[str, Any]) -> dict[str, Any]:
-        pressed.asked = True
-        return await client.submit(data)
-
-    answer = await asking(body, submit)
-    pressed.jobs = list(answer["jobs"])
+    pressed.asked = True
+    answer = await client.submit(body)
+    pressed.jobs, pressed.usd = list(answer["jobs"]), float(answer["usd"])
     many = f"{len(pressed.jobs)} jobs" if len(pressed.jobs) > 1 else f"Job {pressed.jobs[0]}"
     terminal.note(f"{many} accepted, {words.usd(answer['usd'])}.", "dim")
     if wait:
@@ -122,10 +145,10 @@ async def _press(client: BridgeClient, body: dict[str, Any], pressed: _Press, wa
 
 def _say_what_goes_on(pressed: _Press) -> None:
     if pressed.jobs:
-        names = " and ".join(pressed.jobs)
-        terminal.note(f"\nNot waiting any more. The bridge goes on with {names}, and it may cost.")
-        terminal.note(f"  See it:  daw-bridge jobs show {pressed.jobs[0]}")
-        terminal.note(f"  End it:  daw-bridge jobs cancel {pressed.jobs[0]}")
+        price = f", for {words.usd(pressed.usd)}" if pressed.usd else ""
+        terminal.note(f"\nNot waiting any more; the bridge goes on with it{price}.")
+        for job in pressed.jobs:
+            terminal.note(f"  daw-bridge jobs show {job}   (or jobs cancel {job})")
     elif pressed.asked:
         terminal.note("\nNot waiting any more. Whether the bridge accepted it is not known: daw-bridge jobs list")
 
@@ -139,16 +162,16 @@ def _tell(jobs: list[dict[str, Any]]) -> int:
         if not Output.json:
             if job.get("file"):
                 terminal.path(job["file"])
-            _tell_notes(job)
+            _tell_of_client(job)
         if not arrived:
             code = problems.FAILED
             problems.show_problem(job)
+    for note in dict.fromkeys(note for job in jobs for note in job.get("notes") or ()):
+        terminal.note(f"Note: {note}.", "yellow")
     return code
 
 
-def _tell_notes(job: dict[str, Any]) -> None:
-    for note in job.get("notes") or ():
-        terminal.note(f"Note: {note}.", "yellow")
+def _tell_of_client(job: dict[str, Any]) -> None:
     if job["state"] == "stored" and not job.get("wanted", True):
         terminal.note("It was cancelled after it was sent, so it is kept and not placed.")
     elif job["state"] == "stored" and job.get("client") and not job.get("problem"):

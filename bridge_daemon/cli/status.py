@@ -13,7 +13,9 @@ from bridge_daemon.errors import NotRunning
 
 
 def status(json: o.Json = False) -> None:
-    """Show whether the bridge runs, what it spent, and what needs you.
+    """Show how the bridge is and what it spent.
+
+    Also what needs you, with the next step of each.
 
     Exit code 0: it runs; 3: it does not.
     """

@@ -40,5 +40,3 @@ def tell(work: Callable[[BridgeClient], Awaitable[T]]) -> T | None:
         return talk(work)
     except NotRunning:
         return None
-
-

@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _CONTROL: Final = {
     code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"
-} | {code: "" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}  # turn the reading around
+} | dict.fromkeys((0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "")  # turn the reading around
 _LEAST_CROP: Final = 12
 
 
@@ -27,7 +27,7 @@ def make_safe() -> None:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     if sys.platform == "win32" and is_terminal():
-        os.system("")  # noqa: S605, S607 - switches the escape codes of old consoles on
+        os.system("")  # switches the escape codes of old consoles on
 
 
 def is_terminal(*, err: bool = False) -> bool:
@@ -42,6 +42,14 @@ def is_terminal(*, err: bool = False) -> bool:
 def is_person() -> bool:
     """Tell whether somebody is there who can be asked: keyboard and screen."""
     return is_terminal(err=True) and sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask(question: str, *, default: bool = False) -> bool:
+    """Ask the person something, on stderr: stdout stays clean. Without an answer it is ``default``, at the end: no."""
+    _write(f"{clean(question)} {'[Y/n]' if default else '[y/N]'}: ", err=True)
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    answer = line.strip().lower()
+    return answer in ("y", "yes") or (default and not answer and bool(line))
 
 
 def clean(text: object) -> str:

@@ -36,8 +36,9 @@ def transform(
     no_wait: o.NoWait = False,
     json: o.Json = False,
 ) -> None:
-    """Make a region of an audio file into something else; wait for it, and print the path of the take.
+    """Make audio from audio and text.
 
-    Without --start and --end the whole file is the region. Exit codes as those of generate.
+    Waits, and prints the path of the take. Without --start and --end the whole file is the region.
+    Exit codes as those of generate.
     """
     press(body_of("transform", context.params), wait=not no_wait)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from bridge_daemon.failpoints import failpoint
 if TYPE_CHECKING:
     from alembic.config import Config
 
+#: Alembic keeps what it is doing in globals of the process: two journals must not be migrated at once.
+_one_at_a_time = threading.Lock()
 #: The revision that this code writes; a test holds it against the newest migration.
 HEAD = "0001"
 
@@ -88,10 +91,11 @@ def upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     failpoint("journal.migrate.begin")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    command.upgrade(config, "head")
-    failpoint("journal.migrate.commit")
-    connection.exec_driver_sql("COMMIT")
+    with _one_at_a_time:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        command.upgrade(config, "head")
+        failpoint("journal.migrate.commit")
+        connection.exec_driver_sql("COMMIT")
     failpoint("journal.migrate.committed")
 
 

@@ -53,6 +53,7 @@ async def _ask(job: Job, endpoint: Endpoint, watch: Watch, tools: Tools) -> Wait
         await _failed(job, polled, tools)
         return GO_ON
     if polled.done and polled.output is not None:
+        watch.errors = 0
         await _done(job, polled, tools)
         return GO_ON
     if polled.done:

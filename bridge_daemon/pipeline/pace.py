@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 #: Never more often than this, s.
 FLOOR = 0.3
+#: When to ask for the first time, s.
+FIRST = 1.0
 #: What a generation takes where nothing is known yet, s.
 USUAL = (8.0, 60.0)
 #: Longest pause while the service is in trouble or a job is hours old, s. It keeps finished jobs for an hour.
@@ -59,7 +61,7 @@ def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -
     if seen.samples and seen.age < soonest:  # progress is told, and too little of it: two polls give a line
         return max(FLOOR, min(soonest / 2, steady))
     if seen.age < 1:
-        return 1.0  # tells whether this service reports progress, and catches one that is fast
+        return FIRST  # tells whether this service reports progress, and catches one that is fast
     if seen.age < soonest:
         return max(FLOOR, min(soonest - seen.age, 5.0))
     if seen.age <= latest:

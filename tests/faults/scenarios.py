@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge_daemon.job import State
 from tests.fakes.service import Service
-from tests.support import press, running, tone, until, until_seen
+from tests.support import press, running, tone, until
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
 REST = ["rest", 20.0]
@@ -20,7 +20,7 @@ REST = ["rest", 20.0]
 class Scenario:
     """Ops for the victim, scripts for the service, and what has to be there before."""
 
-    ops: Callable[[Path], list[list[Any]]]
+    ops: Callable[[Path, Service], list[list[Any]]]
     script: dict[str, Any] = field(default_factory=dict)
     before: Callable[[Path, Service], Awaitable[None]] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -32,14 +32,14 @@ def _generate(number: int, **given: Any) -> list[Any]:
     return ["admit", body | given]
 
 
-def _folder(home: Path) -> list[list[Any]]:
+def _folder(home: Path, _: Service) -> list[list[Any]]:
     project = home.parent / "Project é"
     project.mkdir(exist_ok=True)
     (project / "song.rpp").touch()
     return [_generate(1, place={"position": 7.0, "folder": str(project)}), REST]
 
 
-def _transform(home: Path) -> list[list[Any]]:
+def _transform(home: Path, _: Service) -> list[list[Any]]:
     source = home.parent / "quelle ü.wav"
     if not source.exists():
         tone(source, seconds=9)
@@ -54,7 +54,7 @@ async def _queued_and_stale(home: Path, service: Service) -> None:
         await until(daemon, await press(daemon, prompt="first"), {State.GENERATING})
         await press(daemon, prompt="second", valid_for=0.01)
         await asyncio.sleep(0.05)
-    service.control({"set": {"job_seconds": 0}})
+    service.control({"set": {"job_seconds": 0}, "advance": 1500})
 
 
 async def _unknown(home: Path, service: Service) -> None:
@@ -106,7 +106,7 @@ SCENARIOS = {
     "generate": Scenario(_folder, service={"job_seconds": 1.2}),
     "transform": Scenario(_transform),
     "held": Scenario(
-        lambda _: [
+        lambda *_: [
             ["retry", {"state": "held", "data": {"id": ID.format(3)}}],
             ["cancel", {"state": "held"}],
             REST,
@@ -117,31 +117,35 @@ SCENARIOS = {
         settings={"engine": {"max_open_jobs": 4}},
     ),
     "attach": Scenario(
-        lambda _: [
-            ["resolve", {"state": "unknown", "data": {"action": "attach", "remote_id": "job_1"}}],
+        lambda _, service: [
+            ["resolve", {"state": "unknown", "data": {"action": "attach", "remote_id": service.charges[0].remote_id}}],
             REST,
         ],
         before=_unknown,
     ),
     "again": Scenario(
-        lambda _: [
+        lambda *_: [
             ["resolve", {"state": "unknown", "data": {"action": "submit_again", "id": ID.format(4)}}],
             REST,
         ],
         before=_unknown,
     ),
     "trouble": Scenario(
-        lambda _: [_generate(5), REST, ["agree", {"model": "stable-audio-2-0", "usd": 0.58}]],
+        lambda *_: [_generate(5), REST, ["agree", {"model": "stable-audio-2-0", "usd": 0.58}]],
         script={"poll": ["500*3"], "download": ["403", "garbage"]},
     ),
-    "failed": Scenario(lambda _: [_generate(6), REST], script={"poll": ["failed"]}),
-    "refused": Scenario(lambda _: [_generate(7), REST, ["resume", None]], script={"post": ["402"]}),
-    "damaged": Scenario(lambda _: [REST], before=_damaged),
-    "preparing": Scenario(lambda _: [REST], before=_preparing),
+    "failed": Scenario(lambda *_: [_generate(6), REST], script={"poll": ["failed"]}),
+    "refused": Scenario(lambda *_: [_generate(7), REST, ["resume", None]], script={"post": ["402"]}),
+    "damaged": Scenario(lambda *_: [REST], before=_damaged),
+    "preparing": Scenario(lambda *_: [REST], before=_preparing),
     "cancelled": Scenario(
-        lambda _: [_generate(8), ["cancel", {"state": "queued"}], ["cancel", {"state": "generating"}], ["pause", None], REST],
+        lambda *_: [
+            _generate(8),
+            ["cancel", {"state": "queued"}],
+            ["cancel", {"state": "generating"}],
+            ["pause", None],
+            REST,
+        ],
         service={"job_seconds": 1.0},
     ),
 }
-
-__all__ = ["SCENARIOS", "Scenario", "until_seen"]

@@ -1,22 +1,26 @@
-"""A daemon that is told what to do and, by a failpoint, where to die. Run as a process: ``python -m tests.faults.victim``.
+"""A daemon in a process of its own that is told what to do and, by a failpoint, where to die.
 
-It reads one JSON object from standard input: home, url, key, settings, and ops, a list of [verb, arguments].
-A sender that got no answer repeats what it sent, so an op that was done before a crash is done again after it.
+It is given home, key, settings, and ops: a list of [verb, arguments]. A sender that got no answer repeats what it sent,
+so an op that was done before a crash is done again after it. The processes are forked from one that has everything
+imported already: they die as hard as any, and start in milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import multiprocessing
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from bridge_daemon.daemon import Daemon
 from bridge_daemon.errors import BridgeError
+from bridge_daemon.failpoints import arm
 from bridge_daemon.home import Home
 from bridge_daemon.job import State
 from bridge_daemon.key import KeyStore
+from bridge_daemon.pipeline import pace
 from bridge_daemon.settings import Settings
 
 _MOVING = {State.QUEUED, State.PREPARING, State.SUBMITTING, State.GENERATING, State.FETCHING}
@@ -61,9 +65,7 @@ def _moves(daemon: Daemon, job: Any) -> bool:
     return job.state in _MOVING and not (job.state is State.QUEUED and daemon.actions._pause.current)
 
 
-async def main() -> None:
-    """Do what standard input says, in this process."""
-    given = json.load(sys.stdin)
+async def _live(given: dict[str, Any]) -> None:
     home = Home(Path(given["home"]))
     home.prepare()
     keys = KeyStore(home, {"EMPIRIOLABS_API_KEY": given["key"]})
@@ -73,5 +75,21 @@ async def main() -> None:
     await daemon.stop()
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def _main(given: dict[str, Any], failpoint: str | None, log: str | None) -> None:
+    os.dup2(os.open(given["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    arm(failpoint, log)
+    pace.FIRST = 0.1
+    asyncio.run(_live(given))
+
+
+async def run(given: dict[str, Any], *, failpoint: str | None = None, log: str | None = None) -> int:
+    """Run a victim to its end, and return the exit code of its process."""
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":
+        context.set_forkserver_preload(["tests.faults.victim"])
+    process = context.Process(target=_main, args=(given, failpoint, log), name="victim")
+    await asyncio.to_thread(process.start)
+    await asyncio.to_thread(process.join)
+    code = process.exitcode
+    process.close()
+    return int(code or 0)

@@ -139,13 +139,17 @@ async def test_an_absurd_retry_after_is_not_believed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("word", "reason"), [("401", "401"), ("402", "402")])
-async def test_a_refused_key_or_an_empty_account_pauses_everything_once(
-    tmp_path: Path, word: str, reason: str
-) -> None:
+async def test_a_refused_key_or_an_empty_account_pauses_everything_once(tmp_path: Path, word: str, reason: str) -> None:
     async with Service() as service, running(tmp_path / "home", service, engine={"max_open_jobs": 1}) as daemon:
         service.script_post(word)
         answer, _ = await daemon.actions.admit(
-            {"id": "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d11", "action": "generate", "prompt": "a", "duration": 1, "variations": 3}
+            {
+                "id": "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d11",
+                "action": "generate",
+                "prompt": "a",
+                "duration": 1,
+                "variations": 3,
+            }
         )
         await until_seen(service)
         await asyncio.sleep(0.3)
@@ -172,14 +176,16 @@ async def test_the_second_job_under_one_remote_id_is_flagged(tmp_path: Path) -> 
 
 async def test_every_parameter_arrives_once_and_as_documented(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
-        given = {"prompt": "Größe 🎹 \"x\"", "duration": 12.5, "steps": 40, "cfg_scale": 7.5, "seed": 42, "variations": 2}
-        answer, _ = await daemon.actions.admit({"id": "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d12", "action": "generate"} | given)
+        given = {"prompt": 'Größe 🎹 "x"', "duration": 12.5, "steps": 40, "cfg_scale": 7.5, "seed": 42, "variations": 2}
+        answer, _ = await daemon.actions.admit(
+            {"id": "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d12", "action": "generate"} | given
+        )
         for job in answer["jobs"]:
             await until(daemon, job)
         bodies = sorted((charge.body for charge in service.charges), key=lambda body: body["seed"])
         assert bodies[0] == {
             "model": "stable-audio-2-0",
-            "prompt": "Größe 🎹 \"x\"",
+            "prompt": 'Größe 🎹 "x"',
             "mode": "text-to-audio",
             "output_format": "wav",
             "duration": 12.5,

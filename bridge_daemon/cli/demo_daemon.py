@@ -1,0 +1,110 @@
+"""The daemon of the demo: a process of its own on a throw-away home, which is ended whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import bridge_daemon
+from bridge_daemon.errors import NotRunning
+
+if TYPE_CHECKING:
+    from bridge_daemon.client import BridgeClient
+
+_START: Final = 30.0  # s that a slow machine may take
+_END: Final = 8.0  # s until it is not asked any more
+_SETTINGS: Final = {
+    "DAW_BRIDGE_HTTP__PORT": "0",
+    "DAW_BRIDGE_PUBLISH__SOURCE_PORT": "0",
+    "DAW_BRIDGE_OSC__PORT": "0",
+    "DAW_BRIDGE_ENGINE__NAME": "sketch",
+    "DAW_BRIDGE_MIDI__ENABLED": "false",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
+
+
+class DemoDaemon:
+    """A context manager: the daemon runs while it is entered."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` becomes its home."""
+        self.home = folder
+        self._output = folder / "demo.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        # -P: what lies in the current folder is not loaded; our own package is found wherever this one was
+        command = [sys.executable, "-P", "-m", "bridge_daemon", "run"]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=_environment(self.home),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # a Ctrl-C is ours: it is passed on once, in order
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same for Windows
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_END)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:  # too slow, or a second Ctrl-C
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    async def ready(self, client: BridgeClient) -> None:
+        """Wait until the daemon answers.
+
+        Raises:
+            NotRunning: it ended, or does not answer.
+        """
+        assert self._process is not None
+        deadline = time.monotonic() + _START
+        while True:
+            if self._process.poll() is not None:
+                raise NotRunning(f"The demo's bridge could not start:\n{self._said()}", next="Mend what is named.")
+            try:
+                await client.status()
+            except NotRunning:
+                if time.monotonic() > deadline:
+                    raise NotRunning(f"The demo's bridge does not answer:\n{self._said()}") from None
+            else:
+                return
+            await asyncio.sleep(0.05)
+
+    def _said(self) -> str:
+        return self._output.read_text("utf-8", errors="replace")[-2000:].strip()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return an environment in which nothing of this person's own bridge is left."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith("DAW_BRIDGE_") and name.upper() != "EMPIRIOLABS_API_KEY"
+    }
+    package = str(Path(bridge_daemon.__file__).parent.parent)
+    kept["PYTHONPATH"] = os.pathsep.join(part for part in (package, kept.get("PYTHONPATH", "")) if part)
+    return kept | _SETTINGS | {"DAW_BRIDGE_HOME": str(home)}
