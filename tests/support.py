@@ -1,4 +1,4 @@
-"""A whole daemon in a test: real sockets, a real journal, a throw-away home, and the fake service instead of the cloud."""
+"""A whole daemon in a test: real sockets, a real journal, a throw-away home, and a fake service for the cloud."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_path_that_may_not_be_read_is_allowed_on_the_fly(bridge: Cli, tmp_path
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_job(bridge: Cli, await_: Callable[[Callable[[], bool]], None]) -> None:
-    process = bridge.popen("generate", "a long one", "--duration", "60", "--variations", "3")
+    process = bridge.popen("generate", "a long one", "--duration", "20", "--variations", "3")
     assert process.stderr is not None
     assert "accepted" in process.stderr.readline()
     process.send_signal(signal.SIGINT)

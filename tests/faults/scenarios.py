@@ -13,7 +13,7 @@ from tests.fakes.service import Service
 from tests.support import press, running, tone, until
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
-REST = ["rest", 20.0]
+REST = ["rest", 60.0]
 
 
 @dataclass(frozen=True)

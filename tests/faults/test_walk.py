@@ -55,7 +55,7 @@ async def _victim(home: Path, service: Service, scenario: Scenario, **points: st
     }
     code = await run(given, **points)
     if code not in (0, EXIT_CODE):
-        pytest.fail(told.read_text(encoding="utf-8"))
+        pytest.fail(f"the victim ended with {code}: {told.read_text(encoding='utf-8') if told.exists() else 'nothing told'}")
     return code
 
 

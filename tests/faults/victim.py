@@ -32,7 +32,7 @@ async def perform(daemon: Daemon, ops: list[list[Any]]) -> None:
         try:
             await _op(daemon, verb, given)
         except BridgeError as error:
-            print(verb, error.code, file=sys.stderr)
+            sys.stderr.write(f"{verb}: {error.code}\n")
 
 
 async def _op(daemon: Daemon, verb: str, given: Any) -> None:
@@ -52,7 +52,7 @@ async def _op(daemon: Daemon, verb: str, given: Any) -> None:
             await getattr(actions, verb)(jobs[0].job, *arguments)
 
 
-async def rest(daemon: Daemon, seconds: float = 20.0) -> None:
+async def rest(daemon: Daemon, seconds: float = 60.0) -> None:
     """Wait until nothing moves by itself any more."""
     async with asyncio.timeout(seconds):
         while await daemon.journal.read(lambda tx: any(_moves(daemon, job) for job in tx.find(limit=500))):
@@ -89,7 +89,9 @@ async def run(given: dict[str, Any], *, failpoint: str | None = None, log: str |
         context.set_forkserver_preload(["tests.faults.victim"])
     process = context.Process(target=_main, args=(given, failpoint, log), name="victim")
     await asyncio.to_thread(process.start)
-    await asyncio.to_thread(process.join)
+    while process.is_alive():  # not a thread that joins it: the fake service needs the threads of the loop
+        await asyncio.sleep(0.02)
+    process.join()
     code = process.exitcode
     process.close()
     return int(code or 0)
