@@ -43,12 +43,11 @@ def fill(given: Mapping[str, Any], settings: Settings) -> tuple[Asked | None, li
     faults: list[Fault] = []
     values: dict[str, Any] = {}
     name = given.get("preset")
-    if name is not None:
-        preset = settings.presets.get(name)
-        if preset is None:
-            faults.append(Fault("preset", name, _did_you_mean(name, settings.presets)))
-        else:
-            values |= preset.model_dump(exclude_none=True)
+    preset = settings.presets.get(name) if name is not None else None
+    if preset is not None:
+        values |= preset.model_dump(exclude_none=True)
+    elif name is not None:
+        faults.append(Fault("preset", name, _did_you_mean(name, settings.presets)))
     values |= {key: given[key] for key in (*PARAMETERS, "action") if given.get(key) is not None}
     values.setdefault("model", settings.engine.model)
     values.setdefault("strength", settings.defaults.strength)
@@ -57,9 +56,11 @@ def fill(given: Mapping[str, Any], settings: Settings) -> tuple[Asked | None, li
     model = models().get(values["model"])
     if model is None:
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
-    faults += _shape_faults(values, given)
+    if preset is not None or name is None:  # what an unknown preset would have said is not missing
+        faults += _missing(values)
+    faults += _source_faults(values, given)
     if model is not None:
-        faults += _range_faults(values, model)
+        faults += _range_faults(values, model) + _place_faults(given, model)
     if faults or model is None:
         return None, faults
     fields = ("duration", "steps", "cfg_scale", "seed")
@@ -81,24 +82,36 @@ def _did_you_mean(name: str, known: Mapping[str, Any]) -> str:
     return "is not known; there " + (f"are: {', '.join(sorted(known))}" if known else "are none")
 
 
-def _shape_faults(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Fault]:
-    """Return what is missing, or there and should not be."""
+def _missing(values: Mapping[str, Any]) -> list[Fault]:
     faults = []
-    action = values.get("action")
-    if action is None:
+    if values.get("action") is None:
         faults.append(Fault("action", None, "is required: generate or transform (or a preset that says it)"))
     if not (values.get("prompt") or "").strip():
         faults.append(Fault("prompt", values.get("prompt"), "is required; transforms need one too"))
-    if action == "transform" and given.get("source") is None:
-        faults.append(Fault("source", None, "is required by transform: {path, start, end}"))
-    if action == "generate" and given.get("source") is not None:
-        faults.append(Fault("source", given["source"], "belongs to transform only"))
     return faults
+
+
+def _source_faults(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Fault]:
+    action, source = values.get("action"), given.get("source")
+    if action == "transform" and source is None:
+        return [Fault("source", None, "is required by transform: {path, start, end}")]
+    if action == "generate" and source is not None:
+        return [Fault("source", source, "belongs to transform only")]
+    return []
+
+
+def _place_faults(given: Mapping[str, Any], model: Model) -> list[Fault]:
+    """A place that is longer than the model makes, where its length is what the request asks for."""
+    length = (given.get("place") or {}).get("length")
+    if given.get("duration") is not None or length is None or length <= model.duration[1]:
+        return []
+    return [Fault("place.length", length, f"is longer than the model makes ({model.duration[1]:g} s)")]
 
 
 def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     """Return every number that is outside of what the model takes."""
-    seed_range = (model.seed[0], model.seed[1] - MAX_VARIATIONS)  # variation k uses seed + k
+    more = min(max(int(values["variations"]), 1), MAX_VARIATIONS) - 1
+    seed_range = (model.seed[0], model.seed[1] - more)  # variation k uses seed + k
     ranges: dict[str, tuple[float, float]] = {
         "duration": model.duration,
         "steps": model.steps(values.get("action", "generate")),
@@ -114,24 +127,20 @@ def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     ]
 
 
-def lengths(request: Request, asked: Asked, source_seconds: float | None) -> tuple[float, float | None, list[Fault]]:
-    """Return how many seconds the service is asked for, to what the take is cut back (None: not), and faults.
+def lengths(
+    request: Request, asked: Asked, source_seconds: float | None, default: float
+) -> tuple[float, float | None]:
+    """Return how many seconds the service is asked for, and to what the take is cut back (None: not).
 
-    The request's own duration counts first, then the length of its place, then that of its source, then the default.
+    The request's own duration counts first, then the length of its place, then that of its source (checked before: it
+    is not longer than the model makes), then the preset's, then the default.
     """
     least, most = asked.model.duration
     short_source = source_seconds is not None and source_seconds < asked.model.source_least
-    if request.duration is not None:
-        return request.duration, request.duration if short_source else None, []
-    for field, wanted in (("place.length", request.place.length), ("source", source_seconds)):
-        if wanted is None:
-            continue
-        if wanted > most:
-            return most, None, [Fault(field, wanted, f"is longer than the model makes ({most:g} s)")]
-        if wanted < least:  # the service makes no less, so the take is cut
-            return least, wanted, []
-        return wanted, wanted if short_source else None, []
-    return (0.0, None, []) if asked.duration is None else (asked.duration, None, [])
+    given = (request.duration, request.place.length, source_seconds, asked.duration)
+    wanted = next((seconds for seconds in given if seconds is not None), default)
+    # the service makes no less than its least, and a source that was repeated may come back whole
+    return min(max(wanted, least), most), wanted if short_source or wanted < least else None
 
 
 def parameters(request: Request, asked: Asked, duration: float, cut: float | None) -> list[Parameters]:

@@ -79,7 +79,7 @@ class Place(_Frozen):
 class Request(_Frozen):
     """One press, one pad, one render."""
 
-    version: Annotated[Literal[1], BeforeValidator(_whole)] = 1
+    version: Annotated[Whole, Field(ge=VERSION, le=VERSION)] = VERSION
     id: RequestId
     client: Annotated[str, Field(pattern=CLIENT_PATTERN)] | None = None
     action: Literal["generate", "transform"] | None = None  # None: the preset says
@@ -131,6 +131,7 @@ _WORDS = {
     "float_type": "must be a number",
     "string_type": "must be text",
     "finite_number": "must be a finite number",
+    "model_type": "must be an object",
 }
 
 

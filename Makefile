@@ -1,0 +1,60 @@
+# make demo: sets everything up and makes two takes, without a key and without paying.
+# make test: sets everything up and runs the tests.
+# Uses uv where it is installed, else venv and pip. On Windows: `uv run daw-bridge demo` and `uv run pytest`.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+UV ?= $(shell command -v uv 2>/dev/null)
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint docs lock walk clean
+
+demo: $(VENV)/.ready
+	@$(RUN) -m bridge_daemon demo
+
+test: $(VENV)/.ready-dev
+	@$(RUN) -m pytest
+
+lint: $(VENV)/.ready-dev
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+docs: $(VENV)/.ready-dev
+	@$(RUN) docs/make_tables.py
+
+# Pins of everything, with hashes and without the name of any package host. Needs uv.
+lock:
+	uv lock --upgrade
+	uv export -q --no-emit-project --no-header --format requirements-txt --no-dev --group build > requirements.txt
+	uv export -q --no-emit-project --no-header --format requirements-txt --group build > requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)$(UV)" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }
+ifneq ($(UV),)
+	@"$(UV)" venv -q --allow-existing --python ">=3.11" $(VENV)
+else
+	@$(PYTHON) -m venv $(VENV)
+endif
+	@touch $@
+
+ifneq ($(UV),)
+INSTALL := VIRTUAL_ENV=$(VENV) "$(UV)" pip install -q
+else
+INSTALL := $(RUN) -m pip install -q --disable-pip-version-check
+endif
+
+$(VENV)/.ready: $(VENV)/.made requirements.txt pyproject.toml
+	@echo "Setting up (once) ..."
+	@$(INSTALL) --require-hashes -r requirements.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	@$(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
