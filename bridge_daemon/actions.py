@@ -10,17 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from bridge_daemon import __version__
-from bridge_daemon.admit import Admit, check_limits, check_pause, check_price_question, hash_of, invalid, repeated
+from bridge_daemon.admit import (
+    Admit,
+    Retry,
+    check_limits,
+    check_pause,
+    check_price,
+    check_price_question,
+    hash_of,
+    invalid,
+    repeated,
+)
 from bridge_daemon.audio.peaks import peaks
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.engine.choice import Engines
-from bridge_daemon.errors import KeyTrouble, NotFound, OtherEngine, PriceChanged, WrongState
+from bridge_daemon.engine.protocol import MAX_ID
+from bridge_daemon.errors import KeyTrouble, NotFound, OtherEngine, WrongState
 from bridge_daemon.job import MICRO, MOVES, OPEN, Charge, Job, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.models import models
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.tools import PauseGate
-from bridge_daemon.prices import price_facts
+from bridge_daemon.prices import dollars, price_facts
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
@@ -64,10 +75,13 @@ class Actions:
     async def admit(self, data: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Take a request: {id, jobs, usd}, and whether its id had been accepted before."""
         answer, again = await self._admit.admit(data)
-        if not again:
-            for job in answer["jobs"]:
-                self._conveyor.drive(job)
+        self._drive(answer["jobs"])
         return answer, again
+
+    def _drive(self, jobs: list[str]) -> None:
+        # also those admitted before: whoever asked first may have been cut off between the commit and this line
+        for job in jobs:
+            self._conveyor.drive(job)
 
     async def jobs(
         self, *, states: list[str], q: str | None, client: str | None, before: str | None, limit: int
@@ -110,7 +124,10 @@ class Actions:
 
     async def retry(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Try again, as cheaply as the state of the job allows: see rule of money 2."""
-        found = await self._journal.read(lambda tx: tx.job(job))
+        found, sent = await self._journal.read(lambda tx: (tx.job(job), _sent_before(tx, job, data)))
+        if sent:  # whatever has become of it since: to deliver it, or to pay for another, would be something new
+            self._conveyor.drive(job)
+            return _said(found, "This retry was accepted before.")
         if found.state is State.HELD:
             return await self._retry_held(found, data)
         if found.state in (State.STORED, State.PLACED):
@@ -123,34 +140,34 @@ class Actions:
 
     def _nudge(self, job: Job) -> dict[str, Any]:
         self._conveyor.drive(job.job)
-        text = "It is tried at once. It is charged already, so this costs nothing."
-        return _said(job, text)
+        if job.state is State.SUBMITTING:
+            return _said(job, "It is on the wire; its answer is awaited.")
+        return _said(job, "It is tried at once. It is charged already, so this costs nothing.")
 
     async def _retry_held(self, job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
         """Send a held job: that same job, through the checks of the money again, on the engine it was admitted for."""
-        request_id = _request_id(data)
-        body_hash = hash_of({"retry": job.job})
+        request_id, confirm_usd = _request_id(data), _confirm_usd(data)
+        body = {"retry": job.job}
         engine = await self._engines.current()
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            if repeated(tx, request_id, body_hash) is not None:
-                return tx.job(job.job), "This retry was accepted before."
             held = tx.job(job.job)
+            if repeated(tx, request_id, hash_of(body)) is not None:
+                return held, "This retry was accepted before."
             if not engine.made(held):
                 raise OtherEngine(f"The job was admitted for {held.engine} at {held.base_url}. Nothing was sent.")
             check_pause(tx)
             settings = self._settings()
-            if engine.paid:
-                _check_price(tx, held)
-            check_price_question(held.price, settings.spend.confirm_above_micro, data.get("confirm_usd"))
+            check_price(tx, held)
+            check_price_question(held.price, settings.spend.confirm_above_micro, confirm_usd)
             check_limits(tx, held.price, settings)
             tx.add_request(
                 request_id,
                 kind="retry",
                 client=held.client,
-                body_hash=body_hash,
-                fingerprint=body_hash,
-                body={"retry": held.job},
+                body_hash=hash_of(body),
+                fingerprint=hash_of(body),
+                body=body,
                 answer={"id": request_id, "jobs": [held.job], "usd": held.price / MICRO},
             )
             valid_until = self._times.now() + settings.defaults.valid_for
@@ -162,52 +179,51 @@ class Actions:
         return await self._act("retry", write)
 
     async def _again(self, job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Make a new job that asks for the same as this one. It is admitted like any request, and costs again."""
-        body = _body_again(job, _request_id(data), data)
-        answer, again = await self._admit.admit(body, retry_of=job.job)
-        if job.state is State.UNKNOWN:  # also where the process died between these two
-            await self._close_unknown(job, charge=Charge.POSSIBLE, how="submitted again")
-        if not again:
-            for name in answer["jobs"]:
-                self._conveyor.drive(name)
+        """Make a new job that asks for the same as this one. It is admitted like any request, and costs again.
+
+        An unknown job is closed by that, in one transaction, so that nobody attaches it and pays for another one too.
+        """
+
+        def check(tx: Transaction) -> None:
+            now = tx.job(job.job)
+            if now.state is not job.state:
+                raise WrongState(f"The job is {now.state} now. Nothing was sent.", charge=now.charge)
+            if now.state is State.UNKNOWN:
+                _close(tx, now, charge=Charge.POSSIBLE, how="submitted again")
+
+        answer, _ = await self._admit.admit(_body_again(job, _request_id(data), data), retry=Retry(job.job, check))
+        self._drive(answer["jobs"])
         new = await self._journal.read(lambda tx: tx.job(answer["jobs"][0]))
         return _said(new, f"A new job asks for the same; it costs ${new.price / MICRO:.2f}.") | {"retry_of": job.job}
 
     async def resolve(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Decide about an unknown job: submit_again, attach (remote_id) or dismiss (charged)."""
         action = data.get("action")
-        found = await self._journal.read(lambda tx: tx.job(job))
-        # a job that the service does not know (any more) can be closed, or attached to another id, as well
-        troubled = found.state in (State.GENERATING, State.FETCHING) and found.problem is not None
-        possible = {"submit_again": found.state is State.UNKNOWN, "attach": found.state is not State.FETCHING}
-        if not (found.state is State.UNKNOWN or troubled) or not possible.get(str(action), True):
-            raise WrongState(f"The job is {found.state}; there is nothing to resolve.", charge=found.charge)
         if action == "submit_again":
+            found, accepted = await self._journal.read(lambda tx: (tx.job(job), tx.accepted(_request_id(data))))
+            if accepted is None and found.state is not State.UNKNOWN:
+                raise _nothing_to_resolve(found)
             return await self._again(found, data)
         if action == "attach":
-            return await self._attach(found, data.get("remote_id"))
+            return await self._attach(job, data.get("remote_id"))
         if action == "dismiss":
-            charged = data.get("charged")
-            if not isinstance(charged, bool):
-                raise invalid("charged", charged, "must be true or false: what your account at the service says")
-            charge = Charge.CONFIRMED if charged else Charge.NONE
-            closed = await self._close_unknown(found, charge=charge, how="dismissed by you")
-            freed = "counts as spent" if charged else "is free again"
-            return _said(closed, f"Closed; ${found.price / MICRO:.2f} {freed}.")
+            return await self._dismiss(job, data.get("charged"))
         raise invalid("action", action, "must be submit_again, attach or dismiss")
 
-    async def _attach(self, job: Job, remote_id: Any) -> dict[str, Any]:
-        if not isinstance(remote_id, str) or not 0 < len(remote_id.strip()) <= 400:
+    async def _attach(self, job: str, remote_id: Any) -> dict[str, Any]:
+        if not isinstance(remote_id, str) or not 0 < len(remote_id.strip()) <= MAX_ID:
             raise invalid("remote_id", remote_id, "must be the id of the job at the service")
         name = remote_id.strip()
         text = "It is followed now; its take is fetched as soon as it is done."
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            if tx.remote_id_taken(job.base_url, name):
+            found, attached = tx.job(job), {"attached": name}
+            if not _resolvable(found) or found.state is State.FETCHING:
+                raise _nothing_to_resolve(found)
+            if tx.remote_id_taken(found.base_url, name):
                 raise WrongState(
-                    f"The service's job {name[:60]} belongs to another job of the bridge.", charge=job.charge
+                    f"The service's job {name[:60]} belongs to a job of the bridge already.", charge=found.charge
                 )
-            found, attached = tx.job(job.job), {"attached": name}
             changes: dict[str, Any] = {"remote_id": name, "charge": Charge.CONFIRMED, "problem": None}
             if found.state is State.GENERATING:
                 return tx.note(found, "attached", attached, **changes), text
@@ -216,16 +232,20 @@ class Actions:
 
         return await self._act("attach", write)
 
-    async def _close_unknown(self, job: Job, *, charge: Charge, how: str) -> Job:
-        freed = {"charge_day": None} if charge is Charge.NONE else {}
-        closed = await self._journal.write(
-            "dismiss",
-            lambda tx: tx.move(
-                tx.job(job.job), State.DISMISSED, event={"how": how}, charge=charge, problem=None, text=how, **freed
-            ),
-        )
-        self._conveyor.drive(job.job)
-        return closed
+    async def _dismiss(self, job: str, charged: Any) -> dict[str, Any]:
+        if not isinstance(charged, bool):
+            raise invalid("charged", charged, "must be true or false: what your account at the service says")
+        charge = Charge.CONFIRMED if charged else Charge.NONE
+        freed = "counts as spent" if charged else "is free again"
+
+        def write(tx: Transaction) -> tuple[Job, str]:
+            found = tx.job(job)
+            if not _resolvable(found):
+                raise _nothing_to_resolve(found)
+            closed = _close(tx, found, charge=charge, how="dismissed by you")
+            return closed, f"Closed; ${found.price / MICRO:.2f} {freed}."
+
+        return await self._act("dismiss", write)
 
     async def _act(self, name: str, write: Callable[[Transaction], tuple[Job, str]]) -> dict[str, Any]:
         """Write what a person decided, and let the job go on from there."""
@@ -320,7 +340,7 @@ class Actions:
     async def agree_price(self, data: dict[str, Any]) -> dict[str, Any]:
         """Agree to what the service's catalogue says a model costs now."""
         model = data.get("model", self._settings().engine.model)
-        if model not in models():
+        if not isinstance(model, str) or model not in models():
             raise invalid("model", model, f"must be one of {', '.join(models())}")
         return await self._catalogue.agree(model, data.get("usd"))
 
@@ -329,6 +349,7 @@ class Actions:
         self._engines.reload_key()
         key = await self._engines.key()
         ended = await self._pause.open(only="401") if key is not None else False
+        self._catalogue.look_again()
         return {"key": key is not None, "resumed": ended}
 
     async def check_key(self) -> dict[str, Any]:
@@ -337,7 +358,9 @@ class Actions:
 
     async def reload_settings(self) -> dict[str, Any]:
         """Read config.toml again. Wrong settings keep the old ones."""
-        return await asyncio.to_thread(self._reload)
+        done = await asyncio.to_thread(self._reload)
+        self._catalogue.look_again()
+        return done
 
 
 def _deliver(job: Job, tx: Transaction) -> tuple[Job, str]:
@@ -351,15 +374,26 @@ def _deliver(job: Job, tx: Transaction) -> tuple[Job, str]:
     raise WrongState(f"The job is {job.state}; there is no take to deliver.", charge=job.charge)
 
 
-def _check_price(tx: Transaction, job: Job) -> None:
-    """A held job keeps the price that it was admitted for; where the service is dearer now, a person has to agree."""
-    facts = price_facts(tx, job.base_url, models()[job.model])
-    if facts.dearer or facts.price(job.parameters.steps) > job.price:
-        raise PriceChanged(
-            f"The service is dearer now than the ${job.price / MICRO:.2f} that this job was admitted for. "
-            "Nothing was sent.",
-            next="Cancel the job and ask for it anew, at the new price.",
-        )
+def _resolvable(job: Job) -> bool:
+    """An unknown job; or one that the service does not know (any more), which can be closed or attached as well."""
+    return job.state is State.UNKNOWN or (job.state in (State.GENERATING, State.FETCHING) and job.problem is not None)
+
+
+def _nothing_to_resolve(job: Job) -> WrongState:
+    return WrongState(f"The job is {job.state}; there is nothing to resolve.", charge=job.charge)
+
+
+def _close(tx: Transaction, job: Job, *, charge: Charge, how: str) -> Job:
+    freed = {"charge_day": None} if charge is Charge.NONE else {}
+    return tx.move(job, State.DISMISSED, event={"how": how}, charge=charge, problem=None, text=how, **freed)
+
+
+def _sent_before(tx: Transaction, job: str, data: Mapping[str, Any]) -> bool:
+    """Tell whether this very retry sent the job, which was held then."""
+    if data.get("id") is None:
+        return False
+    accepted = tx.accepted(_request_id(data))
+    return accepted is not None and accepted.body == {"retry": job}
 
 
 def _request_id(data: Mapping[str, Any]) -> str:
@@ -368,6 +402,14 @@ def _request_id(data: Mapping[str, Any]) -> str:
         return str(uuid.UUID(given if isinstance(given, str) else ""))
     except ValueError:
         raise invalid("id", given, "must be a UUID, made new for each press: this may cost") from None
+
+
+def _confirm_usd(data: Mapping[str, Any]) -> float | None:
+    given = data.get("confirm_usd")
+    usd = dollars(given)
+    if given is not None and usd is None:
+        raise invalid("confirm_usd", given, "must be a number of dollars")
+    return usd
 
 
 def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -382,7 +424,7 @@ def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str,
     if job.source is not None:
         body["source"] = job.source.as_dict()
     body["place"] = job.place.as_dict()
-    body |= {name: data[name] for name in ("confirm_usd",) if data.get(name) is not None}
+    body |= {name: data[name] for name in ("confirm_usd", "again") if data.get(name) is not None}
     return body
 
 

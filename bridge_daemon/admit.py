@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge_daemon.audio.region import check_region
-from bridge_daemon.engine.choice import Choice, Engines
+from bridge_daemon.engine.choice import SKETCH, Choice, Engines
 from bridge_daemon.errors import (
     DoublePress,
     Fault,
@@ -29,9 +29,9 @@ from bridge_daemon.errors import (
 )
 from bridge_daemon.job import MICRO, Charge, Job, Parameters, State
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.models import Model
+from bridge_daemon.models import Model, models
 from bridge_daemon.parameters import Asked, fill, lengths, parameters
-from bridge_daemon.prices import price_facts
+from bridge_daemon.prices import covers, price_facts
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.request import Request, parse
 from bridge_daemon.roots import Roots
@@ -54,6 +54,17 @@ class _Plan:
     engine: Choice
     variations: list[Parameters]
     notes: tuple[str, ...]
+    body: dict[str, Any]
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """That a request asks again for what a job asked for."""
+
+    of: str
+    #: Called in the transaction that admits it: looks whether this may still be retried, and closes what it replaces.
+    check: Callable[[Transaction], None]
 
 
 class Admit:
@@ -76,10 +87,10 @@ class Admit:
         self._roots = roots
         self._times = times
 
-    async def admit(self, data: Mapping[str, Any], *, retry_of: str | None = None) -> tuple[dict[str, Any], bool]:
+    async def admit(self, data: Mapping[str, Any], *, retry: Retry | None = None) -> tuple[dict[str, Any], bool]:
         """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
 
-        Raises a Refusal; then nothing was written and nothing is spent.
+        ``retry`` makes it the retry of a job. Raises a Refusal; then nothing was written and nothing is spent.
         """
         request, right, faults = parse(data)
         body_hash = hash_of(data)
@@ -88,18 +99,14 @@ class Admit:
             if before is not None:
                 return before, True
         asked, more = fill(right, self._settings())
-        faults += [fault for fault in more if fault.field not in {f.field for f in faults}]
+        wrong = {fault.field.partition(".")[0] for fault in faults}
+        faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
         if request is None or asked is None:
             raise InvalidRequest(faults)
-        plan = await self._plan(request, asked)
-        # a person who retries has looked: that is no double press
-        fingerprint = _fingerprint(data) if retry_of is None else hash_of({"retry": request.id})
-        answer, again = await self._journal.write(
-            "admit", lambda tx: self._accept(tx, plan, data, body_hash, fingerprint, retry_of)
-        )
-        return answer, again
+        plan = await self._plan(request, asked, dict(data), body_hash)
+        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry))
 
-    async def _plan(self, request: Request, asked: Asked) -> _Plan:
+    async def _plan(self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str) -> _Plan:
         """Check what needs files and the engine. Raises a Refusal."""
         engine = await self._engines.current()
         source_seconds, notes = None, []
@@ -116,28 +123,21 @@ class Admit:
             notes.append("strength counts for transforms only")
         if not engine.paid:
             notes.append("made by the built-in sketch engine, which is not the model")
-        duration, cut, faults = lengths(request, asked, source_seconds)
-        if faults:
-            raise InvalidRequest(faults)
-        duration = duration or self._settings().defaults.duration
+        duration, cut = lengths(request, asked, source_seconds, self._settings().defaults.duration)
         if cut is not None:
             notes.append(f"the take is cut back to {cut:g} s")
-        return _Plan(request, asked, engine, parameters(request, asked, duration, cut), tuple(notes))
+        return _Plan(request, asked, engine, parameters(asked, duration, cut), tuple(notes), body, body_hash)
 
-    def _accept(
-        self,
-        tx: Transaction,
-        plan: _Plan,
-        data: Mapping[str, Any],
-        body_hash: str,
-        fingerprint: str,
-        retry_of: str | None,
-    ) -> tuple[dict[str, Any], bool]:
+    def _accept(self, tx: Transaction, plan: _Plan, retry: Retry | None) -> tuple[dict[str, Any], bool]:
         """Check the money and write the jobs, in one transaction."""
         request, settings, now = plan.request, self._settings(), self._times.now()
-        before = repeated(tx, request.id, body_hash)
+        before = repeated(tx, request.id, plan.body_hash)
         if before is not None:
             return before, True
+        if retry is not None:
+            retry.check(tx)
+        # a person who retries soon after the press has looked; who retries the same job twice at once may have not
+        fingerprint = _fingerprint(request) if retry is None else hash_of({"retry": retry.of})
         check_pause(tx)
         price = price_now(tx, plan.engine, plan.asked.model, plan.asked.steps)
         total = price * len(plan.variations)
@@ -148,15 +148,15 @@ class Admit:
                 f"The same request was accepted {max(0.0, now - pressed):.1f} s ago. Nothing was sent for this one."
             )
         check_limits(tx, total, settings)
-        new = _jobs(plan, price, now, retry_of)
+        new = _jobs(plan, price, now, retry.of if retry is not None else None)
         answer = {"id": request.id, "jobs": [job.job for job in new], "usd": total / MICRO}
         tx.add_request(
             request.id,
             kind="request",
             client=request.client,
-            body_hash=body_hash,
+            body_hash=plan.body_hash,
             fingerprint=fingerprint,
-            body=dict(data),
+            body=plan.body,
             answer=answer,
         )
         tx.add_jobs(new)
@@ -185,7 +185,7 @@ def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) 
     if not engine.paid:
         return 0
     facts = price_facts(tx, engine.base_url, model)
-    if facts.dearer:
+    if facts.dearer(steps):
         raise PriceChanged(
             f"{model.title} now costs ${facts.seen_price(steps) / MICRO:.2f} a generation at the service; "
             f"${facts.price(steps) / MICRO:.2f} was agreed. Nothing was sent."
@@ -193,10 +193,22 @@ def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) 
     return facts.price(steps)
 
 
+def check_price(tx: Transaction, job: Job) -> None:
+    """Raise PriceChanged where the service is dearer now than what a job that waits was admitted for."""
+    if job.engine == SKETCH:
+        return
+    asked = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
+    if asked > job.price:
+        raise PriceChanged(
+            f"The service asks ${asked / MICRO:.2f} now, and this job was admitted for ${job.price / MICRO:.2f}. "
+            "Nothing was sent.",
+            next="Cancel the job and ask for it anew, at the new price.",
+        )
+
+
 def check_price_question(total: int, unasked: int, confirm_usd: float | None) -> None:
     """Raise PriceQuestion where a request costs more than passes unasked and nobody agreed to its price."""
-    cents = round(total / 10_000)
-    if total > unasked and (confirm_usd is None or round(confirm_usd * 100) < cents):
+    if total > unasked and (confirm_usd is None or not covers(confirm_usd, total)):
         raise PriceQuestion(
             f"This costs ${total / MICRO:.2f}, more than the ${unasked / MICRO:.2f} that pass unasked. "
             "Nothing was sent."
@@ -258,8 +270,8 @@ def hash_of(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _fingerprint(data: Mapping[str, Any]) -> str:
-    return hash_of({key: value for key, value in data.items() if key not in _NOT_FINGERPRINT and value is not None})
+def _fingerprint(request: Request) -> str:
+    return hash_of({key: value for key, value in request.as_dict().items() if key not in _NOT_FINGERPRINT})
 
 
 def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:

@@ -185,7 +185,7 @@ class NotPublished(Refusal):
 
     code = "E-PUBLISH"
     status = 424
-    next = "Set [publish] in the settings; docs/publishing.md shows how."
+    next = "Set [publish] in the settings; docs/settings.md lists it."
 
 
 class Paused(Refusal):

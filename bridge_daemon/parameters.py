@@ -114,12 +114,13 @@ def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     seed_range = (model.seed[0], model.seed[1] - more)  # variation k uses seed + k
     ranges: dict[str, tuple[float, float]] = {
         "duration": model.duration,
-        "steps": model.steps(values.get("action", "generate")),
         "cfg_scale": model.cfg_scale,
         "strength": model.strength,
         "seed": seed_range,
         "variations": (1, MAX_VARIATIONS),
     }
+    if values.get("action") is not None:  # each has its own range
+        ranges["steps"] = model.steps(values["action"])
     return [
         Fault(field, values[field], f"must be {low:g} to {high:g}" if high < 1e6 else f"must be {low} to {high}")
         for field, (low, high) in ranges.items()
@@ -127,9 +128,7 @@ def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     ]
 
 
-def lengths(
-    request: Request, asked: Asked, source_seconds: float | None, default: float
-) -> tuple[float, float | None]:
+def lengths(request: Request, asked: Asked, source_seconds: float | None, default: float) -> tuple[float, float | None]:
     """Return how many seconds the service is asked for, and to what the take is cut back (None: not).
 
     The request's own duration counts first, then the length of its place, then that of its source (checked before: it
@@ -143,7 +142,7 @@ def lengths(
     return min(max(wanted, least), most), wanted if short_source or wanted < least else None
 
 
-def parameters(request: Request, asked: Asked, duration: float, cut: float | None) -> list[Parameters]:
+def parameters(asked: Asked, duration: float, cut: float | None) -> list[Parameters]:
     """Return the parameters of each variation: complete, and with a seed, so that each take can be made again."""
     seed = asked.seed if asked.seed is not None else random.randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
     return [

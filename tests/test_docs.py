@@ -1,0 +1,61 @@
+"""The docs cannot rot: codes, settings, routes and states that exist are described, and pages made of code are up to date."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from bridge_daemon.api.door import SECURITY
+from bridge_daemon.errors import CODES
+from bridge_daemon.job import State
+from bridge_daemon.request import Place, Request
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def _tables():
+    spec = importlib.util.spec_from_file_location("make_tables", DOCS / "make_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["errors.md", "settings.md"])
+def test_pages_made_of_code_are_up_to_date(page: str) -> None:
+    assert (DOCS / page).read_text(encoding="utf-8") == _tables().PAGES[page](), "run: make docs"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_described(code: str) -> None:
+    assert f"`{code}`" in (DOCS / "errors.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("route", [f"{method} {path}" for method, path in SECURITY])
+def test_every_route_is_described(route: str) -> None:
+    page = (DOCS / "http.md").read_text(encoding="utf-8")
+    assert f"`{route}`" in page or f"`{route}?" in page
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_is_described(state: State) -> None:
+    assert f"`{state}`" in (DOCS / "how-it-works.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("key", [*Request.model_fields, *Place.model_fields])
+def test_every_key_of_a_request_is_described(key: str) -> None:
+    page = (DOCS / "http.md").read_text(encoding="utf-8")
+    assert f"`{key}`" in page or f"{key}," in page or f"{key}}}" in page
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    import re
+
+    for page in [*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "tests").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} → {target}"
