@@ -23,10 +23,11 @@ from bridge_daemon.admit import (
 )
 from bridge_daemon.audio.peaks import peaks
 from bridge_daemon.catalogue import Catalogue
+from bridge_daemon.delivery import confirm
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.protocol import MAX_ID
 from bridge_daemon.errors import KeyTrouble, NotFound, OtherEngine, WrongState
-from bridge_daemon.job import MICRO, MOVES, OPEN, Charge, Job, State
+from bridge_daemon.job import MICRO, OPEN, RESERVED, Charge, Job, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.models import models
 from bridge_daemon.pipeline.conveyor import Conveyor
@@ -104,7 +105,7 @@ class Actions:
 
         def write(tx: Transaction) -> tuple[Job, str]:
             found = tx.job(job)
-            if State.CANCELLED in MOVES[found.state]:
+            if found.state in RESERVED or found.state is State.HELD:
                 moved = tx.move(found, State.CANCELLED, text="cancelled by you", problem=None)
                 return moved, "Cancelled before it was sent. Nothing was spent."
             if found.terminal:
@@ -253,6 +254,28 @@ class Actions:
         self._conveyor.drive(job.job)
         return _said(job, text)
 
+    # Deliveries
+
+    async def placed(self, job: str, delivery: int) -> dict[str, Any]:
+        """Take a client's word that a take stands where it belongs; said again, it changes nothing."""
+        return _said(*await self._journal.write("confirm", lambda tx: confirm.placed(tx, job, delivery)))
+
+    async def unplaced(self, job: str, delivery: int, code: str, message: str) -> dict[str, Any]:
+        """Take a client's word that it could not place a take: it is kept, and not brought again by itself."""
+        now = self._times.now()
+        return _said(
+            *await self._journal.write("confirm", lambda tx: confirm.unplaced(tx, job, delivery, code, message, now))
+        )
+
+    async def undelivered(self, client: str) -> list[Job]:
+        """Return the jobs whose take a client has not confirmed, oldest first."""
+        found = await self._journal.read(lambda tx: tx.undelivered(client))
+        return [job for job in found if confirm.is_due(job)]
+
+    def bring(self, job: str) -> None:
+        """Bring a take to its folder, if need be, and have it announced."""
+        self._conveyor.drive(job)
+
     # Files of a job
 
     async def take_file(self, job: str) -> Path:
@@ -274,7 +297,8 @@ class Actions:
 
     async def pause(self, reason: str = "person") -> dict[str, Any]:
         """Stop all sending; what is charged already goes on."""
-        return {"paused": await self._pause.close(reason, _PAUSE_TEXTS.get(reason, reason))}
+        kind = reason if reason in _PAUSE_TEXTS else "person"  # no words of a person name a pause that ends by itself
+        return {"paused": await self._pause.close(kind, _PAUSE_TEXTS.get(reason, f"paused by you: {reason}"))}
 
     async def resume(self) -> dict[str, Any]:
         """Send again, whatever the reason of the pause was."""

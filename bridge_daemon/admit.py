@@ -211,7 +211,8 @@ def check_price_question(total: int, unasked: int, confirm_usd: float | None) ->
     if total > unasked and (confirm_usd is None or not covers(confirm_usd, total)):
         raise PriceQuestion(
             f"This costs ${total / MICRO:.2f}, more than the ${unasked / MICRO:.2f} that pass unasked. "
-            "Nothing was sent."
+            "Nothing was sent.",
+            usd=total / MICRO,
         )
 
 

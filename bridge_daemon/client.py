@@ -22,7 +22,7 @@ import aiohttp
 from yarl import URL
 
 from bridge_daemon.api.proof import NONCE_HEADER, PROOF_HEADER, prove
-from bridge_daemon.errors import CODES, BridgeError, Fault, InvalidRequest, NotRunning, TooBusy
+from bridge_daemon.errors import CODES, BridgeError, Fault, InvalidRequest, NotRunning, PriceQuestion, TooBusy
 from bridge_daemon.waiting import Watch
 
 Data = dict[str, Any]
@@ -372,6 +372,8 @@ def _rebuild(data: Data) -> BridgeError:
         return RemoteError(code, message, next=next_step, charge=charge)
     error = kind.__new__(kind)
     BridgeError.__init__(error, message, next=next_step, charge=charge)  # classes differ in what they are made from
+    if isinstance(error, PriceQuestion):
+        error.usd = float(told.get("usd", 0.0))
     if isinstance(error, InvalidRequest):
         faults = told.get("faults") or []
         error.faults = tuple(Fault(f.get("field", ""), f.get("value"), f.get("allowed", "")) for f in faults)

@@ -18,11 +18,14 @@ from bridge_daemon.admit import Admit
 from bridge_daemon.api.events import EventHub
 from bridge_daemon.api.server import ApiServer
 from bridge_daemon.catalogue import Catalogue
+from bridge_daemon.clock import Clock
+from bridge_daemon.delivery.osc import Announcer
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
+from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import KeyStore
@@ -53,6 +56,8 @@ class Daemon:
         self._tasks: set[asyncio.Task[None]] = set()
         self._roots = self._make_roots(settings)
         self.http_url = ""
+        self.clock = Clock(self._times.monotonic)
+        self.osc: OscServer | None = None  # None: switched off
 
     # Building
 
@@ -125,18 +130,40 @@ class Daemon:
             about=self._about,
         )
         self._tell(journal, pause)
+        await self._conveyor.recover()
         api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
         self._stack.push_async_callback(api.close)
         await api.start()
         self.http_url = api.url
+        if self.settings.osc.enabled:
+            await self._open_osc(token, tools)
         self._stack.push_async_callback(self._conveyor.stop)
-        await self._conveyor.start()
+        self._conveyor.start()
         self._stack.push_async_callback(self._end_tasks)
         self._spawn(catalogue.watch(), "catalogue")
         self._spawn(self._clean(), "cleaning")
         self._spawn(_warm(engines), "engine")
+        if self.osc is not None:
+            self._stack.push_async_callback(self.osc.close)  # first of all: what comes now is said again
         self._write_runtime()
         self._stack.callback(self.home.remove_runtime)
+
+    async def _open_osc(self, token: str, tools: Tools) -> None:
+        host, port = self.settings.osc.host, self.settings.osc.port
+        osc = OscServer(self.actions, self.clock, token=token, host=host, port=port, times=self._times)
+        announcer = Announcer(self.actions, osc.send)
+        self._stack.push_async_callback(announcer.close)
+        self._stack.push_async_callback(osc.close)
+        await osc.start()
+        osc.on_hello.append(announcer.hello)
+        tools.ready.append(announcer.ready)
+        tools.journal.listen(announcer.changed)
+        self.osc = osc
+
+    @property
+    def osc_port(self) -> int | None:
+        """The port of OSC as bound; None where it is switched off."""
+        return self.osc.port if self.osc is not None else None
 
     def _tell(self, journal: Journal, pause: PauseGate) -> None:
         def job_changed(job: Job) -> None:
@@ -150,7 +177,13 @@ class Daemon:
 
     def _write_runtime(self) -> None:
         self.home.write_runtime(
-            Runtime(pid=os.getpid(), http_url=self.http_url, osc_port=None, version=__version__, started_at=time.time())
+            Runtime(
+                pid=os.getpid(),
+                http_url=self.http_url,
+                osc_port=self.osc_port,
+                version=__version__,
+                started_at=time.time(),
+            )
         )
 
     def _about(self) -> dict[str, Any]:
@@ -160,7 +193,8 @@ class Daemon:
             "library": str(self.home.library(self.settings)),
             "log": str(self.home.log_file),
             "http_url": self.http_url,
-            "osc_port": None,
+            "osc_port": self.osc_port,
+            "osc": self.osc.about() if self.osc is not None else None,
             "source_port": self.source_port,
         }
 
@@ -173,6 +207,7 @@ class Daemon:
             name
             for name, before, after in (
                 ("[http]", old.http, new.http),
+                ("[osc]", old.osc, new.osc),
                 ("[publish] source_port", old.publish.source_port, new.publish.source_port),
                 ("[engine] requests_per_minute", old.engine.requests_per_minute, new.engine.requests_per_minute),
                 ("[engine] max_open_jobs", old.engine.max_open_jobs, new.engine.max_open_jobs),
@@ -215,8 +250,8 @@ class Daemon:
     def _remove_old_sources(self) -> int:
         oldest = self._times.now() - self.settings.audio.keep_sources_days * 86_400
         removed = 0
-        for file in self.home.sources.iterdir():
-            with suppress(FileNotFoundError):
+        for file in self.home.sources.glob("*"):
+            with suppress(OSError):  # gone already, or held open by another program: the next time
                 if file.stat().st_mtime < oldest:
                     file.unlink()
                     removed += 1

@@ -53,6 +53,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -127,8 +128,10 @@ class InvalidRequest(Refusal):
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bool | int | str) or value is None:
-        return value if not isinstance(value, str) else value[:200]
+    if isinstance(value, str):
+        return value[:200]
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
     return repr(value)[:200]
 
 
@@ -138,6 +141,17 @@ class PriceQuestion(Refusal):
     code = "E-CONFIRM"
     status = 409
     next = "Send it again under the same id with confirm_usd set to the price, if you agree."
+
+    usd: float = 0.0
+
+    def __init__(self, message: str, *, usd: float) -> None:
+        """``usd`` is the price in question, in dollars."""
+        super().__init__(message)
+        self.usd = usd
+
+    def as_dict(self) -> dict[str, Any]:
+        """Add the price as a number."""
+        return super().as_dict() | {"usd": self.usd}
 
 
 class DoublePress(Refusal):

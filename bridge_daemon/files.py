@@ -121,11 +121,15 @@ def sha256(path: Path) -> str:
 def copy_whole(source: Path, target: Path, *, point: str) -> Path:
     """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
     part = target.with_name(f".{target.name}.part")
-    with source.open("rb") as reader, part.open("wb") as writer:
-        shutil.copyfileobj(reader, writer, 1 << 20)
-        failpoint(f"file.{point}.copy")
-        flush_to_disk(writer)
-    return settle(part, target, point=point)
+    try:
+        with source.open("rb") as reader, part.open("wb") as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+            failpoint(f"file.{point}.copy")
+            flush_to_disk(writer)
+        return settle(part, target, point=point)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def free_bytes(folder: Path) -> int:

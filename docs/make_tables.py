@@ -25,7 +25,7 @@ def errors() -> str:
         "# Errors",
         "",
         "Every error says what happened, what is known of the money, and one next step. The codes are stable: scripts may",
-        "rely on them. Over HTTP each comes as `{\"error\": {\"code\", \"message\", \"charge\", \"next\"}}` with the status named",
+        'rely on them. Over HTTP each comes as `{"error": {"code", "message", "charge", "next"}}` with the status named',
         "here; on a job it stands as its `problem`.",
     ]
     for group, title in _GROUPS.items():

@@ -45,7 +45,13 @@ class Clock(Times):
 def settings(service: Service | None, **sections: dict[str, Any]) -> Settings:
     """Return settings for the fake service, or for the sketch engine; sections override."""
     engine = {"name": "empiriolabs", "base_url": service.url} if service else {"name": "sketch"}
-    given = {"engine": engine, "http": {"port": 0}, "publish": {"source_port": 0}, "audio": {"read_roots": ("/tmp",)}}
+    given = {
+        "engine": engine,
+        "http": {"port": 0},
+        "osc": {"port": 0},
+        "publish": {"source_port": 0},
+        "audio": {"read_roots": ("/tmp",)},
+    }
     for section, values in sections.items():
         given[section] = given.get(section, {}) | values
     return Settings.model_validate(given)
@@ -123,3 +129,11 @@ def tone(path: Path, *, seconds: float = 8.0, rate: int = 44_100, channels: int 
     wave = 0.3 * np.sin(2 * np.pi * 220 * time)
     soundfile.write(path, np.column_stack([wave] * channels), rate, subtype=subtype)
     return path
+
+
+def change(daemon: Daemon, **sections: dict[str, Any]) -> None:
+    """Change settings of a running daemon, as ``daw-bridge config`` does; an empty section removes what was in it."""
+    data = daemon.settings.model_dump()
+    for name, values in sections.items():
+        data[name] = data[name] | values if values else {}
+    daemon.settings = Settings.model_validate(data)

@@ -196,7 +196,7 @@ async def test_an_error_of_a_newer_daemon(bridge, client):
 
 
 async def test_a_refused_request_costs_nothing_and_is_not_sent_again(bridge, client):
-    for error in (PriceQuestion("3 dollars"), LimitReached("too much")):
+    for error in (PriceQuestion("3 dollars", usd=3.0), LimitReached("too much")):
         bridge.desk.calls.clear()
         bridge.desk.fail["admit"] = error
         with pytest.raises(type(error)):

@@ -1,4 +1,4 @@
-"""The docs cannot rot: codes, settings, routes and states that exist are described, and pages made of code are up to date."""
+"""The docs cannot rot: what exists is described, and pages made of code are up to date."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ _PLAIN: Final = (
     "confirm_usd", "valid_for",
 )  # fmt: skip
 _PLACE: Final = ("project", "track", "position", "length", "tempo", "sample_rate")
-_PRICE: Final = re.compile(r"\$(\d+\.\d\d)")
 
 
 def new_id() -> str:
@@ -96,11 +94,8 @@ def _ask(error: PriceQuestion | DoublePress) -> dict[str, Any] | None:
     terminal.note(error.message, "yellow")
     if isinstance(error, DoublePress):
         return {"again": True} if terminal.ask("Make it once more?") else None
-    price = _PRICE.search(error.message)  # a person agrees to what was shown, to the cent
-    if price is None:
-        return None
-    agreed = terminal.ask(f"Spend ${price[1]}?")
-    return {"confirm_usd": float(price[1])} if agreed else None
+    agreed = terminal.ask(f"Spend {words.usd(error.usd)}?")
+    return {"confirm_usd": error.usd} if agreed else None
 
 
 @dataclass

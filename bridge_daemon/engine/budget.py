@@ -15,7 +15,8 @@ WINDOW = 60.0  # s
 KEPT_FOR_SUBMITS = 10
 #: Longest time that a Retry-After makes everything wait; absurd ones are not believed.
 LONGEST_BLOCK = 120.0
-_MARGIN = 0.05  # s; the service's clock starts when the request arrives
+#: The service counts when a request arrives, which may be later for an old one (a new connection) than for a new one.
+_MARGIN = 0.5  # s
 
 
 class RateBudget:

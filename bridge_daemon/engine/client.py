@@ -87,7 +87,11 @@ async def submit(url: str, key: str | None, body: dict[str, Any], *, idempotency
         ):
             failpoint("socket.submit.answered")
             return Sent(answer=await _read(response))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except asyncio.CancelledError as error:
+        if written.sent:
+            raise
+        return Sent(error=error, sent=False)  # stopped before it left: it is sent after the next start
+    except Exception as error:  # noqa: BLE001 - whatever it is: what may have been charged must be written down
         return Sent(error=error, sent=written.sent)
 
 
@@ -108,7 +112,7 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
             if len(body) > _MAX_BODY:
                 complete = False
                 break
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except Exception:  # noqa: BLE001 - aiohttp's parser raises errors of several families
         complete = False
     return Answer(
         status=response.status,
@@ -136,7 +140,7 @@ class PollSession:
         try:
             async with self._session.get(f"{url}{path}", headers=_headers(key), allow_redirects=False) as response:
                 return await _read(response)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return error
 
     async def job(self, url: str, remote_id: str, key: str | None) -> Answer | Exception:

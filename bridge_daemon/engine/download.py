@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -27,18 +29,24 @@ from bridge_daemon.failpoints import failpoint
 MAX_REDIRECTS: Final = 3
 #: 190 s of 8 channels at 96 kHz in 32 bit would be 580 MB; nothing that is asked for here comes near.
 MAX_BYTES: Final = 600 * 1024 * 1024
-TOTAL: Final = 900.0  # s, all of a download
+TOTAL: Final = 3600.0  # s, all of a download: 33 MB over the telephone of somebody on a train take a while
 STALL: Final = 30.0  # s without a byte
+#: Less than this over a minute is no download, bytes a second.
+SLOWEST: Final = 1024
+_MINUTE = 60.0  # s
 _BLOCK = 1 << 18
+#: Hosts that a C library may read as an address (127.1, 0x7f000001, 127.0.0.1.) and a check of names does not.
+_NUMERIC = re.compile(r"(^|\.)(\d+|0[xX][0-9a-fA-F]*)\.?$")
 
 
 class Expired(DownloadTrouble):
-    """The URL has run out (403, 404, 410): the service is asked for a fresh one."""
+    """The URL has run out (any 4xx, each store has its own): the service is asked for a fresh one."""
 
 
 def is_private(address: str) -> bool:
     """Tell whether an IP address is none of the public internet."""
-    return not ipaddress.ip_address(address).is_global
+    parsed = ipaddress.ip_address(address)
+    return parsed.is_multicast or not parsed.is_global
 
 
 def _is_ip(host: str) -> bool:
@@ -85,6 +93,8 @@ def check_url(url: str, *, private: bool) -> URL:
         host = parsed.host
     except ValueError as error:
         raise DownloadTrouble(f"The service named a URL that is none ({error}).", charge="confirmed") from error
+    if host and _NUMERIC.search(host) and not _is_ip(host):
+        raise DownloadTrouble("The service named a URL whose host is a number in disguise.", charge="confirmed")
     allowed = ("https", "http") if private else ("https",)
     if parsed.scheme not in allowed or not host:
         raise DownloadTrouble(f"The service named a URL that is not https ({parsed.scheme}).", charge="confirmed")
@@ -129,7 +139,7 @@ def _next_hop(response: aiohttp.ClientResponse, target: URL, *, private: bool) -
 
 
 async def _save(response: aiohttp.ClientResponse, part: Path) -> None:
-    if response.status in (403, 404, 410):
+    if 400 <= response.status < 500 and response.status not in (408, 425, 429):
         raise Expired(f"The URL of the audio has run out (HTTP {response.status}).", charge="confirmed")
     if response.status != 200:
         raise DownloadTrouble(f"The download answered HTTP {response.status}.", charge="confirmed")
@@ -137,7 +147,7 @@ async def _save(response: aiohttp.ClientResponse, part: Path) -> None:
     if declared is not None and declared > MAX_BYTES:
         raise DownloadTrouble(f"The audio is said to have {declared:,} bytes, which no take has.", charge="confirmed")
     size = 0
-    file = await asyncio.to_thread(part.open, "wb")
+    file = part.open("wb")  # opened and closed right here: a cancelled hop to a thread would leave it open
     try:
         async for block in _blocks(response):
             size += len(block)
@@ -147,7 +157,7 @@ async def _save(response: aiohttp.ClientResponse, part: Path) -> None:
             failpoint("file.download.write")
         await asyncio.to_thread(files.flush_to_disk, file)
     finally:
-        await asyncio.to_thread(file.close)
+        file.close()
     if size == 0 or (declared is not None and size != declared):
         raise DownloadTrouble(f"{size:,} bytes came, {declared or 'some'} were announced.", charge="confirmed")
 
@@ -156,7 +166,13 @@ async def _blocks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """Yield the body in blocks that are worth a hop to a thread."""
     collected = bytearray()
     chunks: Any = response.content.iter_any()
+    size, begun = 0, time.monotonic()
     async for chunk in chunks:
+        size += len(chunk)
+        if time.monotonic() - begun > _MINUTE:
+            if size < SLOWEST * _MINUTE:
+                raise DownloadTrouble(f"Only {size:,} bytes came in a minute.", charge="confirmed")
+            size, begun = 0, time.monotonic()
         collected += chunk
         if len(collected) >= _BLOCK:
             yield bytes(collected)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from bridge_daemon.job import Job
 
@@ -148,7 +149,7 @@ def _accepted(answer: Answer) -> Outcome:
         return Outcome(kind=Kind.ACCEPTED, text="accepted", remote_id=found)
     why = "its answer has no job id"
     if not answer.complete:
-        named = remote_id(answer.body)
+        named = _named(answer.body)
         why = "its answer broke off" + (f" after it had named its job {clean(named)}" if named else "")
     return Outcome(kind=Kind.UNKNOWN, text=f"the service said yes (HTTP {answer.status}), but {why}")
 
@@ -170,9 +171,15 @@ def remote_id(body: bytes) -> str | None:
         value = data.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_ID:
+        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_ID and not _has_control(value.strip()):
             return value.strip()
     return None
+
+
+def _named(body: bytes) -> str | None:
+    """Return the id that an answer named before it broke off: a hint for a person, never an id to go on with."""
+    found = re.search(rb'"(?:job_id|id)"\s*:\s*"([^"\\]{1,400})"', body)
+    return found[1].decode("utf-8", "replace") if found else None
 
 
 def error_code(body: bytes) -> str | None:
@@ -200,10 +207,26 @@ def _error_of(data: Mapping[str, Any]) -> str:
 
 def clean(text: str) -> str:
     """Return text of others as one line without control characters, cut to a length that can be shown."""
-    line = " ".join(
-        "".join(" " if unicodedata.category(c).startswith("C") else c for c in text[: 4 * MAX_TEXT]).split()
-    )
+    line = " ".join("".join(" " if _is_control(c) else c for c in text[: 4 * MAX_TEXT]).split())
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character).startswith("C")  # lone surrogates too: no file or column takes them
+
+
+def _has_control(text: str) -> bool:
+    return any(map(_is_control, text))
+
+
+def _number_of(value: Any) -> float | None:
+    """Return a number of the service as a finite float, None for everything else, also for 1 with 400 zeros."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def seconds(retry_after: str | None) -> float | None:
@@ -238,15 +261,18 @@ class Polled:
     error: str = ""
 
 
-def read_poll(body: bytes) -> Polled | None:
-    """Read the answer to a poll; None where it is not the state of a job. An unknown status means "still going"."""
+def read_poll(body: bytes, *, source_url: str | None = None) -> Polled | None:
+    """Read the answer to a poll; None where it is not the state of a job. An unknown status means "still going".
+
+    ``source_url`` is what the job was sent as its source: where the service repeats it, that is not what it made.
+    """
     data = load(body)
     if not isinstance(data, dict):
         return None
     status = data.get("status")
     word = clean(status).lower() if isinstance(status, str) else ""
     done = word in _DONE
-    output = find_output(data)
+    output = find_output(data, source_url=source_url)
     if not word and output is None:
         return None
     return Polled(
@@ -261,9 +287,8 @@ def read_poll(body: bytes) -> Polled | None:
 
 
 def _fraction(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value) if 0 <= value <= 1 else None
+    number = _number_of(value)
+    return number if number is not None and 0 <= number <= 1 else None
 
 
 #: Where an audio URL was seen, or may be, in the order in which it is looked for.
@@ -287,20 +312,21 @@ OUTPUT_PATHS: Final = (
 )
 
 
-def find_output(data: Mapping[str, Any]) -> Output | None:
-    """Return the first URL of an audio output, or None."""
+def find_output(data: Mapping[str, Any], *, source_url: str | None = None) -> Output | None:
+    """Return the first URL of an audio output, or None. ``source_url`` is none."""
     for path in OUTPUT_PATHS:
         value: Any = data
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
         for candidate in _candidates(value):
-            return candidate
+            if candidate.url != source_url:
+                return candidate
     return None
 
 
 def _candidates(value: Any) -> Iterable[Output]:
     if isinstance(value, str):
-        if value.startswith(_WEB):
+        if _is_url(value):
             yield Output(url=value)
     elif isinstance(value, list):
         for item in value[:32]:
@@ -309,18 +335,21 @@ def _candidates(value: Any) -> Iterable[Output]:
     elif isinstance(value, dict) and _may_be_audio(value.get("content_type")):
         for key in ("url", "audio_url", "output_url", "uri"):
             url = value.get(key)
-            if isinstance(url, str) and url.startswith(_WEB):
+            if _is_url(url):
                 yield Output(url=url, seconds=_length(value.get("duration_seconds")))
 
 
+def _is_url(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value.lower().startswith(_WEB) and not _has_control(value)
+
+
 def _may_be_audio(kind: Any) -> bool:
-    return not isinstance(kind, str) or kind.startswith(("audio/", "application/octet-stream", "binary/"))
+    return not isinstance(kind, str) or kind.lower().startswith(("audio/", "application/octet-stream", "binary/"))
 
 
 def _length(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        return None
-    return float(value)
+    number = _number_of(value)
+    return number if number is not None and number > 0 else None
 
 
 # The catalogue
@@ -366,6 +395,7 @@ def _micro(value: Any) -> int | None:
             value = float(value.strip().removeprefix("$").replace(",", ""))
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    number = _number_of(value)
+    if number is None or number < 0:
         return None
-    return math.ceil(round(value * 1_000_000, 3))
+    return math.ceil(round(min(number, 1e9) * 1_000_000, 3))  # the bound keeps what is absurd a number

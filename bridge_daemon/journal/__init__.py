@@ -1,6 +1,6 @@
 """The journal: what was asked, what was paid, where each job stands. All SQL lives in this package."""
 
 from bridge_daemon.journal.store import Journal
-from bridge_daemon.journal.transaction import RAW_BYTES, Accepted, Spent, Transaction
+from bridge_daemon.journal.transaction import Accepted, Spent, Transaction
 
-__all__ = ["RAW_BYTES", "Accepted", "Journal", "Spent", "Transaction"]
+__all__ = ["Accepted", "Journal", "Spent", "Transaction"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
 
 from bridge_daemon.job import Charge, Job, Parameters, Problem, Publication, State, Take
 from bridge_daemon.request import Place, Source
 
+T = TypeVar("T")
 _PLAIN = {field.name for field in fields(Job)} - {
     "state",
     "charge",
@@ -51,6 +52,16 @@ def to_row(values: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def _known(kind: type[T], data: dict[str, Any]) -> T:
+    """Return a dataclass of plain data."""
+    return kind(**_only({field.name for field in fields(kind)}, data))  # type: ignore[arg-type]
+
+
+def _only(names: Container[str], data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a newer version has added: its journal can still be looked at."""
+    return {name: value for name, value in data.items() if name in names}
+
+
 def from_row(row: RowMapping) -> Job:
     """Return the Job of a row."""
     plain = {name: row[name] for name in _PLAIN}
@@ -58,11 +69,11 @@ def from_row(row: RowMapping) -> Job:
         **plain,
         state=State(row["state"]),
         charge=Charge(row["charge"]),
-        parameters=Parameters(**row["parameters"]),
-        place=Place.model_validate(row["place"]),
-        source=Source.model_validate(row["source"]) if row["source"] else None,
-        publication=Publication(**row["publication"]) if row["publication"] else None,
-        take=Take(**row["take"]) if row["take"] else None,
+        parameters=_known(Parameters, row["parameters"]),
+        place=Place.model_validate(_only(Place.model_fields, row["place"])),
+        source=Source.model_validate(_only(Source.model_fields, row["source"])) if row["source"] else None,
+        publication=_known(Publication, row["publication"]) if row["publication"] else None,
+        take=_known(Take, row["take"]) if row["take"] else None,
         notes=tuple(row["notes"]),
-        problem=Problem(**row["problem"]) if row["problem"] else None,
+        problem=_known(Problem, row["problem"]) if row["problem"] else None,
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,8 @@ def revision(path: Path) -> str | None:
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
             f"The journal {path} is damaged ({error}). Nothing was sent and nothing was spent.",
-            next="Keep the file: it knows what was paid. Put back a copy, or move it away to start with an empty one.",
+            next="Keep it and the files -wal and -shm beside it: they know what was paid. Put back a copy, or move all "
+            "of them away to start with an empty one.",
         ) from error
 
 
@@ -67,21 +67,18 @@ def refuse_newer(path: Path, found: str | None) -> None:
         )
 
 
-@contextmanager
-def backup(path: Path, found: str | None) -> Iterator[None]:
-    """Keep a copy of the journal beside it while it is changed, and put it back where that fails."""
+def backup(path: Path, found: str | None) -> None:
+    """Keep a copy of the journal beside it before it is changed.
+
+    It is for people: a migration that fails, or is cut off, is rolled back by the database, and nothing is copied over
+    a journal that may be the better one.
+    """
     if found is None:
-        yield
         return
     copy = path.with_name(f"{path.name}.before-{found}")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy2(path, copy)
-    try:
-        yield
-    except BaseException:
-        shutil.copy2(copy, path)
-        raise
 
 
 def upgrade(connection: Connection) -> None:

@@ -63,7 +63,8 @@ class Journal:
             schema.refuse_newer(self.path, found)
         self._engine = _engine(self.path, read_only=self._read_only)
         if not self._read_only and found != schema.HEAD:
-            with schema.backup(self.path, found), self._connect() as connection:
+            schema.backup(self.path, found)
+            with self._connect() as connection:
                 schema.upgrade(connection)
 
     async def close(self) -> None:

@@ -14,9 +14,6 @@ from bridge_daemon.journal.rows import from_row, to_row
 from bridge_daemon.journal.tables import events, facts, jobs, requests
 from bridge_daemon.times import Times
 
-#: What is kept of a raw answer of the service.
-RAW_BYTES = 65_536
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spent:
@@ -145,6 +142,16 @@ class Transaction:
         if before is not None:
             query = query.where(jobs.c.seq < before)
         return [from_row(row) for row in self._connection.execute(query).mappings()]
+
+    def undelivered(self, client: str, *, limit: int = 500) -> list[Job]:
+        """Return the jobs whose take lies ready for a client that has not confirmed it (or could not place it)."""
+        query = select(jobs).where(
+            jobs.c.state == str(State.STORED),
+            jobs.c.client == client,
+            jobs.c.wanted,
+            jobs.c.delivery > 0,
+        )
+        return [from_row(row) for row in self._connection.execute(query.order_by(jobs.c.seq).limit(limit)).mappings()]
 
     def with_problems(self, *, limit: int) -> list[Job]:
         """Return the newest jobs that a person should look at: unknown, held, or on their way with a problem."""

@@ -11,15 +11,16 @@ import logging
 from typing import Final
 
 from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
-from bridge_daemon.errors import Internal, OtherEngine, Refusal, Stale, WrongState
+from bridge_daemon.errors import Internal, Stale, WrongState
 from bridge_daemon.job import OPEN, RESERVED, Job, State
 from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline import disk
 from bridge_daemon.pipeline.deliver import deliver
 from bridge_daemon.pipeline.fetch import fetch
 from bridge_daemon.pipeline.finish import finish
 from bridge_daemon.pipeline.follow import follow
 from bridge_daemon.pipeline.prepare import prepare
-from bridge_daemon.pipeline.submit import apply, submit
+from bridge_daemon.pipeline.submit import apply, check_age, submit, wire_name
 from bridge_daemon.pipeline.tools import Step, Tools
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 #: How long the end of the daemon waits for the answer to a POST, s.
 LAST_ANSWER: Final = 30.0
 _AFTER_FAULT: Final = (2.0, 300.0)  # s, after a fault of ours
+_MOST_CHANGES: Final = 20  # in a row, while a step was at work
+_LONG_REST: Final = 10.0  # s
+#: Where the service may still fetch a source.
+_SERVED: Final = OPEN | {State.UNKNOWN}
 
 
 def step_for(job: Job) -> Step | None:
@@ -52,34 +57,49 @@ class Conveyor:
         self._nudges: dict[str, asyncio.Event] = {}
         self._slots = asyncio.Semaphore(tools.settings().engine.max_open_jobs)
         self._stopping = False
+        self._due: list[str] = []
+        self._watch: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Take up every job where the journal says it stands."""
+    async def recover(self) -> None:
+        """Bring every job out of the state in which the last process left it. Nothing moves yet.
+
+        This comes before anybody can press: a job of this process must not be taken for one of the last.
+        """
         tools = self._tools
-        await tools.pause.load()
         jobs = await tools.journal.read(lambda tx: tx.jobs_in(RESERVED | OPEN | {State.STORED, State.UNKNOWN}))
-        for job in jobs:
-            job = await self._recover(job)
-            if job.publication is not None and job.state in OPEN | {State.UNKNOWN}:
+        recovered = [await self._recover(job) for job in jobs]
+        await tools.pause.load()  # an answer that was read only now may be a reason to pause
+        for job in recovered:
+            if job.publication is not None and job.state in _SERVED:
                 tools.publishers.of(job.publication).restore(job.publication)
             # what waits for its client is brought by the intakes; the rest goes on from here
             if step_for(job) is not None and not (job.state is State.STORED and job.delivery and job.client):
-                self.drive(job.job)
+                self._due.append(job.job)
+
+    def start(self) -> None:
+        """Take up every job where the journal says it stands."""
+        for job in self._due:
+            self.drive(job)
+        self._due.clear()
+        self._watch = asyncio.create_task(self._watch_disk(), name="disk")
 
     async def _recover(self, job: Job) -> Job:
         """Bring a job out of the state in which the last process left it."""
         if job.state is State.SUBMITTING:
-            return await self._tools.journal.write("recover", lambda tx: self._read_submit(tx, job))
+            job = await self._tools.journal.write("recover", lambda tx: self._read_submit(tx, job))
         if job.state not in RESERVED:
             return job
-        error = await self._why_not(job)
-        if error is not None:
+        try:
+            check_age(job, self._tools.times.now())
+        except Stale as error:
             await self._tools.hold(job, error)
             return job.evolve(state=State.HELD)
         if job.state is State.PREPARING:
             return await self._tools.journal.write(
                 "recover", lambda tx: tx.move(job, State.QUEUED, publication=None, text="waits to be sent")
             )
+        if job.publication is not None:  # nobody serves it any more: its source is published anew before it is sent
+            return await self._tools.journal.write("recover", lambda tx: tx.touch(job, publication=None))
         return job
 
     def _read_submit(self, tx: Transaction, job: Job) -> Job:
@@ -99,21 +119,14 @@ class Conveyor:
             outcome = Outcome(kind=kind, text=f"the service could not be reached ({answer['error']})")
         return apply(tx, job, outcome, self._tools.times.now())
 
-    async def _why_not(self, job: Job) -> Refusal | None:
-        """Return why a job that was not sent yet must not be sent by itself after a restart."""
-        now = self._tools.times.now()
-        if now > job.valid_until:
-            waited = (now - job.created_at) / 60
-            return Stale(f"It was asked for {waited:.0f} min ago and not sent while it was valid. Nothing was spent.")
-        try:
-            engine = await self._tools.engines.current()
-        except Refusal as error:
-            return error
-        if not engine.made(job):
-            return OtherEngine(
-                f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now."
-            )
-        return None
+    async def _watch_disk(self) -> None:
+        """End a pause for a full disk by itself."""
+        while True:
+            await asyncio.sleep(disk.LOOK)
+            try:
+                await disk.end_pause(self._tools)
+            except Exception:
+                log.exception("The disk could not be looked at")
 
     def drive(self, job: str) -> None:
         """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""
@@ -138,14 +151,19 @@ class Conveyor:
     async def _drive(self, name: str) -> None:
         """Run one job to where it ends or waits for somebody else."""
         slot = _Slot(self._slots)
-        faults = 0
+        faults = changed = 0
         try:
             while True:
                 self._nudges[name].clear()
                 try:
                     seconds = await self._once(name, slot)
-                except WrongState:  # somebody changed it meanwhile: look again
+                    faults = changed = 0
+                except WrongState as error:  # somebody changed it meanwhile: look again
+                    changed += 1
                     seconds = 0.0
+                    if changed > _MOST_CHANGES:  # nobody is that quick
+                        seconds = _AFTER_FAULT[1]
+                        await self._fault(name, error)
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not lose a job that is paid for
                     faults += 1
                     seconds = min(_AFTER_FAULT[1], _AFTER_FAULT[0] * 2.0 ** min(faults, 10))
@@ -162,6 +180,10 @@ class Conveyor:
         """Run the step that a job is due for; return the seconds to wait, None at the end of its way."""
         tools = self._tools
         job = await tools.journal.read(lambda tx: tx.job(name))
+        if job.state is State.SUBMITTING and wire_name(name) not in tools.on_wire:
+            job = await self._recover(job)  # a fault of ours broke it off: as after a restart
+        if job.publication is not None and job.state not in RESERVED | _SERVED:
+            await tools.publishers.of(job.publication).withdraw(job.publication)
         step = step_for(job)
         if step is None:
             return None
@@ -171,8 +193,9 @@ class Conveyor:
             await slot.take()
         if job.state is State.STORED:
             slot.free()
-            await self._withdraw(job)
         wait = await step(job, tools)
+        if wait is not None and job.state in OPEN and wait.seconds >= _LONG_REST:
+            slot.free()  # the service forgot it, or has trouble with it: others need not wait for that
         return None if wait is None else wait.seconds
 
     async def _turn(self, name: str, slot: _Slot) -> bool:
@@ -201,10 +224,6 @@ class Conveyor:
         except TimeoutError:
             return
 
-    async def _withdraw(self, job: Job) -> None:
-        if job.publication is not None:
-            await self._tools.publishers.of(job.publication).withdraw(job.publication)
-
     async def _fault(self, name: str, error: Exception) -> None:
         log.error("A fault of ours at job %s", name, exc_info=error)
         trouble = Internal(f"A fault of the bridge itself ({type(error).__name__}: {error}); it is tried again.")
@@ -218,9 +237,10 @@ class Conveyor:
     async def stop(self) -> None:
         """End every driver; a POST that is on the wire is awaited, for a while."""
         self._stopping = True
-        for task in list(self._drivers.values()):
+        tasks = [*self._drivers.values(), *([self._watch] if self._watch is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._drivers.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if len(self._tools.on_wire):
             log.info("Waiting for the answer to %d request(s) on the wire", len(self._tools.on_wire))
         await self._tools.on_wire.finish(LAST_ANSWER)

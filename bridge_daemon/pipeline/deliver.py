@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 from bridge_daemon.delivery.library import bring
 from bridge_daemon.errors import NotPlaceable
@@ -26,10 +27,19 @@ async def deliver(job: Job, tools: Tools) -> Wait | None:
         log.warning("%s", error.message, extra=job.log_context())
         return None
     if job.client is not None:
-        return None  # its client confirms; the intakes repeat the result until then
+        await _announce(job, copy, tools)
+        return None  # its client confirms; the result is repeated until then
     where = str(copy) if copy is not None else job.take.file if job.take else ""
     await tools.journal.write(
         "placed",
         lambda tx: tx.move(job, State.PLACED, event={"file": where}, problem=None, text="placed"),
     )
     return None
+
+
+async def _announce(job: Job, copy: Path | None, tools: Tools) -> None:
+    """Say that a take is there for its client, if it still is: somebody may have cancelled it during the copy."""
+    fresh = await tools.journal.read(lambda tx: tx.job(job.job))
+    if fresh.state is State.STORED and fresh.delivery == job.delivery and fresh.take is not None:
+        for listener in tools.ready:
+            listener(fresh, copy if copy is not None else Path(fresh.take.file))

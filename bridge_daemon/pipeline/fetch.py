@@ -12,27 +12,32 @@ from bridge_daemon import files
 from bridge_daemon.audio.take import Verified, verify
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import Expired, download, serves_privately
-from bridge_daemon.errors import BridgeError, DiskTrouble, DownloadTrouble, Undecodable
+from bridge_daemon.errors import DownloadTrouble, Undecodable
 from bridge_daemon.job import Job, State
+from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
 
 log = logging.getLogger(__name__)
 
 _ENDINGS = {"MP3": "mp3", "FLAC": "flac", "OGG": "ogg", "AIFF": "aiff", "CAF": "caf", "W64": "w64"}
 _LONGEST = 600.0  # s between two tries; the URL lives for days
-_DISK_PAUSE = 20.0  # s
+#: URLs in a row that had run out before a person is told.
+_PATIENCE = 3
 
 
 async def fetch(job: Job, tools: Tools) -> Wait | None:
     """Download the original of a job and prove it; a job that has one already goes on to be finished."""
     if job.output_url is None:
-        return await _ask_again(job, tools, "there is no URL")
+        await _ask_again(job, tools, "there is no URL")
+        return GO_ON
     watch = tools.watch(job)
     try:
         await _fetch(job, tools)
     except Expired as error:
         watch.expired += 1
-        await _ask_again(job, tools, error.message)
+        asking = await _ask_again(job, tools, error.message)
+        if watch.expired >= _PATIENCE:
+            await tools.set_problem(asking, error)
         return Wait(min(_LONGEST, 2.0 ** min(watch.expired, 10) - 2))
     except (DownloadTrouble, Undecodable) as error:
         watch.errors += 1
@@ -46,41 +51,30 @@ async def fetch(job: Job, tools: Tools) -> Wait | None:
     return GO_ON
 
 
-async def _ask_again(job: Job, tools: Tools, why: str) -> Wait:
-    """Go back to following: the next poll brings a fresh URL."""
-    await tools.journal.write(
-        "expired",
-        lambda tx: tx.move(job, State.GENERATING, event={"why": why}, output_url=None, text="asks for a fresh URL"),
+async def _ask_again(job: Job, tools: Tools, why: str) -> Job:
+    """Go back to following: the next poll brings a fresh URL. The old one is kept, it may be the last that there is."""
+    return await tools.journal.write(
+        "expired", lambda tx: tx.move(job, State.GENERATING, event={"why": why}, text="asks for a fresh URL")
     )
-    return GO_ON
-
-
-async def disk_trouble(job: Job, error: OSError, tools: Tools) -> Wait:
-    """Keep the job as it is while the disk does not take its files; where it is full, send nothing new either."""
-    full = files.is_disk_full(error)
-    what = "The disk is full" if full else f"A file cannot be written ({error.strerror or error}: {error.filename})"
-    if full:
-        await tools.pause.close("disk", "the disk of the library is full")
-    trouble: BridgeError = DiskTrouble(f"{what}. The take is safe at the service for a while.", charge=job.charge)
-    await tools.set_problem(job, trouble)
-    log.error("%s", trouble.message, extra=job.log_context())
-    return Wait(_DISK_PAUSE)
 
 
 async def _fetch(job: Job, tools: Tools) -> None:
     assert job.output_url is not None
     folder = await asyncio.to_thread(tools.day_folder, job)
     part = folder / f".{job.job}.original.part"
-    await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
     watch = tools.watch(job)
     try:
+        await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
         verified, notes = await asyncio.to_thread(_prove, part, await _declared(job, tools), watch.refused_download)
+        target = folder / f"{stem(job)}.original.{_ENDINGS.get(verified.container, 'wav')}"
+        original, digest = await asyncio.to_thread(_settle, part, target)
     except Undecodable:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)
-        part.unlink(missing_ok=True)
+        await asyncio.to_thread(part.unlink, missing_ok=True)
         raise
-    target = folder / f"{stem(job)}.original.{_ENDINGS.get(verified.container, 'wav')}"
-    original, digest = await asyncio.to_thread(_settle, part, target)
+    except (DownloadTrouble, OSError):
+        await asyncio.to_thread(part.unlink, missing_ok=True)
+        raise
     await tools.journal.write(
         "fetched",
         lambda tx: tx.note(

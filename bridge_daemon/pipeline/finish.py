@@ -12,10 +12,12 @@ from bridge_daemon.audio.take import make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext
 from bridge_daemon.errors import Undecodable
 from bridge_daemon.job import Job, State, Take
-from bridge_daemon.pipeline.fetch import disk_trouble, stem
+from bridge_daemon.pipeline.disk import disk_trouble
+from bridge_daemon.pipeline.fetch import stem
 from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
 
 log = logging.getLogger(__name__)
+_LONGEST = 600.0  # s between two tries
 _SHORT = 0.05  # s; less than this is no shorter take, it is rounding
 
 
@@ -29,11 +31,13 @@ async def finish(job: Job, tools: Tools) -> Wait | None:
         made = None
         log.warning("%s", error.message, extra=job.log_context())
     if made is None:  # the original is gone or was changed: it is fetched again, it is paid for
+        watch = tools.watch(job)
+        watch.lost += 1
         await tools.journal.write(
             "original_lost",
             lambda tx: tx.note(job, "original_lost", {"file": job.original}, original=None, original_sha256=None),
         )
-        return GO_ON
+        return Wait(0.0 if watch.lost == 1 else min(_LONGEST, 2.0 ** min(watch.lost, 10)))
     take, notes = made
     await tools.journal.write(
         "stored",
@@ -47,8 +51,6 @@ async def finish(job: Job, tools: Tools) -> Wait | None:
             text="lies in the library",
         ),
     )
-    if await tools.pause.open(only="disk"):
-        log.info("There is room on the disk again; sending goes on.")
     return GO_ON
 
 

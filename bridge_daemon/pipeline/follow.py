@@ -26,8 +26,7 @@ _SKETCH_PACE = 0.15
 async def follow(job: Job, tools: Tools) -> Wait | None:
     """Ask once, and say when to ask again."""
     watch = tools.watch(job)
-    age = _age(job, tools)
-    if not watch.polls and age < 1:
+    if not watch.polls and tools.age(job) < 1:
         watch.polls = 1
         return await _pace(job, watch, tools)
     try:
@@ -44,9 +43,12 @@ async def follow(job: Job, tools: Tools) -> Wait | None:
 async def _ask(job: Job, endpoint: Endpoint, watch: Watch, tools: Tools) -> Wait | None:
     assert job.remote_id is not None, "a generating job has the service's id"
     answer = await tools.polls.job(endpoint.url, job.remote_id, endpoint.key)
-    polled = read_poll(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
+    polled = _read(job, answer) if isinstance(answer, Answer) and answer.status == 200 else None
     if polled is None:
         await _trouble(job, answer, watch, tools)
+        if watch.missing >= _PATIENCE and job.output_url is not None:
+            await _old_url(job, tools)
+            return GO_ON
         return await _pace(job, watch, tools)
     watch.missing = 0
     if polled.failed:
@@ -65,12 +67,29 @@ async def _ask(job: Job, endpoint: Endpoint, watch: Watch, tools: Tools) -> Wait
     return await _pace(job, watch, tools)
 
 
+def _read(job: Job, answer: Answer) -> Polled | None:
+    return read_poll(answer.body, source_url=job.publication.url if job.publication else None)
+
+
+async def _old_url(job: Job, tools: Tools) -> None:
+    """Go back to a URL that was refused: the service forgets a job after an hour, its URLs live for days."""
+    await tools.journal.write(
+        "old_url",
+        lambda tx: tx.move(
+            job,
+            State.FETCHING,
+            event={"status": "gone", "url": job.output_url},
+            text="is being downloaded from where it was before",
+        ),
+    )
+
+
 async def _going(job: Job, polled: Polled, watch: Watch, tools: Tools) -> None:
     if job.problem is not None and job.problem.code in (PollTrouble.code, GoneAtService.code, KeyTrouble.code):
         job = await tools.set_problem(job, None)
     if polled.fraction is None:
         return
-    watch.samples.append((_age(job, tools), polled.fraction))
+    watch.samples.append((tools.age(job), polled.fraction))
     del watch.samples[:-50]
     if polled.fraction > job.fraction:  # it never goes back, whatever the service says
         await tools.journal.write("progress", lambda tx: tx.touch(job, fraction=polled.fraction))
@@ -123,7 +142,7 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: To
     if isinstance(answer, Exception):
         error = PollTrouble(f"The service does not answer ({type(answer).__name__}). The job is safe there.")
     else:
-        said = error_text(answer.body)
+        said = error_text(answer.body) or ("what it sends is not the state of a job" if answer.status == 200 else "")
         error = PollTrouble(
             f"The service answers HTTP {answer.status}" + (f": {said}" if said else "") + ". The job is safe there."
         )
@@ -145,7 +164,7 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: To
 
 
 async def _pace(job: Job, watch: Watch, tools: Tools) -> Wait:
-    seen = Seen(age=_age(job, tools), samples=tuple(watch.samples), errors=watch.errors)
+    seen = Seen(age=tools.age(job), samples=tuple(watch.samples), errors=watch.errors)
     if job.engine == SKETCH and not watch.errors:
         return Wait(_SKETCH_PACE)
     earlier, open_jobs = await tools.journal.read(
@@ -153,8 +172,3 @@ async def _pace(job: Job, watch: Watch, tools: Tools) -> Wait:
     )
     share = Share(spare=tools.budget.spare_polls(), jobs=open_jobs, per_minute=tools.budget.polls_per_minute)
     return Wait(next_poll(seen, earlier, share, random.random()))
-
-
-def _age(job: Job, tools: Tools) -> float:
-    """Return the seconds since the submit; wall time, because it outlives the process, and never negative."""
-    return max(0.0, tools.times.now() - (job.submitted_at or job.updated_at))

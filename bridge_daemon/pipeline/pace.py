@@ -19,6 +19,8 @@ USUAL = (8.0, 60.0)
 LONGEST = 60.0
 #: Fewer earlier durations than this widen what is usual; from here on they replace it.
 _ENOUGH = 20
+#: A job that took longer was waited for by a machine that slept, s.
+_NONSENSE = 900.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,10 +75,11 @@ def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -
 
 def _range(earlier: Sequence[float]) -> tuple[float, float]:
     """Return between which ages, in s, a job is likely to finish."""
-    if not earlier:
+    told = [seconds for seconds in earlier if seconds < _NONSENSE]
+    if not told:
         return USUAL
-    soonest, latest = 0.9 * min(earlier), 1.1 * max(earlier) + 1
-    if len(earlier) < _ENOUGH:
+    soonest, latest = 0.9 * min(told), 1.1 * max(told) + 1
+    if len(told) < _ENOUGH:
         return min(soonest, USUAL[0]), max(latest, USUAL[1])
     return soonest, latest
 
@@ -87,5 +90,7 @@ def _remaining(seen: Seen) -> float | None:
     if not moved or moved[-1][1] < 0.02:
         return None
     (first_age, first), (last_age, last) = moved[0], moved[-1]
-    rate = (last - first) / (last_age - first_age) if last > first else last / max(last_age, 0.1)
+    if len(moved) > 1 and last == moved[-2][1]:
+        return None  # it stands, or is told in coarse steps: no line can be drawn through that
+    rate = (last - first) / max(last_age - first_age, 0.1) if last > first else last / max(last_age, 0.1)
     return max(0.0, (1 - last) / rate - (seen.age - last_age))

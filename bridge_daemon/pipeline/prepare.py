@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bridge_daemon.audio.region import Extracted, check_region, extract
 from bridge_daemon.errors import OtherEngine, Refusal
-from bridge_daemon.job import Job, State
+from bridge_daemon.job import Job, Publication, State
+from bridge_daemon.journal import Transaction
 from bridge_daemon.models import Model, models
+from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
 from bridge_daemon.request import Source
 from bridge_daemon.roots import Roots
@@ -16,12 +19,15 @@ from bridge_daemon.roots import Roots
 #: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
 SOURCE_RATE = 44_100
 #: The variations of a request share one source file; one of them makes it.
-_making: dict[Path, asyncio.Lock] = {}
+_making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
 
 async def prepare(job: Job, tools: Tools) -> Wait | None:
     """Bring a queued transform to where it can be submitted, or hold it with the reason why not."""
-    job = await tools.journal.write("preparing", lambda tx: tx.move(job, State.PREPARING, text="prepares the source"))
+    if job.state is State.QUEUED:  # else a try before this one broke off
+        job = await tools.journal.write(
+            "preparing", lambda tx: tx.move(job, State.PREPARING, text="prepares the source")
+        )
     try:
         engine = await tools.engines.current()
         if not engine.made(job):
@@ -32,18 +38,22 @@ async def prepare(job: Job, tools: Tools) -> Wait | None:
     except Refusal as error:
         await tools.hold(job, error)
         return None
-    await tools.journal.write(
-        "prepared",
-        lambda tx: tx.note(
-            job,
-            "prepared",
-            {"file": str(file), "published": publication.method},
-            source_file=str(file),
-            publication=publication,
-            notes=tuple(dict.fromkeys(job.notes + notes)),
-        ),
-    )
+    except OSError as error:
+        return await disk_trouble(job, error, tools)
+    try:
+        await tools.journal.write("prepared", lambda tx: _prepared(tx, job, file, notes, publication))
+    except BaseException:  # cancelled meanwhile: nobody would withdraw it later
+        await publisher.withdraw(publication)
+        raise
     return GO_ON
+
+
+def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication) -> None:
+    """Write what the job is submitted with; what was done to the source is true of every variation."""
+    for other in tx.jobs_of(job.request) if notes else ():
+        tx.touch(other, notes=tuple(dict.fromkeys(other.notes + notes)))
+    event = {"file": str(file), "published": publication.method}
+    tx.note(job, "prepared", event, source_file=str(file), publication=publication, problem=None)
 
 
 async def _source_file(job: Job, tools: Tools) -> tuple[Path, tuple[str, ...]]:
@@ -51,12 +61,9 @@ async def _source_file(job: Job, tools: Tools) -> tuple[Path, tuple[str, ...]]:
     assert job.source is not None
     file = tools.home.sources / f"{job.request}.wav"
     async with _making.setdefault(file, asyncio.Lock()):
-        try:
-            if file.exists():  # made for another variation, or before a restart: it is what was pressed
-                return file, ()
-            extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], tools.roots())
-        finally:
-            _making.pop(file, None)
+        if file.exists():  # made for another variation, or before a restart: it is what was pressed
+            return file, ()
+        extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], tools.roots())
     return file, extracted.notes
 
 

@@ -14,8 +14,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_daemon import files
-from bridge_daemon.admit import check_limits
+from bridge_daemon.admit import check_limits, check_price
 from bridge_daemon.engine import client
 from bridge_daemon.engine.choice import Endpoint
 from bridge_daemon.engine.protocol import Kind, Outcome, payload
@@ -26,6 +25,7 @@ from bridge_daemon.errors import (
     LimitReached,
     NotSent,
     OtherEngine,
+    PriceChanged,
     RefusedByService,
     Stale,
     SubmitUnknown,
@@ -33,13 +33,11 @@ from bridge_daemon.errors import (
 )
 from bridge_daemon.job import MICRO, RESERVED, Charge, Job, Problem, State
 from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline.disk import hold_back, no_room
 from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait, close_in, until_written
 
 log = logging.getLogger(__name__)
 
-#: A take of 190 s, its original and what the system needs besides: less free space and nothing is sent.
-LEAST_FREE = 500 * 1024 * 1024
-_DISK_PAUSE = 20.0  # s
 #: Pause between two tries to reach a service that cannot be reached, s.
 _OFFLINE_PAUSE = (1.0, 60.0)
 
@@ -54,22 +52,17 @@ async def submit(job: Job, tools: Tools) -> Wait | None:
     except (KeyTrouble, OtherEngine) as error:
         await tools.hold(job, error)
         return None
-    if not await asyncio.to_thread(_room, tools):
-        await tools.pause.close("disk", "the disk of the library is full or cannot be written")
-        return Wait(_DISK_PAUSE)
+    full = await asyncio.to_thread(no_room, tools)
+    if full is not None:
+        return await hold_back(job, full, tools)
     if endpoint.paid:
         await tools.budget.submit()
-    return await tools.on_wire.run(_send(job, endpoint, tools), f"submit {job.job}")
+    return await tools.on_wire.run(_send(job, endpoint, tools), wire_name(job.job))
 
 
-def _room(tools: Tools) -> bool:
-    library = tools.library()
-    try:
-        library.mkdir(parents=True, exist_ok=True)
-        return files.free_bytes(library) >= LEAST_FREE
-    except OSError as error:
-        log.warning("The library %s cannot be used: %s", library, error)
-        return False
+def wire_name(job: str) -> str:
+    """Return the name of the task that sends a job."""
+    return f"submit {job}"
 
 
 async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
@@ -79,8 +72,12 @@ async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
         begun = await tools.journal.write("submitting", lambda tx: begin(tx, job, body, tools))
     except WrongState:  # cancelled in the last moment: nothing was sent
         return GO_ON
+    if begun is None:
+        await tools.pause.load()
     if begun is None or begun.state is not State.SUBMITTING:
         return GO_ON
+    if job.publication is not None:
+        tools.publishers.of(job.publication).restore(job.publication)  # its time runs from now
     try:
         sent = await client.submit(endpoint.url, endpoint.key, body, idempotency_key=job.job)
     except asyncio.CancelledError:
@@ -89,7 +86,7 @@ async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
         raise
     await until_written(
         lambda: tools.journal.write("answered", lambda tx: tx.add_event(job.job, "answer", sent.as_event())),
-        f"the answer to job {job.job}",
+        f"the answer to job {job.job}: {sent.outcome().text} {sent.outcome().remote_id or ''}",
     )
     outcome = sent.outcome()
     if outcome.kind is Kind.RATE_LIMITED:
@@ -98,10 +95,10 @@ async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
         tools.engines.reload_key()
     done = await until_written(
         lambda: tools.journal.write("outcome", lambda tx: apply(tx, begun, outcome, tools.times.now())),
-        f"the outcome of job {job.job}",
+        f"the outcome of job {job.job}: {outcome.text} {outcome.remote_id or ''}",
     )
     if outcome.pause is not None:
-        await tools.pause.load()
+        await tools.pause.close(outcome.pause, outcome.text)  # written already; this tells those who wait
     log.info("Submitted: %s (%s)", done.state, outcome.text, extra=done.log_context())
     return _next(done, tools)
 
@@ -118,7 +115,7 @@ def _next(job: Job, tools: Tools) -> Wait:
 
 
 def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job | None:
-    """Check pause and limits once more and write that the job is being sent. None: it has to wait.
+    """Check pause, age, price and limits once more and write that the job is being sent. None: it has to wait.
 
     From this commit on the job counts as perhaps charged, whatever happens to the process.
     """
@@ -129,8 +126,10 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job 
     if fresh.state not in RESERVED:
         raise WrongState(f"The job {job.job} is {fresh.state} now.", charge=fresh.charge)
     try:
-        check_limits(tx, job.price, tools.settings(), reserved_too=False)
-    except LimitReached as error:
+        check_age(fresh, now)
+        check_price(tx, fresh)
+        check_limits(tx, fresh.price, tools.settings(), reserved_too=False)
+    except (Stale, PriceChanged, LimitReached) as error:
         return tx.move(fresh, State.HELD, problem=_problem(error, now), text="waits for you")
     return tx.move(
         fresh,
@@ -142,6 +141,13 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job 
         problem=None,
         text="is being sent",
     )
+
+
+def check_age(job: Job, now: float) -> None:
+    """Raise Stale for a job that waited longer than its request is valid: it is not sent by itself any more."""
+    if now > job.valid_until:
+        waited = (now - job.created_at) / 60
+        raise Stale(f"It was asked for {waited:.0f} min ago and not sent while it was valid. Nothing was spent.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +177,12 @@ def apply(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
     error = meaning.error(_sentence(job, outcome), charge=meaning.charge) if meaning.error else None
     if outcome.pause is not None:
         close_in(tx, outcome.pause, outcome.text, now)
-    if meaning.state is State.QUEUED and outcome.kind is Kind.NOT_SENT and now > job.valid_until:
-        stale = Stale(f"The service could not be reached while the request was valid ({outcome.text}). Not sent.")
+    if meaning.state is State.QUEUED and not tx.job(job.job).wanted:  # cancelled while it was on the wire
+        return tx.move(
+            job, State.CANCELLED, event={"means": outcome.text}, charge=Charge.NONE, charge_day=None, text="cancelled"
+        )
+    if meaning.state is State.QUEUED and now > job.valid_until:
+        stale = Stale(f"It could not be sent while it was valid ({outcome.text}). Nothing was spent.")
         return tx.move(
             job, State.HELD, charge=Charge.NONE, charge_day=None, problem=_problem(stale, now), text="waits for you"
         )
@@ -195,7 +205,8 @@ def _duplicate(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
         charge=Charge.POSSIBLE,
     )
     event = {"means": outcome.text, "remote_id": outcome.remote_id}
-    return tx.move(job, State.UNKNOWN, event=event, charge=Charge.POSSIBLE, problem=_problem(error, now))
+    text, problem = _MEANINGS[Kind.UNKNOWN].text, _problem(error, now)
+    return tx.move(job, State.UNKNOWN, event=event, charge=Charge.POSSIBLE, problem=problem, text=text)
 
 
 def _sentence(job: Job, outcome: Outcome) -> str:

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
@@ -25,6 +25,9 @@ from bridge_daemon.times import Times
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+#: Reasons of a pause that only a person ends.
+BY_PEOPLE: Final = frozenset({"person", "panic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,14 @@ Step = Callable[[Job, "Tools"], Awaitable[Wait | None]]
 class Watch:
     """What was seen of one job since this process started. It may be lost: it only sets the pace."""
 
+    born: float | None = None  # monotonic time of the submit, which a clock that is set does not move
     samples: list[tuple[float, float]] = field(default_factory=list)
     errors: int = 0
     missing: int = 0  # answers 404 in a row
     polls: int = 0
     expired: int = 0  # output URLs that had run out
     refused_download: str = ""  # SHA-256 of the last download that was not taken
+    lost: int = 0  # originals that could not be made into a take
 
 
 @dataclass(slots=True)
@@ -67,10 +72,20 @@ class Tools:
     pause: PauseGate
     on_wire: OnWire
     watches: dict[str, Watch] = field(default_factory=dict)
+    #: Called with a job and its file once a client's take lies whole where it belongs.
+    ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
 
     def watch(self, job: Job) -> Watch:
         """Return what was seen of a job."""
         return self.watches.setdefault(job.job, Watch())
+
+    def age(self, job: Job) -> float:
+        """Return the seconds since the submit: by wall time until this process took it up, then by a steady clock."""
+        watch = self.watch(job)
+        if watch.born is None:
+            since = max(0.0, self.times.now() - (job.submitted_at or job.updated_at))
+            watch.born = self.times.monotonic() - since
+        return self.times.monotonic() - watch.born
 
     def day_folder(self, job: Job) -> Path:
         """Return the folder of the library that a job's files go into, made if need be."""
@@ -115,7 +130,7 @@ class PauseGate:
         self._show(await self._journal.read(lambda tx: tx.fact("pause")))
 
     async def close(self, reason: str, text: str) -> dict[str, Any]:
-        """Pause. The first reason stays: it is the one to mend."""
+        """Pause; return the reason that counts."""
 
         def write(tx: Transaction) -> dict[str, Any]:
             return close_in(tx, reason, text, self._times.now())
@@ -158,9 +173,12 @@ class PauseGate:
 
 
 def close_in(tx: Transaction, reason: str, text: str, now: float) -> dict[str, Any]:
-    """Pause, inside of a transaction that is being written anyway."""
+    """Pause, inside of a transaction that is being written anyway.
+
+    The first reason stays, but for that of a person: a pause that may end by itself must not hide one that may not.
+    """
     fact: dict[str, Any] | None = tx.fact("pause")
-    if fact is None:
+    if fact is None or (reason in BY_PEOPLE and fact["reason"] not in BY_PEOPLE):
         fact = {"reason": reason, "text": text, "since": now}
         tx.set_fact("pause", fact)
     return fact
@@ -184,6 +202,10 @@ class OnWire:
         """Return how many there are."""
         return len(self._tasks)
 
+    def __contains__(self, name: str) -> bool:
+        """Tell whether the one of that name is still running."""
+        return any(task.get_name() == name and not task.done() for task in self._tasks)
+
     async def finish(self, seconds: float) -> None:
         """Wait for them; whatever still waits after ``seconds`` is cut off and becomes unknown."""
         if not self._tasks:
@@ -200,7 +222,9 @@ async def until_written(write: Callable[[], Awaitable[T]], what: str) -> T:
     while True:
         try:
             return await write()
-        except OperationalError as error:
-            log.error("The journal cannot be written (%s); trying again: %s", what, error.orig)
+        except DatabaseError as error:
+            if isinstance(error, IntegrityError | ProgrammingError | DataError):
+                raise  # a fault of ours, which does not pass
+            log.error("The journal cannot be written; trying again (%s): %s", error.orig, what)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10.0)

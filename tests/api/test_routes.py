@@ -261,7 +261,7 @@ async def test_every_error_comes_out_with_its_status(api, code):
 
 
 async def test_a_refusal_of_a_request(api):
-    api.desk.fail["admit"] = PriceQuestion("It costs 3 dollars.")
+    api.desk.fail["admit"] = PriceQuestion("It costs 3 dollars.", usd=3.0)
     assert (await post(api, "/api/requests", {"id": "a"})).status == 409
     api.desk.fail["admit"] = LimitReached("The day's limit.", next="Wait.")
     answer = await post(api, "/api/requests", {"id": "a"})

@@ -130,9 +130,13 @@ SCENARIOS = {
         ],
         before=_unknown,
     ),
+    "dismissed": Scenario(
+        lambda *_: [["resolve", {"state": "unknown", "data": {"action": "dismiss", "charged": False}}], REST],
+        before=_unknown,
+    ),
     "trouble": Scenario(
         lambda *_: [_generate(5), REST, ["agree", {"model": "stable-audio-2-0", "usd": 0.58}]],
-        script={"poll": ["500*3"], "download": ["403", "garbage"]},
+        script={"poll": ["500*3", "ok", "404*3"], "download": ["403", "garbage"]},
     ),
     "failed": Scenario(lambda *_: [_generate(6), REST], script={"poll": ["failed"]}),
     "refused": Scenario(lambda *_: [_generate(7), REST, ["resume", None]], script={"post": ["402"]}),

@@ -55,7 +55,8 @@ async def _victim(home: Path, service: Service, scenario: Scenario, **points: st
     }
     code = await run(given, **points)
     if code not in (0, EXIT_CODE):
-        pytest.fail(f"the victim ended with {code}: {told.read_text(encoding='utf-8') if told.exists() else 'nothing told'}")
+        said = told.read_text(encoding="utf-8") if told.exists() else "nothing told"
+        pytest.fail(f"the victim ended with {code}: {said}")
     return code
 
 

@@ -1,0 +1,1 @@
+"""The ways in: OSC, MIDI, watched folders, script inboxes."""

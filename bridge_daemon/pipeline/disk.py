@@ -1,0 +1,80 @@
+"""The disk: nothing is sent while there is no room for what comes back, and sending goes on by itself once there is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Final
+
+from bridge_daemon import files
+from bridge_daemon.errors import DiskTrouble
+from bridge_daemon.job import OPEN, Charge, Job
+from bridge_daemon.pipeline.tools import Tools, Wait
+
+log = logging.getLogger(__name__)
+
+#: A take of 190 s, its original and what the system needs besides: less free space and nothing is sent.
+LEAST_FREE: Final = 500 * 1024 * 1024
+#: The journal must be able to keep what the service answers.
+LEAST_FREE_HOME: Final = 50 * 1024 * 1024
+#: How often a full disk is looked at again, s.
+LOOK: Final = 5.0
+REASON: Final = "disk"  # of the pause
+_AGAIN = 20.0  # s, until a file that could not be written is tried again
+
+
+def no_room(tools: Tools) -> str | None:
+    """Tell why the files of another take could not be written, None where they can. Blocks; call it in a thread."""
+    library, home = tools.library(), tools.home.path
+    try:
+        library.mkdir(parents=True, exist_ok=True)
+        if not os.access(library, os.W_OK | os.X_OK):
+            return f"the library {library} cannot be written"
+        for folder, least in ((library, LEAST_FREE), (home, LEAST_FREE_HOME)):
+            free = files.free_bytes(folder)
+            if free < least:
+                return f"the disk of {folder} is full ({free >> 20} MB free, {least >> 20} MB are needed)"
+    except OSError as error:
+        return f"the library {library} cannot be used ({error.strerror or error})"
+    return None
+
+
+async def hold_back(job: Job, why: str, tools: Tools) -> Wait:
+    """Do not send a job: there is no room for its take. It is sent by itself once there is."""
+    text = f"{why[:1].upper()}{why[1:]}. Nothing was sent and nothing was spent."
+    await tools.set_problem(job, DiskTrouble(text))
+    await tools.pause.close(REASON, why)
+    return Wait()
+
+
+async def disk_trouble(job: Job, error: OSError, tools: Tools) -> Wait:
+    """Keep the job as it is while the disk does not take its files; where it is full, send nothing new either."""
+    full = files.is_disk_full(error)
+    what = "The disk is full" if full else f"A file cannot be written ({_named(error)})"
+    if full:
+        await tools.pause.close(REASON, "the disk is full")
+    kept = "Nothing was spent" if job.charge is Charge.NONE else "The take is safe at the service for a while"
+    trouble = DiskTrouble(f"{what}. {kept}.", charge=job.charge)
+    await tools.set_problem(job, trouble)
+    log.error("%s", trouble.message, extra=job.log_context())
+    return Wait(_AGAIN)
+
+
+def _named(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+
+
+async def end_pause(tools: Tools) -> None:
+    """End a pause for a full disk once there is room, and nothing that is paid for waits to be written any more.
+
+    The second counts too: a quota is full long before its disk is.
+    """
+    pause = tools.pause
+    if pause.current is None or pause.current["reason"] != REASON or await asyncio.to_thread(no_room, tools):
+        return
+    jobs = await tools.journal.read(lambda tx: tx.jobs_in(OPEN))
+    if any(job.problem is not None and job.problem.code == DiskTrouble.code for job in jobs):
+        return
+    if await pause.open(only=REASON):
+        log.info("There is room on the disk again; sending goes on.")

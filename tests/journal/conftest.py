@@ -1,0 +1,59 @@
+"""A journal in a folder of its own, and a job to put into it."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from bridge_daemon.job import Charge, Job, Parameters, State
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.request import Place
+from bridge_daemon.times import Times
+
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    opened = Journal(tmp_path / "journal.sqlite3", Times())
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def new_job(**given: Any) -> Job:
+    """Return a job as admit makes it."""
+    values: dict[str, Any] = {
+        "job": f"job{next(_numbers):06}",
+        "seq": 0,
+        "request": str(uuid.uuid4()),
+        "client": None,
+        "action": "generate",
+        "preset": None,
+        "engine": "empiriolabs",
+        "base_url": "https://service.example",
+        "model": "stable-audio-2-0",
+        "price": 580_000,
+        "state": State.QUEUED,
+        "charge": Charge.NONE,
+        "parameters": Parameters(prompt="rain", duration=1.0, seed=1),
+        "variation": 1,
+        "variations": 1,
+        "place": Place(position=4.0),
+    }
+    return Job(**values | given)
+
+
+def add(tx: Transaction, **given: Any) -> Job:
+    """Admit a job, in the state that is asked for."""
+    job = new_job(**given)
+    tx.add_request(
+        job.request, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={"jobs": [job.job]}
+    )
+    tx.add_jobs([job])
+    return tx.job(job.job)

@@ -1,0 +1,239 @@
+"""The one place that changes a job: every move of the table, none beside it, one event for each, and one winner."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bridge_daemon.engine.protocol import Answer
+from bridge_daemon.errors import NotFound, WrongState
+from bridge_daemon.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
+from bridge_daemon.journal import Journal, Transaction
+from tests.journal.conftest import add, new_job
+
+PAIRS = list(itertools.product(State, State))
+
+
+def kinds(tx: Transaction, job: Job) -> list[str]:
+    return [event["kind"] for event in tx.events_of(job.job)]
+
+
+class TestTheTable:
+    def test_every_state_has_its_moves(self) -> None:
+        assert set(MOVES) == set(State)
+
+    def test_nothing_that_may_be_charged_goes_back_to_where_it_would_be_sent_again(self) -> None:
+        """But from submitting, where the outcome is certain: never sent, or 429."""
+        for state in State:
+            if state not in RESERVED | {State.HELD, State.SUBMITTING}:
+                assert not MOVES[state] & (RESERVED | {State.HELD, State.SUBMITTING}), state
+
+    def test_only_what_is_reserved_is_submitted(self) -> None:
+        assert {state for state in State if State.SUBMITTING in MOVES[state]} == RESERVED
+
+    def test_only_what_was_certainly_not_sent_is_cancelled(self) -> None:
+        assert {state for state in State if State.CANCELLED in MOVES[state]} == RESERVED | {
+            State.HELD,
+            State.SUBMITTING,
+        }
+
+    def test_the_end_is_the_end_but_for_one_more_delivery(self) -> None:
+        for state in TERMINAL:
+            assert MOVES[state] == ({State.STORED} if state is State.PLACED else frozenset())
+
+    def test_every_other_state_leads_on(self) -> None:
+        for state in set(State) - TERMINAL:
+            assert MOVES[state], state
+        assert not OPEN & TERMINAL
+
+
+@pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a}-{b}" for a, b in PAIRS])
+async def test_a_move_is_one_of_the_table_or_changes_nothing(journal: Journal, before: State, after: State) -> None:
+    job = await journal.write("test", lambda tx: add(tx, state=before))
+    if after in MOVES[before]:
+        moved = await journal.write("test", lambda tx: tx.move(job, after, event={"why": "test"}, text="moved"))
+        assert (moved.state, moved.text) == (after, "moved")
+        assert await journal.read(lambda tx: tx.job(job.job)) == moved
+        [_, event] = await journal.read(lambda tx: tx.events_of(job.job))
+        assert (event["kind"], event["data"]) == (str(after), {"from": str(before), "why": "test"})
+    else:
+        with pytest.raises(WrongState):
+            await journal.write("test", lambda tx: tx.move(job, after))
+        assert await journal.read(lambda tx: tx.job(job.job)) == job
+        assert len(await journal.read(lambda tx: tx.events_of(job.job))) == 1
+
+
+class TestTheGuard:
+    """A change counts only if the job still is in the state that its caller saw."""
+
+    async def test_a_caller_who_saw_another_state_changes_nothing(self, journal: Journal) -> None:
+        seen = await journal.write("test", add)
+        now = await journal.write("test", lambda tx: tx.move(seen, State.CANCELLED))
+        problem = Problem(code="E-X", text="x", since=0.0, next="")
+        for late in (
+            lambda tx: tx.move(seen, State.SUBMITTING, charge=Charge.POSSIBLE),
+            lambda tx: tx.note(seen, "late", {}, wanted=False),
+            lambda tx: tx.touch(seen, fraction=0.5),
+            lambda tx: tx.set_problem(seen, problem),
+        ):
+            with pytest.raises(WrongState, match="not queued any more"):
+                await journal.write("test", late)
+        assert await journal.read(lambda tx: tx.job(seen.job)) == now
+        assert await journal.read(lambda tx: kinds(tx, seen)) == ["queued", "cancelled"]
+
+    async def test_of_many_moves_at_once_one_wins(self, journal: Journal) -> None:
+        seen = await journal.write("test", add)
+        targets = [State.SUBMITTING, State.CANCELLED, State.HELD, State.PREPARING] * 5
+        results = await asyncio.gather(
+            *(journal.write("test", lambda tx, to=to: tx.move(seen, to)) for to in targets), return_exceptions=True
+        )
+        won = [result for result in results if isinstance(result, Job)]
+        assert len(won) == 1
+        assert all(isinstance(result, Job | WrongState) for result in results)
+        assert await journal.read(lambda tx: kinds(tx, seen)) == ["queued", str(won[0].state)]
+
+    async def test_two_journals_on_one_file_still_have_one_winner(self, journal: Journal) -> None:
+        other = Journal(journal.path, journal.times)
+        await other.open()
+        try:
+            for _ in range(10):
+                seen = await journal.write("test", add)
+                results = await asyncio.gather(
+                    *(
+                        each.write("test", lambda tx, job=seen: tx.move(job, State.SUBMITTING))
+                        for each in (journal, other)
+                    ),
+                    return_exceptions=True,
+                )
+                assert sorted(type(result).__name__ for result in results) == ["Job", "WrongState"]
+        finally:
+            await other.close()
+
+    async def test_a_transaction_that_fails_leaves_nothing(self, journal: Journal) -> None:
+        told: list[Job] = []
+        journal.listen(told.append)
+
+        def half(tx: Transaction) -> None:
+            job = add(tx)
+            tx.move(job, State.SUBMITTING)
+            raise RuntimeError("in the middle")
+
+        with pytest.raises(RuntimeError, match="in the middle"):
+            await journal.write("test", half)
+        assert await journal.read(lambda tx: tx.find()) == []
+        assert told == []
+        assert (await journal.write("test", add)).state is State.QUEUED, "and the next one finds the journal as it was"
+
+    async def test_listeners_hear_of_each_job_once_and_after_the_commit(self, journal: Journal) -> None:
+        told: list[Job] = []
+        journal.listen(told.append)
+
+        def twice(tx: Transaction) -> Job:
+            job = tx.move(add(tx), State.PREPARING)
+            assert told == []
+            return tx.touch(job, fraction=0.25)
+
+        last = await journal.write("test", twice)
+        assert told == [last]
+
+
+class TestOneRemoteId:
+    async def test_belongs_to_one_job(self, journal: Journal) -> None:
+        def attach(tx: Transaction, **given: Any) -> Job:
+            return tx.note(add(tx, state=State.GENERATING, **given), "attached", {}, remote_id="remote-1")
+
+        await journal.write("test", attach)
+        assert await journal.read(lambda tx: tx.remote_id_taken("https://service.example", "remote-1"))
+        with pytest.raises(IntegrityError):
+            await journal.write("test", attach)
+        await journal.write("test", lambda tx: attach(tx, base_url="https://other.example"))
+        assert len(await journal.read(lambda tx: tx.find())) == 2
+
+    async def test_many_jobs_have_none_yet(self, journal: Journal) -> None:
+        await journal.write("test", lambda tx: [add(tx) for _ in range(3)])
+        assert not await journal.read(lambda tx: tx.remote_id_taken("https://service.example", "remote-1"))
+
+
+class TestWhatIsKept:
+    async def test_a_job_comes_back_as_it_was_written(self, journal: Journal) -> None:
+        job = new_job(notes=("a", "b"), client="reaper", retry_of="job000000", valid_until=5.5)
+
+        def write(tx: Transaction) -> Job:
+            tx.add_request(job.request, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+            tx.add_jobs([job])
+            return tx.job(job.job)
+
+        kept = await journal.write("test", write)
+        same = {"seq": kept.seq, "created_at": kept.created_at, "updated_at": kept.updated_at}
+        assert kept == job.evolve(**same)
+
+    async def test_the_raw_answer_is_cut_at_64_kib(self, journal: Journal) -> None:
+        job = await journal.write("test", add)
+        for body in (b"x" * 100_000, "é".encode() * 50_000, bytes([255]) * 70_000):
+            event = Answer(status=200, body=body).as_event()
+            await journal.write("test", lambda tx, event=event: tx.add_event(job.job, "answer", event))
+            [*_, kept] = await journal.read(lambda tx: tx.events_of(job.job))
+            assert kept["data"] == event
+            assert len(kept["data"]["body"].encode("utf-8").decode("utf-8")) <= 4 * 65_536
+            if body[:1] == b"x":
+                assert kept["data"]["body"] == "x" * 65_536
+
+    async def test_events_are_in_order_and_only_added(self, journal: Journal) -> None:
+        job = await journal.write("test", add)
+        for state in (State.PREPARING, State.QUEUED, State.SUBMITTING, State.UNKNOWN, State.DISMISSED):
+            job = await journal.write("test", lambda tx, job=job, state=state: tx.move(job, state))
+        assert await journal.read(lambda tx: kinds(tx, job)) == [
+            "queued", "preparing", "queued", "submitting", "unknown", "dismissed",
+        ]  # fmt: skip
+
+    async def test_the_same_problem_keeps_the_time_since_when_it_is_there(self, journal: Journal) -> None:
+        job = await journal.write("test", add)
+
+        def say(code: str, text: str, since: float) -> Any:
+            problem = Problem(code=code, text=text, since=since, next="wait")
+            return journal.write("test", lambda tx: tx.set_problem(tx.job(job.job), problem))
+
+        assert (await say("E-POLL", "500", 1.0)).problem.since == 1.0
+        assert (await say("E-POLL", "502", 2.0)).problem.since == 1.0
+        assert (await say("E-GONE", "404", 3.0)).problem.since == 3.0
+        cleared = await journal.write("test", lambda tx: tx.set_problem(tx.job(job.job), None))
+        assert cleared.problem is None
+
+    async def test_what_is_not_there(self, journal: Journal) -> None:
+        with pytest.raises(NotFound):
+            await journal.read(lambda tx: tx.job("nothing"))
+        assert await journal.read(lambda tx: tx.accepted("nothing")) is None
+
+
+class TestMoney:
+    async def test_what_counts(self, journal: Journal) -> None:
+        today = journal.times.day()
+        for state, charge, day, price in (
+            (State.QUEUED, Charge.NONE, None, 1),
+            (State.PREPARING, Charge.NONE, None, 10),
+            (State.HELD, Charge.NONE, None, 100),
+            (State.UNKNOWN, Charge.POSSIBLE, today, 1_000),
+            (State.FAILED, Charge.CONFIRMED, today, 10_000),
+            (State.PLACED, Charge.CONFIRMED, "2001-01-01", 100_000),
+            (State.PLACED, Charge.CONFIRMED, "2999-01-01", 1_000_000),  # the clock was set back since
+            (State.REFUSED, Charge.NONE, None, 10_000_000),
+        ):
+
+            def write(
+                tx: Transaction,
+                state: State = state,
+                charge: Charge = charge,
+                day: str | None = day,
+                price: int = price,
+            ) -> None:
+                tx.touch(add(tx, state=state, charge=charge, price=price), charge_day=day)
+
+            await journal.write("test", write)
+        spent = await journal.read(lambda tx: tx.spent())
+        assert spent.reserved == 11
+        assert spent.day == 1_011_000
+        assert spent.month == 1_011_000
