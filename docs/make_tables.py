@@ -49,8 +49,8 @@ def settings() -> str:
         "The API key is never in this file: `daw-bridge key set` keeps it in the keyring of the system, or in a file that",
         "only you can read; `EMPIRIOLABS_API_KEY` beats both.",
         "",
-        "The sections `[osc]`, `[midi]`, `[[midi.bindings]]` and `[[folders]]` are read and checked already; the parts that",
-        "use them are not in this version.",
+        "The sections `[midi]`, `[[midi.bindings]]` and `[[folders]]` are read and checked already; the parts that use them are",
+        "not in this version.",
     ]
     section = None
     for one in describe():

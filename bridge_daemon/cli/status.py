@@ -42,6 +42,7 @@ def _print(status: dict[str, Any]) -> None:
         ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
         ("Asks", f"before a request of more than {words.usd(status['confirm_above_usd'])}"),
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
+        *_osc_lines(status.get("osc")),
         ("Library", status["library"]),
         ("Log", status["log"]),
     ]
@@ -72,6 +73,14 @@ def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
         ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
         ("Price", f"{words.usd(status['price_usd'])} a generation"),
     ]
+
+
+def _osc_lines(osc: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return where OSC listens, and which clients are there."""
+    if osc is None:
+        return []
+    here = [client["client"] for client in osc["clients"] if client["connected"]]
+    return [("OSC", f"port {osc['port']}, " + (", ".join(here) if here else "no client connected"))]
 
 
 def _limit(spent: float, limit: float) -> str:

@@ -18,9 +18,11 @@ import aiohttp
 
 from bridge_daemon import __version__
 from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
+from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.failpoints import failpoint
 
 _CONNECT = 10.0  # s
+_REACH = 20.0  # s, looking up the name too
 _SUBMIT = 60.0  # s, all of a submit
 _POLL = 15.0  # s, all of a poll
 #: More than any true answer has; what is kept of it in the journal is less.
@@ -72,13 +74,13 @@ async def submit(url: str, key: str | None, body: dict[str, Any], *, idempotency
     written = SimpleNamespace(sent=False)
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_mark_sent(written))
-    timeout = aiohttp.ClientTimeout(total=_SUBMIT, sock_connect=_CONNECT)
+    timeout = aiohttp.ClientTimeout(total=_SUBMIT, connect=_REACH, sock_connect=_CONNECT)
     headers = _headers(key) | {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
     data = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     try:
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True),
+                connector=aiohttp.TCPConnector(force_close=True, resolver=Resolver()),
                 timeout=timeout,
                 trace_configs=[trace],
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -133,6 +135,7 @@ class PollSession:
         """GET a path of the service; the error is returned, not raised: it decides nothing about a job."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=Resolver()),
                 timeout=aiohttp.ClientTimeout(total=_POLL, sock_connect=_CONNECT),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

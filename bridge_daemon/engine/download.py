@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from bridge_daemon import files
+from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.errors import DownloadTrouble
 from bridge_daemon.failpoints import failpoint
 
@@ -69,7 +69,7 @@ class _PublicResolver(AbstractResolver):
     """Resolves names, and refuses every address that is not of the public internet."""
 
     def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
+        self._resolver = Resolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -107,7 +107,7 @@ def check_url(url: str, *, private: bool) -> URL:
 
 async def download(url: str, part: Path, *, private: bool) -> None:
     """Download ``url`` to ``part``, flushed to the disk. Raises Expired, DownloadTrouble or OSError (the disk)."""
-    connector = aiohttp.TCPConnector(force_close=True, resolver=None if private else _PublicResolver())
+    connector = aiohttp.TCPConnector(force_close=True, resolver=Resolver() if private else _PublicResolver())
     timeout = aiohttp.ClientTimeout(total=TOTAL, sock_connect=10.0, sock_read=STALL)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False

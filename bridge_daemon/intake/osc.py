@@ -81,7 +81,7 @@ class OscServer(asyncio.DatagramProtocol):
         """Close the port, and leave what is being answered."""
         transport, self._transport = self._transport, None
         if transport is not None:
-            transport.close()
+            transport.abort()
         tasks = list(self._at_work.values())
         for task in tasks:
             task.cancel()

@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,6 +121,29 @@ async def test_a_refused_port() -> None:
 
 async def test_a_name_that_nobody_knows() -> None:
     never(await post(80, host="no-such-host.invalid"), aiohttp.ClientConnectorDNSError)
+
+
+async def test_a_name_that_is_looked_up_for_ever_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network the system may take half a minute; no press and no end of the process waits for that."""
+    release, threads = threading.Event(), []
+
+    def hang(*_: object, **__: object) -> list[object]:
+        threads.append(threading.current_thread())
+        release.wait(30)
+        return []
+
+    monkeypatch.setattr(client, "_REACH", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        never(await post(80, host="slow.invalid"), aiohttp.ConnectionTimeoutError)
+        assert [thread.daemon for thread in threads] == [True]
+    finally:
+        release.set()
+
+
+async def test_a_name_with_an_address() -> None:
+    async with wire(OK) as service:
+        assert (await post(service.port, host="localhost")).outcome().kind is Kind.ACCEPTED
 
 
 async def test_tls_to_a_port_that_speaks_none() -> None:

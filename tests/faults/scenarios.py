@@ -140,6 +140,9 @@ SCENARIOS = {
     ),
     "failed": Scenario(lambda *_: [_generate(6), REST], script={"poll": ["failed"]}),
     "refused": Scenario(lambda *_: [_generate(7), REST, ["resume", None]], script={"post": ["402"]}),
+    "confirmed": Scenario(
+        lambda *_: [_generate(9, client="reaper-1"), REST, ["placed", {"state": "stored", "data": 1}], REST]
+    ),
     "damaged": Scenario(lambda *_: [REST], before=_damaged),
     "preparing": Scenario(lambda *_: [REST], before=_preparing),
     "cancelled": Scenario(

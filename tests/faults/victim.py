@@ -61,7 +61,7 @@ async def rest(daemon: Daemon, seconds: float = 60.0) -> None:
 
 def _moves(daemon: Daemon, job: Any) -> bool:
     if job.state is State.STORED:
-        return job.wanted and job.client is None and job.problem is None
+        return job.wanted and (job.client is None or job.delivery == 0) and job.problem is None
     return job.state in _MOVING and not (job.state is State.QUEUED and daemon.actions._pause.current)
 
 

@@ -121,7 +121,7 @@ async def caller(daemon: Daemon, client: str | None = None, *, secret: str | Non
     try:
         yield made
     finally:
-        made.transport.close()
+        made.transport.abort()
 
 
 @asynccontextmanager

@@ -160,9 +160,9 @@ async def test_the_secret_is_never_written_anywhere(tmp_path: Path, caplog: pyte
         client.raw(message("/bridge/jobs", "secret", token, "limit"))
         client.raw(message("/bridge/jobs", "limit", 1, "secret", token, 7, 8))
         client.send("/bridge/generate", prompt="x", id="no uuid", duration="x", foo="bar")
+        await client.until("/bridge/refused", count=5)
         await client.press()
         await client.until("/bridge/result")
-        await client.quiet()
         refused = client.all("/bridge/refused")
         assert {told["re"] for told in refused} == {"nothing", "jobs", "generate"}
         assert len(refused) == 5
