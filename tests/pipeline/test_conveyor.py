@@ -191,8 +191,11 @@ async def test_a_clock_that_is_set_back_a_day_disturbs_no_job(tmp_path: Path) ->
     clock = Clock()
     async with Service(job_seconds=4) as service, running(tmp_path / "home", service, times=clock) as daemon:
         name = await press(daemon)
-        await until(daemon, name, {State.GENERATING})
+        job = await until(daemon, name, {State.GENERATING})
+        age = daemon._conveyor._tools.age
+        await eventually(lambda: age(job) > 1)
         clock.offset = -86_400
+        assert age(job) > 1, "else it would be asked for as one that was sent a moment ago, for a day"
         assert (await until(daemon, name)).state is State.PLACED
         assert "problem" not in await events(daemon, name)
 
