@@ -44,16 +44,37 @@ def run(
 
     A second run on the same home says that it is running already, and ends with 0.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, also before the daemon listens to it
+    early = _Early()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, early)
     try:
-        _run(log_level)
+        _run(log_level, early)
     except AlreadyRunning as running:
         _say_running(running)
     except KeyboardInterrupt:
         terminal.note("Stopped.")
 
 
-def _run(level: Level) -> None:
+class _Early:
+    """Ends the program by a signal that comes before the daemon listens to them.
+
+    It remembers that it did: while modules are being loaded, an exception may come up where Python can only ignore it.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, *_: object) -> None:
+        self._asked = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt where a signal came and was lost."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+
+def _run(level: Level, early: _Early) -> None:
     from bridge_daemon.settings import Settings
     from bridge_daemon.settings_file import create_default
 
@@ -70,7 +91,7 @@ def _run(level: Level) -> None:
         logs = _start_log(home, level)
         log.info("daw-bridge %s starts (pid %d, home %s)", __version__, os.getpid(), home.path)
         try:
-            _serve(home, settings)
+            _serve(home, settings, early)
             log.info("daw-bridge has stopped")
         except BridgeError as error:
             log.error("%s: %s", error.code, error.message)
@@ -109,7 +130,7 @@ class Warnings(logging.Handler):
             terminal.note(redact(self.format(shown)), "yellow")
 
 
-def _serve(home: Home, settings: Any) -> None:
+def _serve(home: Home, settings: Any, early: _Early) -> None:
     from bridge_daemon import daemon as daemons
     from bridge_daemon.logs import log_loop_errors
 
@@ -123,6 +144,7 @@ def _serve(home: Home, settings: Any) -> None:
     def ready() -> None:
         telling.add(asyncio.create_task(_say_ready(daemon), name="ready"))
 
+    early.check()
     asyncio.run(serve())
 
 

@@ -171,7 +171,7 @@ async def test_who_reads_nothing_is_disconnected_and_delays_nobody(api, monkeypa
         assert (await good.next())["event"] == "job"
     sock.close()
     assert len(api.hub) == 1
-    assert slowest < 0.1
+    assert slowest < 0.5  # of 5 s in which the deaf one was waited for, on a machine that may be busy
     good.close()
 
 

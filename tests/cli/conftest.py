@@ -172,7 +172,7 @@ def sketch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield await_line(process, "http://").strip()
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
         assert process.returncode == 0, (out, err)
         assert "Traceback" not in err
 

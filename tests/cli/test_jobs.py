@@ -118,17 +118,17 @@ def test_a_path_that_may_not_be_read_is_allowed_on_the_fly(bridge: Cli, tmp_path
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_job(bridge: Cli, await_: Callable[[Callable[[], bool]], None]) -> None:
-    process = bridge.popen("generate", "a long one", "--duration", "20", "--variations", "3")
+    process = bridge.popen("generate", "a long one", "--duration", "190", "--variations", "4")
     assert process.stderr is not None
     assert "accepted" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
     assert "goes on" in err
     assert "daw-bridge jobs show" in err
     assert "Traceback" not in err
-    await_(lambda: len(bridge.json("jobs", "list", "--q", "a long one", "--state", "placed")) == 3)
+    await_(lambda: len(bridge.json("jobs", "list", "--q", "a long one", "--state", "placed")) == 4)
 
 
 def test_held_and_cancelled(bridge: Cli, await_: Callable[[Callable[[], bool]], None]) -> None:

@@ -169,7 +169,7 @@ def test_logs_are_followed_over_a_rotation(cli: Cli) -> None:
     assert process.stdout.readline() == "five\n"
     assert process.stdout.readline() == "six\n"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "", "")
 
 
