@@ -67,7 +67,7 @@ class Engines:
         self._key: Key | None = None
         self._key_read = False
         self._sketch: SketchEngine | None = None
-        self._sketch_url = ""
+        self._sketch_starts: asyncio.Task[str] | None = None
         self._lock = asyncio.Lock()
 
     async def current(self) -> Choice:
@@ -115,13 +115,16 @@ class Engines:
     async def sketch_url(self) -> str:
         """Return where the built-in engine listens, starting it at first use."""
         async with self._lock:
-            if self._sketch is None:
-                engine = SketchEngine(self._home.sketch)
-                self._sketch_url = await engine.start()
-                self._sketch = engine
-            return self._sketch_url
+            failed = self._sketch_starts is not None and self._sketch_starts.done() and self._sketch_starts.exception()
+            if self._sketch is None or failed:
+                self._sketch = SketchEngine(self._home.sketch)
+                self._sketch_starts = asyncio.create_task(self._sketch.start(), name="sketch engine")
+            assert self._sketch_starts is not None
+            # whoever asked may be cancelled; a start that is cut in two would leave its socket open
+            return await asyncio.shield(self._sketch_starts)
 
     async def close(self) -> None:
         """Stop the built-in engine."""
-        if self._sketch is not None:
+        if self._sketch is not None and self._sketch_starts is not None:
+            await asyncio.gather(self._sketch_starts, return_exceptions=True)
             await self._sketch.close()
