@@ -81,9 +81,9 @@ def deliver_job(job: o.JobId, json: o.Json = False) -> None:
 
 
 @app.command("retry")
-def retry_job(job: o.JobId, confirm_usd: o.ConfirmUsd = None, json: o.Json = False) -> None:
+def retry_job(job: o.JobId, confirm_usd: o.ConfirmUsd = None, again: o.Again = False, json: o.Json = False) -> None:
     """Try a job again, as cheaply as it can be done; whether it costs is said."""
-    data: dict[str, Any] = {"id": new_id()}
+    data: dict[str, Any] = {"id": new_id()} | ({"again": True} if again else {})
     if confirm_usd is not None:
         data["confirm_usd"] = confirm_usd
     _tell(asking(data, lambda body: talk(lambda bridge: bridge.act(job, "retry", body))), json)
