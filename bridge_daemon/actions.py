@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Actions(JobActions):
         engines: Engines,
         catalogue: Catalogue,
         settings: Callable[[], Settings],
-        reload_settings: Callable[[], dict[str, Any]],
+        reload_settings: Callable[[], Awaitable[dict[str, Any]]],
         times: Times,
         about: Callable[[], dict[str, Any]],
     ) -> None:
@@ -201,7 +201,7 @@ class Actions(JobActions):
 
     async def reload_settings(self) -> dict[str, Any]:
         """Read config.toml again. Wrong settings keep the old ones."""
-        done = await asyncio.to_thread(self._reload)
+        done = await self._reload()
         self._catalogue.look_again()
         return done
 

@@ -25,6 +25,7 @@ from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
+from bridge_daemon.intake.intake import Intake
 from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
 from bridge_daemon.journal import Journal
@@ -58,6 +59,7 @@ class Daemon:
         self.http_url = ""
         self.clock = Clock(self._times.monotonic)
         self.osc: OscServer | None = None  # None: switched off
+        self.intakes: list[Intake] = []
 
     # Building
 
@@ -125,7 +127,7 @@ class Daemon:
             engines=engines,
             catalogue=catalogue,
             settings=settings,
-            reload_settings=self._reload,
+            reload_settings=self.reload,
             times=self._times,
             about=self._about,
         )
@@ -143,6 +145,7 @@ class Daemon:
         self._spawn(catalogue.watch(), "catalogue")
         self._spawn(self._clean(), "cleaning")
         self._spawn(_warm(engines), "engine")
+        await self._open_intakes()
         if self.osc is not None:
             self._stack.push_async_callback(self.osc.close)  # first of all: what comes now is said again
         self._write_runtime()
@@ -159,6 +162,15 @@ class Daemon:
         tools.ready.append(announcer.ready)
         tools.journal.listen(announcer.changed)
         self.osc = osc
+
+    async def _open_intakes(self) -> None:
+        for intake in self._make_intakes():
+            self.intakes.append(intake)
+            self._stack.push_async_callback(intake.close)
+            await intake.start()
+
+    def _make_intakes(self) -> list[Intake]:
+        return []
 
     @property
     def osc_port(self) -> int | None:
@@ -196,13 +208,19 @@ class Daemon:
             "osc_port": self.osc_port,
             "osc": self.osc.about() if self.osc is not None else None,
             "source_port": self.source_port,
+            **{intake.name: intake.about() for intake in self.intakes},
         }
 
-    def _reload(self) -> dict[str, Any]:
-        """Read config.toml again. What was bound to a port or a budget at the start stays until the next start."""
-        old, new = self.settings, Settings.load(self.home)
-        self.settings = new
+    async def reload(self) -> dict[str, Any]:
+        """Read config.toml again. What was bound to a port or a budget at the start stays until the next start.
+
+        Raises SettingsInvalid; then the old settings go on.
+        """
+        new = await asyncio.to_thread(Settings.load, self.home)
+        old, self.settings = self.settings, new
         self._roots = self._make_roots(new)
+        for intake in self.intakes:
+            await intake.configure()
         fixed = [
             name
             for name, before, after in (

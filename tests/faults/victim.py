@@ -88,7 +88,7 @@ async def run(given: dict[str, Any], *, failpoint: str | None = None, log: str |
     if sys.platform != "win32":
         context.set_forkserver_preload(["tests.faults.victim"])
     process = context.Process(target=_main, args=(given, failpoint, log), name="victim")
-    # not in a thread: start() polls every other child too, and of two threads that read one exit code the second gets 255
+    # not in a thread: start() also polls every other child, and of two threads that read one exit code one gets 255
     process.start()
     while process.is_alive():  # not a thread that joins it: the fake service needs the threads of the loop
         await asyncio.sleep(0.02)
