@@ -18,6 +18,7 @@ from typing import Any
 from bridge_daemon.audio.region import check_region
 from bridge_daemon.engine.choice import SKETCH, Choice, Engines
 from bridge_daemon.errors import (
+    BridgeError,
     DoublePress,
     Fault,
     IdReused,
@@ -94,17 +95,25 @@ class Admit:
         """
         request, right, faults = parse(data)
         body_hash = hash_of(data)
-        if "id" in right and not any(fault.field == "id" for fault in faults):
-            before = await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
+        try:
+            asked, more = fill(right, self._settings())
+            wrong = {fault.field.partition(".")[0] for fault in faults}
+            faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
+            if request is None or asked is None:
+                raise InvalidRequest(faults)
+            plan = await self._plan(request, asked, dict(data), body_hash)
+        except BridgeError:
+            before = await self._before(right, faults, body_hash)
             if before is not None:
                 return before, True
-        asked, more = fill(right, self._settings())
-        wrong = {fault.field.partition(".")[0] for fault in faults}
-        faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
-        if request is None or asked is None:
-            raise InvalidRequest(faults)
-        plan = await self._plan(request, asked, dict(data), body_hash)
+            raise
         return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry))
+
+    async def _before(self, right: dict[str, Any], faults: list[Fault], body_hash: str) -> dict[str, Any] | None:
+        """Return what an id was answered that would be refused now. Raises IdReused."""
+        if "id" not in right or any(fault.field == "id" for fault in faults):
+            return None
+        return await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
 
     async def _plan(self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str) -> _Plan:
         """Check what needs files and the engine. Raises a Refusal."""
