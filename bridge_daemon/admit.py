@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_daemon.audio.region import check_region
 from bridge_daemon.engine.choice import SKETCH, Choice, Engines
 from bridge_daemon.errors import (
     BridgeError,
@@ -123,6 +122,8 @@ class Admit:
             await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
         if asked.action == "transform" and request.source is not None:
             self._publishers.choose(engine)
+            from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
+
             path = await asyncio.to_thread(self._roots().check, request.source.path)
             region = await asyncio.to_thread(
                 check_region, path, request.source.start, request.source.end, longest=asked.model.source_longest

@@ -30,7 +30,7 @@ from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import KeyStore
-from bridge_daemon.pipeline.conveyor import Conveyor
+from bridge_daemon.pipeline.conveyor import Conveyor, load_audio
 from bridge_daemon.pipeline.tools import OnWire, PauseGate, Tools
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
@@ -287,7 +287,8 @@ class Daemon:
 
 
 async def _warm(engines: Engines) -> None:
-    """Read the key and start the built-in engine before the first press needs them."""
+    """Load the rest, read the key and start the built-in engine before the first press needs them."""
+    await asyncio.to_thread(load_audio)
     try:
         choice = await engines.current()
     except BridgeError as error:

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-import filelock
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
@@ -27,6 +26,8 @@ from bridge_daemon.files import write_whole
 from bridge_daemon.secret_file import create_secret, read_secret, write_new
 
 if TYPE_CHECKING:
+    import filelock
+
     from bridge_daemon.settings import Settings
 
 APP: Final = "daw-bridge"
@@ -234,6 +235,8 @@ class Home:
             AlreadyRunning: another daemon holds it.
             HomeUnsafe: the disk knows no locks, or the lock file cannot be written.
         """
+        import filelock  # only a daemon needs it, and commands should start fast
+
         lock = filelock.FileLock(self.lock_file, timeout=0, thread_local=False)
         try:
             lock.acquire()
