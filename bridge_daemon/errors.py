@@ -39,6 +39,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── HomeUnsafe          E-HOME
     │   ├── JournalUnusable     E-JOURNAL
     │   ├── PortTaken           E-PORT
+    │   ├── InstallTrouble      E-INSTALL        scripts or devices for a DAW
     │   └── NotRunning          E-NOT-RUNNING
     └── Door                    the request did not pass the door of the HTTP API
         ├── WrongHost           E-HOST
@@ -371,6 +372,13 @@ class PortTaken(Setup):
 
     code = "E-PORT"
     next = "End that program, or set another port in config.toml (0 takes any free one)."
+
+
+class InstallTrouble(Setup):
+    """The scripts or devices for a DAW could not be installed or removed; what was there is as it was."""
+
+    code = "E-INSTALL"
+    next = "daw-bridge install shows what was found; --path names another folder."
 
 
 class NotRunning(Setup):

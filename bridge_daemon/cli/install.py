@@ -1,0 +1,181 @@
+"""``daw-bridge install`` and ``uninstall``: the scripts of REAPER and the devices of Ableton Live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge_daemon.cli import options as o
+from bridge_daemon.cli import terminal
+from bridge_daemon.home import Home
+
+if TYPE_CHECKING:
+    from bridge_daemon.install.machine import Machine
+    from bridge_daemon.install.target import Outcome, State, Target
+
+app = typer.Typer(
+    help="Put the actions into REAPER and the devices into Ableton Live, or update them. Alone: show what is there.",
+    rich_markup_mode=None,
+)
+remove = typer.Typer(
+    help="Take the actions out of REAPER, or the devices out of Ableton Live.", no_args_is_help=True,
+    rich_markup_mode=None,
+)  # fmt: skip
+
+ReaperPath = Annotated[
+    Path | None,
+    typer.Option("--path", metavar="FOLDER", help="A portable REAPER, or another resource folder of it."),
+]
+LivePath = Annotated[
+    Path | None, typer.Option("--path", metavar="FOLDER", help="The User Library, or any other folder.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and change nothing.")]
+ClientName = Annotated[
+    str | None,
+    typer.Option("--client", help="The name of this REAPER at the bridge; left out: it keeps the one it has."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def overview(context: typer.Context, json: o.Json = False) -> None:
+    """Put the actions into REAPER and the devices into Ableton Live, or update them. Alone: show what is there."""
+    if context.invoked_subcommand is not None:
+        return
+    from bridge_daemon import __version__
+    from bridge_daemon.install.target import states
+
+    home = Home.locate()
+    found = [(target, states(target, _machine(), home)) for target in _targets()]
+    if json:
+        told = {target.name: [state.as_dict() for state in here] for target, here in found}
+        terminal.dump({"version": __version__, **told})
+        return
+    for target, here in found:
+        terminal.say(target.title, "bold")
+        if not here:
+            error = target.missing(_machine())
+            terminal.say(f"  not found. {error.next_step}")
+        for state in here:
+            _show_state(target, state)
+
+
+def _show_state(target: Target, state: State) -> None:
+    terminal.say(f"  {state.place.title}: {state.place.base}")
+    if state.place.note:
+        terminal.say(f"    {state.place.note}", "yellow")
+    if state.version is None:
+        terminal.say(f"    nothing installed.  Next: daw-bridge install {target.name}")
+    elif state.outdated:
+        terminal.say(f"    version {state.version} is installed, not this one.  Next: daw-bridge install {target.name}")
+    else:
+        terminal.say(f"    version {state.version} is installed, and up to date")
+    for file in state.changed:
+        terminal.say(f"    changed by you: {file} (an update keeps it under another name)", "yellow")
+
+
+@app.command("reaper")
+def install_reaper(
+    path: ReaperPath = None, client: ClientName = None, dry_run: DryRun = False, json: o.Json = False
+) -> None:
+    """Copy the actions into REAPER, or update them, and tell the one step that is left."""
+    from bridge_daemon.install.reaper import Reaper
+
+    _install(Reaper(), path, client, dry_run=dry_run, json=json)
+
+
+@app.command("live")
+def install_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
+    """Copy the devices into Ableton Live's User Library, or update them, and tell what is next."""
+    from bridge_daemon.install.live import Live
+
+    _install(Live(), path, None, dry_run=dry_run, json=json)
+
+
+@remove.command("reaper")
+def uninstall_reaper(path: ReaperPath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
+    """Remove the actions from REAPER: only what the install wrote, and nothing that you changed."""
+    from bridge_daemon.install.reaper import Reaper
+
+    _uninstall(Reaper(), path, dry_run=dry_run, json=json)
+
+
+@remove.command("live")
+def uninstall_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
+    """Remove the devices from the User Library: only what the install wrote, and nothing that you changed."""
+    from bridge_daemon.install.live import Live
+
+    _uninstall(Live(), path, dry_run=dry_run, json=json)
+
+
+def _targets() -> list[Target]:
+    from bridge_daemon.install.live import Live
+    from bridge_daemon.install.reaper import Reaper
+
+    return [Reaper(), Live()]
+
+
+def _machine() -> Machine:
+    from bridge_daemon.install.machine import Machine
+
+    return Machine.this()
+
+
+def _install(target: Target, path: Path | None, client: str | None, *, dry_run: bool, json: bool) -> None:
+    from bridge_daemon.install.target import install
+
+    done = install(target, _machine(), Home.locate(), path=path, client=client, dry_run=dry_run)
+    _show(done, _installed, dry_run=dry_run, json=json)
+
+
+def _uninstall(target: Target, path: Path | None, *, dry_run: bool, json: bool) -> None:
+    from bridge_daemon.install.target import uninstall
+
+    done = uninstall(target, _machine(), Home.locate(), path=path, dry_run=dry_run)
+    _show(done, _uninstalled, dry_run=dry_run, json=json)
+
+
+def _show(done: list[Outcome], headline: Callable[[Outcome], str], *, dry_run: bool, json: bool) -> None:
+    if json:
+        terminal.dump({"dry_run": dry_run, "places": [outcome.as_dict() for outcome in done]})
+        return
+    for outcome in done:
+        terminal.say(f"{outcome.place.title}: {headline(outcome)}", "bold")
+        terminal.say(f"  {outcome.place.root}")
+        if outcome.place.note:
+            terminal.note(f"  {outcome.place.note}", "yellow")
+        _show_files(outcome, dry_run=dry_run)
+        if not dry_run:
+            terminal.say(f"  Next: {outcome.next}")
+    if dry_run:
+        terminal.say("A dry run: nothing was changed.", "yellow")
+
+
+def _installed(outcome: Outcome) -> str:
+    before, now = outcome.version_before, outcome.version
+    if before is None:
+        return f"version {now} is installed"
+    if all(step.act == "unchanged" for step in outcome.steps):
+        return f"version {now} was there already"
+    return f"updated from version {before} to {now}" if before != now else f"version {now} is installed again"
+
+
+def _uninstalled(outcome: Outcome) -> str:
+    return f"version {outcome.version_before} is removed"
+
+
+def _show_files(outcome: Outcome, *, dry_run: bool) -> None:
+    counts: dict[str, int] = {}
+    for step in outcome.steps:
+        if dry_run and step.act != "unchanged":
+            terminal.say(f"    {step.act}: {step.file}{f' -> {step.to}' if step.to else ''}")
+        counts[step.act] = counts.get(step.act, 0) + 1
+        if step.act == "renamed":
+            terminal.say(f"  You had changed {step.file}: your copy is kept as {step.to}", "yellow")
+        elif step.act == "kept":
+            terminal.say(f"  You had changed {step.file}: it is left where it is", "yellow")
+    terminal.say("  " + ", ".join(f"{count} {act}" for act, count in counts.items()))
+    for line in outcome.more:
+        terminal.say(f"  {line[0].upper()}{line[1:]}")

@@ -1,0 +1,218 @@
+"""Installing files into a folder of another program, updating them, and taking them out again.
+
+First a plan is made, which touches nothing (a dry run ends there); then it is carried out. The rules:
+
+* What we wrote, and is as we wrote it, is replaced or removed.
+* What somebody changed, or what was there before us, is never lost: an update gives it another name first, and an
+  uninstall leaves it where it is.
+* Where a step fails, all steps before it are taken back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from bridge_daemon.errors import InstallTrouble
+from bridge_daemon.files import is_disk_full, write_whole
+from bridge_daemon.install.manifest import MODE, NAME, Manifest, hash_of, hash_on_disk
+
+
+class Act(StrEnum):
+    """What happens to one file."""
+
+    ADD = "added"
+    UPDATE = "updated"
+    SAME = "unchanged"
+    ASIDE = "renamed"  #: it is not as we wrote it, and a file of ours gets its name
+    REMOVE = "removed"
+    KEEP = "kept"  #: it is not as we wrote it, and stays where it is
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file, and what happens to it."""
+
+    act: Act
+    file: str  #: path from the folder, written with /
+    to: str | None = None  #: its new name, where it is renamed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to happen in a folder. Making one touched nothing."""
+
+    root: Path
+    steps: tuple[Step, ...]
+    files: Mapping[str, bytes]  #: what is to lie there in the end; empty: an uninstall
+    version: str
+    before: Manifest | None
+
+    @property
+    def changes(self) -> list[Step]:
+        """The steps that do something."""
+        return [step for step in self.steps if step.act is not Act.SAME]
+
+
+def plan_install(root: Path, files: Mapping[str, bytes], *, version: str, merged: Collection[str] = ()) -> Plan:
+    """Plan an install or an update. ``merged`` are files whose new content already holds what a person wrote there."""
+    before = Manifest.read(root)
+    steps: list[Step] = []
+    for path, data in sorted(files.items()):
+        found = hash_on_disk(root / path)
+        if found is None:
+            steps.append(Step(Act.ADD, path))
+        elif found == hash_of(data):
+            steps.append(Step(Act.SAME, path))
+        elif path in merged or (before is not None and before.owns(path, found)):
+            steps.append(Step(Act.UPDATE, path))
+        else:
+            steps += [Step(Act.ASIDE, path, _free_name(root, path)), Step(Act.ADD, path)]
+    gone = {} if before is None else {path: None for path in before.files if path not in files}
+    return Plan(root, (*steps, *_leave(root, gone, before)), dict(files), version, before)
+
+
+def plan_uninstall(root: Path) -> Plan:
+    """Plan an uninstall.
+
+    Raises:
+        InstallTrouble: nothing of ours is known to lie there.
+    """
+    before = Manifest.read(root)
+    if before is None:
+        raise InstallTrouble(
+            f"Nothing was removed: in {root} lies nothing that daw-bridge install has written.",
+            next="daw-bridge install shows where it is installed; --path names another folder.",
+        )
+    return Plan(root, tuple(_leave(root, before.files, before)), {}, before.version, before)
+
+
+def _leave(root: Path, paths: Collection[str], before: Manifest | None) -> Iterator[Step]:
+    for path in sorted(paths):
+        found = hash_on_disk(root / path)
+        if found is not None and before is not None:
+            yield Step(Act.REMOVE if before.owns(path, found) else Act.KEEP, path)
+
+
+def _free_name(root: Path, path: str) -> str:
+    pure, number = PurePosixPath(path), 1
+    while True:
+        mark = "your copy" if number == 1 else f"your copy {number}"
+        name = pure.with_name(f"{pure.stem} ({mark}){pure.suffix}")
+        if not os.path.lexists(root / name):
+            return name.as_posix()
+        number += 1
+
+
+def carry_out(plan: Plan, *, program: str) -> None:
+    """Do what was planned, wholly or not at all. ``program`` is the DAW, for the words of an error.
+
+    Raises:
+        InstallTrouble: it cannot be done; what was there is as it was.
+    """
+    with _explained(plan.root, program), ExitStack() as undo:
+        made = _make_folder(plan.root)
+        undo.callback(_remove_empty, plan.root, made)
+        _note_both(plan, undo)
+        for step in plan.steps:
+            _do(plan, step, undo)
+        undo.pop_all()
+        if plan.files:
+            Manifest(plan.version, {path: (hash_of(data),) for path, data in plan.files.items()}).write(plan.root)
+        else:
+            (plan.root / NAME).unlink(missing_ok=True)
+        _prune(plan)
+
+
+def _make_folder(root: Path) -> list[Path]:
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    root.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _note_both(plan: Plan, undo: ExitStack) -> None:
+    """Write down what may lie there if the process dies in the middle, so that the next run knows it as ours."""
+    old = dict(plan.before.files) if plan.before is not None else {}
+    new = {path: (hash_of(data),) for path, data in plan.files.items()}
+    both = {path: tuple(dict.fromkeys((*old.get(path, ()), *new.get(path, ())))) for path in {**old, **new}}
+    if plan.before is not None:
+        undo.callback(plan.before.write, plan.root)
+    else:
+        undo.callback((plan.root / NAME).unlink, missing_ok=True)
+    Manifest(plan.before.version if plan.before is not None else plan.version, both).write(plan.root)
+
+
+def _do(plan: Plan, step: Step, undo: ExitStack) -> None:
+    path = plan.root / step.file
+    if step.act is Act.ADD:
+        made = _make_folder(path.parent)
+        undo.callback(_remove_empty, path.parent, made)
+        undo.callback(path.unlink, missing_ok=True)
+        _write(path, plan.files[step.file])
+    elif step.act is Act.UPDATE:
+        undo.callback(_write, path, path.read_bytes())
+        _write(path, plan.files[step.file])
+    elif step.act is Act.REMOVE:
+        old = path.read_bytes()
+        path.unlink()
+        undo.callback(_write, path, old)
+    elif step.act is Act.ASIDE and step.to is not None:
+        path.rename(plan.root / step.to)
+        undo.callback((plan.root / step.to).rename, path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    write_whole(path, data, point="installed", mode=MODE)
+
+
+def _remove_empty(_: Path, folders: Collection[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _prune(plan: Plan) -> None:
+    """Remove the folders that held our files and now hold nothing."""
+    inner = {
+        plan.root / parent
+        for step in plan.steps
+        if step.act is Act.REMOVE
+        for parent in PurePosixPath(step.file).parents
+        if parent.parts
+    }
+    _remove_empty(plan.root, sorted(inner, key=lambda folder: len(folder.parts), reverse=True))
+    if not plan.files:
+        _remove_empty(plan.root, [plan.root])
+
+
+@contextmanager
+def _explained(root: Path, program: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _trouble(error, root, program) from error
+
+
+def _trouble(error: OSError, root: Path, program: str) -> InstallTrouble:
+    where = error.filename or root
+    told = f"{where} cannot be written: {error.strerror or error}. What was there is as it was."
+    if is_disk_full(error):
+        return InstallTrouble(told, next="Make room on the disk, then run the same command again.")
+    held = getattr(error, "winerror", None) in (5, 32, 33)
+    if held:
+        return InstallTrouble(
+            f"{where} cannot be replaced: {program} or another program holds it open. What was there is as it was.",
+            next=f"Close {program}, then run the same command again.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return InstallTrouble(
+            f"{where} cannot be written: you may not write in this folder. What was there is as it was.",
+            next="Make the folder writable for you (on a Mac: also System Settings > Privacy & Security > Files and "
+            "Folders), then run the same command again, without sudo.",
+        )
+    return InstallTrouble(told, next="Mend what is named, then run the same command again.")

@@ -1,0 +1,161 @@
+"""Ableton Live: where its User Library is, and which devices go there."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from bridge_daemon import __version__
+from bridge_daemon.errors import InstallTrouble
+from bridge_daemon.install import shipped
+from bridge_daemon.install.machine import Machine
+from bridge_daemon.install.target import Payload, Place, read_settings, settings_text
+
+FOLDER: Final = "DAW Bridge"
+SETTINGS: Final = "daw_bridge.json"
+LIBRARY: Final = "User Library"
+#: Live puts this folder into each of its own libraries and projects.
+MARK: Final = "Ableton Folder Info"
+LEAST: Final = (11,)
+_CONFIG: Final = "Library.cfg"
+_SHOW: Final = "In Live's browser, right-click User Library > Show in Finder (or Explorer)."
+_BLOCK: Final = re.compile(r"<UserLibrary>(.*?)</UserLibrary>", re.DOTALL)
+
+Version = tuple[int, ...]
+
+
+class Live:
+    """Ableton Live, as a target of the installer."""
+
+    name = "live"
+    title = "Ableton Live"
+    program = "Live"
+
+    def find(self, machine: Machine, known: Sequence[Path]) -> list[Place]:
+        """Return the User Libraries of the Lives on this machine, and folders that were named before."""
+        versions: dict[Path, list[Version]] = {}
+        for version, library in _libraries(machine):
+            versions.setdefault(library, []).append(version)
+        if any(max(found) >= LEAST for found in versions.values()):
+            versions = {library: found for library, found in versions.items() if max(found) >= LEAST}
+        places = [_place(library, max(found)) for library, found in versions.items()]
+        usual = [] if places else [folder for folder in usual_libraries(machine) if folder.is_dir()]
+        more = [folder for folder in (*usual, *known) if folder not in versions and folder.is_dir()]
+        return [*places, *(_place(folder, None) for folder in dict.fromkeys(more))]
+
+    def at(self, path: Path) -> Place:
+        """Return the User Library that a person named, or any other folder."""
+        inner = path / LIBRARY
+        if inner.is_dir() and not (path / MARK).is_dir():
+            path = inner
+        if path.name == FOLDER and (path.parent / MARK).is_dir():
+            path = path.parent
+        if path.is_dir():
+            return _place(path, None)
+        raise InstallTrouble(
+            f"{path} is no folder. Nothing was changed.",
+            next=f"{_SHOW} Give that folder with --path.",
+        )
+
+    def missing(self, machine: Machine) -> InstallTrouble:
+        """Say where it was looked for."""
+        folders = usual_libraries(machine)
+        if not folders:
+            return InstallTrouble(
+                "Ableton Live is for macOS and Windows, so it was not looked for here. Nothing was changed.",
+                next="daw-bridge install live --path FOLDER copies the devices into a folder that you name.",
+            )
+        looked = f"{_preferences(machine)} names none, and {folders[0]} is not there"
+        return InstallTrouble(
+            f"Live's User Library was not found: {looked}. Nothing was changed.",
+            next=f"Start Live once and run this again. Or: {_SHOW} Give that folder with --path.",
+        )
+
+    def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
+        """Return the devices, and the settings that tell them where the bridge is."""
+        files = shipped.read(shipped.folder(shipped.LIVE), "*.amxd")
+        there = read_settings(place.root / SETTINGS)
+        values = there | {"version": 1, "home": str(home), "bridge_version": __version__}
+        merged = bool(there) or not (place.root / SETTINGS).exists()
+        return Payload({**files, SETTINGS: settings_text(values)}, SETTINGS, merged)
+
+    def next_step(self, place: Place, first: bool) -> str:
+        """Name what only Live itself can do."""
+        if not first:
+            return (
+                "Sets that have the device already keep the one they were saved with: drag it in again from the "
+                f"browser (User Library > {FOLDER})."
+            )
+        return f"In Live's browser: User Library > {FOLDER}. Drag the device onto a track."
+
+    def leave(self, place: Place, *, dry_run: bool) -> list[str]:
+        """Nothing of Live lies outside of our folder."""
+        return []
+
+    def after(self, place: Place) -> str:
+        """Say what Live still shows."""
+        return "Sets that hold the device show it as missing until you delete it there. Your takes are as they were."
+
+
+def usual_libraries(machine: Machine) -> list[Path]:
+    """Return where Live makes its User Library; nowhere on a platform without Live."""
+    if machine.platform == "darwin":
+        return [machine.user / "Music" / "Ableton" / LIBRARY]
+    if machine.platform == "win32":
+        return [machine.documents / "Ableton" / LIBRARY]
+    return []
+
+
+def _preferences(machine: Machine) -> Path:
+    if machine.platform == "win32":
+        return machine.roaming / "Ableton"
+    return machine.user / "Library" / "Preferences" / "Ableton"
+
+
+def _libraries(machine: Machine) -> Iterator[tuple[Version, Path]]:
+    """Yield the User Libraries that the Lives of this machine name, the newest Live first."""
+    if not usual_libraries(machine):
+        return
+    found = [(_version(folder.name), folder) for folder in _preferences(machine).glob("Live *")]
+    for version, folder in sorted(found, reverse=True):
+        for config in (folder / "Preferences" / _CONFIG, folder / _CONFIG):
+            library = _library_of(config)
+            if version and library is not None:
+                yield version, library
+
+
+def _version(name: str) -> Version:
+    """Return the version in the name of a folder: ``Live 12.1b5`` is 12.1."""
+    found = re.fullmatch(r"Live (\d+(?:\.\d+)*).*", name)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
+
+
+def _library_of(config: Path) -> Path | None:
+    """Return the User Library that a Live is set to, where that is there."""
+    try:
+        text = config.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
+    block = _BLOCK.search(text)
+    above = _value("ProjectPath", block[1]) if block else ""
+    if not block or not above:
+        return None
+    name = _value("ProjectName", block[1]) or LIBRARY
+    library = Path(above) / name
+    if library.is_dir():
+        return library
+    return Path(above) if (Path(above) / MARK).is_dir() else None
+
+
+def _value(tag: str, text: str) -> str:
+    found = re.search(rf'<{tag} Value="([^"]*)"', text)
+    return html.unescape(found[1]) if found else ""
+
+
+def _place(library: Path, version: Version | None) -> Place:
+    title = "Ableton Live" + (f" {'.'.join(map(str, version))}" if version else "")
+    note = "The devices need Live 11.3.25 or newer." if version is not None and version < LEAST else ""
+    return Place(title, library, library / FOLDER, note)

@@ -1,0 +1,167 @@
+"""REAPER: where its resource folder is, and which scripts go there.
+
+``reaper.ini`` and ``reaper-kb.ini`` are never touched: REAPER holds them in memory and writes over them. The actions
+are registered by the Setup script, inside of REAPER.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bridge_daemon import __version__
+from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
+from bridge_daemon.files import write_whole
+from bridge_daemon.install import shipped
+from bridge_daemon.install.machine import Machine
+from bridge_daemon.install.manifest import MODE
+from bridge_daemon.install.target import Payload, Place, read_settings, settings_text
+
+FOLDER: Final = "DAW Bridge"
+SETTINGS: Final = "daw_bridge.json"
+SETUP: Final = "DAW Bridge_Setup.lua"
+LEAST: Final = (6, 47)
+_CLIENT: Final = re.compile(r"[a-z0-9-]{1,40}")
+_BLOCK: Final = re.compile(
+    rb"^-- >>> DAW Bridge \(added by DAW Bridge_Setup\)[ \t]*\r?\n.*?^-- <<< DAW Bridge[ \t]*(?:\r?\n|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+class Reaper:
+    """REAPER, as a target of the installer."""
+
+    name = "reaper"
+    title = "REAPER"
+    program = "REAPER"
+
+    def find(self, machine: Machine, known: Sequence[Path]) -> list[Place]:
+        """Return the resource folders: the usual one, and portable ones that were named before."""
+        folders = dict.fromkeys([*resource_folders(machine), *known])
+        return [_place(folder) for folder in folders if _is_resource_folder(folder)]
+
+    def at(self, path: Path) -> Place:
+        """Return the resource folder that a person named, or a folder or program near it that they took for it."""
+        for folder in _meant(path):
+            if _is_resource_folder(folder):
+                return _place(folder)
+        raise InstallTrouble(
+            f"{path} is no resource folder of REAPER: there is no reaper.ini in it. Nothing was changed.",
+            next="In REAPER: Options > Show REAPER resource path in explorer/finder. Give that folder with --path.",
+        )
+
+    def missing(self, machine: Machine) -> InstallTrouble:
+        """Say where it was looked for."""
+        looked = " and ".join(str(folder) for folder in resource_folders(machine))
+        return InstallTrouble(
+            f"REAPER was not found: there is no reaper.ini in {looked}. Nothing was changed.",
+            next="Start REAPER once and run this again. A portable REAPER is found with --path and the folder it is in.",
+        )
+
+    def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
+        """Return the scripts, and the settings that tell them where the bridge is."""
+        files = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
+        there = read_settings(place.root / SETTINGS)
+        name = _client(there, taken, client)
+        values = there | {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
+        merged = bool(there) or not (place.root / SETTINGS).exists()
+        return Payload({**files, SETTINGS: settings_text(values)}, SETTINGS, merged)
+
+    def next_step(self, place: Place, first: bool) -> str:
+        """Name the one step that only REAPER itself can do."""
+        if not first:
+            return "Nothing: the actions that are registered already use the new scripts from their next start on."
+        return (
+            f"In REAPER: Actions > Show action list > New action > Load ReaScript, choose {place.root / SETUP} and run "
+            "it. It adds all actions of DAW Bridge to the list."
+        )
+
+    def leave(self, place: Place, *, dry_run: bool) -> list[str]:
+        """Take our block out of ``__startup.lua``, and nothing else."""
+        startup = place.base / "Scripts" / "__startup.lua"
+        try:
+            before = startup.read_bytes()
+        except OSError:
+            return []
+        after = _BLOCK.sub(b"", before)
+        if after == before:
+            return []
+        if not dry_run:
+            try:
+                if after.strip():
+                    write_whole(startup, after, point="installed", mode=MODE)
+                else:
+                    startup.unlink()
+            except OSError as error:
+                raise InstallTrouble(
+                    f"The scripts are removed; the block of DAW Bridge in {startup} could not be: {error.strerror}. It "
+                    "does no harm there.",
+                    next="Take the lines between '-- >>> DAW Bridge' and '-- <<< DAW Bridge' out by hand.",
+                ) from error
+        return [f"the block of DAW Bridge in {startup} is taken out; the rest of the file is as it was"]
+
+    def after(self, place: Place) -> str:
+        """Say what REAPER still shows."""
+        return (
+            "REAPER shows the actions as missing until you remove them: Actions > Show action list, filter for DAW "
+            "Bridge, select them, press Delete. Your takes and projects are as they were."
+        )
+
+
+def resource_folders(machine: Machine) -> list[Path]:
+    """Return where REAPER keeps its resources when it is not portable. They need not be there."""
+    if machine.platform == "darwin":
+        return [machine.user / "Library" / "Application Support" / "REAPER"]
+    if machine.platform == "win32":
+        return [machine.roaming / "REAPER"]
+    own = machine.environ.get("XDG_CONFIG_HOME", "").strip()
+    folders = [Path(own) / "REAPER"] if own else []
+    return list(dict.fromkeys([*folders, machine.user / ".config" / "REAPER"]))
+
+
+def _is_resource_folder(folder: Path) -> bool:
+    try:
+        return (folder / "reaper.ini").is_file()
+    except OSError:  # a disk that is gone, a folder of somebody else
+        return False
+
+
+def _meant(path: Path) -> list[Path]:
+    """Return what a person may mean: the folder, the program or reaper.ini in it, Scripts, or our folder in that."""
+    return [path, path.parent, path.parent.parent] if path.name in (FOLDER, "Scripts") or path.suffix else [path]
+
+
+def _place(folder: Path) -> Place:
+    version = _version(folder)
+    title = "REAPER" + ("" if version is None else f" {version[0]}.{version[1]:02d}")
+    note = ""
+    if version is not None and version < LEAST:
+        note = f"The scripts need REAPER {LEAST[0]}.{LEAST[1]} or newer."
+    return Place(title, folder, folder / "Scripts" / FOLDER, note)
+
+
+def _version(folder: Path) -> tuple[int, int] | None:
+    """Return the version that REAPER's installer noted; only used to tell people."""
+    try:
+        text = (folder / "reaper-install-rev.txt").read_bytes()[:100].decode("ascii", "replace")
+    except OSError:
+        return None
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _client(there: dict[str, Any], taken: Sequence[Path], wanted: str | None) -> str:
+    if wanted is not None:
+        if not _CLIENT.fullmatch(wanted):
+            raise InvalidRequest([Fault("client", wanted, "1 to 40 of a-z, 0-9 and -")])
+        return wanted
+    now = there.get("client")
+    if isinstance(now, str) and _CLIENT.fullmatch(now):
+        return now  # kept for life: jobs that are on their way belong to it
+    names = {read_settings(base / "Scripts" / FOLDER / SETTINGS).get("client") for base in taken}
+    number = 1
+    while (name := "reaper" if number == 1 else f"reaper-{number}") in names:
+        number += 1
+    return name

@@ -1,0 +1,240 @@
+"""What every DAW has in common for the installer: places, what lies there, install and uninstall."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from bridge_daemon import __version__
+from bridge_daemon.errors import InstallTrouble
+from bridge_daemon.home import Home
+from bridge_daemon.install import places
+from bridge_daemon.install.folder import Step, carry_out, plan_install, plan_uninstall
+from bridge_daemon.install.machine import Machine
+from bridge_daemon.install.manifest import Manifest, hash_of, hash_on_disk
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One installation of a DAW, or one folder that belongs to it."""
+
+    title: str  #: the program, with its version where that is known
+    base: Path  #: the folder of the person's things for this DAW
+    root: Path  #: the folder in it that is ours
+    note: str = ""  #: what a person should know of it
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The files for one place."""
+
+    files: Mapping[str, bytes]
+    settings: str  #: which of them holds the settings of this place; it is no part of what is shipped
+    merged: bool = True  #: whether the settings keep what somebody wrote into them
+
+
+class Target(Protocol):
+    """One DAW."""
+
+    name: str  #: on the command line
+    title: str
+    program: str  #: how the program is called that has the files open
+
+    def find(self, machine: Machine, known: Sequence[Path]) -> list[Place]:
+        """Return where it is on this machine; ``known`` are places that were named before."""
+
+    def at(self, path: Path) -> Place:
+        """Return the place that a person named. Raises InstallTrouble where there is no such DAW."""
+
+    def missing(self, machine: Machine) -> InstallTrouble:
+        """Return the error that says that it was not found, and where it was looked for."""
+
+    def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
+        """Return what is to lie in a place. ``taken`` are the other places that something is installed in."""
+
+    def next_step(self, place: Place, first: bool) -> str:
+        """Return what is left for the person to do after an install (``first``), or an update."""
+
+    def leave(self, place: Place, *, dry_run: bool) -> list[str]:
+        """Take away what lies outside of our folder; return what was (or would be) done, in words."""
+
+    def after(self, place: Place) -> str:
+        """Return what is left for the person to do after an uninstall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened in one place."""
+
+    place: Place
+    steps: tuple[Step, ...]
+    version_before: str | None
+    version: str | None  #: None: nothing is there any more
+    next: str
+    more: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for ``--json``."""
+        return {
+            "title": self.place.title,
+            "path": str(self.place.base),
+            "folder": str(self.place.root),
+            "version_before": self.version_before,
+            "version": self.version,
+            "files": [
+                {"file": step.file, "what": str(step.act)} | ({"to": step.to} if step.to else {}) for step in self.steps
+            ],
+            "more": self.more,
+            "next": self.next,
+        }
+
+
+def install(
+    target: Target, machine: Machine, home: Home, *, path: Path | None, client: str | None = None, dry_run: bool
+) -> list[Outcome]:
+    """Install or update in the place named, or in every place found.
+
+    Raises:
+        InstallTrouble: there is no place, or one of them could not be written; those before it are done.
+    """
+    found = _places(target, machine, home, path)
+    if not found:
+        raise target.missing(machine)
+    if client is not None and len(found) > 1:
+        raise InstallTrouble(
+            f"A client name belongs to one installation, and {len(found)} were found.",
+            next="Say which one with --path.",
+        )
+    if not dry_run:
+        home.prepare()
+    # as other programs see it: some Pythons of Windows show themselves another AppData
+    seen = Path(os.path.realpath(home.path))
+    outcomes = []
+    for place in found:
+        _refuse_hidden(machine, place)
+        payload = target.payload(place, seen, _others(target, machine, home, place), client)
+        outcomes.append(_install(target, home, place, payload, dry_run=dry_run))
+    return outcomes
+
+
+def _others(target: Target, machine: Machine, home: Home, place: Place) -> list[Path]:
+    """Return the other places of this DAW, of which some may have something installed."""
+    named = places.known(home, target.name)
+    found = [one.base for one in target.find(machine, named)]
+    return [base for base in dict.fromkeys([*named, *found]) if base != place.base]
+
+
+def _install(target: Target, home: Home, place: Place, payload: Payload, *, dry_run: bool) -> Outcome:
+    merged = (payload.settings,) if payload.merged else ()
+    plan = plan_install(place.root, payload.files, version=__version__, merged=merged)
+    if not dry_run:
+        carry_out(plan, program=target.program)
+        places.remember(home, target.name, place.base)
+    before = None if plan.before is None else plan.before.version
+    return Outcome(place, plan.steps, before, __version__, target.next_step(place, before is None))
+
+
+def _refuse_hidden(machine: Machine, place: Place) -> None:
+    if machine.hides_app_data and any(part.lower() == "appdata" for part in place.base.parts):
+        raise InstallTrouble(
+            "This Python came from the Microsoft Store. Windows hides from other programs what it writes into AppData, "
+            f"so {place.title} would never see it. Nothing was changed.",
+            next="Install daw-bridge with uv, or with Python from python.org, then run the same command again.",
+        )
+
+
+def uninstall(target: Target, machine: Machine, home: Home, *, path: Path | None, dry_run: bool) -> list[Outcome]:
+    """Uninstall from the place named, or from every place where something is installed.
+
+    Raises:
+        InstallTrouble: nothing is installed, or something could not be removed.
+    """
+    found = _places(target, machine, home, path)
+    if path is None:
+        found = [place for place in found if Manifest.read(place.root) is not None]
+    if not found:
+        raise InstallTrouble(
+            f"Nothing was removed: nothing of daw-bridge is installed in {target.title}.",
+            next="daw-bridge install shows what was found; --path names another folder.",
+        )
+    return [_uninstall(target, home, place, dry_run=dry_run) for place in found]
+
+
+def _uninstall(target: Target, home: Home, place: Place, *, dry_run: bool) -> Outcome:
+    plan = plan_uninstall(place.root)
+    if not dry_run:
+        carry_out(plan, program=target.program)
+    more = target.leave(place, dry_run=dry_run)
+    if not dry_run:
+        places.forget(home, target.name, place.base)
+    return Outcome(place, plan.steps, plan.version, None, target.after(place), more)
+
+
+def _places(target: Target, machine: Machine, home: Home, path: Path | None) -> list[Place]:
+    if path is not None:
+        return [target.at(path.expanduser().absolute())]
+    return target.find(machine, places.known(home, target.name))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What lies in a place."""
+
+    place: Place
+    version: str | None  #: None: nothing is installed
+    changed: list[str]  #: files that are not as we wrote them
+    outdated: bool  #: whether an install would change something
+    settings: dict[str, Any]  #: as the scripts read them
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for ``--json``."""
+        return {
+            "title": self.place.title,
+            "path": str(self.place.base),
+            "folder": str(self.place.root),
+            "note": self.place.note,
+            "version": self.version,
+            "up_to_date": self.version is not None and not self.outdated,
+            "changed_by_you": self.changed,
+            "settings": self.settings,
+        }
+
+
+def states(target: Target, machine: Machine, home: Home) -> list[State]:
+    """Return what is installed where. Changes nothing."""
+    return [_state(target, home, place) for place in target.find(machine, places.known(home, target.name))]
+
+
+def _state(target: Target, home: Home, place: Place) -> State:
+    payload = target.payload(place, home.path, [], None)
+    manifest = Manifest.read(place.root)
+    if manifest is None:
+        return State(place, None, [], False, {})
+    found = {path: hash_on_disk(place.root / path) for path in {**manifest.files, **payload.files}}
+    changed = sorted(
+        path
+        for path, seen in found.items()
+        if seen is not None and path != payload.settings and not manifest.owns(path, seen) and path in manifest.files
+    )
+    outdated = manifest.version != __version__ or any(
+        found[path] != hash_of(data) for path, data in payload.files.items() if path != payload.settings
+    )
+    return State(place, manifest.version, changed, outdated, read_settings(place.root / payload.settings))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings of a place; empty where there are none that can be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def settings_text(values: Mapping[str, Any]) -> bytes:
+    """Return settings as the scripts read them: UTF-8, without a mark before it."""
+    return (json.dumps(dict(values), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
