@@ -143,7 +143,7 @@ def _show(done: list[Outcome], headline: Callable[[Outcome], str], *, dry_run: b
         return
     for outcome in done:
         terminal.say(f"{outcome.place.title}: {headline(outcome)}", "bold")
-        terminal.say(f"  {outcome.place.root}")
+        terminal.say(f"  {outcome.place.base}")
         if outcome.place.note:
             terminal.note(f"  {outcome.place.note}", "yellow")
         _show_files(outcome, dry_run=dry_run)

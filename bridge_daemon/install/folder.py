@@ -1,4 +1,4 @@
-"""Installing files into a folder of another program, updating them, and taking them out again.
+"""Installing files into folders of another program, updating them, and taking them out again.
 
 First a plan is made, which touches nothing (a dry run ends there); then it is carried out. The rules:
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,15 +39,16 @@ class Step:
     """One file, and what happens to it."""
 
     act: Act
-    file: str  #: path from the folder, written with /
+    file: str  #: path from the base, written with /
     to: str | None = None  #: its new name, where it is renamed
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to happen in a folder. Making one touched nothing."""
+    """What is to happen below a folder. Making one touched nothing."""
 
-    root: Path
+    base: Path
+    own: tuple[str, ...]  #: our folders below it; the first of them holds the manifest
     steps: tuple[Step, ...]
     files: Mapping[str, bytes]  #: what is to lie there in the end; empty: an uninstall
     version: str
@@ -59,12 +60,17 @@ class Plan:
         return [step for step in self.steps if step.act is not Act.SAME]
 
 
-def plan_install(root: Path, files: Mapping[str, bytes], *, version: str, merged: Collection[str] = ()) -> Plan:
-    """Plan an install or an update. ``merged`` are files whose new content already holds what a person wrote there."""
-    before = Manifest.read(root)
+def plan_install(
+    base: Path, own: tuple[str, ...], files: Mapping[str, bytes], *, version: str, merged: Collection[str] = ()
+) -> Plan:
+    """Plan an install or an update of ``files``, which all lie in our folders ``own`` below ``base``.
+
+    ``merged`` are files whose new content already holds what a person wrote there.
+    """
+    before = Manifest.read(base, own)
     steps: list[Step] = []
     for path, data in sorted(files.items()):
-        found = hash_on_disk(root / path)
+        found = hash_on_disk(base / path)
         if found is None:
             steps.append(Step(Act.ADD, path))
         elif found == hash_of(data):
@@ -72,39 +78,39 @@ def plan_install(root: Path, files: Mapping[str, bytes], *, version: str, merged
         elif path in merged or (before is not None and before.owns(path, found)):
             steps.append(Step(Act.UPDATE, path))
         else:
-            steps += [Step(Act.ASIDE, path, _free_name(root, path)), Step(Act.ADD, path)]
-    gone = {} if before is None else {path: None for path in before.files if path not in files}
-    return Plan(root, (*steps, *_leave(root, gone, before)), dict(files), version, before)
+            steps += [Step(Act.ASIDE, path, _free_name(base, path)), Step(Act.ADD, path)]
+    gone = [] if before is None else [path for path in before.files if path not in files]
+    return Plan(base, own, (*steps, *_leave(base, gone, before)), dict(files), version, before)
 
 
-def plan_uninstall(root: Path) -> Plan:
+def plan_uninstall(base: Path, own: tuple[str, ...]) -> Plan:
     """Plan an uninstall.
 
     Raises:
         InstallTrouble: nothing of ours is known to lie there.
     """
-    before = Manifest.read(root)
+    before = Manifest.read(base, own)
     if before is None:
         raise InstallTrouble(
-            f"Nothing was removed: in {root} lies nothing that daw-bridge install has written.",
+            f"Nothing was removed: in {base} lies nothing that daw-bridge install has written.",
             next="daw-bridge install shows where it is installed; --path names another folder.",
         )
-    return Plan(root, tuple(_leave(root, before.files, before)), {}, before.version, before)
+    return Plan(base, own, tuple(_leave(base, before.files, before)), {}, before.version, before)
 
 
-def _leave(root: Path, paths: Collection[str], before: Manifest | None) -> Iterator[Step]:
+def _leave(base: Path, paths: Collection[str], before: Manifest | None) -> Iterator[Step]:
     for path in sorted(paths):
-        found = hash_on_disk(root / path)
+        found = hash_on_disk(base / path)
         if found is not None and before is not None:
             yield Step(Act.REMOVE if before.owns(path, found) else Act.KEEP, path)
 
 
-def _free_name(root: Path, path: str) -> str:
+def _free_name(base: Path, path: str) -> str:
     pure, number = PurePosixPath(path), 1
     while True:
         mark = "your copy" if number == 1 else f"your copy {number}"
         name = pure.with_name(f"{pure.stem} ({mark}){pure.suffix}")
-        if not os.path.lexists(root / name):
+        if not os.path.lexists(base / name):
             return name.as_posix()
         number += 1
 
@@ -115,43 +121,43 @@ def carry_out(plan: Plan, *, program: str) -> None:
     Raises:
         InstallTrouble: it cannot be done; what was there is as it was.
     """
-    with _explained(plan.root, program), ExitStack() as undo:
-        made = _make_folder(plan.root)
-        undo.callback(_remove_empty, plan.root, made)
-        _note_both(plan, undo)
-        for step in plan.steps:
-            _do(plan, step, undo)
-        undo.pop_all()
+    first = plan.base / plan.own[0]
+    with _explained(plan.base, program):
+        with ExitStack() as undo:
+            undo.callback(_remove_empty, _make_folder(first))
+            _note_both(plan, first, undo)
+            for step in plan.steps:
+                _do(plan, step, undo)
+            undo.pop_all()
         if plan.files:
-            Manifest(plan.version, {path: (hash_of(data),) for path, data in plan.files.items()}).write(plan.root)
+            Manifest(plan.version, {path: (hash_of(data),) for path, data in plan.files.items()}).write(first)
         else:
-            (plan.root / NAME).unlink(missing_ok=True)
+            (first / NAME).unlink(missing_ok=True)
         _prune(plan)
 
 
-def _make_folder(root: Path) -> list[Path]:
-    made = [folder for folder in (root, *root.parents) if not folder.exists()]
-    root.mkdir(parents=True, exist_ok=True)
+def _make_folder(folder: Path) -> list[Path]:
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     return made
 
 
-def _note_both(plan: Plan, undo: ExitStack) -> None:
+def _note_both(plan: Plan, first: Path, undo: ExitStack) -> None:
     """Write down what may lie there if the process dies in the middle, so that the next run knows it as ours."""
     old = dict(plan.before.files) if plan.before is not None else {}
     new = {path: (hash_of(data),) for path, data in plan.files.items()}
     both = {path: tuple(dict.fromkeys((*old.get(path, ()), *new.get(path, ())))) for path in {**old, **new}}
     if plan.before is not None:
-        undo.callback(plan.before.write, plan.root)
+        undo.callback(plan.before.write, first)
     else:
-        undo.callback((plan.root / NAME).unlink, missing_ok=True)
-    Manifest(plan.before.version if plan.before is not None else plan.version, both).write(plan.root)
+        undo.callback((first / NAME).unlink, missing_ok=True)
+    Manifest(plan.before.version if plan.before is not None else plan.version, both).write(first)
 
 
 def _do(plan: Plan, step: Step, undo: ExitStack) -> None:
-    path = plan.root / step.file
+    path = plan.base / step.file
     if step.act is Act.ADD:
-        made = _make_folder(path.parent)
-        undo.callback(_remove_empty, path.parent, made)
+        undo.callback(_remove_empty, _make_folder(path.parent))
         undo.callback(path.unlink, missing_ok=True)
         _write(path, plan.files[step.file])
     elif step.act is Act.UPDATE:
@@ -162,44 +168,43 @@ def _do(plan: Plan, step: Step, undo: ExitStack) -> None:
         path.unlink()
         undo.callback(_write, path, old)
     elif step.act is Act.ASIDE and step.to is not None:
-        path.rename(plan.root / step.to)
-        undo.callback((plan.root / step.to).rename, path)
+        path.rename(plan.base / step.to)
+        undo.callback((plan.base / step.to).rename, path)
 
 
 def _write(path: Path, data: bytes) -> None:
     write_whole(path, data, point="installed", mode=MODE)
 
 
-def _remove_empty(_: Path, folders: Collection[Path]) -> None:
+def _remove_empty(folders: Iterable[Path]) -> None:
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
 def _prune(plan: Plan) -> None:
-    """Remove the folders that held our files and now hold nothing."""
-    inner = {
-        plan.root / parent
+    """Remove folders of ours that hold nothing any more."""
+    own = {PurePosixPath(folder) for folder in plan.own}
+    inside = {
+        folder
         for step in plan.steps
         if step.act is Act.REMOVE
-        for parent in PurePosixPath(step.file).parents
-        if parent.parts
+        for folder in PurePosixPath(step.file).parents
+        if folder in own or not own.isdisjoint(folder.parents)
     }
-    _remove_empty(plan.root, sorted(inner, key=lambda folder: len(folder.parts), reverse=True))
-    if not plan.files:
-        _remove_empty(plan.root, [plan.root])
+    _remove_empty(plan.base / folder for folder in sorted(inside, key=lambda one: len(one.parts), reverse=True))
 
 
 @contextmanager
-def _explained(root: Path, program: str) -> Iterator[None]:
+def _explained(base: Path, program: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _trouble(error, root, program) from error
+        raise _trouble(error, base, program) from error
 
 
-def _trouble(error: OSError, root: Path, program: str) -> InstallTrouble:
-    where = error.filename or root
+def _trouble(error: OSError, base: Path, program: str) -> InstallTrouble:
+    where = error.filename or base
     told = f"{where} cannot be written: {error.strerror or error}. What was there is as it was."
     if is_disk_full(error):
         return InstallTrouble(told, next="Make room on the disk, then run the same command again.")

@@ -12,10 +12,12 @@ from bridge_daemon import __version__
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
-from bridge_daemon.install.target import Payload, Place, read_settings, settings_text
+from bridge_daemon.install.target import Payload, Place, make_payload
 
-FOLDER: Final = "DAW Bridge"
-SETTINGS: Final = "daw_bridge.json"
+FOLDER: Final = "daw-bridge"
+AUDIO: Final = f"Presets/Audio Effects/Max Audio Effect/{FOLDER}"
+MIDI: Final = f"Presets/MIDI Effects/Max MIDI Effect/{FOLDER}"
+SETTINGS: Final = "daw-bridge.json"
 LIBRARY: Final = "User Library"
 #: Live puts this folder into each of its own libraries and projects.
 MARK: Final = "Ableton Folder Info"
@@ -51,8 +53,6 @@ class Live:
         inner = path / LIBRARY
         if inner.is_dir() and not (path / MARK).is_dir():
             path = inner
-        if path.name == FOLDER and (path.parent / MARK).is_dir():
-            path = path.parent
         if path.is_dir():
             return _place(path, None)
         raise InstallTrouble(
@@ -76,20 +76,20 @@ class Live:
 
     def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return the devices, and the settings that tell them where the bridge is."""
-        files = shipped.read(shipped.folder(shipped.LIVE), "*.amxd")
-        there = read_settings(place.root / SETTINGS)
-        values = there | {"version": 1, "home": str(home), "bridge_version": __version__}
-        merged = bool(there) or not (place.root / SETTINGS).exists()
-        return Payload({**files, SETTINGS: settings_text(values)}, SETTINGS, merged)
+        devices = shipped.read(shipped.folder(shipped.LIVE) / "built", "*.amxd")
+        files = {f"{_folder_for(name, place)}/{name}": data for name, data in devices.items()}
+        values = {"version": 1, "home": str(home), "installed_by": __version__}
+        return make_payload(place.base, files, {f"{folder}/{SETTINGS}": values for folder in place.own})
 
     def next_step(self, place: Place, first: bool) -> str:
         """Name what only Live itself can do."""
-        if not first:
-            return (
-                "Sets that have the device already keep the one they were saved with: drag it in again from the "
-                f"browser (User Library > {FOLDER})."
-            )
-        return f"In Live's browser: User Library > {FOLDER}. Drag the device onto a track."
+        if place.own == (FOLDER,):
+            where = f"drag the device from {place.folder} onto a track (Places > Add Folder shows it in Live's browser)"
+        else:
+            where = f"in the browser, User Library > {AUDIO.replace('/', ' > ')}: drag the device onto a track"
+        if first:
+            return f"In Live: {where}."
+        return f"Sets keep the device that they were saved with. For the new one, {where}."
 
     def leave(self, place: Place, *, dry_run: bool) -> list[str]:
         """Nothing of Live lies outside of our folder."""
@@ -158,4 +158,9 @@ def _value(tag: str, text: str) -> str:
 def _place(library: Path, version: Version | None) -> Place:
     title = "Ableton Live" + (f" {'.'.join(map(str, version))}" if version else "")
     note = "The devices need Live 11.3.25 or newer." if version is not None and version < LEAST else ""
-    return Place(title, library, library / FOLDER, note)
+    is_library = library.name == LIBRARY or (library / MARK).is_dir() or (library / "Presets").is_dir()
+    return Place(title, library, (AUDIO, MIDI) if is_library else (FOLDER,), note)
+
+
+def _folder_for(device: str, place: Place) -> str:
+    return place.own[-1] if "MIDI" in device else place.own[0]

@@ -1,10 +1,10 @@
-"""What we wrote into a folder: each file with its SHA-256, so that only that is replaced or removed again."""
+"""What we wrote into folders of another program: each file with its SHA-256, so that we touch nothing else again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -23,21 +23,21 @@ class Manifest:
     """The files of ours in a folder. While an update is under way a file may be the old one or the new one."""
 
     version: str  #: of the bridge that wrote them
-    files: Mapping[str, tuple[str, ...]]  #: path from the folder, and the hashes under which it is ours
+    files: Mapping[str, tuple[str, ...]]  #: path from the base, and the hashes under which it is ours
 
     @classmethod
-    def read(cls, root: Path) -> Manifest | None:
-        """Return the manifest of a folder; None where there is none that can be read."""
+    def read(cls, base: Path, own: Sequence[str]) -> Manifest | None:
+        """Return the manifest of our folders ``own`` below ``base``; None where there is none that can be read."""
         try:
-            data = json.loads((root / NAME).read_text(encoding="utf-8"))
+            data = json.loads((base / own[0] / NAME).read_text(encoding="utf-8"))
             files = {str(path): tuple(str(one) for one in hashes) for path, hashes in data["files"].items()}
-            known = data["format"] == _FORMAT and all(_stays_inside(path) for path in files)
+            known = data["format"] == _FORMAT and all(_stays_inside(path, own) for path in files)
             return cls(str(data["version"]), files) if known else None
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
 
-    def write(self, root: Path) -> None:
-        """Write it, whole or not at all."""
+    def write(self, folder: Path) -> None:
+        """Write it into the first of our folders, whole or not at all."""
         data = {
             "about": "Written by daw-bridge, for its updates and its uninstall.",
             "format": _FORMAT,
@@ -45,16 +45,18 @@ class Manifest:
             "files": {path: list(hashes) for path, hashes in sorted(self.files.items())},
         }
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-        write_whole(root / NAME, text.encode("utf-8"), point="manifest", mode=MODE)
+        write_whole(folder / NAME, text.encode("utf-8"), point="manifest", mode=MODE)
 
     def owns(self, path: str, found: str) -> bool:
         """Tell whether a file with this hash is one that we wrote."""
         return found in self.files.get(path, ())
 
 
-def _stays_inside(path: str) -> bool:
+def _stays_inside(path: str, own: Sequence[str]) -> bool:
+    """Tell whether a path leads into one of our folders; anybody can write a manifest."""
     pure = PurePosixPath(path)
-    return bool(pure.parts) and not pure.is_absolute() and ".." not in pure.parts and not set(path) & set("\\:\0")
+    inside = any(PurePosixPath(folder) in pure.parents for folder in own)
+    return inside and ".." not in pure.parts and not set(path) & set("\\:\0")
 
 
 def hash_of(data: bytes) -> str:

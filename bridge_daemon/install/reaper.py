@@ -17,10 +17,10 @@ from bridge_daemon.files import write_whole
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 from bridge_daemon.install.manifest import MODE
-from bridge_daemon.install.target import Payload, Place, read_settings, settings_text
+from bridge_daemon.install.target import Payload, Place, make_payload, read_settings
 
-FOLDER: Final = "DAW Bridge"
-SETTINGS: Final = "daw_bridge.json"
+FOLDER: Final = "Scripts/DAW Bridge"
+SETTINGS: Final = f"{FOLDER}/daw_bridge.json"
 SETUP: Final = "DAW Bridge_Setup.lua"
 LEAST: Final = (6, 47)
 _CLIENT: Final = re.compile(r"[a-z0-9-]{1,40}")
@@ -57,25 +57,24 @@ class Reaper:
         looked = " and ".join(str(folder) for folder in resource_folders(machine))
         return InstallTrouble(
             f"REAPER was not found: there is no reaper.ini in {looked}. Nothing was changed.",
-            next="Start REAPER once and run this again. A portable REAPER is found with --path and the folder it is in.",
+            next="Start REAPER once and run this again. A portable one is found with --path and its folder.",
         )
 
     def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return the scripts, and the settings that tell them where the bridge is."""
-        files = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
-        there = read_settings(place.root / SETTINGS)
-        name = _client(there, taken, client)
-        values = there | {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
-        merged = bool(there) or not (place.root / SETTINGS).exists()
-        return Payload({**files, SETTINGS: settings_text(values)}, SETTINGS, merged)
+        scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
+        files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
+        name = _client(read_settings(place.base / SETTINGS), taken, client)
+        values = {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
+        return make_payload(place.base, files, {SETTINGS: values})
 
     def next_step(self, place: Place, first: bool) -> str:
         """Name the one step that only REAPER itself can do."""
         if not first:
             return "Nothing: the actions that are registered already use the new scripts from their next start on."
         return (
-            f"In REAPER: Actions > Show action list > New action > Load ReaScript, choose {place.root / SETUP} and run "
-            "it. It adds all actions of DAW Bridge to the list."
+            "In REAPER: Actions > Show action list > New action > Load ReaScript, choose "
+            f"{place.folder / SETUP} and run it. It adds all actions of DAW Bridge to the list."
         )
 
     def leave(self, place: Place, *, dry_run: bool) -> list[str]:
@@ -130,7 +129,7 @@ def _is_resource_folder(folder: Path) -> bool:
 
 def _meant(path: Path) -> list[Path]:
     """Return what a person may mean: the folder, the program or reaper.ini in it, Scripts, or our folder in that."""
-    return [path, path.parent, path.parent.parent] if path.name in (FOLDER, "Scripts") or path.suffix else [path]
+    return [path, path.parent, path.parent.parent] if path.name in ("DAW Bridge", "Scripts") or path.suffix else [path]
 
 
 def _place(folder: Path) -> Place:
@@ -139,7 +138,7 @@ def _place(folder: Path) -> Place:
     note = ""
     if version is not None and version < LEAST:
         note = f"The scripts need REAPER {LEAST[0]}.{LEAST[1]} or newer."
-    return Place(title, folder, folder / "Scripts" / FOLDER, note)
+    return Place(title, folder, (FOLDER,), note)
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
@@ -160,7 +159,7 @@ def _client(there: dict[str, Any], taken: Sequence[Path], wanted: str | None) ->
     now = there.get("client")
     if isinstance(now, str) and _CLIENT.fullmatch(now):
         return now  # kept for life: jobs that are on their way belong to it
-    names = {read_settings(base / "Scripts" / FOLDER / SETTINGS).get("client") for base in taken}
+    names = {read_settings(base / SETTINGS).get("client") for base in taken}
     number = 1
     while (name := "reaper" if number == 1 else f"reaper-{number}") in names:
         number += 1

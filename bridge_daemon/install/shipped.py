@@ -20,7 +20,7 @@ def folder(name: str, package: Path = _PACKAGE) -> Path:
         InstallTrouble: this copy of the bridge was packed without them.
     """
     # the wheel's own first: a folder of the same name may stand beside an installed package by chance
-    for found in (package / "install" / "shipped" / name, package.parent / name):
+    for found in (package / "install" / "data" / name, package.parent / name):
         if found.is_dir():
             return found
     raise InstallTrouble(

@@ -24,17 +24,26 @@ class Place:
 
     title: str  #: the program, with its version where that is known
     base: Path  #: the folder of the person's things for this DAW
-    root: Path  #: the folder in it that is ours
+    own: tuple[str, ...]  #: the folders in it that are ours, written with /
     note: str = ""  #: what a person should know of it
+
+    @property
+    def folder(self) -> Path:
+        """Our folder in it, the first of them."""
+        return self.base / self.own[0]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for ``--json``."""
+        return {"title": self.title, "path": str(self.base), "folders": list(self.own), "note": self.note}
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
     """The files for one place."""
 
-    files: Mapping[str, bytes]
-    settings: str  #: which of them holds the settings of this place; it is no part of what is shipped
-    merged: bool = True  #: whether the settings keep what somebody wrote into them
+    files: Mapping[str, bytes]  #: by their path from the base of the place
+    settings: tuple[str, ...]  #: which of them hold the settings of this place; they are no part of what is shipped
+    merged: tuple[str, ...]  #: settings that keep what somebody wrote into them
 
 
 class Target(Protocol):
@@ -80,9 +89,7 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
         return {
-            "title": self.place.title,
-            "path": str(self.place.base),
-            "folder": str(self.place.root),
+            **self.place.as_dict(),
             "version_before": self.version_before,
             "version": self.version,
             "files": [
@@ -129,8 +136,7 @@ def _others(target: Target, machine: Machine, home: Home, place: Place) -> list[
 
 
 def _install(target: Target, home: Home, place: Place, payload: Payload, *, dry_run: bool) -> Outcome:
-    merged = (payload.settings,) if payload.merged else ()
-    plan = plan_install(place.root, payload.files, version=__version__, merged=merged)
+    plan = plan_install(place.base, place.own, payload.files, version=__version__, merged=payload.merged)
     if not dry_run:
         carry_out(plan, program=target.program)
         places.remember(home, target.name, place.base)
@@ -155,7 +161,7 @@ def uninstall(target: Target, machine: Machine, home: Home, *, path: Path | None
     """
     found = _places(target, machine, home, path)
     if path is None:
-        found = [place for place in found if Manifest.read(place.root) is not None]
+        found = [place for place in found if Manifest.read(place.base, place.own) is not None]
     if not found:
         raise InstallTrouble(
             f"Nothing was removed: nothing of daw-bridge is installed in {target.title}.",
@@ -165,7 +171,7 @@ def uninstall(target: Target, machine: Machine, home: Home, *, path: Path | None
 
 
 def _uninstall(target: Target, home: Home, place: Place, *, dry_run: bool) -> Outcome:
-    plan = plan_uninstall(place.root)
+    plan = plan_uninstall(place.base, place.own)
     if not dry_run:
         carry_out(plan, program=target.program)
     more = target.leave(place, dry_run=dry_run)
@@ -193,10 +199,7 @@ class State:
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
         return {
-            "title": self.place.title,
-            "path": str(self.place.base),
-            "folder": str(self.place.root),
-            "note": self.place.note,
+            **self.place.as_dict(),
             "version": self.version,
             "up_to_date": self.version is not None and not self.outdated,
             "changed_by_you": self.changed,
@@ -211,19 +214,22 @@ def states(target: Target, machine: Machine, home: Home) -> list[State]:
 
 def _state(target: Target, home: Home, place: Place) -> State:
     payload = target.payload(place, home.path, [], None)
-    manifest = Manifest.read(place.root)
+    manifest = Manifest.read(place.base, place.own)
     if manifest is None:
         return State(place, None, [], False, {})
-    found = {path: hash_on_disk(place.root / path) for path in {**manifest.files, **payload.files}}
-    changed = sorted(
-        path
-        for path, seen in found.items()
-        if seen is not None and path != payload.settings and not manifest.owns(path, seen) and path in manifest.files
-    )
+    ours = [path for path in manifest.files if path not in payload.settings]
+    changed = [path for path in ours if _is_changed(manifest, place.base, path)]
     outdated = manifest.version != __version__ or any(
-        found[path] != hash_of(data) for path, data in payload.files.items() if path != payload.settings
+        hash_on_disk(place.base / path) != hash_of(data)
+        for path, data in payload.files.items()
+        if path not in payload.settings and path not in changed
     )
-    return State(place, manifest.version, changed, outdated, read_settings(place.root / payload.settings))
+    return State(place, manifest.version, changed, outdated, read_settings(place.base / payload.settings[0]))
+
+
+def _is_changed(manifest: Manifest, base: Path, path: str) -> bool:
+    found = hash_on_disk(base / path)
+    return found is not None and not manifest.owns(path, found)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -235,6 +241,13 @@ def read_settings(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def settings_text(values: Mapping[str, Any]) -> bytes:
-    """Return settings as the scripts read them: UTF-8, without a mark before it."""
-    return (json.dumps(dict(values), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+def make_payload(base: Path, shipped: Mapping[str, bytes], settings: Mapping[str, Mapping[str, Any]]) -> Payload:
+    """Put shipped files and settings together. What somebody added to settings that are there stays in them."""
+    files, merged = dict(shipped), []
+    for path, values in settings.items():
+        there = read_settings(base / path)
+        if there:
+            merged.append(path)
+        text = json.dumps({**there, **values}, indent=2, ensure_ascii=False) + "\n"
+        files[path] = text.encode("utf-8")
+    return Payload(files, tuple(settings), tuple(merged))
