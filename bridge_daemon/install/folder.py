@@ -11,9 +11,10 @@ First a plan is made, which touches nothing (a dry run ends there); then it is c
 from __future__ import annotations
 
 import errno
+import glob
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -122,18 +123,28 @@ def carry_out(plan: Plan, *, program: str) -> None:
         InstallTrouble: it cannot be done; what was there is as it was.
     """
     first = plan.base / plan.own[0]
-    with _explained(plan.base, program):
-        with ExitStack() as undo:
-            undo.callback(_remove_empty, _make_folder(first))
-            _note_both(plan, first, undo)
-            for step in plan.steps:
-                _do(plan, step, undo)
-            undo.pop_all()
+    with _explained(plan.base, program), ExitStack() as undo:
+        _sweep(plan)
+        undo.callback(_remove_empty, _make_folder(first))
+        _note_both(plan, first, undo)
+        for step in plan.steps:
+            _do(plan, step, undo)
         if plan.files:
             Manifest(plan.version, {path: (hash_of(data),) for path, data in plan.files.items()}).write(first)
         else:
             (first / NAME).unlink(missing_ok=True)
+        undo.pop_all()
+    with suppress(OSError):  # Windows may hold an empty folder for a moment; it does no harm
         _prune(plan)
+
+
+def _sweep(plan: Plan) -> None:
+    """Remove what a process that died left half written."""
+    names = {*plan.files, *(plan.before.files if plan.before is not None else ()), f"{plan.own[0]}/{NAME}"}
+    for path in names:
+        whole = plan.base / path
+        for part in whole.parent.glob(f".{glob.escape(whole.name)}.*.part"):
+            part.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> list[Path]:
