@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import terminal
+from bridge_daemon.cli import problems, terminal
 from bridge_daemon.home import Home
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _uninstall(target: Target, path: Path | None, *, dry_run: bool, json: bool) 
 
 
 def _show(done: list[Outcome], headline: Callable[[Outcome], str], *, dry_run: bool, json: bool) -> None:
-    if json:
+    if json or problems.Output.json:  # also where it stands before the name of the DAW
         terminal.dump({"dry_run": dry_run, "places": [outcome.as_dict() for outcome in done]})
         return
     for outcome in done:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,12 +120,27 @@ def install(
         home.prepare()
     # as other programs see it: some Pythons of Windows show themselves another AppData
     seen = Path(os.path.realpath(home.path))
-    outcomes = []
-    for place in found:
+
+    def one(place: Place) -> Outcome:
         _refuse_hidden(machine, place)
         payload = target.payload(place, seen, _others(target, machine, home, place), client)
-        outcomes.append(_install(target, home, place, payload, dry_run=dry_run))
-    return outcomes
+        return _install(target, home, place, payload, dry_run=dry_run)
+
+    return _each(found, one)
+
+
+def _each(found: Sequence[Place], work: Callable[[Place], Outcome]) -> list[Outcome]:
+    """Do the work in each place; an error names the places that are done."""
+    done: list[Outcome] = []
+    for place in found:
+        try:
+            done.append(work(place))
+        except InstallTrouble as error:
+            if not done:
+                raise
+            names = ", ".join(str(outcome.place.base) for outcome in done)
+            raise InstallTrouble(f"{error.message} Done before that: {names}.", next=error.next_step) from error
+    return done
 
 
 def _others(target: Target, machine: Machine, home: Home, place: Place) -> list[Path]:
@@ -167,7 +182,7 @@ def uninstall(target: Target, machine: Machine, home: Home, *, path: Path | None
             f"Nothing was removed: nothing of daw-bridge is installed in {target.title}.",
             next="daw-bridge install shows what was found; --path names another folder.",
         )
-    return [_uninstall(target, home, place, dry_run=dry_run) for place in found]
+    return _each(found, lambda place: _uninstall(target, home, place, dry_run=dry_run))
 
 
 def _uninstall(target: Target, home: Home, place: Place, *, dry_run: bool) -> Outcome:
