@@ -24,6 +24,7 @@ lint: $(VENV)/.ready-dev
 
 docs: $(VENV)/.ready-dev
 	@$(RUN) docs/make_tables.py
+	@$(RUN) reaper_scripts/make_index.py
 
 # Pins of everything, with hashes and without the name of any package host. Needs uv.
 lock:
