@@ -80,7 +80,7 @@ def _show_state(target: Target, state: State) -> None:
 def install_reaper(
     path: ReaperPath = None, client: ClientName = None, dry_run: DryRun = False, json: o.Json = False
 ) -> None:
-    """Copy the actions into REAPER, or update them, and tell the one step that is left."""
+    """Copy the actions into REAPER, or update them. It tells the one step that is left."""
     from bridge_daemon.install.reaper import Reaper
 
     _install(Reaper(), path, client, dry_run=dry_run, json=json)
@@ -88,7 +88,7 @@ def install_reaper(
 
 @app.command("live")
 def install_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
-    """Copy the devices into Ableton Live's User Library, or update them, and tell what is next."""
+    """Copy the devices into Live's User Library, or update them. It tells what is next."""
     from bridge_daemon.install.live import Live
 
     _install(Live(), path, None, dry_run=dry_run, json=json)
@@ -96,7 +96,7 @@ def install_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = 
 
 @remove.command("reaper")
 def uninstall_reaper(path: ReaperPath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
-    """Remove the actions from REAPER: only what the install wrote, and nothing that you changed."""
+    """Remove the actions from REAPER. Only what the install wrote goes, and nothing that you changed."""
     from bridge_daemon.install.reaper import Reaper
 
     _uninstall(Reaper(), path, dry_run=dry_run, json=json)
@@ -104,7 +104,7 @@ def uninstall_reaper(path: ReaperPath = None, dry_run: DryRun = False, json: o.J
 
 @remove.command("live")
 def uninstall_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
-    """Remove the devices from the User Library: only what the install wrote, and nothing that you changed."""
+    """Remove the devices from Live. Only what the install wrote goes, and nothing that you changed."""
     from bridge_daemon.install.live import Live
 
     _uninstall(Live(), path, dry_run=dry_run, json=json)
@@ -142,7 +142,7 @@ def _show(done: list[Outcome], headline: Callable[[Outcome], str], *, dry_run: b
         terminal.dump({"dry_run": dry_run, "places": [outcome.as_dict() for outcome in done]})
         return
     for outcome in done:
-        terminal.say(f"{outcome.place.title}: {headline(outcome)}", "bold")
+        terminal.say(f"{outcome.place.title}: {'what would be done' if dry_run else headline(outcome)}", "bold")
         terminal.say(f"  {outcome.place.base}")
         if outcome.place.note:
             terminal.note(f"  {outcome.place.note}", "yellow")

@@ -76,8 +76,8 @@ class Reaper:
         """Name the one step that only REAPER itself can do."""
         if _has_reapack(place):
             return "Nothing: the scripts came by ReaPack, which also updates them. They know now where the bridge is."
-        if not first:
-            return "Nothing: the actions that are registered already use the new scripts from their next start on."
+        if _is_registered(place):
+            return "Nothing: the actions use the new scripts from the next press on."
         return (
             "In REAPER: Actions > Show action list > New action > Load ReaScript, choose "
             f"{place.folder / SETUP} and run it. It adds all actions of DAW Bridge to the list."
@@ -109,6 +109,8 @@ class Reaper:
 
     def after(self, place: Place) -> str:
         """Say what REAPER still shows."""
+        if not _is_registered(place):
+            return "Nothing. Your takes and projects are as they were."
         return (
             "REAPER shows the actions as missing until you remove them: Actions > Show action list, filter for DAW "
             "Bridge, select them, press Delete. Your takes and projects are as they were."
@@ -136,6 +138,14 @@ def _is_resource_folder(folder: Path) -> bool:
 def _has_reapack(place: Place) -> bool:
     """Tell whether ReaPack brought the scripts; a second copy would show every action twice."""
     return (place.folder / REAPACK / SETUP).is_file() and not (place.folder / SETUP).is_file()
+
+
+def _is_registered(place: Place) -> bool:
+    """Tell whether REAPER has our actions in its list. The file is only read: REAPER alone writes it."""
+    try:
+        return b"DAW Bridge_" in (place.base / "reaper-kb.ini").read_bytes()
+    except OSError:
+        return False
 
 
 def _meant(path: Path) -> list[Path]:

@@ -61,9 +61,10 @@ def test_install_update_uninstall(computer: Make, shipment: Shipment, platform: 
     (done,) = put(here)
     assert content(base)[f"{FOLDER}/lib/app.lua"] == b"-- app 2\n"
     assert f"{FOLDER}/DAW Bridge_Generate.lua" not in content(base)
-    assert "Load ReaScript" not in done.next
+    assert "Load ReaScript" in done.next  # Setup was never run
 
     (done,) = take(here)
+    assert done.next.startswith("Nothing.")
     assert tree(base) == before  # with reaper.ini and reaper-kb.ini as they were
     assert done.version is None
     with pytest.raises(InstallTrouble, match="nothing of daw-bridge is installed"):
@@ -283,3 +284,19 @@ def test_where_the_second_place_fails_the_first_is_named(computer: Make, shipmen
     assert str(portable) in told.value.message
     assert f"Done before that: {usual}" in told.value.message
     assert settings(usual)["client"] == "reaper"
+
+
+def test_what_is_left_depends_on_what_reaper_has_registered(computer: Make, shipment: Shipment) -> None:
+    here = computer("win32")
+    base = here.with_reaper()
+    put(here)
+    known = base / "reaper-kb.ini"
+    known.write_text(
+        'SCR 4 0 RSa1 "Custom: DAW Bridge_Setup.lua" "DAW Bridge\\DAW Bridge_Setup.lua"\n', encoding="utf-8"
+    )
+    before = known.read_bytes()
+    (done,) = put(here)
+    assert done.next.startswith("Nothing:")
+    (done,) = take(here)
+    assert "press Delete" in done.next
+    assert known.read_bytes() == before
