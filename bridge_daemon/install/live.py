@@ -21,7 +21,9 @@ SETTINGS: Final = "daw-bridge.json"
 LIBRARY: Final = "User Library"
 #: Live puts this folder into each of its own libraries and projects.
 MARK: Final = "Ableton Folder Info"
+#: Devices of ours open in a Live of this version and newer; they place takes from the versions on that are named after it.
 LEAST: Final = (11,)
+PLACES: Final = ((11, 3, 25), (12, 0, 5))
 _CONFIG: Final = "Library.cfg"
 _SHOW: Final = "In Live's browser, right-click User Library > Show in Finder (or Explorer)."
 _BLOCK: Final = re.compile(r"<UserLibrary>(.*?)</UserLibrary>", re.DOTALL)
@@ -157,9 +159,16 @@ def _value(tag: str, text: str) -> str:
 
 def _place(library: Path, version: Version | None) -> Place:
     title = "Ableton Live" + (f" {'.'.join(map(str, version))}" if version else "")
-    note = "The devices need Live 11.3.25 or newer." if version is not None and version < LEAST else ""
+    note = ""
+    if version is not None and not _places(version):
+        note = "Takes are placed by Live 11.3.25 or newer and 12.0.5 or newer; this one only shows the file."
     is_library = library.name == LIBRARY or (library / MARK).is_dir() or (library / "Presets").is_dir()
     return Place(title, library, (AUDIO, MIDI) if is_library else (FOLDER,), note)
+
+
+def _places(version: Version) -> bool:
+    old, new = PLACES
+    return version >= new or old <= version < new[:1]
 
 
 def _folder_for(device: str, place: Place) -> str:

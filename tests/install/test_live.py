@@ -88,11 +88,15 @@ def test_two_libraries_get_it_both(computer: Make, shipment: Shipment, tmp_path:
     assert [done.place.base for done in put(here)] == [two, one]
 
 
-def test_only_an_old_live_gets_it_with_a_warning(computer: Make, shipment: Shipment) -> None:
+@pytest.mark.parametrize(
+    ("version", "places"),
+    [("10.1.43", 0), ("11.3.24", 0), ("11.3.25", 1), ("11.3.43", 1), ("12.0.2", 0), ("12.0.5", 1), ("12.1b5", 1)],
+)
+def test_a_live_that_cannot_place_is_told(computer: Make, shipment: Shipment, version: str, places: int) -> None:
     here = computer("darwin")
-    here.with_live("10.1.43")
+    here.with_live(version)
     (done,) = put(here)
-    assert "11.3.25" in done.place.note
+    assert (done.place.note == "") is bool(places)
 
 
 @pytest.mark.parametrize(
