@@ -21,7 +21,7 @@ SETTINGS: Final = "daw-bridge.json"
 LIBRARY: Final = "User Library"
 #: Live puts this folder into each of its own libraries and projects.
 MARK: Final = "Ableton Folder Info"
-#: Devices of ours open in a Live of this version and newer; they place takes from the versions on that are named after it.
+#: The least version that the devices open in, and the least of each line in which they can place takes.
 LEAST: Final = (11,)
 PLACES: Final = ((11, 3, 25), (12, 0, 5))
 _CONFIG: Final = "Library.cfg"
