@@ -47,6 +47,12 @@ _NOT_FINGERPRINT = {"id", "version", "confirm_usd", "again", "valid_for", "place
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
 
 
+#: The kind of a request that was pressed on a pad.
+PAD = "pad"
+#: Looks, in the transaction that admits a request of so many micro-dollars, whether a pad may spend them.
+Guard = Callable[[Transaction, int], None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """A request that may be admitted, but for the money."""
@@ -98,12 +104,13 @@ class Admit:
         retry: Retry | None = None,
         fields: Mapping[str, object] | None = None,
         notes: tuple[str, ...] = (),
+        guard: Guard | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
 
-        ``retry`` makes it the retry of a job; ``fields`` are for the prompt of its preset, ``notes`` for its jobs. The
-        bars of its place become seconds here, so ``data`` is the same each time it is sent. Raises a Refusal; then
-        nothing was written and nothing is spent.
+        ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are for
+        the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is the
+        same each time it is sent. Raises a Refusal; then nothing was written and nothing is spent.
         """
         request, right, faults = parse(data)
         body_hash = hash_of(data)
@@ -119,7 +126,7 @@ class Admit:
             raise InvalidRequest(faults)
         request = request.model_copy(update={"place": Place.model_validate(right.get("place", {}))})
         plan = await self._plan(request, asked, dict(data), body_hash, (*notes, *heard.notes, *asked.notes))
-        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry))
+        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry, guard))
 
     async def _plan(
         self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str, said: tuple[str, ...]
@@ -145,7 +152,9 @@ class Admit:
             notes.append(f"the take is cut back to {cut:g} s")
         return _Plan(request, asked, engine, parameters(asked, duration, cut), tuple(notes), body, body_hash)
 
-    def _accept(self, tx: Transaction, plan: _Plan, retry: Retry | None) -> tuple[dict[str, Any], bool]:
+    def _accept(
+        self, tx: Transaction, plan: _Plan, retry: Retry | None, guard: Guard | None
+    ) -> tuple[dict[str, Any], bool]:
         """Check the money and write the jobs, in one transaction."""
         request, settings, now = plan.request, self._settings(), self._times.now()
         before = repeated(tx, request.id, plan.body_hash)
@@ -165,11 +174,13 @@ class Admit:
                 f"The same request was accepted {max(0.0, now - pressed):.1f} s ago. Nothing was sent for this one."
             )
         check_limits(tx, total, settings)
+        if guard is not None:
+            guard(tx, total)
         new = _jobs(plan, price, now, retry.of if retry is not None else None)
         answer = {"id": request.id, "jobs": [job.job for job in new], "usd": total / MICRO}
         tx.add_request(
             request.id,
-            kind="request",
+            kind="request" if guard is None else PAD,
             client=request.client,
             body_hash=plan.body_hash,
             fingerprint=fingerprint,

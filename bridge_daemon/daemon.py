@@ -26,6 +26,7 @@ from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
 from bridge_daemon.intake.intake import Intake
+from bridge_daemon.intake.midi import MidiIntake
 from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
 from bridge_daemon.journal import Journal
@@ -102,7 +103,7 @@ class Daemon:
         await listener.start()
         self.source_port = listener.port
         publishers = Publishers(listener, settings, self._times)
-        pause = PauseGate(journal, self._times)
+        pause = self._pause = PauseGate(journal, self._times)
         tools = Tools(
             journal=journal,
             settings=settings,
@@ -154,13 +155,14 @@ class Daemon:
     async def _open_osc(self, token: str, tools: Tools) -> None:
         host, port = self.settings.osc.host, self.settings.osc.port
         osc = OscServer(self.actions, self.clock, token=token, host=host, port=port, times=self._times)
-        announcer = Announcer(self.actions, osc.send)
+        announcer = Announcer(self.actions, osc.send, silent=lambda: tools.pause.panic)
         self._stack.push_async_callback(announcer.close)
         self._stack.push_async_callback(osc.close)
         await osc.start()
         osc.on_hello.append(announcer.hello)
         tools.ready.append(announcer.ready)
         tools.journal.listen(announcer.changed)
+        tools.pause.listeners.append(lambda fact: announcer.go_on() if fact is None else None)
         self.osc = osc
 
     async def _open_intakes(self) -> None:
@@ -170,7 +172,17 @@ class Daemon:
             await intake.start()
 
     def _make_intakes(self) -> list[Intake]:
-        return []
+        return [
+            MidiIntake(
+                self.actions,
+                journal=self.journal,
+                clock=self.clock,
+                settings=lambda: self.settings,
+                osc=lambda: self.osc,
+                pause=self._pause,
+                times=self._times,
+            )
+        ]
 
     @property
     def osc_port(self) -> int | None:

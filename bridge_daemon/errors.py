@@ -178,6 +178,14 @@ class LimitReached(Refusal):
     next = "Raise [spend] per_day_usd or per_month_usd in the settings, or wait."
 
 
+class Disarmed(Refusal):
+    """The controllers are not armed, or not any more: a pad may not spend money."""
+
+    code = "E-DISARMED"
+    status = 409
+    next = "Press the pad that arms, or: daw-bridge midi arm"
+
+
 class PathRefused(Refusal):
     """A file or folder lies outside of what the bridge may read or write. Missing and forbidden sound alike."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge_daemon.admit import (
     Admit,
+    Guard,
     Retry,
     check_limits,
     check_pause,
@@ -28,6 +29,7 @@ from bridge_daemon.job import MICRO, OPEN, RESERVED, Charge, Job, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.prices import dollars
+from bridge_daemon.request import Place
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
@@ -49,6 +51,8 @@ class JobActions:
         times: Times,
     ) -> None:
         """Nothing is kept between two of them."""
+        #: Requests that a pad asked a client to make: their ids, and what watches over their spending.
+        self.expected: dict[str, Guard] = {}
         self._admit = admit
         self._journal = journal
         self._conveyor = conveyor
@@ -57,13 +61,20 @@ class JobActions:
         self._times = times
 
     async def admit(
-        self, data: dict[str, Any], *, fields: Mapping[str, object] | None = None, notes: tuple[str, ...] = ()
+        self,
+        data: dict[str, Any],
+        *,
+        fields: Mapping[str, object] | None = None,
+        notes: tuple[str, ...] = (),
+        guard: Guard | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Take a request: {id, jobs, usd}, and whether its id had been accepted before.
 
-        ``fields`` are for the prompt of its preset (prompt_fields.FIELDS); ``notes`` are told on its jobs.
+        ``fields`` are for the prompt of its preset (prompt_fields.FIELDS); ``notes`` are told on its jobs; ``guard``
+        watches over the spending of a pad.
         """
-        answer, again = await self._admit.admit(data, fields=fields, notes=notes)
+        guard = guard or self.expected.get(str(data.get("id")).lower())
+        answer, again = await self._admit.admit(data, fields=fields, notes=notes, guard=guard)
         self._drive(answer["jobs"])
         return answer, again
 
@@ -91,9 +102,9 @@ class JobActions:
 
         return await self._act("cancel", write)
 
-    async def deliver(self, job: str) -> dict[str, Any]:
-        """Bring the take once more; costs nothing."""
-        return await self._act("deliver", lambda tx: _deliver(tx.job(job), tx))
+    async def deliver(self, job: str, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Bring the take once more; costs nothing. ``place`` changes keys of its place."""
+        return await self._act("deliver", lambda tx: _deliver(tx.job(job), tx, place or {}))
 
     async def retry(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Try again, as cheaply as the state of the job allows: see rule of money 2."""
@@ -227,8 +238,10 @@ class JobActions:
         return said(job, text)
 
 
-def _deliver(job: Job, tx: Transaction) -> tuple[Job, str]:
+def _deliver(job: Job, tx: Transaction, place: Mapping[str, Any]) -> tuple[Job, str]:
     changes: dict[str, Any] = {"wanted": True, "problem": None, "delivery": job.delivery + 1}
+    if place:
+        changes["place"] = Place.model_validate(job.place.as_dict() | dict(place))
     text = "It is brought once more; that costs nothing."
     if job.state is State.STORED:
         return tx.note(job, "delivery", {"number": job.delivery + 1}, **changes), text

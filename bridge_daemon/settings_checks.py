@@ -14,7 +14,7 @@ from bridge_daemon.settings_faults import MISSING, Found, Loc, meant
 
 _LONGEST_NAME = 100
 #: What a knob can set.
-_NUMBERS = ("duration", "steps", "cfg_scale", "strength", "seed", "variations")
+_NUMBERS = ("duration", "steps", "cfg_scale", "strength", "seed", "variations", "bars")
 
 
 def check_together(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Found]:
@@ -68,6 +68,7 @@ def _binding(loc: Loc, binding: Mapping[str, Any], presets: Mapping[str, Any], f
     for key in ("parameter", "velocity_to"):
         if isinstance(name := binding.get(key), str) and name not in _NUMBERS:
             yield Found((*loc, key), name, f"must be one of {', '.join(_NUMBERS)}" + meant(name, _NUMBERS))
+    yield from _binding_together(loc, binding, presets)
     low, high = binding.get("low"), binding.get("high")
     if _is_number(low) and _is_number(high) and low > high:
         yield Found((*loc, "low"), low, f"must not be more than high ({high})")
@@ -77,6 +78,30 @@ def _binding(loc: Loc, binding: Mapping[str, Any], presets: Mapping[str, Any], f
         if name not in folders:
             text = f'there is no [[folders]] with name = "{name}"' + meant(name, folders)
             yield Found((*loc, "source"), source, text)
+
+
+def _binding_together(loc: Loc, binding: Mapping[str, Any], presets: Mapping[str, Any]) -> Iterator[Found]:
+    """What each setting of a binding allows by itself, and all of them together do not."""
+    message, action = binding.get("message", "note_on"), binding.get("action", "preset")
+    number = binding.get("number")
+    if binding.get("bits") == 14 and (message != "control_change" or not isinstance(number, int) or number > 31):
+        yield Found((*loc, "bits"), 14, 'is for message = "control_change" with a number of 0 to 31')
+    if binding.get("mode") == "relative" and (message != "control_change" or action != "set"):
+        yield Found((*loc, "mode"), "relative", 'is for message = "control_change" and action = "set"')
+    if message == "program_change":
+        if binding.get("confirm") == "hold":
+            yield Found((*loc, "confirm"), "hold", "a program change is never let go of; use twice")
+        if "velocity_to" in binding:
+            yield Found((*loc, "velocity_to"), binding["velocity_to"], "a program change has no velocity")
+    if "light" in binding and (message == "program_change" or number is None):
+        yield Found((*loc, "light"), MISSING, "needs a note or a control change with a number: that pad is lit")
+    if "job" in binding and action != "deliver":
+        yield Found((*loc, "job"), binding["job"], 'is for action = "deliver"')
+    kind = _table(presets, str(binding.get("preset"))).get("action") if action == "preset" else None
+    if kind == "transform" and "source" not in binding:
+        yield Found((*loc, "source"), MISSING, f"is required: [presets.{binding['preset']}] is a transform")
+    if kind == "generate" and "source" in binding:
+        yield Found((*loc, "source"), binding["source"], f"is for transforms; [presets.{binding['preset']}] generates")
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

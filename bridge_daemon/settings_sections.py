@@ -255,15 +255,23 @@ class Binding(Section):
     min: float | None = Field(default=None, description="The parameter at the low end of the knob.")
     max: float | None = Field(default=None, description="The parameter at the high end of the knob.")
     mode: Literal["absolute", "relative"] = Field(default="absolute", description="Kind of knob.")
+    encoding: Literal["twos_complement", "binary_offset", "sign_bit"] = Field(
+        default="twos_complement", description="How a relative knob tells left from right; midi learn finds out."
+    )
     bits: Literal[7, 14] = Field(default=7, description="Resolution of the controller.")
     source: Annotated[str, Field(pattern=r"^(newest_take|selection|folder:.+)$")] | None = Field(
         default=None,
         description="Where a transform takes its audio from.",
         json_schema_extra={"allowed": '"newest_take", "selection" or "folder:<name>"'},
     )
+    job: Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}$")] | None = Field(
+        default=None,
+        description="The job whose take is delivered; left out: the newest one, of the preset and client named here.",
+        json_schema_extra={"allowed": "the id of a job"},
+    )
     client: Annotated[str, Field(pattern=CLIENT_PATTERN)] | None = Field(
         default=None,
-        description="The client that gets the take.",
+        description="The client that gets the take; left out: the connected one whose transport last played.",
         json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"},
     )
     track: Name | None = Field(default=None, description="The track that gets the take.")

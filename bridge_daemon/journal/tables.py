@@ -27,7 +27,7 @@ requests = Table(
     "requests",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("kind", String(16), nullable=False),  # request, retry, resolve
+    Column("kind", String(16), nullable=False),  # request, pad, retry, resolve
     Column("client", String(40)),
     Column("body_hash", String(64), nullable=False),
     Column("fingerprint", String(64), nullable=False),  # what makes two presses the same press

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
 
 from bridge_daemon.errors import NotFound, WrongState
-from bridge_daemon.job import MOVES, RESERVED, TERMINAL, Charge, Job, Problem, State
+from bridge_daemon.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
 from bridge_daemon.journal.rows import from_row, to_row
 from bridge_daemon.journal.tables import events, facts, jobs, requests
 from bridge_daemon.times import Times
@@ -161,6 +161,26 @@ class Transaction:
         query = query.order_by(jobs.c.seq.desc()).limit(limit)
         return [from_row(row) for row in self._connection.execute(query).mappings()]
 
+    def newest_take(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
+        """Return the job whose take was made last, of those that were wanted."""
+        made = jobs.c.state.in_([str(State.STORED), str(State.PLACED)])
+        query = select(jobs).where(made, jobs.c.wanted, jobs.c.take.is_not(None))
+        return self._newest(query.order_by(jobs.c.finished_at.desc(), jobs.c.seq.desc()), client, preset)
+
+    def newest_on_its_way(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
+        """Return the job that was admitted last, of those that can still be cancelled."""
+        states = [str(state) for state in RESERVED | OPEN | {State.HELD}]
+        query = select(jobs).where(jobs.c.state.in_(states), jobs.c.wanted)
+        return self._newest(query.order_by(jobs.c.seq.desc()), client, preset)
+
+    def _newest(self, query: Select[Any], client: str | None, preset: str | None) -> Job | None:
+        if client is not None:
+            query = query.where(jobs.c.client == client)
+        if preset is not None:
+            query = query.where(jobs.c.preset == preset)
+        row = self._connection.execute(query.limit(1)).mappings().first()
+        return from_row(row) if row is not None else None
+
     def count(self) -> dict[str, int]:
         """Return how many jobs are in each state."""
         query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
@@ -264,6 +284,24 @@ class Transaction:
             month=total(charged, jobs.c.charge_day >= today[:8] + "01"),
             reserved=total(jobs.c.state.in_([str(s) for s in RESERVED])),
         )
+
+    def last_seq(self, *, before: float | None = None) -> int:
+        """Return the number of the job that was admitted last, of all or of those before a time (UTC); 0: none."""
+        query = select(func.coalesce(func.max(jobs.c.seq), 0))
+        if before is not None:
+            query = query.where(jobs.c.created_at < before)
+        return int(self._connection.execute(query).scalar_one())
+
+    def spent_by(self, kind: str, *, since: int) -> int:
+        """Return the micro-dollars of the jobs after the number ``since`` whose requests are of a kind.
+
+        Counted are those that were charged, perhaps charged, or may still be sent by themselves.
+        """
+        charged = jobs.c.charge.in_([str(Charge.POSSIBLE), str(Charge.CONFIRMED)])
+        reserved = jobs.c.state.in_([str(state) for state in RESERVED])
+        query = select(func.coalesce(func.sum(jobs.c.price), 0)).join(requests, jobs.c.request == requests.c.id)
+        query = query.where(jobs.c.seq > since, requests.c.kind == kind, or_(charged, reserved))
+        return int(self._connection.execute(query).scalar_one())
 
     # Facts
 

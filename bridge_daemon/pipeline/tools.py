@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Reasons of a pause that only a person ends.
-BY_PEOPLE: Final = frozenset({"person", "panic"})
+PANIC: Final = "panic"
+BY_PEOPLE: Final = frozenset({"person", PANIC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class PauseGate:
         self._times = times
         self._open = asyncio.Event()
         self._open.set()
+        self._calm = asyncio.Event()
+        self._calm.set()
         self.current: dict[str, Any] | None = None
         self.listeners: list[Callable[[dict[str, Any] | None], None]] = []
 
@@ -129,10 +132,12 @@ class PauseGate:
         """Read the fact: at the start, and after a transaction that may have written it."""
         self._show(await self._journal.read(lambda tx: tx.fact("pause")))
 
-    async def close(self, reason: str, text: str) -> dict[str, Any]:
-        """Pause; return the reason that counts."""
+    async def close(self, reason: str, text: str, also: Callable[[Transaction], None] | None = None) -> dict[str, Any]:
+        """Pause; return the reason that counts. ``also`` is done in the same transaction."""
 
         def write(tx: Transaction) -> dict[str, Any]:
+            if also is not None:
+                also(tx)
             return close_in(tx, reason, text, self._times.now())
 
         fact = await self._journal.write("pause", write)
@@ -158,9 +163,22 @@ class PauseGate:
         """Return while sending is not paused."""
         await self._open.wait()
 
+    @property
+    def panic(self) -> bool:
+        """Whether everything was stopped, deliveries too."""
+        return self.current is not None and self.current["reason"] == PANIC
+
+    async def calm(self) -> None:
+        """Return while there is no panic."""
+        await self._calm.wait()
+
     def _show(self, fact: dict[str, Any] | None) -> None:
         changed = fact != self.current
         self.current = fact
+        if self.panic:
+            self._calm.clear()
+        else:
+            self._calm.set()
         if fact is None:
             self._open.set()
         else:
@@ -176,12 +194,17 @@ def close_in(tx: Transaction, reason: str, text: str, now: float) -> dict[str, A
     """Pause, inside of a transaction that is being written anyway.
 
     The first reason stays, but for that of a person: a pause that may end by itself must not hide one that may not.
+    A panic stands above all, for it stops more.
     """
     fact: dict[str, Any] | None = tx.fact("pause")
-    if fact is None or (reason in BY_PEOPLE and fact["reason"] not in BY_PEOPLE):
+    if fact is None or _rank(reason) > _rank(fact["reason"]):
         fact = {"reason": reason, "text": text, "since": now}
         tx.set_fact("pause", fact)
     return fact
+
+
+def _rank(reason: str) -> int:
+    return 2 if reason == PANIC else int(reason in BY_PEOPLE)
 
 
 class OnWire:

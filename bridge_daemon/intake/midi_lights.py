@@ -1,0 +1,172 @@
+"""The lights of pads: what is sent back to a controller, one small state machine for each binding that has a light.
+
+What shows, in this order: a refusal for a moment, a job on its way, a take that has just come for a moment, armed,
+idle. A state without a value shows as the next one that has a value. Only changes are sent, and everything once more
+to a controller that was plugged in again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Final
+
+import mido
+
+from bridge_daemon.intake.midi_system import matches
+from bridge_daemon.settings_sections import Binding
+
+#: How long a refusal and a finished take are shown, s.
+REFUSED_FOR: Final = 1.5
+DONE_FOR: Final = 3.0
+#: A message that comes back so soon, s, is the echo of a light (a loop in the wiring), and no press.
+ECHO: Final = 0.1
+_FALLS_TO: Final = {"refused": "armed", "working": "armed", "done": "armed", "armed": "idle"}
+
+Send = Callable[[str, bytes], None]
+
+
+class Lamp:
+    """The light of one binding."""
+
+    def __init__(self, binding: Binding, changed: Callable[[Lamp], None]) -> None:
+        """Idle."""
+        self.binding = binding
+        self.channel = binding.channel or 1  # where a binding takes any channel: that of its last press
+        self._changed = changed
+        self._armed = False
+        self._jobs: set[str] = set()
+        self._flash: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def state(self) -> str:
+        """What it shows."""
+        if self._flash == "refused":
+            return "refused"
+        if self._jobs:
+            return "working"
+        return self._flash or ("armed" if self._armed else "idle")
+
+    def data(self) -> bytes | None:
+        """Return the message that shows it, None where the binding has no value for that."""
+        light, binding = self.binding.light, self.binding
+        state: str | None = self.state
+        while state is not None and light is not None:
+            value = getattr(light, state)
+            if value is not None:
+                number, channel = binding.number, self.channel - 1
+                if binding.message == "note_on":
+                    message = mido.Message("note_on", channel=channel, note=number, velocity=value)
+                else:
+                    message = mido.Message("control_change", channel=channel, control=number, value=value)
+                return bytes(message.bytes())
+            # a refusal must not look like a promise: where pads are not armed it falls through to idle
+            state = _FALLS_TO.get(state)
+            if state == "armed" and not self._armed:
+                state = "idle"
+        return None
+
+    def armed(self, armed: bool) -> None:
+        """Take whether a press would act."""
+        self._armed = armed
+        self._changed(self)
+
+    def working(self, job: str, on: bool) -> None:
+        """Take that a job of this pad is on its way, or not any more."""
+        (self._jobs.add if on else self._jobs.discard)(job)
+        self._changed(self)
+
+    def is_working(self, job: str) -> bool:
+        """Tell whether a job was on its way when it was last heard of."""
+        return job in self._jobs
+
+    def flash(self, state: str) -> None:
+        """Show ``done`` or ``refused`` for a moment."""
+        self._stop()
+        self._flash = state
+        seconds = REFUSED_FOR if state == "refused" else DONE_FOR
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._over)
+        self._changed(self)
+
+    def _over(self) -> None:
+        self._timer = self._flash = None
+        self._changed(self)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def off(self) -> None:
+        """Forget everything: idle."""
+        self._stop()
+        self._flash, self._armed = None, False
+        self._jobs.clear()
+        self._changed(self)
+
+
+class Lights:
+    """All lamps, and the outputs that they are sent to."""
+
+    def __init__(self, send: Send, monotonic: Callable[[], float]) -> None:
+        """No output is open yet."""
+        self._send = send
+        self._monotonic = monotonic
+        self._lamps: dict[str, Lamp] = {}
+        self._open: tuple[str, ...] = ()
+        self._shown: dict[tuple[str, str], bytes] = {}  # port and binding: what was sent last
+        self._sent: deque[tuple[float, bytes]] = deque(maxlen=256)
+
+    def add(self, binding: Binding) -> Lamp:
+        """Return the lamp of a binding; one without ``light`` shows nothing."""
+        lamp = Lamp(binding, self._show)
+        self._lamps[binding.name] = lamp
+        self._show(lamp)
+        return lamp
+
+    def remove(self, name: str) -> None:
+        """Put out the lamp of a binding that is there no more."""
+        lamp = self._lamps.pop(name)
+        lamp.off()
+        for key in [key for key in self._shown if key[1] == name]:
+            del self._shown[key]
+
+    def ports(self, there: Collection[str]) -> None:
+        """Take which outputs are open; one that has come is sent everything."""
+        gone = set(self._open) - set(there)
+        self._open = tuple(there)
+        for key in [key for key in self._shown if key[0] in gone]:
+            del self._shown[key]
+        for lamp in self._lamps.values():
+            self._show(lamp)
+
+    def _show(self, lamp: Lamp) -> None:
+        if lamp.binding.light is None:
+            return
+        data = lamp.data()
+        if data is None:
+            return
+        for port in self._open:
+            key = (port, lamp.binding.name)
+            if matches(lamp.binding.port, port) and self._shown.get(key) != data:
+                self._shown[key] = data
+                self._sent.append((self._monotonic(), data))
+                self._send(port, data)
+
+    def is_echo(self, data: bytes) -> bool:
+        """Tell whether a message that came is one of ours that came back; each is taken for an echo once."""
+        now = self._monotonic()
+        while self._sent and now - self._sent[0][0] > ECHO:
+            self._sent.popleft()
+        for one in self._sent:
+            if one[1] == data:
+                self._sent.remove(one)
+                return True
+        return False
+
+    def off(self) -> None:
+        """Put out every lamp: the bridge ends."""
+        for lamp in self._lamps.values():
+            lamp.off()
