@@ -108,9 +108,9 @@ class Admit:
     ) -> tuple[dict[str, Any], bool]:
         """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
 
-        ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are for
-        the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is the
-        same each time it is sent. Raises a Refusal; then nothing was written and nothing is spent.
+        ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are
+        for the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is
+        the same each time it is sent. Raises a Refusal; then nothing was written and nothing is spent.
         """
         request, right, faults = parse(data)
         body_hash = hash_of(data)
