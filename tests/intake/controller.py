@@ -4,7 +4,7 @@
         await pad.play(note(36))
         await pad.until(lambda: [0x90, 36, 5] in pad.seen)
 
-It shows up as ``pad:out`` and ``pad:in`` on the JACK server of the test session.
+It shows up as ``pad:out`` and ``pad-lights:in`` on the JACK server of the test session.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def main(name: str) -> None:
 
     out = rtmidi.MidiOut(rtapi=rtmidi.API_UNIX_JACK, name=name)
     out.open_virtual_port("out")
-    into = rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK, name=name, queue_size_limit=100_000)
+    into = rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK, name=f"{name}-lights", queue_size_limit=100_000)
     into.open_virtual_port("in")
     lock, ended = threading.Lock(), threading.Event()
 

@@ -19,11 +19,11 @@ from tests.support import running
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
 
 RISER = {"action": "generate", "prompt": "riser", "duration": 1.0}
-ARM = {"name": "arm", "port": "pad:*", "number": 1, "action": "arm"}
+ARM = {"name": "arm", "port": "pad*", "number": 1, "action": "arm"}
 
 
 def pad(name: str, number: int, **more: Any) -> dict[str, Any]:
-    return {"name": name, "port": "pad:*", "number": number, "repeat_ms": 0} | more
+    return {"name": name, "port": "pad*", "number": number, "repeat_ms": 0} | more
 
 
 def midi(*bindings: dict[str, Any], **more: Any) -> dict[str, Any]:
