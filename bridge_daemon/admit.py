@@ -19,6 +19,7 @@ from bridge_daemon.audio.region import check_region
 from bridge_daemon.clock import Clock
 from bridge_daemon.engine.choice import SKETCH, Choice, Engines
 from bridge_daemon.errors import (
+    BridgeError,
     DoublePress,
     Fault,
     IdReused,
@@ -114,19 +115,27 @@ class Admit:
         """
         request, right, faults = parse(data)
         body_hash = hash_of(data)
-        if "id" in right and not any(fault.field == "id" for fault in faults):
-            before = await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
+        try:
+            timed, heard = of_request(right, self._clock)
+            asked, more = fill(timed, self._settings(), {**heard.fields, **(fields or {})})
+            wrong = {fault.field.partition(".")[0] for fault in faults}
+            faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
+            if request is None or asked is None:
+                raise InvalidRequest(faults)
+            request = request.model_copy(update={"place": Place.model_validate(timed.get("place", {}))})
+            plan = await self._plan(request, asked, dict(data), body_hash, (*notes, *heard.notes, *asked.notes))
+        except BridgeError:
+            before = await self._before(right, faults, body_hash)
             if before is not None:
                 return before, True
-        right, heard = of_request(right, self._clock)
-        asked, more = fill(right, self._settings(), {**heard.fields, **(fields or {})})
-        wrong = {fault.field.partition(".")[0] for fault in faults}
-        faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
-        if request is None or asked is None:
-            raise InvalidRequest(faults)
-        request = request.model_copy(update={"place": Place.model_validate(right.get("place", {}))})
-        plan = await self._plan(request, asked, dict(data), body_hash, (*notes, *heard.notes, *asked.notes))
+            raise
         return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry, guard))
+
+    async def _before(self, right: dict[str, Any], faults: list[Fault], body_hash: str) -> dict[str, Any] | None:
+        """Return what an id was answered that would be refused now. Raises IdReused."""
+        if "id" not in right or any(fault.field == "id" for fault in faults):
+            return None
+        return await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
 
     async def _plan(
         self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str, said: tuple[str, ...]

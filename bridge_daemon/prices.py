@@ -66,7 +66,7 @@ def _key(kind: str, base_url: str, model: str) -> str:
 
 def price_facts(tx: Transaction, base_url: str, model: Model) -> PriceFacts:
     """Read what is known of a model's price."""
-    seen, agreed = tx.fact(_key("seen", base_url, model.name)), tx.fact(_key("agreed", base_url, model.name))
+    seen, agreed = tx.facts(_key("seen", base_url, model.name), _key("agreed", base_url, model.name))
     return PriceFacts(
         model=model,
         agreed=_prices(agreed),

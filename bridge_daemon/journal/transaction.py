@@ -1,18 +1,23 @@
-"""What can be asked of the journal and changed in it, inside of one transaction. All SQL of the project is here."""
+"""What can be asked of the journal and changed in it, inside of one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Executable
 
 from bridge_daemon.errors import NotFound, WrongState
-from bridge_daemon.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
+from bridge_daemon.job import MOVES, Job, Problem, State
+from bridge_daemon.journal import statements as sql
 from bridge_daemon.journal.rows import from_row, to_row
-from bridge_daemon.journal.tables import events, facts, jobs, requests
 from bridge_daemon.times import Times
+
+#: Of a Job; a row has columns besides that are only looked for.
+_FIELDS = frozenset(Job.__dataclass_fields__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +46,14 @@ class Transaction:
         """Keep the connection; ``changed`` collects what listeners are told after the commit."""
         self._connection = connection
         self._times = times
+        self._seen: dict[str, Job] = {}  # nobody else changes a job while this transaction lasts
         self.changed: dict[str, Job] = {}
 
     # Requests
 
     def accepted(self, request_id: str) -> Accepted | None:
         """Return what an id was answered, or None where it was never accepted."""
-        row = self._connection.execute(select(requests).where(requests.c.id == request_id)).mappings().first()
+        row = self._connection.execute(sql.ACCEPTED, {"id": request_id}).mappings().first()
         if row is None:
             return None
         return Accepted(
@@ -56,10 +62,8 @@ class Transaction:
 
     def pressed_at(self, fingerprint: str, *, since: float, until: float) -> float | None:
         """Return when the same press was last accepted between two times (UTC), or None."""
-        when = select(func.max(requests.c.created_at)).where(
-            requests.c.fingerprint == fingerprint, requests.c.created_at.between(since, until)
-        )
-        return self._connection.execute(when).scalar()
+        given = {"fingerprint": fingerprint, "since": since, "until": until}
+        return self._connection.execute(sql.PRESSED_AT, given).scalar()
 
     def add_request(
         self,
@@ -73,53 +77,50 @@ class Transaction:
         answer: dict[str, Any],
     ) -> None:
         """Remember an accepted id."""
-        self._connection.execute(
-            insert(requests).values(
-                id=request_id,
-                kind=kind,
-                client=client,
-                body_hash=body_hash,
-                fingerprint=fingerprint,
-                body=body,
-                answer=answer,
-                created_at=self._times.now(),
-            )
-        )
+        row = {
+            "id": request_id,
+            "kind": kind,
+            "client": client,
+            "body_hash": body_hash,
+            "fingerprint": fingerprint,
+            "body": body,
+            "answer": answer,
+            "created_at": self._times.now(),
+        }
+        self._connection.execute(sql.ADD_REQUEST, row)
 
     def add_jobs(self, new: Sequence[Job]) -> None:
         """Write new jobs, with an event for each."""
         now = self._times.now()
-        rows = []
         for job in new:
             job = job.evolve(created_at=now, updated_at=now)
-            values = {name: getattr(job, name) for name in Job.__dataclass_fields__ if name != "seq"}
-            rows.append(to_row(values))
-        self._connection.execute(insert(jobs), rows)
-        self._connection.execute(
-            insert(events),
-            [{"job": job.job, "at": now, "kind": "queued", "data": {"price": job.price}} for job in new],
-        )
-        for job in new:
-            self._changed(job.job)
+            row = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
+            key = self._connection.execute(sql.ADD_JOB, row).inserted_primary_key
+            assert key is not None
+            self._changed(job.evolve(seq=key[0]))
+        queued = [{"job": job.job, "at": now, "kind": "queued", "data": {"price": job.price}} for job in new]
+        self._connection.execute(sql.ADD_EVENT, queued)
 
     # Jobs
 
     def job(self, job: str) -> Job:
         """Return a job. Raises NotFound."""
-        row = self._connection.execute(select(jobs).where(jobs.c.job == job)).mappings().first()
-        if row is None:
+        if job not in self._seen and not self._jobs(sql.JOB, job=job):
             raise NotFound(f"There is no job {job[:40]}.")
-        return from_row(row)
+        return self._seen[job]
+
+    def _jobs(self, statement: Executable, **given: Any) -> list[Job]:
+        found = [from_row(row) for row in self._connection.execute(statement, given).mappings()]
+        self._seen |= {job.job: job for job in found}
+        return found
 
     def jobs_in(self, states: Collection[State]) -> list[Job]:
         """Return the jobs in any of the states, oldest first."""
-        query = select(jobs).where(jobs.c.state.in_([str(s) for s in states])).order_by(jobs.c.seq)
-        return [from_row(row) for row in self._connection.execute(query).mappings()]
+        return self._jobs(sql.JOBS_IN, states=[str(state) for state in states])
 
     def jobs_of(self, request_id: str) -> list[Job]:
         """Return the jobs of a request, in the order of their variations."""
-        query = select(jobs).where(jobs.c.request == request_id).order_by(jobs.c.seq)
-        return [from_row(row) for row in self._connection.execute(query).mappings()]
+        return self._jobs(sql.JOBS_OF, request=request_id)
 
     def find(
         self,
@@ -131,80 +132,49 @@ class Transaction:
         limit: int = 50,
     ) -> list[Job]:
         """Return jobs, newest first; ``text`` is looked for in the prompt, the job's id and the preset."""
-        query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
-        if states:
-            query = query.where(jobs.c.state.in_(list(states)))
+        given = {"states": list(states), "text": text, "client": client, "before": before}
+        asked = {name: value for name, value in given.items() if value or value == 0}
         if text:
-            pattern = jobs.c.prompt.icontains(text, autoescape=True)
-            query = query.where(or_(pattern, jobs.c.job == text, jobs.c.preset == text, jobs.c.request == text))
-        if client:
-            query = query.where(jobs.c.client == client)
-        if before is not None:
-            query = query.where(jobs.c.seq < before)
-        return [from_row(row) for row in self._connection.execute(query).mappings()]
+            asked["pattern"] = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+        query = sql.find_jobs(*(name in asked for name in given))
+        return self._jobs(query, **asked, most=limit)
 
     def undelivered(self, client: str, *, limit: int = 500) -> list[Job]:
         """Return the jobs whose take lies ready for a client that has not confirmed it (or could not place it)."""
-        query = select(jobs).where(
-            jobs.c.state == str(State.STORED),
-            jobs.c.client == client,
-            jobs.c.wanted,
-            jobs.c.delivery > 0,
-        )
-        return [from_row(row) for row in self._connection.execute(query.order_by(jobs.c.seq).limit(limit)).mappings()]
+        return self._jobs(sql.UNDELIVERED, client=client, most=limit)
 
     def with_problems(self, *, limit: int) -> list[Job]:
         """Return the newest jobs that a person should look at: unknown, held, or on their way with a problem."""
-        open_ended = jobs.c.state.not_in([str(state) for state in TERMINAL])
-        waiting = jobs.c.state.in_([str(State.UNKNOWN), str(State.HELD)])
-        query = select(jobs).where(or_(waiting, and_(open_ended, jobs.c.problem.is_not(None))))
-        query = query.order_by(jobs.c.seq.desc()).limit(limit)
-        return [from_row(row) for row in self._connection.execute(query).mappings()]
+        return self._jobs(sql.WITH_PROBLEMS, most=limit)
 
     def newest_take(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
         """Return the job whose take was made last, of those that were wanted."""
-        made = jobs.c.state.in_([str(State.STORED), str(State.PLACED)])
-        query = select(jobs).where(made, jobs.c.wanted, jobs.c.take.is_not(None))
-        return self._newest(query.order_by(jobs.c.finished_at.desc(), jobs.c.seq.desc()), client, preset)
+        return self._newest(sql.newest_take, client, preset)
 
     def newest_on_its_way(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
         """Return the job that was admitted last, of those that can still be cancelled."""
-        states = [str(state) for state in RESERVED | OPEN | {State.HELD}]
-        query = select(jobs).where(jobs.c.state.in_(states), jobs.c.wanted)
-        return self._newest(query.order_by(jobs.c.seq.desc()), client, preset)
+        return self._newest(sql.newest_on_its_way, client, preset)
 
-    def _newest(self, query: Select[Any], client: str | None, preset: str | None) -> Job | None:
-        if client is not None:
-            query = query.where(jobs.c.client == client)
-        if preset is not None:
-            query = query.where(jobs.c.preset == preset)
-        row = self._connection.execute(query.limit(1)).mappings().first()
-        return from_row(row) if row is not None else None
+    def _newest(
+        self, statement: Callable[[bool, bool], Executable], client: str | None, preset: str | None
+    ) -> Job | None:
+        given = {name: value for name, value in (("client", client), ("preset", preset)) if value is not None}
+        found = self._jobs(statement("client" in given, "preset" in given), **given)
+        return found[0] if found else None
 
     def count(self) -> dict[str, int]:
         """Return how many jobs are in each state."""
-        query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-        return {row[0]: row[1] for row in self._connection.execute(query)}
+        return {row[0]: row[1] for row in self._connection.execute(sql.COUNT)}
 
     def durations(self, base_url: str, model: str, *, limit: int = 50) -> list[float]:
         """Return how long the newest finished jobs of a model took at the service, in seconds."""
-        query = (
-            select(jobs.c.finished_at - jobs.c.submitted_at)
-            .where(
-                jobs.c.base_url == base_url,
-                jobs.c.model == model,
-                jobs.c.finished_at.is_not(None),
-                jobs.c.submitted_at.is_not(None),
-            )
-            .order_by(jobs.c.seq.desc())
-            .limit(limit)
-        )
-        return [value for value in self._connection.execute(query).scalars() if value > 0]
+        given = {"base_url": base_url, "model": model, "most": limit}
+        return [value for value in self._connection.execute(sql.DURATIONS, given).scalars() if value > 0]
 
     def remote_id_taken(self, base_url: str, remote_id: str) -> bool:
         """Tell whether the service gave this id to another job before."""
-        query = select(func.count()).where(jobs.c.base_url == base_url, jobs.c.remote_id == remote_id)
-        return bool(self._connection.execute(query).scalar_one())
+        given = {"base_url": base_url, "remote_id": remote_id}
+        return bool(self._connection.execute(sql.REMOTE_ID_TAKEN, given).scalar_one())
 
     def move(
         self,
@@ -240,29 +210,34 @@ class Transaction:
         return self._update(job, event_kind=kind, event=problem.as_dict() if problem else {}, problem=problem)
 
     def _update(self, job: Job, *, event_kind: str | None, event: dict[str, Any], **changes: Any) -> Job:
-        values = to_row(changes | {"updated_at": self._times.now()})
-        guard = and_(jobs.c.job == job.job, jobs.c.state == str(job.state))
-        done = self._connection.execute(update(jobs).where(guard).values(**values))
+        changes["updated_at"] = self._times.now()
+        values = to_row(changes)
+        guard = {"its_job": job.job, "its_state": str(job.state)}
+        done = self._connection.execute(sql.update_job(tuple(sorted(values))), values | guard)
         if done.rowcount != 1:
             raise WrongState(f"The job {job.job} is not {job.state} any more.", charge=job.charge)
         if event_kind is not None:
             self.add_event(job.job, event_kind, {"from": str(job.state)} | event)
-        return self._changed(job.job)
+        # what the caller holds may be older than this transaction in all but its state
+        seen = self._seen.get(job.job)
+        if seen is None:
+            return self._changed(self.job(job.job))
+        return self._changed(seen.evolve(**{name: changes[name] for name in changes.keys() & _FIELDS}))
 
-    def _changed(self, job: str) -> Job:
-        self.changed[job] = self.job(job)
-        return self.changed[job]
+    def _changed(self, job: Job) -> Job:
+        self._seen[job.job] = self.changed[job.job] = job
+        return job
 
     # Events
 
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None:
         """Append to what happened to a job."""
-        self._connection.execute(insert(events).values(job=job, at=self._times.now(), kind=kind, data=data))
+        row = {"job": job, "at": self._times.now(), "kind": kind, "data": data}
+        self._connection.execute(sql.ADD_EVENT, row)
 
     def events_of(self, job: str) -> list[dict[str, Any]]:
         """Return what happened to a job, oldest first."""
-        query = select(events.c.at, events.c.kind, events.c.data).where(events.c.job == job).order_by(events.c.id)
-        return [dict(row) for row in self._connection.execute(query).mappings()]
+        return [dict(row) for row in self._connection.execute(sql.EVENTS_OF, {"job": job}).mappings()]
 
     # Money
 
@@ -272,45 +247,34 @@ class Transaction:
         Charges of later days count too: a clock set back gives nothing back.
         """
         today = self._times.day()
-        charged = jobs.c.charge.in_([str(Charge.POSSIBLE), str(Charge.CONFIRMED)])
-
-        def total(*where: Any) -> int:
-            return int(
-                self._connection.execute(select(func.coalesce(func.sum(jobs.c.price), 0)).where(*where)).scalar_one()
-            )
-
-        return Spent(
-            day=total(charged, jobs.c.charge_day >= today),
-            month=total(charged, jobs.c.charge_day >= today[:8] + "01"),
-            reserved=total(jobs.c.state.in_([str(s) for s in RESERVED])),
-        )
+        row = self._connection.execute(sql.SPENT, {"today": today, "month": today[:8] + "01"}).one()
+        return Spent(day=int(row.day), month=int(row.month), reserved=int(row.reserved))
 
     def last_seq(self, *, before: float | None = None) -> int:
         """Return the number of the job that was admitted last, of all or of those before a time (UTC); 0: none."""
-        query = select(func.coalesce(func.max(jobs.c.seq), 0))
-        if before is not None:
-            query = query.where(jobs.c.created_at < before)
-        return int(self._connection.execute(query).scalar_one())
+        given = {"before": math.inf if before is None else before}
+        return int(self._connection.execute(sql.LAST_SEQ, given).scalar_one())
 
     def spent_by(self, kind: str, *, since: int) -> int:
         """Return the micro-dollars of the jobs after the number ``since`` whose requests are of a kind.
 
         Counted are those that were charged, perhaps charged, or may still be sent by themselves.
         """
-        charged = jobs.c.charge.in_([str(Charge.POSSIBLE), str(Charge.CONFIRMED)])
-        reserved = jobs.c.state.in_([str(state) for state in RESERVED])
-        query = select(func.coalesce(func.sum(jobs.c.price), 0)).join(requests, jobs.c.request == requests.c.id)
-        query = query.where(jobs.c.seq > since, requests.c.kind == kind, or_(charged, reserved))
-        return int(self._connection.execute(query).scalar_one())
+        return int(self._connection.execute(sql.SPENT_BY, {"kind": kind, "since": since}).scalar_one())
 
     # Facts
 
     def fact(self, key: str) -> Any:
         """Return a single fact of this home, None where it is not known."""
-        return self._connection.execute(select(facts.c.value).where(facts.c.key == key)).scalar()
+        return self.facts(key)[0]
+
+    def facts(self, *keys: str) -> list[Any]:
+        """Return several facts in one look, each None where it is not known."""
+        found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": keys})}
+        return [found.get(key) for key in keys]
 
     def set_fact(self, key: str, value: Any) -> None:
         """Write a single fact; None removes it."""
-        self._connection.execute(facts.delete().where(facts.c.key == key))
+        self._connection.execute(sql.REMOVE_FACT, {"key": key})
         if value is not None:
-            self._connection.execute(insert(facts).values(key=key, value=value))
+            self._connection.execute(sql.ADD_FACT, {"key": key, "value": value})

@@ -58,6 +58,8 @@ class Conveyor:
         self._slots = asyncio.Semaphore(tools.settings().engine.max_open_jobs)
         self._stopping = False
         self._due: list[str] = []
+        self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
+        tools.journal.listen(self._seen)
         self._watch: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
@@ -128,6 +130,12 @@ class Conveyor:
             except Exception:
                 log.exception("The disk could not be looked at")
 
+    def _seen(self, job: Job) -> None:
+        if job.state is State.QUEUED and job.job not in self._drivers:
+            self._queued[job.job] = job
+        else:
+            self._queued.pop(job.job, None)
+
     def drive(self, job: str) -> None:
         """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""
         if self._stopping:
@@ -179,7 +187,9 @@ class Conveyor:
     async def _once(self, name: str, slot: _Slot) -> float | None:
         """Run the step that a job is due for; return the seconds to wait, None at the end of its way."""
         tools = self._tools
-        job = await tools.journal.read(lambda tx: tx.job(name))
+        # a job that was just admitted need not be read again: every step that changes it looks at it anew
+        admitted = self._queued.pop(name, None)
+        job = admitted if admitted is not None else await tools.journal.read(lambda tx: tx.job(name))
         if job.state is State.SUBMITTING and wire_name(name) not in tools.on_wire:
             job = await self._recover(job)  # a fault of ours broke it off: as after a restart
         if job.publication is not None and job.state not in RESERVED | _SERVED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,11 @@ from bridge_daemon.engine.protocol import Answer
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.journal import statements as sql
+from bridge_daemon.journal.rows import from_row
+from tests.fakes.service import Service
 from tests.journal.conftest import add, new_job
+from tests.support import press, running, tone, until
 
 PAIRS = list(itertools.product(State, State))
 
@@ -237,3 +243,36 @@ class TestMoney:
         assert spent.reserved == 11
         assert spent.day == 1_011_000
         assert spent.month == 1_011_000
+
+
+async def test_what_listeners_are_told_is_what_is_written(tmp_path: Path) -> None:
+    """A transaction knows the job that it wrote without reading it again; this holds it to that."""
+    sound = tone(tmp_path / "Gespräch 1.wav", seconds=7.3)
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        told: list[tuple[Job, Job]] = []
+
+        def compare(tx: Transaction) -> None:
+            told.extend((job, from_row(_row(tx, job))) for job in tx.changed.values())
+
+        inner = daemon.journal._write
+
+        def write(name: str, work: Callable[[Transaction], Any]) -> Any:
+            def and_compare(tx: Transaction) -> Any:
+                result = work(tx)
+                compare(tx)
+                return result
+
+            return inner(name, and_compare)
+
+        daemon.journal._write = write  # type: ignore[method-assign]
+        place = {"track": "Bass", "position": 4, "length": 7.25, "token": "Größe"}
+        source = {"path": str(sound), "start": 0.1, "end": 7}
+        job = await press(daemon, action="transform", source=source, place=place, variations=2, duration=7)
+        await until(daemon, job)
+    assert len(told) > 10
+    for known, written in told:
+        assert known == written
+
+
+def _row(tx: Transaction, job: Job) -> Any:
+    return tx._connection.execute(sql.JOB, {"job": job.job}).mappings().one()

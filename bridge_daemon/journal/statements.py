@@ -1,0 +1,140 @@
+"""The statements of the journal, built once: building one anew costs more than running it, and a press waits for it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, or_, select, update
+
+from bridge_daemon.job import OPEN, RESERVED, TERMINAL, Charge, State
+from bridge_daemon.journal.tables import events, facts, jobs, requests
+
+
+def _texts(states: Any) -> list[str]:
+    return sorted(str(state) for state in states)
+
+
+ACCEPTED: Final = select(requests).where(requests.c.id == bindparam("id"))
+PRESSED_AT: Final = select(func.max(requests.c.created_at)).where(
+    requests.c.fingerprint == bindparam("fingerprint"),
+    requests.c.created_at.between(bindparam("since"), bindparam("until")),
+)
+ADD_REQUEST: Final = insert(requests)
+
+JOB: Final = select(jobs).where(jobs.c.job == bindparam("job"))
+JOBS_OF: Final = select(jobs).where(jobs.c.request == bindparam("request")).order_by(jobs.c.seq)
+JOBS_IN: Final = select(jobs).where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.seq)
+UNDELIVERED: Final = (
+    select(jobs)
+    .where(jobs.c.state == str(State.STORED), jobs.c.client == bindparam("client"), jobs.c.wanted, jobs.c.delivery > 0)
+    .order_by(jobs.c.seq)
+    .limit(bindparam("most"))
+)
+#: Unknown, held, or on their way with a problem: what a person should look at.
+WITH_PROBLEMS: Final = (
+    select(jobs)
+    .where(
+        or_(
+            jobs.c.state.in_(_texts((State.UNKNOWN, State.HELD))),
+            and_(jobs.c.state.not_in(_texts(TERMINAL)), jobs.c.problem.is_not(None)),
+        )
+    )
+    .order_by(jobs.c.seq.desc())
+    .limit(bindparam("most"))
+)
+COUNT: Final = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+DURATIONS: Final = (
+    select(jobs.c.finished_at - jobs.c.submitted_at)
+    .where(
+        jobs.c.base_url == bindparam("base_url"),
+        jobs.c.model == bindparam("model"),
+        jobs.c.finished_at.is_not(None),
+        jobs.c.submitted_at.is_not(None),
+    )
+    .order_by(jobs.c.seq.desc())
+    .limit(bindparam("most"))
+)
+REMOTE_ID_TAKEN: Final = select(func.count()).where(
+    jobs.c.base_url == bindparam("base_url"), jobs.c.remote_id == bindparam("remote_id")
+)
+ADD_JOB: Final = insert(jobs)
+
+
+def _sum(*where: Any) -> Any:
+    return select(func.coalesce(func.sum(jobs.c.price), 0)).where(*where).scalar_subquery()
+
+
+_CHARGED: Final = jobs.c.charge.in_(_texts((Charge.POSSIBLE, Charge.CONFIRMED)))
+SPENT: Final = select(
+    _sum(_CHARGED, jobs.c.charge_day >= bindparam("today")).label("day"),
+    _sum(_CHARGED, jobs.c.charge_day >= bindparam("month")).label("month"),
+    _sum(jobs.c.state.in_(_texts(RESERVED))).label("reserved"),
+)
+
+#: What one kind of request has spent since a job.
+SPENT_BY: Final = (
+    select(func.coalesce(func.sum(jobs.c.price), 0))
+    .join(requests, jobs.c.request == requests.c.id)
+    .where(
+        jobs.c.seq > bindparam("since"),
+        requests.c.kind == bindparam("kind"),
+        or_(_CHARGED, jobs.c.state.in_(_texts(RESERVED))),
+    )
+)
+LAST_SEQ: Final = select(func.coalesce(func.max(jobs.c.seq), 0)).where(jobs.c.created_at < bindparam("before"))
+
+ADD_EVENT: Final = insert(events)
+EVENTS_OF: Final = (
+    select(events.c.at, events.c.kind, events.c.data).where(events.c.job == bindparam("job")).order_by(events.c.id)
+)
+
+FACTS: Final = select(facts.c.key, facts.c.value).where(facts.c.key.in_(bindparam("keys", expanding=True)))
+REMOVE_FACT: Final = delete(facts).where(facts.c.key == bindparam("key"))
+ADD_FACT: Final = insert(facts)
+
+
+@cache
+def update_job(columns: tuple[str, ...]) -> Update:
+    """Return the guarded update of some columns: of the job ``its_job``, if it still is in ``its_state``."""
+    guard = and_(jobs.c.job == bindparam("its_job"), jobs.c.state == bindparam("its_state"))
+    return update(jobs).where(guard).values({name: bindparam(name, type_=jobs.c[name].type) for name in columns})
+
+
+@cache
+def find_jobs(states: bool, text: bool, client: bool, before: bool) -> Select[Any]:
+    """Return the search for jobs, newest first; ``text`` comes with a ``pattern`` to look for in the prompt."""
+    query = select(jobs).order_by(jobs.c.seq.desc()).limit(bindparam("most"))
+    if states:
+        query = query.where(jobs.c.state.in_(bindparam("states", expanding=True)))
+    if text:
+        same = [column == bindparam("text") for column in (jobs.c.job, jobs.c.preset, jobs.c.request)]
+        query = query.where(or_(func.lower(jobs.c.prompt).like(func.lower(bindparam("pattern")), escape="\\"), *same))
+    if client:
+        query = query.where(jobs.c.client == bindparam("client"))
+    if before:
+        query = query.where(jobs.c.seq < bindparam("before"))
+    return query
+
+
+@cache
+def newest_take(client: bool, preset: bool) -> Select[Any]:
+    """Return the search for the job whose take was made last."""
+    made = jobs.c.state.in_(_texts((State.STORED, State.PLACED)))
+    query = select(jobs).where(made, jobs.c.wanted, jobs.c.take.is_not(None))
+    return _one_of(query.order_by(jobs.c.finished_at.desc(), jobs.c.seq.desc()), client, preset)
+
+
+@cache
+def newest_on_its_way(client: bool, preset: bool) -> Select[Any]:
+    """Return the search for the job that was admitted last and can still be cancelled."""
+    query = select(jobs).where(jobs.c.state.in_(_texts(RESERVED | OPEN | {State.HELD})), jobs.c.wanted)
+    return _one_of(query.order_by(jobs.c.seq.desc()), client, preset)
+
+
+def _one_of(query: Select[Any], client: bool, preset: bool) -> Select[Any]:
+    if client:
+        query = query.where(jobs.c.client == bindparam("client"))
+    if preset:
+        query = query.where(jobs.c.preset == bindparam("preset"))
+    return query.limit(1)
