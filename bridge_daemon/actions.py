@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bridge_daemon import __version__
 from bridge_daemon.admit import Admit, invalid
@@ -27,6 +27,22 @@ from bridge_daemon.times import Times
 
 _PAUSE_TEXTS = {"person": "paused by you", PANIC: "panic: everything was stopped"}
 _SEND_HELD = "daw-bridge resume, and then: daw-bridge jobs retry JOB sends it, daw-bridge jobs cancel JOB ends it."
+
+
+class Pads(Protocol):
+    """What is asked of the MIDI intake."""
+
+    async def arm(self) -> dict[str, Any]:
+        """Let pads spend money, for a time and a sum."""
+        ...
+
+    def disarm(self) -> dict[str, Any]:
+        """Let them spend nothing."""
+        ...
+
+    async def listen(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in over MIDI."""
+        ...
 
 
 class Actions(JobActions):
@@ -55,6 +71,8 @@ class Actions(JobActions):
         self._reload = reload_settings
         self._about = about
         self._started = time.monotonic()
+        #: The MIDI intake, once it is there.
+        self.pads: Pads | None = None
 
     # Jobs
 
@@ -112,6 +130,25 @@ class Actions(JobActions):
         """Return the waveform of a job's take."""
         file = await self.take_file(job)
         return (await asyncio.to_thread(peaks, file, buckets)).as_dict()
+
+    # MIDI
+
+    def _pads(self) -> Pads:
+        if self.pads is None:
+            raise NotFound("MIDI is not open yet.", next="Try again in a moment.")
+        return self.pads
+
+    async def arm_pads(self) -> dict[str, Any]:
+        """Let pads spend money, for a time and a sum. Raises Paused."""
+        return await self._pads().arm()
+
+    def disarm_pads(self) -> dict[str, Any]:
+        """Let pads spend nothing."""
+        return self._pads().disarm()
+
+    async def listen_midi(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in over MIDI, or wait for it for a while."""
+        return await self._pads().listen(data)
 
     # The whole
 

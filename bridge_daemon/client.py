@@ -168,6 +168,18 @@ class BridgeClient:
         """Let the daemon read the settings again."""
         return await self._call("POST", "/api/settings/reload", {})
 
+    async def arm_pads(self) -> Data:
+        """Let pads spend money, for a time and a sum."""
+        return await self._call("POST", "/api/midi/arm", {})
+
+    async def disarm_pads(self) -> Data:
+        """Let pads spend nothing."""
+        return await self._call("POST", "/api/midi/disarm", {})
+
+    async def listen_midi(self, port: str, **more: Any) -> Data:
+        """Return what came in over MIDI. Keys: since (the ``next`` of the last answer), wait (s), mute, stop."""
+        return await self._call("POST", "/api/midi/listen", {"port": port} | more)
+
     async def page_url(self) -> str:
         """Return the address of the page with a one-time code in it, which is good for 30 s."""
         code = (await self._call("POST", "/api/session/code", {}))["code"]

@@ -181,18 +181,16 @@ class Daemon:
             await intake.start()
 
     def _make_intakes(self) -> list[Intake]:
-        return [
-            LinkSource(self.clock, lambda: self.settings),
-            MidiIntake(
-                self.actions,
-                journal=self.journal,
-                clock=self.clock,
-                settings=lambda: self.settings,
-                osc=lambda: self.osc,
-                pause=self._pause,
-                times=self._times,
-            ),
-        ]
+        midi = self.actions.pads = MidiIntake(
+            self.actions,
+            journal=self.journal,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            osc=lambda: self.osc,
+            pause=self._pause,
+            times=self._times,
+        )
+        return [LinkSource(self.clock, lambda: self.settings), midi]
 
     @property
     def osc_port(self) -> int | None:

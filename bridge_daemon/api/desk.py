@@ -92,3 +92,15 @@ class Desk(Protocol):
     async def reload_settings(self) -> Answer:
         """Read the settings again."""
         ...
+
+    async def arm_pads(self) -> Answer:
+        """Let pads spend money, for a time and a sum."""
+        ...
+
+    def disarm_pads(self) -> Answer:
+        """Let pads spend nothing."""
+        ...
+
+    async def listen_midi(self, data: Answer) -> Answer:
+        """Return what came in over MIDI, or wait for it for a while."""
+        ...

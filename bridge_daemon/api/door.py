@@ -83,6 +83,9 @@ SECURITY: Final[dict[Key, Access]] = {
     ("POST", "/api/key/reload"): Access.SESSION,
     ("GET", "/api/key/check"): Access.SESSION,
     ("POST", "/api/settings/reload"): Access.SESSION,
+    ("POST", "/api/midi/arm"): Access.SESSION,
+    ("POST", "/api/midi/disarm"): Access.SESSION,
+    ("POST", "/api/midi/listen"): Access.SESSION,
 }
 
 EVENTS: Final = ("GET", "/api/events")

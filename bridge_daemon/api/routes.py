@@ -66,6 +66,9 @@ class Routes:
             ("POST", "/api/key/reload"): self.reload_key,
             ("GET", "/api/key/check"): self.check_key,
             ("POST", "/api/settings/reload"): self.reload_settings,
+            ("POST", "/api/midi/arm"): self.arm_pads,
+            ("POST", "/api/midi/disarm"): self.disarm_pads,
+            ("POST", "/api/midi/listen"): self.listen_midi,
         }
 
     # --- who is there
@@ -204,6 +207,20 @@ class Routes:
     async def reload_settings(self, call: Call) -> web.StreamResponse:
         """Read the settings again."""
         return answer(await self._desk.reload_settings())
+
+    # --- MIDI
+
+    async def arm_pads(self, call: Call) -> web.StreamResponse:
+        """Let pads spend money."""
+        return answer(await self._desk.arm_pads())
+
+    async def disarm_pads(self, call: Call) -> web.StreamResponse:
+        """Let pads spend nothing."""
+        return answer(self._desk.disarm_pads())
+
+    async def listen_midi(self, call: Call) -> web.StreamResponse:
+        """Answer with what came in over MIDI."""
+        return answer(await self._desk.listen_midi(call.data))
 
 
 class _Query:

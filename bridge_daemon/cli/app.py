@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from bridge_daemon import __version__
-from bridge_daemon.cli import config, demo, generate, jobs, key, logs, pause, price, run, sketch_engine, status
+from bridge_daemon.cli import config, demo, generate, jobs, key, logs, midi, pause, price, run, sketch_engine, status
 from bridge_daemon.cli import problems as problems_
 from bridge_daemon.cli import transform as transform_
 from bridge_daemon.cli.problems import INTERRUPTED
@@ -77,6 +77,7 @@ def build() -> typer.Typer:
     app.add_typer(price.app, name="price")
     app.add_typer(key.app, name="key")
     app.add_typer(config.app, name="config")
+    app.add_typer(midi.app, name="midi")
     app.command("logs")(logs.logs)
     app.command("sketch-engine")(sketch_engine.sketch_engine)
     return app

@@ -22,7 +22,7 @@ from bridge_daemon.intake.midi_acts import SPENDING, Acts, NotTaken
 from bridge_daemon.intake.midi_counts import Counts
 from bridge_daemon.intake.midi_gestures import Decoder, Gesture, Kind
 from bridge_daemon.intake.midi_lights import Lamp, Lights
-from bridge_daemon.intake.midi_listen import Listening
+from bridge_daemon.intake.midi_listen import Listening, Question
 from bridge_daemon.intake.midi_pad import ALWAYS, Pad, Verdict
 from bridge_daemon.intake.midi_ports import Incoming, MidiPorts, PortsState, Wanted
 from bridge_daemon.intake.midi_stage import OverBudget, Stage
@@ -118,6 +118,7 @@ class MidiIntake:
         self._slots: dict[str, Slot] = {}
         self._of_port: dict[str, list[Slot]] = {}
         self._clock_source: MidiClockSource | None = None
+        self._clock_from: str | None = None  # the port that sends it
         self._requests: dict[str, str] = {}  # request id: binding
         self._at_work: set[asyncio.Task[None]] = set()
         self._malformed = 0
@@ -149,8 +150,8 @@ class MidiIntake:
         port = settings.clock_port if settings.enabled else ""
         if not port:
             self._clock_source = None
-        elif self._clock_source is None:
-            self._clock_source = MidiClockSource(self._clock, MIDI_CLOCK)
+        elif self._clock_source is None or (self._clock_from is not None and not matches(port, self._clock_from)):
+            self._clock_source, self._clock_from = MidiClockSource(self._clock, MIDI_CLOCK), None
         if not settings.enabled:
             self.stage.disarm("MIDI was switched off")
         self._armed(self.stage.armed)
@@ -196,11 +197,17 @@ class MidiIntake:
             self._malformed += 1
             self.listening.take(incoming, None)
             return
-        clock_port = self._settings().midi.clock_port
-        if self._clock_source is not None and clock_port and matches(clock_port, incoming.port):
-            self._clock_source.take(message, incoming.at)
+        if self._clock_source is not None and self._clock_from in (None, incoming.port):
+            self._hear_clock(self._clock_source, incoming, message)
         self.listening.take(incoming, message)
         self._read(incoming, message)
+
+    def _hear_clock(self, source: MidiClockSource, incoming: Incoming, message: mido.Message) -> None:
+        """Follow the clock of one port: where the pattern fits several, of the first that sends one."""
+        if hasattr(message, "channel") or not matches(self._settings().midi.clock_port, incoming.port):
+            return
+        self._clock_from = incoming.port
+        source.take(message, incoming.at)
 
     def _read(self, incoming: Incoming, message: mido.Message) -> None:
         """Let every binding of the port read a message."""
@@ -323,6 +330,8 @@ class MidiIntake:
 
     def _ports_changed(self, state: PortsState) -> None:
         self._of_port.clear()
+        if self._clock_from is not None and self._clock_from not in state.open_inputs:
+            self._clock_from = None
         for name, slot in self._slots.items():
             for port in [port for port in slot.ports if port not in state.open_inputs]:
                 if slot.forget(port):
@@ -340,6 +349,14 @@ class MidiIntake:
         """Disarm the pads."""
         self.stage.disarm("you disarmed them")
         return self.stage.about()
+
+    async def listen(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in at the ports that were named, and wait for it for a while. Raises InvalidRequest."""
+        question = Question.read(data)
+        heard = await self.listening.ask(question)
+        state = self._ports.state
+        opened = [name for name in state.open_inputs if matches(question.port, name)]
+        return heard | {"problem": state.system, "open": opened}
 
     def about(self) -> dict[str, Any]:
         """Return its facts for the status."""

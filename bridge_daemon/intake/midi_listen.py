@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import mido
 
+from bridge_daemon.errors import Fault, InvalidRequest
 from bridge_daemon.intake.midi_ports import Incoming
 from bridge_daemon.intake.midi_system import matches
 
@@ -21,6 +23,34 @@ _KEPT: Final = 1000
 LEASE: Final = 15.0
 #: The longest wait for a message, s.
 MOST_WAIT: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What somebody wants to hear."""
+
+    port: str  #: pattern of names
+    since: int | None = None  #: the message that was told last; None: from now on
+    wait: float = 0.0  #: for a message, s
+    mute: bool = False  #: presses on these ports do nothing meanwhile
+    stop: bool = False  #: listen no more
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read a question. Raises InvalidRequest, which names every fault."""
+        checks: dict[str, tuple[Callable[[Any], bool], str]] = {
+            "port": (lambda one: isinstance(one, str) and 1 <= len(one) <= 200, "must be text, 1 to 200 characters"),
+            "since": (lambda one: type(one) is int and one >= 0, "must be a whole number, 0 or more"),
+            "wait": (lambda one: type(one) in (int, float) and 0 <= one <= MOST_WAIT, f"must be 0 to {MOST_WAIT:g} s"),
+            "mute": (lambda one: isinstance(one, bool), "must be true or false"),
+            "stop": (lambda one: isinstance(one, bool), "must be true or false"),
+        }
+        faults = [Fault(key, value, "is not a key of this") for key, value in data.items() if key not in checks]
+        given = {"port": None} | {key: value for key, value in data.items() if key in checks}
+        faults += [Fault(key, value, checks[key][1]) for key, value in given.items() if not checks[key][0](value)]
+        if faults:
+            raise InvalidRequest(faults)
+        return cls(**given)
 
 
 class Listening:
@@ -52,24 +82,28 @@ class Listening:
         """Tell whether presses on a port are learned just now, and do nothing else."""
         return any(mute and matches(pattern, port) for pattern, mute in self._asked.items())
 
-    async def ask(self, pattern: str, since: int | None, wait: float, mute: bool) -> dict[str, Any]:
-        """Return what came after the message ``since`` (None: from now on), and wait for that for a while."""
-        self._lease(pattern, mute)
-        since = self._seq if since is None else since
+    async def ask(self, question: Question) -> dict[str, Any]:
+        """Return what came after the message ``since``, and wait for it for a while."""
+        if question.stop:
+            self.stop(question.port)
+            return {"messages": [], "next": self._seq}
+        self._lease(question)
+        since = self._seq if question.since is None else question.since
+        found: list[dict[str, Any]] = []
         try:
-            async with asyncio.timeout(min(wait, MOST_WAIT)):
-                while not (found := self._after(pattern, since)):
+            async with asyncio.timeout(question.wait):
+                while not (found := self._after(question.port, since)):
                     self._came.clear()
                     await self._came.wait()
         except TimeoutError:
             found = []
-        self._lease(pattern, mute)
         return {"messages": found, "next": found[-1]["seq"] if found else since}
 
     def _after(self, pattern: str, since: int) -> list[dict[str, Any]]:
         return [one for one in self._messages if one["seq"] > since and matches(pattern, one["port"])]
 
-    def _lease(self, pattern: str, mute: bool) -> None:
+    def _lease(self, question: Question) -> None:
+        pattern, mute = question.port, question.mute
         if pattern in self._timers:
             self._timers[pattern].cancel()
         self._timers[pattern] = asyncio.get_running_loop().call_later(LEASE, self._end, pattern)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,27 +55,33 @@ def _interface() -> int:
 class InputPort:
     """An open input."""
 
-    def __init__(self, midi: Any) -> None:
+    def __init__(self, midi: Any, let_go: Callable[[Any], None]) -> None:
         self._midi = midi
+        self._let_go = let_go
         self.poll = midi.get_message  # (bytes, s since the message before) or None
-        self.clock = False
+        self.clock = True
+        self.hear_clock(False)
+        while self.poll() is not None:  # of the port that this connection had before
+            pass
 
     def hear_clock(self, clock: bool) -> None:
         """Let clock, time code and system exclusive messages through, or not. Active sensing never is."""
-        self._midi.ignore_types(sysex=not clock, timing=not clock, active_sense=True)
-        self.clock = clock
+        if self.clock is not clock:
+            self._midi.ignore_types(sysex=not clock, timing=not clock, active_sense=True)
+            self.clock = clock
 
     def close(self) -> None:
         """Close it and forget what waits in it."""
         self._midi.close_port()
-        self._midi.delete()
+        self._let_go(self._midi)
 
 
 class OutputPort:
     """An open output."""
 
-    def __init__(self, midi: Any) -> None:
+    def __init__(self, midi: Any, let_go: Callable[[Any], None]) -> None:
         self._midi = midi
+        self._let_go = let_go
 
     def send(self, data: bytes) -> None:
         """Send one message. Raises PortTrouble."""
@@ -86,7 +93,63 @@ class OutputPort:
     def close(self) -> None:
         """Close it."""
         self._midi.close_port()
-        self._midi.delete()
+        self._let_go(self._midi)
+
+
+class _Side:
+    """The inputs or the outputs: the connection that tells their names, which is also the first port that is opened.
+
+    Some systems wake each connection with every period of their audio, so there are no more of them than are needed.
+    """
+
+    def __init__(self, kind: Any, **more: Any) -> None:
+        """Connect. Raises NoMidi."""
+        self._kind = kind
+        self._more = more
+        self.first = self._connect()
+        self._first_is_open = False
+
+    def _connect(self) -> Any:
+        try:
+            return self._kind(name=CLIENT, **self._more)
+        except (rtmidi.RtMidiError, OSError) as error:
+            raise NoMidi(_words(error)) from error
+
+    def names(self) -> list[str]:
+        """Return the names of the ports, without our own. Raises NoMidi."""
+        try:
+            return [name for name in self.first.get_ports() if name and not name.startswith(CLIENT)]
+        except (rtmidi.RtMidiError, OSError) as error:
+            raise NoMidi(_words(error)) from error
+
+    def open(self, name: str, own: str) -> Any:
+        """Open a port. Raises PortTrouble."""
+        try:
+            midi = self._connect() if self._first_is_open else self.first
+        except NoMidi as error:
+            raise PortTrouble(str(error)) from error
+        try:
+            names = midi.get_ports()
+            if name not in names:
+                raise PortTrouble("it is gone")
+            midi.open_port(names.index(name), own)
+        except (PortTrouble, rtmidi.RtMidiError, OSError) as error:
+            if midi is not self.first:
+                midi.delete()
+            raise PortTrouble(_words(error)) from error
+        self._first_is_open = self._first_is_open or midi is self.first
+        return midi
+
+    def let_go(self, midi: Any) -> None:
+        """Take back what :meth:`open` returned, closed."""
+        if midi is self.first:
+            self._first_is_open = False
+        else:
+            midi.delete()
+
+    def close(self) -> None:
+        """Disconnect; what was opened was let go before."""
+        self.first.delete()
 
 
 class MidiSystem:
@@ -95,67 +158,41 @@ class MidiSystem:
     def __init__(self) -> None:
         """Connect to the system. Raises NoMidi."""
         self._interface = _interface()
-        self._inputs = self._make(rtmidi.MidiIn, "ports")
-        self._outputs: Any = None
-
-    def _make(self, kind: Any, name: str, **more: Any) -> Any:
-        try:
-            return kind(rtapi=self._interface, name=f"{CLIENT} {name}", **more)
-        except (rtmidi.RtMidiError, OSError) as error:
-            raise NoMidi(_words(error)) from error
+        self._inputs = _Side(rtmidi.MidiIn, rtapi=self._interface, queue_size_limit=_QUEUE)
+        self._outputs: _Side | None = None
 
     @property
     def dies(self) -> bool:
         """Whether what we are connected to may end before we do, and tell us no ports from then on."""
-        return bool(self._inputs.get_current_api() == rtmidi.API_UNIX_JACK)
+        return bool(self._inputs.first.get_current_api() == rtmidi.API_UNIX_JACK)
+
+    def _out(self) -> _Side:
+        if self._outputs is None:
+            self._outputs = _Side(rtmidi.MidiOut, rtapi=self._interface)
+        return self._outputs
 
     def inputs(self) -> list[str]:
         """Return the names of the inputs, without our own ports. Raises NoMidi."""
-        return self._names(self._inputs)
+        return self._inputs.names()
 
     def outputs(self) -> list[str]:
         """Return the names of the outputs, without our own ports. Raises NoMidi."""
-        if self._outputs is None:
-            self._outputs = self._make(rtmidi.MidiOut, "ports")
-        return self._names(self._outputs)
-
-    def _names(self, midi: Any) -> list[str]:
-        try:
-            return [name for name in midi.get_ports() if name and not name.startswith(CLIENT)]
-        except (rtmidi.RtMidiError, OSError) as error:
-            raise NoMidi(_words(error)) from error
+        return self._out().names()
 
     def open_input(self, name: str) -> InputPort:
         """Open an input by its name. Raises PortTrouble."""
-        return InputPort(self._open(rtmidi.MidiIn, name, queue_size_limit=_QUEUE))
+        return InputPort(self._inputs.open(name, "pads"), self._inputs.let_go)
 
     def open_output(self, name: str) -> OutputPort:
         """Open an output by its name. Raises PortTrouble."""
-        return OutputPort(self._open(rtmidi.MidiOut, name))
-
-    def _open(self, kind: Any, name: str, **more: Any) -> Any:
-        try:
-            midi = self._make(kind, "lights" if kind is rtmidi.MidiOut else "pads", **more)
-        except NoMidi as error:
-            raise PortTrouble(str(error)) from error
-        try:
-            names = midi.get_ports()
-            if name not in names:
-                raise PortTrouble("it is gone")
-            midi.open_port(names.index(name), "in" if kind is rtmidi.MidiIn else "out")
-        except PortTrouble:
-            midi.delete()
-            raise
-        except (rtmidi.RtMidiError, OSError) as error:
-            midi.delete()
-            raise PortTrouble(_words(error)) from error
-        return midi
+        side = self._out()
+        return OutputPort(side.open(name, "lights"), side.let_go)
 
     def close(self) -> None:
-        """Leave the system; ports that were opened are closed by whoever opened them."""
-        self._inputs.delete()
+        """Leave the system; ports that were opened were closed before."""
+        self._inputs.close()
         if self._outputs is not None:
-            self._outputs.delete()
+            self._outputs.close()
 
 
 def _words(error: Exception) -> str:

@@ -151,3 +151,15 @@ class FakeDesk:
     async def reload_settings(self) -> Data:
         await self._called("reload_settings")
         return {"changed": []}
+
+    async def arm_pads(self) -> Data:
+        await self._called("arm_pads")
+        return {"armed": True}
+
+    def disarm_pads(self) -> Data:
+        self.calls.append(("disarm_pads",))
+        return {"armed": False}
+
+    async def listen_midi(self, data: Data) -> Data:
+        await self._called("listen_midi", data)
+        return {"messages": [], "next": 0}

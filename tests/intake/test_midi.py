@@ -13,7 +13,7 @@ from bridge_daemon.daemon import Daemon
 from bridge_daemon.intake.midi import MidiIntake
 from bridge_daemon.job import Job, State
 from tests.fakes.service import Service
-from tests.intake.controller import control, controller, note, off, program
+from tests.intake.controller import controller, note, off
 from tests.support import running
 
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
