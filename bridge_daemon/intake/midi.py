@@ -321,12 +321,12 @@ class MidiIntake:
         slot = self._slots.get(binding)
         if slot is None or self._closed:
             return
-        known = slot.lamp.is_working(job.job)
+        if slot.lamp.is_working(job.job):  # how it ends is shown before it is taken away: nothing shows in between
+            if job.state in _FAILURES:
+                slot.lamp.flash("refused")
+            elif job.state in (State.STORED, State.PLACED) and job.wanted:
+                slot.lamp.flash("done")
         slot.lamp.working(job.job, job.state in _ON_ITS_WAY and job.wanted)
-        if job.state in _FAILURES and known:
-            slot.lamp.flash("refused")
-        elif job.state in (State.STORED, State.PLACED) and job.wanted and known:
-            slot.lamp.flash("done")
 
     def _ports_changed(self, state: PortsState) -> None:
         self._of_port.clear()

@@ -244,6 +244,8 @@ class MidiPorts:
     def _turn(self) -> None:
         if not self._commands.empty():
             self._do_commands()
+        if self._stopping:
+            return
         now = time.monotonic()
         if now >= self._next_scan:
             self._scan(now)
