@@ -92,7 +92,7 @@ class Listening:
         found: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(question.wait):
-                while not (found := self._after(question.port, since)):
+                while not (found := self._after(question.port, since)) and question.port in self._asked:
                     self._came.clear()
                     await self._came.wait()
         except TimeoutError:
@@ -113,6 +113,7 @@ class Listening:
 
     def _end(self, pattern: str) -> None:
         del self._asked[pattern], self._timers[pattern]
+        self._came.set()  # whoever waits is answered
         self._changed()
 
     def stop(self, pattern: str) -> None:
@@ -127,6 +128,7 @@ class Listening:
             timer.cancel()
         self._timers.clear()
         self._asked.clear()
+        self._came.set()
 
 
 def shown(seq: int, incoming: Incoming, message: mido.Message | None) -> dict[str, Any]:
