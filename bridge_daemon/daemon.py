@@ -101,7 +101,10 @@ class Daemon:
         self._stack.push_async_callback(listener.close)
         await listener.start()
         self.source_port = listener.port
-        publishers = Publishers(listener, settings, self._times)
+        publishers = self.publishers = Publishers(
+            listener, settings, self._times, journal=journal, engines=engines, budget=budget, home=self.home
+        )
+        self._stack.push_async_callback(publishers.close)
         pause = PauseGate(journal, self._times)
         tools = Tools(
             journal=journal,
@@ -133,6 +136,7 @@ class Daemon:
         )
         self._tell(journal, pause)
         await self._conveyor.recover()
+        await publishers.recover()
         api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
         self._stack.push_async_callback(api.close)
         await api.start()
@@ -185,6 +189,8 @@ class Daemon:
             self.hub.publish("paused", {"paused": fact})
 
         journal.listen(job_changed)
+        journal.listen(self.publishers.changed)
+        self.publishers.listeners.append(lambda about: self.hub.publish("publish", about))
         pause.listeners.append(pause_changed)
 
     def _write_runtime(self) -> None:
@@ -208,6 +214,7 @@ class Daemon:
             "osc_port": self.osc_port,
             "osc": self.osc.about() if self.osc is not None else None,
             "source_port": self.source_port,
+            "publish": self.publishers.about(),
             **{intake.name: intake.about() for intake in self.intakes},
         }
 

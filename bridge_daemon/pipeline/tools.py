@@ -38,6 +38,8 @@ class Wait:
     """What a step answers: go on with the job after some seconds. None instead: nothing more to do for now."""
 
     seconds: float = 0.0
+    #: Whether others may have the job's place at the service meanwhile.
+    free: bool = False
 
 
 GO_ON = Wait()
