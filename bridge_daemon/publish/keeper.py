@@ -2,7 +2,8 @@
 
 A process of its own, started with the program's command line as arguments. Its stdin is a pipe from the daemon: when
 the daemon closes it, or dies, also by SIGKILL, the pipe ends and the program with it, on every platform. What the
-program prints goes to stdout. Only the standard library is used, and nothing of the bridge is imported, so it starts at once.
+program prints goes to stdout. Only the standard library is used, and nothing of the bridge is imported: it
+starts at once.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ the service keeps the file, who can fetch it, and how it is deleted is not docum
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,7 @@ class UploadPublisher:
         content = await asyncio.to_thread(file.read_bytes)
         await self._budget.submit()
         form = aiohttp.FormData()
-        form.add_field("file", content, filename="source.wav", content_type="audio/wav")
+        form.add_field("file", io.BytesIO(content), filename="source.wav", content_type="audio/wav")
         headers = {"Authorization": f"Bearer {endpoint.key}", "User-Agent": f"daw-bridge/{__version__}"}
         connector = aiohttp.TCPConnector(force_close=True, resolver=Resolver())
         timeout = aiohttp.ClientTimeout(total=_TOTAL, sock_connect=10.0, sock_read=60.0)

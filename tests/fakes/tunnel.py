@@ -32,6 +32,7 @@ class Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     to = ""
     mode = ""
+    answers = 0  # that it may still give before it dies; 0: any number
 
     def do_GET(self) -> None:
         if self.mode == "elsewhere":
@@ -64,6 +65,11 @@ class Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        if Proxy.answers:
+            Proxy.answers -= 1
+            if not Proxy.answers:
+                self.wfile.flush()
+                os._exit(3)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -79,13 +85,15 @@ def main() -> None:
     parser.add_argument("--told", type=Path, required=True)
     parser.add_argument("--mode", default="ok")  # dies, silent, elsewhere, redirects, stubborn, child
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--life", type=float, default=0.0, help="s after which it dies; 0: never")
+    parser.add_argument("--first", type=int, default=0, help="answers after which it dies when started the first time")
     parser.add_argument("--token", default="")
     parser.add_argument("to")
     given = parser.parse_args()
     Proxy.to, Proxy.mode = urlsplit(given.to).netloc, given.mode
     server = ThreadingHTTPServer(("127.0.0.1", given.port), Proxy)
     url = f"http://127.0.0.1:{server.server_port}"
+    if not given.told.exists():
+        Proxy.answers = given.first
     with given.told.open("a", encoding="utf-8") as told:
         told.write(
             json.dumps({"pid": os.getpid(), "url": url, "arguments": sys.argv[1:], "env": dict(os.environ)}) + "\n"
@@ -97,8 +105,6 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if given.mode == "child":  # the tunnel is a child of the program, as with a wrapper script
         sys.exit(subprocess.call([sys.executable, __file__, "--told", str(given.told), given.to]))
-    if given.life:
-        threading.Timer(given.life, os._exit, [3]).start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say(f"Settings: map[url:{given.to}]")
     if given.mode != "silent":

@@ -121,9 +121,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     folder = tmp_path_factory.mktemp("weed")
     keys = {"accessKey": S3.access_key_id, "secretKey": S3.secret_access_key}
     reader = {"accessKey": "reader-key", "secretKey": "reader-secret-0123456789"}
+    writer = {"accessKey": "writer-key", "secretKey": "writer-secret-0123456789"}
     identities = [
         {"name": "admin", "credentials": [keys], "actions": ["Admin", "Read", "List", "Tagging", "Write"]},
         {"name": "reader", "credentials": [reader], "actions": ["Read"]},
+        {"name": "writer", "credentials": [writer], "actions": ["Read:sources", "Write:sources"]},
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     master, volume, filer, port = _free_ports(4)

@@ -141,7 +141,12 @@ WRONG = {
         State.HELD,
         "does not take the source",
     ),
-    "bucket": ({"s3_bucket": "not-there"}, {}, State.HELD, "not-there does not take"),
+    "bucket": (
+        {"s3_bucket": "not-mine"},
+        {"AWS_ACCESS_KEY_ID": "writer-key", "AWS_SECRET_ACCESS_KEY": "writer-secret-0123456789"},
+        State.HELD,
+        "not-mine does not take the source",
+    ),
     "none": ({}, {"AWS_SECRET_ACCESS_KEY": ""}, State.HELD, "There are no credentials"),
     "dead": ({"s3_endpoint": "http://127.0.0.1:9"}, {}, State.HELD, "does not take the source now"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,6 @@ async def test_it_is_tried_again_where_that_may_help(tmp_path: Path) -> None:
     source = tone(tmp_path / "a.wav")
     async with Service(upload="503") as service, running(tmp_path / "home", service, publish=UPLOAD) as daemon:
         name = await press(daemon, action="transform", duration=None, source={"path": str(source)})
-        import asyncio
-
         async with asyncio.timeout(15):
             while (await job_of(daemon, name)).problem is None:
                 await asyncio.sleep(0.02)
