@@ -36,6 +36,7 @@ _OBJECTS: Final = "s3_objects"  # the fact: name of each object that is, or may 
 FRESH: Final = 10.0  # s
 _TIMEOUT: Final = 600.0  # s, all of one request: 33 MB over a slow line
 _DELETING: Final = 30.0  # s
+_LAST: Final = 1.0  # s
 _PAUSE: Final = (5.0, 600.0)  # s before what could not be deleted is tried again
 _NOTHING: Final = "Nothing was sent and nothing was spent."
 INSTALL: Final = "Install it with: pip install 'daw-bridge[s3]' (uv: uv pip install 'daw-bridge[s3]')"
@@ -74,6 +75,7 @@ class BucketPublisher:
         self._making: set[str] = set()  # objects that no job names yet
         self._checked: dict[str, float] = {}
         self._cleaning: asyncio.Task[None] | None = None
+        self._closed = False
         self._poked = asyncio.Event()
 
     def notice(self) -> str:
@@ -206,6 +208,8 @@ class BucketPublisher:
     def clean(self) -> None:
         """Delete every object that no job needs any more, now and until it is done."""
         self._poked.set()
+        if self._closed:
+            return
         if self._cleaning is None or self._cleaning.done():
             self._cleaning = asyncio.create_task(self._clean(), name="bucket")
 
@@ -216,7 +220,9 @@ class BucketPublisher:
 
     async def close(self) -> None:
         """Stop deleting; the next start goes on with it."""
+        self._closed = True
         if self._cleaning is not None:
+            await asyncio.wait({self._cleaning}, timeout=_LAST)  # of a job that ended just now
             self._cleaning.cancel()
             await asyncio.gather(self._cleaning, return_exceptions=True)
 
@@ -225,8 +231,12 @@ class BucketPublisher:
         while True:
             self._poked.clear()
             failed = False
-            for name, about in (await self._journal.read(self._not_needed)).items():
-                failed |= not await self._delete(name, about)
+            try:
+                for name, about in (await self._journal.read(self._not_needed)).items():
+                    failed |= not await self._delete(name, about)
+            except Exception:  # a full disk, or a fault of ours: later it may work
+                log.exception("What lies in a bucket could not be cleaned up")
+                failed = True
             if failed:
                 try:
                     async with asyncio.timeout(pause):

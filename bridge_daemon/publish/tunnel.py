@@ -141,6 +141,8 @@ class Tunnel:
             self.trouble = error
             opening.set_exception(error)
             opening.exception()  # it is told to whoever asks; nobody may
+        except Exception:
+            log.exception("A fault of the bridge itself at the tunnel")
         finally:
             was, self.base, self._ending = self.base, None, True
             if not opening.done():

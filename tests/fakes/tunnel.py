@@ -96,7 +96,16 @@ def main() -> None:
         Proxy.answers = given.first
     with given.told.open("a", encoding="utf-8") as told:
         told.write(
-            json.dumps({"pid": os.getpid(), "url": url, "arguments": sys.argv[1:], "env": dict(os.environ)}) + "\n"
+            json.dumps(
+                {
+                    "pid": os.getpid(),
+                    "parent": os.getppid(),
+                    "url": url,
+                    "arguments": sys.argv[1:],
+                    "env": dict(os.environ),
+                }
+            )
+            + "\n"
         )
     if given.mode == "dies":
         say(f"failed to request quick Tunnel with --token {given.token}: context deadline exceeded")

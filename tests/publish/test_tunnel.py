@@ -240,6 +240,17 @@ async def test_it_ends_with_all_that_it_started(tmp_path: Path, tunnels: Tunnels
         await until_true(lambda number=number: not tunnels.reachable(number))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only this kernel ends a program with its parent")
+async def test_it_ends_also_when_its_keeper_is_killed(tmp_path: Path, tunnels: Tunnels) -> None:
+    source = tone(tmp_path / "a.wav")
+    async with Service() as service, running(tmp_path / "home", service, publish=by(tunnels)) as daemon:
+        assert (await until(daemon, await transform(daemon, source))).state is State.PLACED
+        os.kill(tunnels.started[0]["parent"], signal.SIGKILL)
+        await until_true(lambda: not tunnels.reachable(0))
+        assert (await until(daemon, await transform(daemon, source, seed=7))).state is State.PLACED
+        assert (len(tunnels.started), len(service.charges)) == (2, 2)
+
+
 async def test_a_proxy_of_ones_own(tmp_path: Path) -> None:
     """`public_base_url` alone: nothing is started, and it is checked all the same."""
     source = tone(tmp_path / "a.wav")
