@@ -69,10 +69,10 @@ def check(job: Job, service: Service) -> None:
 
 
 BUCKET_POINTS = [
-    *(f"journal.{name}.{moment}:1" for name in ("object", "prepared") for moment in ("begin", "commit", "committed")),
+    *(f"journal.{name}.{moment}:1" for name in ("object", "prepared") for moment in ("commit", "committed")),
     "journal.submitting.committed:1",
     "journal.outcome.committed:1",
-    *(f"journal.object_gone.{moment}:1" for moment in ("begin", "commit", "committed")),
+    *(f"journal.object_gone.{moment}:1" for moment in ("commit", "committed")),
 ]
 
 
@@ -97,7 +97,7 @@ async def test_with_a_bucket(tmp_path: Path, s3: S3, point: str, monkeypatch: py
         assert len(left) == (jobs[0].state is State.UNKNOWN), "but for one that the service may still fetch"
 
 
-TUNNEL_POINTS = ["journal.prepared.committed:1", "journal.submitting.committed:1", "journal.outcome.committed:1"]
+TUNNEL_POINTS = ["journal.submitting.committed:1", "journal.outcome.committed:1"]
 
 
 @pytest.mark.parametrize("point", TUNNEL_POINTS)
@@ -114,7 +114,7 @@ async def test_with_a_tunnel_which_dies_too(tmp_path: Path, tunnels: Tunnels, po
         assert jobs[0].state is jobs[1].state
 
 
-@pytest.mark.parametrize("moment", ["begin", "commit", "committed"])
+@pytest.mark.parametrize("moment", ["commit", "committed"])
 async def test_when_a_source_is_published_anew(tmp_path: Path, tunnels: Tunnels, moment: str) -> None:
     """The first tunnel dies as soon as the source came back through it, and the service wants to be asked later."""
     publish = {"method": "public_url", "tunnel_command": tunnels.command("--first", "2")}

@@ -374,3 +374,21 @@ def test_paths_of_windows_are_not_eaten() -> None:
     text = r'"C:\Program Files\cloudflared\cloudflared.exe" tunnel --url {url}'
     assert _split(text, windows=True) == [r"C:\Program Files\cloudflared\cloudflared.exe", "tunnel", "--url", "{url}"]
     assert _split("'/opt/my tunnel' --x", windows=False) == ["/opt/my tunnel", "--x"]
+
+
+# What a person sees
+
+
+def test_status_tells_the_way_and_whether_it_is_ready() -> None:
+    from bridge_daemon.cli.status import _publish_lines
+
+    def lines(name: str = "empiriolabs", **publish: Any) -> str:
+        told = {"method": "public_url", "ready": True, "tunnel": None, "problem": None} | publish
+        return "".join(f"{key}: {text}" for key, text in _publish_lines({"engine": {"name": name}, "publish": told}))
+
+    assert lines("sketch") == ""
+    assert lines(method="s3") == "Sources: s3, ready"
+    assert "when a transform needs it" in lines(tunnel={"url": None, "open_sources": 0})
+    assert "https://a.org; 2 source(s) can be fetched" in lines(tunnel={"url": "https://a.org", "open_sources": 2})
+    problem = {"code": "E-PUBLISH", "message": "No way.", "next": "Set one."}
+    assert lines(method=None, problem=problem).endswith("E-PUBLISH No way.\nNext: Set one.")
