@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from bridge_daemon import __version__
 from bridge_daemon.admit import Admit, invalid
-from bridge_daemon.audio.peaks import peaks
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.delivery import confirm
 from bridge_daemon.engine.choice import Engines
@@ -128,6 +127,8 @@ class Actions(JobActions):
 
     async def peaks(self, job: str, buckets: int) -> dict[str, Any]:
         """Return the waveform of a job's take."""
+        from bridge_daemon.audio.peaks import peaks  # loads numpy, which no start waits for
+
         file = await self.take_file(job)
         return (await asyncio.to_thread(peaks, file, buckets)).as_dict()
 

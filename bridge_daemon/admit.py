@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_daemon.audio.region import check_region
 from bridge_daemon.clock import Clock
 from bridge_daemon.engine.choice import SKETCH, Choice, Engines
 from bridge_daemon.errors import (
@@ -146,7 +145,10 @@ class Admit:
         if request.place.folder is not None:
             await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
         if asked.action == "transform" and request.source is not None:
-            self._publishers.choose(engine)
+            from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
+
+            notice = self._publishers.choose(engine).notice()
+            notes += [notice] if notice else []
             path = await asyncio.to_thread(self._roots().check, request.source.path)
             region = await asyncio.to_thread(
                 check_region, path, request.source.start, request.source.end, longest=asked.model.source_longest

@@ -33,7 +33,7 @@ from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import KeyStore
-from bridge_daemon.pipeline.conveyor import Conveyor
+from bridge_daemon.pipeline.conveyor import Conveyor, load_audio
 from bridge_daemon.pipeline.tools import OnWire, PauseGate, Tools
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
@@ -109,7 +109,10 @@ class Daemon:
         self._stack.push_async_callback(listener.close)
         await listener.start()
         self.source_port = listener.port
-        publishers = Publishers(listener, settings, self._times)
+        publishers = self.publishers = Publishers(
+            listener, settings, self._times, journal=journal, engines=engines, budget=budget, home=self.home
+        )
+        self._stack.push_async_callback(publishers.close)
         pause = self._pause = PauseGate(journal, self._times)
         tools = Tools(
             journal=journal,
@@ -142,6 +145,7 @@ class Daemon:
         )
         self._tell(journal, pause)
         await self._conveyor.recover()
+        await publishers.recover()
         api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
         self._stack.push_async_callback(api.close)
         await api.start()
@@ -205,6 +209,8 @@ class Daemon:
             self.hub.publish("paused", {"paused": fact})
 
         journal.listen(job_changed)
+        journal.listen(self.publishers.changed)
+        self.publishers.listeners.append(lambda about: self.hub.publish("publish", about))
         pause.listeners.append(pause_changed)
 
     def _write_runtime(self) -> None:
@@ -228,6 +234,7 @@ class Daemon:
             "osc_port": self.osc_port,
             "osc": self.osc.about() if self.osc is not None else None,
             "source_port": self.source_port,
+            "publish": self.publishers.about(),
             **{intake.name: intake.about() for intake in self.intakes},
         }
 
@@ -308,7 +315,8 @@ class Daemon:
 
 
 async def _warm(engines: Engines) -> None:
-    """Read the key and start the built-in engine before the first press needs them."""
+    """Load the rest, read the key and start the built-in engine before the first press needs them."""
+    await asyncio.to_thread(load_audio)
     try:
         choice = await engines.current()
     except BridgeError as error:

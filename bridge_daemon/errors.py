@@ -207,7 +207,12 @@ class NotPublished(Refusal):
 
     code = "E-PUBLISH"
     status = 424
-    next = "Set [publish] in the settings; docs/settings.md lists it."
+    next = "Set [publish] in the settings; docs/publishing.md tells which way to choose."
+
+    def __init__(self, message: str, *, next: str | None = None, passing: bool = False) -> None:
+        """``passing``: it may work later by itself, so a job that was admitted is tried again while it is valid."""
+        super().__init__(message, next=next)
+        self.passing = passing
 
 
 class Paused(Refusal):

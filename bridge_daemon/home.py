@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-import filelock
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
@@ -27,6 +26,8 @@ from bridge_daemon.files import write_whole
 from bridge_daemon.secret_file import create_secret, read_secret, write_new
 
 if TYPE_CHECKING:
+    import filelock
+
     from bridge_daemon.settings import Settings
 
 APP: Final = "daw-bridge"
@@ -94,6 +95,11 @@ class Home:
     def key_file(self) -> Path:
         """The API key, on machines without a keyring."""
         return self.path / "key"
+
+    @property
+    def s3_key_file(self) -> Path:
+        """The credentials of the bucket for sources, on machines without a keyring."""
+        return self.path / "s3-key"
 
     @property
     def journal(self) -> Path:
@@ -234,6 +240,8 @@ class Home:
             AlreadyRunning: another daemon holds it.
             HomeUnsafe: the disk knows no locks, or the lock file cannot be written.
         """
+        import filelock  # only a daemon needs it, and commands should start fast
+
         lock = filelock.FileLock(self.lock_file, timeout=0, thread_local=False)
         try:
             lock.acquire()

@@ -106,6 +106,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address), Field(json_schema_extr
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
 ModelName = Annotated[str, AfterValidator(_known_model), Field(json_schema_extra={"allowed": _known_models()})]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+CommandLine = Annotated[str, Field(min_length=1, max_length=2000)]  # with the token of a tunnel in it
 Many = Annotated[tuple[_T, ...], BeforeValidator(_tuple)]
 
 
@@ -174,19 +175,30 @@ class Publish(Section):
     """How the service reaches the source of a transform."""
 
     method: Literal["auto", "s3", "public_url", "upload"] = Field(
-        default="auto", description="The way to publish a source."
+        default="auto",
+        description="The way to publish a source; auto: s3 where a bucket is set, else public_url where that is set.",
     )
-    ttl_s: int = Field(default=86_400, ge=60, le=604_800, description="How long a source can be fetched, in seconds.")
+    ttl_s: int = Field(
+        default=86_400, ge=60, le=604_800, description="How long a source can be fetched at most, in seconds."
+    )
     source_port: Port = Field(
         default=9132, description="Port (loopback) that serves sources and nothing else; 0: any free one."
     )
     public_base_url: WebAddress | None = Field(
         default=None, description="Where the world reaches source_port, when a tunnel or proxy of yours leads there."
     )
-    tunnel_command: Name | None = Field(default=None, description="A program that opens a tunnel to source_port.")
+    tunnel_command: CommandLine | None = Field(
+        default=None,
+        description='A program that opens a tunnel to source_port when one is needed: "cloudflared", "ngrok" or '
+        '"tailscale" alone, or a command line, in which {port} and {url} stand for where sources are served.',
+    )
     s3_endpoint: WebAddress | None = Field(default=None, description="The S3 service; left out: AWS.")
-    s3_region: Name | None = Field(default=None, description="Region of the bucket.")
-    s3_bucket: Name | None = Field(default=None, description="Bucket that sources are put into.")
+    s3_region: Name | None = Field(
+        default=None, description="Region of the bucket; left out: AWS_REGION of the environment, else us-east-1."
+    )
+    s3_bucket: Name | None = Field(
+        default=None, description="Bucket that sources are put into; its credentials: daw-bridge key s3."
+    )
     s3_prefix: str = Field(
         default="daw-bridge/", max_length=200, description="Start of the name of each source in the bucket."
     )

@@ -223,7 +223,7 @@ FAULTS = [
     ("[audio]\nread_roots = ['~', 3]", "audio.read_roots[2] = 3", "must be a whole path"),
     ("[engine]\nmodel = 2", "engine.model = 2", MODELS),
     ("folders = 3", "folders = 3", "must be a list of tables"),
-    ("[publish]\ntunnel_command = ''", 'publish.tunnel_command = ""', "must be text of 1 to 200 characters"),
+    ("[publish]\ntunnel_command = ''", 'publish.tunnel_command = ""', "must be text of 1 to 2000 characters"),
     # ports
     ("[http]\nport = -1", "http.port = -1", "0 to 65535"),
     ("[osc]\nport = 65536", "osc.port = 65536", "0 to 65535"),

@@ -42,6 +42,7 @@ def _print(status: dict[str, Any]) -> None:
         ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
         ("Asks", f"before a request of more than {words.usd(status['confirm_above_usd'])}"),
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
+        *_publish_lines(status),
         *_osc_lines(status.get("osc")),
         ("Library", status["library"]),
         ("Log", status["log"]),
@@ -73,6 +74,25 @@ def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
         ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
         ("Price", f"{words.usd(status['price_usd'])} a generation"),
     ]
+
+
+def _publish_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return how sources of transforms get to the service, and whether that is ready."""
+    publish = status.get("publish")
+    if publish is None or status["engine"]["name"] == "sketch":
+        return []
+    if publish["problem"]:
+        problem = publish["problem"]
+        name = publish["method"] or "no way to publish them"
+        return [("Sources", f"{name}: {problem['code']} {problem['message']}\nNext: {problem['next']}")]
+    tunnel = publish["tunnel"]
+    if tunnel is None:
+        return [("Sources", f"{publish['method']}, ready")]
+    if tunnel["url"] is None:
+        return [("Sources", f"{publish['method']}, ready; a tunnel is opened when a transform needs it")]
+    count = tunnel["open_sources"]
+    reach = f"{count} source(s) can be fetched there, each by a secret URL" if count else "no source is open"
+    return [("Sources", f"{publish['method']}, tunnel {tunnel['url']}; {reach}")]
 
 
 def _osc_lines(osc: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bridge_daemon.engine.sketch.server import SketchEngine
 from bridge_daemon.errors import KeyTrouble
 from bridge_daemon.home import Home
 from bridge_daemon.job import Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import Key, KeyStore
 from bridge_daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from bridge_daemon.engine.sketch.server import SketchEngine
 
 CLOUD: Final = "empiriolabs"
 SKETCH: Final = "sketch"
@@ -117,6 +119,8 @@ class Engines:
         async with self._lock:
             failed = self._sketch_starts is not None and self._sketch_starts.done() and self._sketch_starts.exception()
             if self._sketch is None or failed:
+                from bridge_daemon.engine.sketch.server import SketchEngine  # loads numpy, which no start waits for
+
                 self._sketch = SketchEngine(self._home.sketch)
                 self._sketch_starts = asyncio.create_task(self._sketch.start(), name="sketch engine")
             assert self._sketch_starts is not None

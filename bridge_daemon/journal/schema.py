@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from bridge_daemon.errors import JournalUnusable
 from bridge_daemon.failpoints import failpoint
+from bridge_daemon.journal.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 #: The revision that this code writes; a test holds it against the newest migration.
 HEAD = "0001"
+#: As Alembic makes it.
+_VERSION_TABLE = (
+    "CREATE TABLE alembic_version "
+    "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 
 
 def revision(path: Path) -> str | None:
@@ -79,6 +85,18 @@ def backup(path: Path, found: str | None) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy2(path, copy)
+
+
+def create(connection: Connection) -> None:
+    """Make the tables of a new journal as the newest migration leaves them, which is faster than running them all."""
+    failpoint("journal.migrate.begin")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    metadata.create_all(connection, checkfirst=False)
+    connection.exec_driver_sql(_VERSION_TABLE)
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+    failpoint("journal.migrate.commit")
+    connection.exec_driver_sql("COMMIT")
+    failpoint("journal.migrate.committed")
 
 
 def upgrade(connection: Connection) -> None:

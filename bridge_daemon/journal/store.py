@@ -65,7 +65,8 @@ class Journal:
         if not self._read_only and found != schema.HEAD:
             schema.backup(self.path, found)
             with self._connect() as connection:
-                schema.upgrade(connection)
+                bring = schema.create if found is None else schema.upgrade
+                bring(connection)
 
     async def close(self) -> None:
         """Finish what was begun and close the file."""

@@ -16,10 +16,7 @@ from bridge_daemon.job import OPEN, RESERVED, Job, State
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline import disk
 from bridge_daemon.pipeline.deliver import deliver
-from bridge_daemon.pipeline.fetch import fetch
-from bridge_daemon.pipeline.finish import finish
 from bridge_daemon.pipeline.follow import follow
-from bridge_daemon.pipeline.prepare import prepare
 from bridge_daemon.pipeline.submit import apply, check_age, submit, wire_name
 from bridge_daemon.pipeline.tools import Step, Tools
 
@@ -36,15 +33,36 @@ _SERVED: Final = OPEN | {State.UNKNOWN}
 
 def step_for(job: Job) -> Step | None:
     """Return the step that a job is due for, None where it waits for somebody else or is at its end."""
-    if job.state in RESERVED:
-        return submit if job.action == "generate" or job.publication is not None else prepare
+    if job.state in RESERVED and (job.action == "generate" or job.publication is not None):
+        return submit
     if job.state is State.GENERATING:
         return follow
-    if job.state is State.FETCHING:
-        return fetch if job.original is None else finish
     if job.state is State.STORED:
         return deliver
+    return _audio_step(job)
+
+
+def _audio_step(job: Job) -> Step | None:
+    # the modules that read and write audio are not loaded before they are needed, see load_audio
+    if job.state in RESERVED:
+        from bridge_daemon.pipeline.prepare import prepare
+
+        return prepare
+    if job.state is State.FETCHING and job.original is None:
+        from bridge_daemon.pipeline.fetch import fetch
+
+        return fetch
+    if job.state is State.FETCHING:
+        from bridge_daemon.pipeline.finish import finish
+
+        return finish
     return None
+
+
+def load_audio() -> None:
+    """Load what reads and writes audio: takes a while, so it is done beside the start and not in it."""
+    from bridge_daemon.audio import peaks  # noqa: F401 - loaded for those who need it later
+    from bridge_daemon.pipeline import finish, prepare  # noqa: F401
 
 
 class Conveyor:
@@ -192,8 +210,6 @@ class Conveyor:
         job = admitted if admitted is not None else await tools.journal.read(lambda tx: tx.job(name))
         if job.state is State.SUBMITTING and wire_name(name) not in tools.on_wire:
             job = await self._recover(job)  # a fault of ours broke it off: as after a restart
-        if job.publication is not None and job.state not in RESERVED | _SERVED:
-            await tools.publishers.of(job.publication).withdraw(job.publication)
         step = step_for(job)
         if step is None:
             return None
@@ -204,7 +220,7 @@ class Conveyor:
         if job.state is State.STORED:
             slot.free()
         wait = await step(job, tools)
-        if wait is not None and job.state in OPEN and wait.seconds >= _LONG_REST:
+        if wait is not None and (wait.free or (job.state in OPEN and wait.seconds >= _LONG_REST)):
             slot.free()  # the service forgot it, or has trouble with it: others need not wait for that
         return None if wait is None else wait.seconds
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
@@ -24,6 +24,9 @@ from bridge_daemon.roots import Roots
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
+if TYPE_CHECKING:
+    from bridge_daemon.audio.take import Verified  # loads numpy, which no start waits for
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -37,10 +40,26 @@ class Wait:
     """What a step answers: go on with the job after some seconds. None instead: nothing more to do for now."""
 
     seconds: float = 0.0
+    #: Whether others may have the job's place at the service meanwhile.
+    free: bool = False
 
 
 GO_ON = Wait()
 Step = Callable[[Job, "Tools"], Awaitable[Wait | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What this process found out about an original when it came, which is true as long as the file is that one."""
+
+    identity: tuple[int, int, int, int]
+    verified: Verified
+
+    @staticmethod
+    def identity_of(file: Path) -> tuple[int, int, int, int]:
+        """Return what tells a file that was replaced or written to since."""
+        status = file.stat()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(slots=True)
@@ -55,6 +74,7 @@ class Watch:
     expired: int = 0  # output URLs that had run out
     refused_download: str = ""  # SHA-256 of the last download that was not taken
     lost: int = 0  # originals that could not be made into a take
+    proved: Proved | None = None
 
 
 @dataclass(slots=True)
