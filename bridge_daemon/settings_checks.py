@@ -94,8 +94,8 @@ def _binding_together(loc: Loc, binding: Mapping[str, Any], presets: Mapping[str
             yield Found((*loc, "confirm"), "hold", "a program change is never let go of; use twice")
         if "velocity_to" in binding:
             yield Found((*loc, "velocity_to"), binding["velocity_to"], "a program change has no velocity")
-    if "light" in binding and (message == "program_change" or number is None):
-        yield Found((*loc, "light"), MISSING, "needs a note or a control change with a number: that pad is lit")
+    if "light" in binding and message == "program_change":
+        yield Found((*loc, "light"), MISSING, "is for notes and control changes: nothing lights a program")
     if "job" in binding and action != "deliver":
         yield Found((*loc, "job"), binding["job"], 'is for action = "deliver"')
     kind = _table(presets, str(binding.get("preset"))).get("action") if action == "preset" else None

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from bridge_daemon import request
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.home import Home
 from bridge_daemon.settings import Settings, describe, masked, parse
-from bridge_daemon.settings_file import SHOWN, allow_path, create_default, default_text
+from bridge_daemon.settings_file import SHOWN, add_binding, allow_path, create_default, default_text
 from bridge_daemon.settings_sections import Preset, is_loopback, micro
 
 
@@ -291,6 +291,34 @@ FAULTS = [
     (BINDING + "preset='p'\nsource='folder:x'", "midi.bindings[1].source", 'there is no [[folders]] with name = "x"'),
     (BINDING + "preset='p'\nvelocity_to='strenght'", "midi.bindings[1].velocity_to", "did you mean strength?"),
     (BINDING + "preset='p'\nlight={idle=200}", "midi.bindings[1].light.idle = 200", "0 to 127"),
+    (
+        BINDING + "preset='p'\nbits=14\nnumber=32\nmessage='control_change'",
+        "midi.bindings[1].bits = 14",
+        "with a number of 0 to 31",
+    ),
+    (BINDING + "preset='p'\nmode='relative'", "midi.bindings[1].mode", 'and action = "set"'),
+    (
+        BINDING + "preset='p'\nmessage='program_change'\nconfirm='hold'",
+        "midi.bindings[1].confirm",
+        "is never let go of; use twice",
+    ),
+    (
+        BINDING + "preset='p'\nmessage='program_change'\nvelocity_to='strength'",
+        "midi.bindings[1].velocity_to",
+        "has no velocity",
+    ),
+    (BINDING + "preset='p'\nmessage='program_change'\nlight={idle=1}", "midi.bindings[1].light", "is for notes"),
+    (BINDING + "preset='p'\njob='x'", "midi.bindings[1].job", 'is for action = "deliver"'),
+    (
+        "[presets.t]\naction='transform'\n" + BINDING + "preset='t'",
+        "midi.bindings[1].source",
+        "is required: [presets.t] is a transform",
+    ),
+    (
+        "[presets.g]\naction='generate'\n" + BINDING + "preset='g'\nsource='newest_take'",
+        "midi.bindings[1].source",
+        "is for transforms; [presets.g] generates",
+    ),
     (BINDING + "action='set'", "midi.bindings[1].parameter", 'is required for action = "set"'),
     (BINDING + "action='set'\nparameter='prompt'", "midi.bindings[1].parameter", "must be one of duration"),
     (
@@ -591,3 +619,40 @@ class TestAllowPath:
             allow_path(home, tmp_path, {})
         assert home.config.read_text(encoding="utf-8") == default_text()
         assert not list(home.path.glob(".*"))
+
+
+class TestAddBinding:
+    ARM: ClassVar = {"name": "arm", "port": "pad*", "number": 1, "action": "arm", "preset": None}
+
+    @pytest.mark.parametrize(
+        "text", ["", "# mine\n[midi] # here\narm_minutes = 5.0 # short\n\n[http]\nport = 1\n", "midi.enabled = true\n"]
+    )
+    def test_comments_and_order_stay(self, home: Home, text: str) -> None:
+        home.config.write_text(text, encoding="utf-8")
+        add_binding(home, self.ARM, {})
+        add_binding(home, self.ARM | {"name": "two"}, {})
+        written = home.config.read_text(encoding="utf-8")
+        lines = iter(written.splitlines())
+        assert all(line in lines for line in text.splitlines()), written
+        assert [binding.name for binding in Settings.load(home, {}).midi.bindings] == ["arm", "two"]
+
+    def test_into_the_default_file(self, home: Home) -> None:
+        add_binding(home, self.ARM, {})
+        assert home.config.read_text(encoding="utf-8").startswith(default_text())
+
+    @pytest.mark.parametrize(
+        ("text", "environ", "told"),
+        [
+            ("", {"DAW_BRIDGE_MIDI__BINDINGS": "[]"}, "DAW_BRIDGE_MIDI__BINDINGS"),
+            ("midi.bindings = [{name='x', port='y', action='arm'}]", {}, "in one line"),
+            ("[midi]\n[[midi.bindings]]\nname='arm'\nport='x'\naction='arm'\n", {}, "is used by number 1 already"),
+            ("[nonsense]\n", {}, "nonsense"),
+        ],
+    )
+    def test_what_would_be_wrong_is_not_written(
+        self, home: Home, text: str, environ: dict[str, str], told: str
+    ) -> None:
+        home.config.write_text(text, encoding="utf-8")
+        with pytest.raises(SettingsInvalid, match=re.escape(told)):
+            add_binding(home, self.ARM, environ)
+        assert home.config.read_text(encoding="utf-8") == text

@@ -44,6 +44,7 @@ def _print(status: dict[str, Any]) -> None:
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
         *_publish_lines(status),
         *_osc_lines(status.get("osc")),
+        *_midi_lines(status.get("midi") or {}),
         ("Library", status["library"]),
         ("Log", status["log"]),
     ]
@@ -101,6 +102,23 @@ def _osc_lines(osc: dict[str, Any] | None) -> list[tuple[str, str]]:
         return []
     here = [client["client"] for client in osc["clients"] if client["connected"]]
     return [("OSC", f"port {osc['port']}, " + (", ".join(here) if here else "no client connected"))]
+
+
+def _midi_lines(midi: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return which controllers are open, whether pads may spend, and what became of presses that did nothing."""
+    if not midi.get("bindings") and not midi.get("clock_port"):
+        return []
+    stage, missed = midi["stage"], midi["presses"]["not_taken"]
+    opened = ", ".join(midi["open"]) or (f"none: {midi['problem']}" if midi["problem"] else "no controller attached")
+    lines = [("MIDI", opened), *(("", f"{name} {why}.") for name, why in midi["trouble"].items())]
+    if stage["armed"]:
+        money = f"{words.usd(stage['spent_usd'])} of {words.usd(stage['budget_usd'])} spent"
+        lines.append(("Pads", f"armed for {stage['minutes_left']:g} min more, {money}"))
+    else:
+        lines.append(("Pads", f"not armed: {stage['why']}"))
+    if missed:
+        lines.append(("", "not taken: " + ", ".join(f"{count} ({reason})" for reason, count in missed.items())))
+    return lines
 
 
 def _limit(spent: float, limit: float) -> str:

@@ -240,7 +240,7 @@ class MidiIntake:
     def _pressed(self, slot: Slot, gesture: Gesture, incoming: Incoming) -> None:
         binding = slot.binding
         self._counts.press(binding.name)
-        slot.lamp.channel = gesture.channel
+        slot.lamp.pressed(gesture.channel, gesture.number)
         if binding.action not in ALWAYS and self.listening.is_muted(incoming.port):
             self._counts.miss(binding.name, "midi learn listens")
             return

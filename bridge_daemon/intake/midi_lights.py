@@ -33,7 +33,8 @@ class Lamp:
     def __init__(self, binding: Binding, changed: Callable[[Lamp], None]) -> None:
         """Idle."""
         self.binding = binding
-        self.channel = binding.channel or 1  # where a binding takes any channel: that of its last press
+        self._channel = binding.channel or 1
+        self._number = binding.number
         self._changed = changed
         self._armed = False
         self._jobs: set[str] = set()
@@ -56,7 +57,9 @@ class Lamp:
         while state is not None and light is not None:
             value = getattr(light, state)
             if value is not None:
-                number, channel = binding.number, self.channel - 1
+                number, channel = self._number, self._channel - 1
+                if number is None:
+                    return None  # any pad is meant, and none was pressed yet
                 if binding.message == "note_on":
                     message = mido.Message("note_on", channel=channel, note=number, velocity=value)
                 else:
@@ -67,6 +70,12 @@ class Lamp:
             if state == "armed" and not self._armed:
                 state = "idle"
         return None
+
+    def pressed(self, channel: int, number: int) -> None:
+        """Take which pad was pressed: a binding that takes any of them lights that one."""
+        if (channel, number) != (self._channel, self._number):
+            self._channel, self._number = channel, number
+            self._changed(self)
 
     def armed(self, armed: bool) -> None:
         """Take whether a press would act."""
@@ -150,10 +159,16 @@ class Lights:
             return
         for port in self._open:
             key = (port, lamp.binding.name)
-            if matches(lamp.binding.port, port) and self._shown.get(key) != data:
+            shown = self._shown.get(key)
+            if matches(lamp.binding.port, port) and shown != data:
+                if shown is not None and shown[:2] != data[:2]:  # it has moved to another pad
+                    self._out(port, shown[:2] + bytes([lamp.binding.light.idle or 0]))
                 self._shown[key] = data
-                self._sent.append((self._monotonic(), data))
-                self._send(port, data)
+                self._out(port, data)
+
+    def _out(self, port: str, data: bytes) -> None:
+        self._sent.append((self._monotonic(), data))
+        self._send(port, data)
 
     def is_echo(self, data: bytes) -> bool:
         """Tell whether a message that came is one of ours that came back; each is taken for an echo once."""
