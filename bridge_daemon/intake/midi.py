@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -121,6 +122,7 @@ class MidiIntake:
         self._clock_from: str | None = None  # the port that sends it
         self._requests: dict[str, str] = {}  # request id: binding
         self._at_work: set[asyncio.Task[None]] = set()
+        self._heard: Counter[str] = Counter()  # messages of each port
         self._malformed = 0
         self._closed = False
 
@@ -191,6 +193,7 @@ class MidiIntake:
     def _take(self, incoming: Incoming) -> None:
         if self._closed:
             return
+        self._heard[incoming.port] += 1
         try:
             message = mido.Message.from_bytes(incoming.data)
         except ValueError:
@@ -374,6 +377,7 @@ class MidiIntake:
             "stage": self.stage.about(),
             "knobs": self._acts.about(),
             "presses": {"taken": taken, "not_taken": self._counts.missed()},
+            "messages": {name: self._heard[name] for name in state.open_inputs},
             "messages_lost": self._ports.lost,
             "messages_malformed": self._malformed,
             "bindings": [self._about(slot) for slot in self._slots.values()],

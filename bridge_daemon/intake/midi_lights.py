@@ -22,6 +22,8 @@ REFUSED_FOR: Final = 1.5
 DONE_FOR: Final = 3.0
 #: A message that comes back so soon, s, is the echo of a light (a loop in the wiring), and no press.
 ECHO: Final = 0.1
+#: A controller that was plugged in is sent its lights again after this, s: what comes too early is lost.
+READY_AFTER: Final = 1.0
 _FALLS_TO: Final = {"refused": "armed", "working": "armed", "done": "armed", "armed": "idle"}
 
 Send = Callable[[str, bytes], None]
@@ -126,6 +128,7 @@ class Lights:
         self._lamps: dict[str, Lamp] = {}
         self._open: tuple[str, ...] = ()
         self._shown: dict[tuple[str, str], bytes] = {}  # port and binding: what was sent last
+        self._fresh: dict[str, asyncio.TimerHandle] = {}  # outputs that have just come
         self._sent: deque[tuple[float, bytes]] = deque(maxlen=256)
 
     def add(self, binding: Binding) -> Lamp:
@@ -143,11 +146,27 @@ class Lights:
             del self._shown[key]
 
     def ports(self, there: Collection[str]) -> None:
-        """Take which outputs are open; one that has come is sent everything."""
-        gone = set(self._open) - set(there)
+        """Take which outputs are open; one that has come is sent everything, and once more when it is surely ready."""
+        gone, come = set(self._open) - set(there), set(there) - set(self._open)
         self._open = tuple(there)
-        for key in [key for key in self._shown if key[0] in gone]:
+        for port in gone:
+            self._forget(port)
+            if port in self._fresh:
+                self._fresh.pop(port).cancel()
+        self._show_all()
+        for port in come:
+            self._fresh[port] = asyncio.get_running_loop().call_later(READY_AFTER, self._again, port)
+
+    def _again(self, port: str) -> None:
+        del self._fresh[port]
+        self._forget(port)
+        self._show_all()
+
+    def _forget(self, port: str) -> None:
+        for key in [key for key in self._shown if key[0] == port]:
             del self._shown[key]
+
+    def _show_all(self) -> None:
         for lamp in self._lamps.values():
             self._show(lamp)
 
@@ -183,5 +202,8 @@ class Lights:
 
     def off(self) -> None:
         """Put out every lamp: the bridge ends."""
+        for timer in self._fresh.values():
+            timer.cancel()
+        self._fresh.clear()
         for lamp in self._lamps.values():
             lamp.off()

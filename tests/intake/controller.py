@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 START = 30.0  # s, on a busy machine
@@ -29,8 +30,21 @@ BACKEND = "mido.backends.rtmidi/UNIX_JACK"
 def jack_server(log: Path) -> Iterator[dict[str, str]]:
     """Run a JACK server without hardware; yield the environment of its clients."""
     env = SERVER | {"JACK_DEFAULT_SERVER": f"bridge-{os.getpid()}", "MIDO_BACKEND": BACKEND}
-    # -S: without it the dummy driver loses messages, or repeats the last one
-    command = ["jackd", "-r", "-S", "-n", env["JACK_DEFAULT_SERVER"], "--no-mlock", "-d", "dummy", "-r", "48000"]
+    # -S: without it the dummy driver loses messages, or repeats the last one; -t: on a busy machine clients are slow
+    command = [
+        "jackd",
+        "-r",
+        "-S",
+        "-t",
+        "10000",
+        "-n",
+        env["JACK_DEFAULT_SERVER"],
+        "--no-mlock",
+        "-d",
+        "dummy",
+        "-r",
+        "48000",
+    ]
     with log.open("wb") as out:
         server = subprocess.Popen([*command, "-p", "64"], env=os.environ | env, stdout=out, stderr=out)
         try:
@@ -126,9 +140,19 @@ def main(name: str) -> None:
 
     import rtmidi
 
-    out = rtmidi.MidiOut(rtapi=rtmidi.API_UNIX_JACK, name=name)
+    def connect(kind: type, **more: object) -> Any:
+        end = time.monotonic() + START
+        while True:
+            try:
+                return kind(rtapi=rtmidi.API_UNIX_JACK, **more)
+            except rtmidi.RtMidiError:  # a server that is busy says that it is not there
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    out = connect(rtmidi.MidiOut, name=name)
     out.open_virtual_port("out")
-    into = rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK, name=f"{name}-lights", queue_size_limit=100_000)
+    into = connect(rtmidi.MidiIn, name=f"{name}-lights", queue_size_limit=100_000)
     into.open_virtual_port("in")
     lock, ended = threading.Lock(), threading.Event()
 

@@ -9,6 +9,7 @@ from typing import Any
 from bridge_daemon.daemon import Daemon
 from bridge_daemon.intake.midi import MidiIntake
 from bridge_daemon.job import Job, State
+from tests.intake.controller import Controller, control
 
 RISER = {"action": "generate", "prompt": "riser", "duration": 1.0}
 DRUMS = {"action": "transform", "prompt": "drums", "duration": 1.0}
@@ -38,6 +39,15 @@ async def eventually(done: Callable[[], object], *, seconds: float = 20.0) -> No
 async def attached(daemon: Daemon, *ports: str) -> None:
     """Wait until exactly these inputs are open."""
     await eventually(lambda: set(intake(daemon).about()["open"]) == set(ports))
+
+
+async def plugged(daemon: Daemon, keys: Controller, name: str = "pad") -> None:
+    """Wait until what a controller sends arrives: a message in the moment of the connection may be lost."""
+    port = f"{name}:out"
+    async with asyncio.timeout(30):
+        while not intake(daemon).about()["messages"].get(port):
+            await keys.play(control(119, 0, channel=16))
+            await asyncio.sleep(0.02)
 
 
 def counts(daemon: Daemon, name: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tests.intake.pads import (
     midi,
     missed,
     pad,
+    plugged,
     taken,
 )
 from tests.support import change, running, tone
@@ -43,7 +44,7 @@ async def test_a_pad_does_nothing_until_it_is_armed_and_then_makes_one_post(tmp_
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(36), off(36))
         await missed(daemon, "riser", "not armed")
         assert service.posts == []
@@ -76,7 +77,7 @@ async def test_knobs_and_velocity_become_parameters_in_the_range_of_the_model(tm
         controller() as keys,
         running(tmp_path / "home", None, midi=bindings | {"arm_at_start": True}, presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(control(10, 127), control(11, 127), control(43, 127), control(12, 1), control(13, 1), note(14))
         await keys.play(*[control(15, 1)] * 10, *[control(15, 127)] * 4)
         await eventually(lambda: len(intake(daemon).about()["knobs"]) == 6)
@@ -100,7 +101,7 @@ async def test_programs_and_switches_press_too_and_only_on_their_channel(tmp_pat
         arm_at_start=False,
     )
     async with controller() as keys, running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(program(5, channel=1), program(4, channel=2), program(5, channel=2))
         await taken(daemon, "arm")
         await keys.play(note(36, 90), off(36))
@@ -118,7 +119,7 @@ async def test_hold_and_twice_confirm(tmp_path: Path) -> None:
         arm_at_start=True,
     )
     async with controller() as keys, running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(36), off(36))
         await missed(daemon, "hold", "let go too early")
         await keys.play(note(36))
@@ -139,7 +140,7 @@ async def test_a_press_stands_where_it_was_pressed_for_the_client_that_plays(tmp
         arm_at_start=True,
     )
     async with controller() as keys, running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         async with caller(daemon, "reaper-1") as reaper, caller(daemon, "idle-1") as idle:
             await reaper.hello()
             await idle.hello()
@@ -171,7 +172,7 @@ async def test_the_newest_take_and_the_newest_render_are_sources(tmp_path: Path)
     watched = WatchedFolder(name="renders", path=str(folder))
     async with controller() as keys, running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
         daemon.settings = daemon.settings.model_copy(update={"folders": (watched,)})
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(37), off(37))
         await missed(daemon, "again", "no take yet")
         await keys.play(note(36), off(36))
@@ -194,7 +195,7 @@ async def test_a_take_that_was_made_before_is_launched_for_nothing(tmp_path: Pat
         pad("that", 38, action="deliver", job="nosuchjob"),
     )
     async with controller() as keys, running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(36), off(36))
         await missed(daemon, "fire", "no take yet")
         async with caller(daemon, "live-1") as live:
@@ -223,7 +224,7 @@ async def test_cancel_ends_what_was_asked_for_last(tmp_path: Path) -> None:
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(36), off(36))
         await missed(daemon, "cancel", "nothing to cancel")
         await keys.play(note(37), off(37))
@@ -251,9 +252,10 @@ async def test_lights_are_seen_by_the_controller_and_each_pad_has_its_own(tmp_pa
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS) as daemon,
     ):
-        await keys.until(lambda: len(keys.seen) == 3)
-        assert sorted(keys.seen) == sorted([note(1, 10), note(36, 1, channel=3), control(20, 1)])
-        await attached(daemon, "pad:out")
+        await eventually(lambda: intake(daemon).about()["lit"] and not intake(daemon)._lights._fresh)
+        await keys.until(lambda: len(keys.seen) >= 3)
+        assert {tuple(one) for one in keys.seen} == {(0x90, 1, 10), (0x92, 36, 1), (0xB0, 20, 1)}
+        await plugged(daemon, keys)
         await keys.play(note(36, channel=3), off(36, channel=3))
         await keys.until(lambda: note(36, 5, channel=3) in keys.seen)
         await keys.play(note(1), off(1))
@@ -278,7 +280,7 @@ async def test_a_light_that_comes_back_is_no_press(tmp_path: Path) -> None:
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.until(lambda: keys.seen)
         lights = intake(daemon)._lights
         sent = lights._send
@@ -304,8 +306,8 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
         assert intake(daemon).about()["open"] == []
         for times in (1, 2):
             async with controller() as keys:
-                await attached(daemon, "pad:out")
-                await keys.until(lambda keys=keys: keys.seen == [note(36, 1)])
+                await plugged(daemon, keys)
+                await keys.until(lambda keys=keys: note(36, 1) in keys.seen)
                 await keys.play(note(36))
                 await eventually(lambda times=times: counts(daemon, "hold")["pressed"] == times)
             await attached(daemon)
@@ -318,7 +320,7 @@ async def test_only_ports_that_are_named_are_opened(tmp_path: Path) -> None:
         controller("pad") as keys,
         running(tmp_path / "home", None, midi=midi(ARM), presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         assert set(intake(daemon).about()["inputs"]) == {"other:out", "pad:out"}
         await other.play(note(1), off(1))
         await keys.play(note(1), off(1))
@@ -334,7 +336,7 @@ async def test_a_reload_opens_and_closes_what_has_changed_and_nothing_else(tmp_p
         controller("new") as new,
         running(tmp_path / "home", None, midi=midi(first), presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         kept = intake(daemon)._ports._inputs["pad:out"]
         await keys.play(note(1), off(1))
         await taken(daemon, "arm")
@@ -344,6 +346,7 @@ async def test_a_reload_opens_and_closes_what_has_changed_and_nothing_else(tmp_p
         assert intake(daemon)._ports._inputs["pad:out"] is kept
         assert counts(daemon, "arm")["taken"] == 1
         assert intake(daemon).stage.armed
+        await plugged(daemon, new, "new")
         await new.play(note(5), off(5))
         await missed(daemon, "panic", "nothing to cancel")
         change(daemon, midi={"bindings": [first]})
@@ -361,7 +364,7 @@ async def test_closing_while_a_flood_comes_in_does_not_hang(tmp_path: Path) -> N
     async with controller() as keys:
         for _ in range(3):
             async with running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-                await attached(daemon, "pad:out")
+                await plugged(daemon, keys)
                 flood = asyncio.create_task(keys.play([0xF8], note(36), off(36), gap=0.0005, times=700))
                 await eventually(lambda daemon=daemon: counts(daemon, "riser")["pressed"] > 50)
                 async with asyncio.timeout(15), stall() as longest:
@@ -375,7 +378,7 @@ async def test_the_clock_of_a_port_is_heard(tmp_path: Path) -> None:
         controller() as keys,
         running(tmp_path / "home", None, midi={"clock_port": "pad*"}, presets=PRESETS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play([0xFA])
         ticking = asyncio.create_task(keys.play([0xF8], gap=0.0208, times=100))
         await eventually(lambda: (found := daemon.clock.best(None)) is not None and found.tempo is not None)

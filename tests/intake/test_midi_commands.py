@@ -16,7 +16,7 @@ import pytest
 from bridge_daemon.home import Home
 from bridge_daemon.settings_file import create_default
 from tests.intake.controller import control, controller, note, off, program
-from tests.intake.pads import ARM, PRESETS, attached, counts, intake, midi, missed, pad, taken
+from tests.intake.pads import ARM, PRESETS, attached, counts, intake, midi, missed, pad, plugged, taken
 from tests.support import running
 
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
@@ -81,7 +81,7 @@ async def test_a_pad_is_learned_while_the_daemon_has_its_port_and_does_nothing_e
     bindings = midi(ARM, pad("riser", 36, preset="riser"))
     async with controller() as keys, running(home, None, midi=bindings, presets=PRESETS) as daemon:
         create_default(Home(home))
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await intake(daemon).arm()
         async with command(home, "learn", "stop", "--action", "panic", "--port", "pad*", "--yes") as learn:
             await learn.until("Press the pad")

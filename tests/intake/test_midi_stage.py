@@ -20,7 +20,6 @@ from tests.intake.pads import (
     PRESETS,
     add_up,
     all_jobs,
-    attached,
     counts,
     eventually,
     in_state,
@@ -28,6 +27,7 @@ from tests.intake.pads import (
     midi,
     missed,
     pad,
+    plugged,
     taken,
 )
 from tests.support import Clock, change, job_of, press, running, until, until_seen
@@ -46,7 +46,7 @@ async def test_a_thousand_mashes_spend_what_arming_and_repeat_allow_and_each_is_
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS, spend=LIMITS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(1), off(1))
         await taken(daemon, "arm")
         await keys.play(note(36), off(36), gap=0.002, times=1000)
@@ -67,7 +67,7 @@ async def test_the_limit_of_the_day_holds_for_pads_too(tmp_path: Path) -> None:
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS, spend={"per_day_usd": 1.2}) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(36), off(36), gap=0.05, times=4)
         await missed(daemon, "riser", "E-LIMIT", 2)
         assert len(service.posts) == 2
@@ -149,7 +149,7 @@ async def test_a_selection_is_sent_by_the_daw_and_watched_over_all_the_same(tmp_
         controller() as keys,
         running(tmp_path / "home", service, midi=bindings, presets=PRESETS, spend=LIMITS) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         await keys.play(note(36), off(36))
         await missed(daemon, "sel", "not armed")
         await keys.play(note(1), off(1))
@@ -184,7 +184,7 @@ async def test_panic_holds_what_is_not_sent_and_stops_deliveries_until_resume(tm
             tmp_path / "home", service, midi=bindings, presets=PRESETS, spend=LIMITS, engine={"max_open_jobs": 1}
         ) as daemon,
     ):
-        await attached(daemon, "pad:out")
+        await plugged(daemon, keys)
         async with caller(daemon, "reaper-1") as reaper:
             await reaper.hello()
             reaper.send("/bridge/transport", playing=True, position=1.0)
