@@ -60,6 +60,8 @@ class Daemon:
         self.clock = Clock(self._times.monotonic)
         self.osc: OscServer | None = None  # None: switched off
         self.intakes: list[Intake] = []
+        #: Everything is loaded that the first press could need.
+        self.warm = asyncio.Event()
 
     # Building
 
@@ -148,7 +150,7 @@ class Daemon:
         self._stack.push_async_callback(self._end_tasks)
         self._spawn(catalogue.watch(), "catalogue")
         self._spawn(self._clean(), "cleaning")
-        self._spawn(_warm(engines), "engine")
+        self._spawn(self._warm(engines), "engine")
         await self._open_intakes()
         if self.osc is not None:
             self._stack.push_async_callback(self.osc.close)  # first of all: what comes now is said again
@@ -282,6 +284,17 @@ class Daemon:
                     removed += 1
         return removed
 
+    async def _warm(self, engines: Engines) -> None:
+        """Load the rest, read the key and start the built-in engine before the first press needs them."""
+        await asyncio.to_thread(load_audio)
+        try:
+            choice = await engines.current()
+            if not choice.paid:
+                await engines.sketch_url()
+        except BridgeError as error:
+            log.warning("%s %s", error.message, error.next_step)
+        self.warm.set()
+
     # Ending
 
     async def stop(self) -> None:
@@ -291,18 +304,6 @@ class Daemon:
     async def cut(self) -> None:
         """Do not wait for the wire any more."""
         await self._conveyor.cut()
-
-
-async def _warm(engines: Engines) -> None:
-    """Load the rest, read the key and start the built-in engine before the first press needs them."""
-    await asyncio.to_thread(load_audio)
-    try:
-        choice = await engines.current()
-    except BridgeError as error:
-        log.warning("%s %s", error.message, error.next_step)
-        return
-    if not choice.paid:
-        await engines.sketch_url()
 
 
 async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str], None]) -> None:
