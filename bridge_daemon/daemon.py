@@ -25,6 +25,7 @@ from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
+from bridge_daemon.intake.inbox import Inbox
 from bridge_daemon.intake.intake import Intake
 from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
@@ -122,6 +123,7 @@ class Daemon:
             pause=pause,
             on_wire=OnWire(),
         )
+        self._tools = tools
         self._conveyor = Conveyor(tools)
         catalogue = Catalogue(journal, engines, polls, budget, settings, self._times)
         self.actions = Actions(
@@ -176,7 +178,8 @@ class Daemon:
             await intake.start()
 
     def _make_intakes(self) -> list[Intake]:
-        return []
+        tools = self._tools
+        return [Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)]
 
     @property
     def osc_port(self) -> int | None:
