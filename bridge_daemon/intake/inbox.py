@@ -20,7 +20,7 @@ from bridge_daemon.actions import Actions
 from bridge_daemon.delivery.outbox import Outbox
 from bridge_daemon.home import Home
 from bridge_daemon.intake import inbox_files
-from bridge_daemon.intake.inbox_files import SETTLED, Claim, Kind, Poison
+from bridge_daemon.intake.inbox_files import Claim, Kind, Poison
 from bridge_daemon.intake.inbox_verbs import InboxVerbs, Unusable
 from bridge_daemon.intake.inbox_watch import InboxWatch
 from bridge_daemon.job import Job
@@ -54,7 +54,7 @@ class Inbox:
     ) -> None:
         """``ready`` gets what is to be called once a client's take lies whole where it belongs."""
         self.outbox = Outbox(home.outbox, actions, journal, times)
-        self._inbox = home.inbox
+        self._inbox, self._outbox = home.inbox, home.outbox
         self._times = times
         self._verbs = InboxVerbs(actions, self.outbox, journal, settings, times)
         self._watch = InboxWatch(home.inbox, self.look)
@@ -124,21 +124,18 @@ class Inbox:
 
     async def _watch_root(self) -> None:
         loop = asyncio.get_running_loop()
-        self._root = await self._run(self._make_root)
+        self._root = await self._run(partial(inbox_files.make_root, self._inbox))
         problem = await self._run(lambda: self._watch.start(loop))
         if problem and problem != self._problem:
             log.warning("The inboxes are looked at every second: %s", problem)
         self._problem = problem
 
-    def _make_root(self) -> tuple[int, int]:
-        inbox_files.make_folder(self._inbox)
-        about = self._inbox.stat()
-        return about.st_dev, about.st_ino
-
     async def _sweep(self) -> None:
         """Find clients that came and went, and look into every inbox, since an event may have been missed."""
         async with self._finding:
-            if await self._run(self._make_root) != self._root:  # somebody removed the whole of it
+            if (
+                await self._run(partial(inbox_files.make_root, self._inbox)) != self._root
+            ):  # somebody removed the whole of it
                 await self._run(self._watch.stop)
                 await self._watch_root()
             elif self._problem:
@@ -152,7 +149,7 @@ class Inbox:
         if self._times.monotonic() - self._trimmed >= _HOUR:
             self._trimmed = self._times.monotonic()
             for client in self.outbox.clients():
-                await self._run(partial(inbox_files.trim_rejected, self._inbox, client, self._times.now()))
+                await self._run(partial(inbox_files.trim_rejected, self._outbox, client, self._times.now()))
 
     async def _find(self) -> None:
         """Take clients up of which a folder is there, with the other folder; forget those of which none is."""
@@ -226,7 +223,7 @@ class Inbox:
             if found.more:
                 self._dirty.add(client)
             if found.later:
-                self._later(SETTLED + 0.2, client)
+                self._later(inbox_files.SETTLED + 0.2, client)
 
     async def _do(self, claim: Claim) -> None:
         """Do what a claimed file asks for, have it answered, and let go of it."""
@@ -255,7 +252,7 @@ class Inbox:
         try:
             if poison.id:
                 await self.outbox.refused(poison.client, poison.id, "", poison.error)
-            where = await self._run(partial(inbox_files.set_aside, self._inbox, poison))
+            where = await self._run(partial(inbox_files.set_aside, self._outbox, poison))
         except OSError as error:
             log.warning("The file %s of %s cannot be set aside: %s", name, poison.client, error)
             return

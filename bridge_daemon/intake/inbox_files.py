@@ -143,10 +143,18 @@ def make_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+def make_root(inbox: Path) -> tuple[int, int]:
+    """Make the folder of the inboxes, and return what tells it from one that is made when it is gone."""
+    make_folder(inbox)
+    make_folder(inbox / CLAIMED)
+    about = inbox.stat()
+    return about.st_dev, about.st_ino
+
+
 def claimed_clients(inbox: Path) -> set[str]:
     """Return the clients of which claimed files are left, from before a crash."""
-    folder = inbox / CLAIMED
-    return clients_in(folder)[0] if folder.is_dir() else set()
+    found = clients_in(inbox / CLAIMED)[0]
+    return {client for client in found if any((inbox / CLAIMED / client).iterdir())}
 
 
 # Looking
@@ -206,7 +214,7 @@ def _take(found: Look, client: str, entry: os.DirEntry[str], claimed: Path, now:
 
 
 def _is_left_alone(name: str, about: os.stat_result, now: float) -> bool:
-    if name.startswith(".") or name.lower() in _NOISE or (name == REJECTED and stat.S_ISDIR(about.st_mode)):
+    if name.startswith(".") or name.lower() in _NOISE:
         return True
     return name.endswith(".tmp") and stat.S_ISREG(about.st_mode) and now - about.st_mtime <= FORGOTTEN
 
@@ -228,7 +236,6 @@ def _what_is_wrong(name: str, about: os.stat_result) -> BridgeError | None:
 def _claim(found: Look, client: str, path: Path, claimed: Path, now: float) -> None:
     target = claimed / path.name
     try:
-        claimed.parent.mkdir(mode=0o700, exist_ok=True)
         claimed.mkdir(mode=0o700, exist_ok=True)
         files.replace(path, target)
     except FileNotFoundError:
@@ -309,9 +316,12 @@ def done(claim: Claim) -> None:
     failpoint("inbox.removed")
 
 
-def set_aside(inbox: Path, poison: Poison) -> Path:
-    """Move a file that cannot be used to ``rejected``, with its reason beside it, and return where it lies now."""
-    folder = inbox / poison.client / REJECTED
+def set_aside(outbox: Path, poison: Poison) -> Path:
+    """Move a file that cannot be used to ``rejected``, with its reason beside it, and return where it lies now.
+
+    That is in the outbox: watchdog takes it badly where folders are made in each other below what it watches.
+    """
+    folder = outbox / poison.client / REJECTED
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     make_folder(folder)
     target = _free(folder, "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in poison.path.name))
@@ -333,9 +343,9 @@ def _free(folder: Path, name: str) -> Path:
     return next(path for path in candidates if not os.path.lexists(path))
 
 
-def trim_rejected(inbox: Path, client: str, now: float) -> int:
+def trim_rejected(outbox: Path, client: str, now: float) -> int:
     """Remove old small files that were set aside, each with its reason. What is no small file stays for the person."""
-    small = sorted(_small_rejected(inbox / client / REJECTED), reverse=True)
+    small = sorted(_small_rejected(outbox / client / REJECTED), reverse=True)
     old = [
         path for number, (changed, path) in enumerate(small) if number >= MOST_REJECTED or now - changed > KEEP_REJECTED
     ]
@@ -351,7 +361,11 @@ def _small_rejected(folder: Path) -> Iterator[tuple[float, Path]]:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(".reason.txt") or not entry.is_file(follow_symlinks=False):
+            if (
+                entry.name.startswith(".")
+                or entry.name.endswith(".reason.txt")
+                or not entry.is_file(follow_symlinks=False)
+            ):
                 continue
             if entry.stat(follow_symlinks=False).st_size <= LARGEST:
                 reason = Path(f"{entry.path}.reason.txt")

@@ -24,6 +24,16 @@ from watchdog.observers.api import BaseObserver
 
 log = logging.getLogger(__name__)
 
+
+class _NotAtTheEnd(logging.Filter):
+    """Drops the error that watchdog logs of its own threads each time it is stopped."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "called when the thread is inactive" not in record.msg
+
+
+logging.getLogger("watchdog.observers.inotify").addFilter(_NotAtTheEnd())
+
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileCreatedEvent,
     FileMovedEvent,
@@ -75,7 +85,7 @@ class InboxWatch(FileSystemEventHandler):
         if not steps or steps[0].startswith(".") or loop is None:
             return  # what we claimed ourselves
         if len(steps) > 2 or (len(steps) == 2 and steps[1].endswith(".tmp")):
-            return  # what we set aside, or what is being written
+            return  # what is being written, or nothing that counts
         try:
             loop.call_soon_threadsafe(self._seen, steps[0])
         except RuntimeError:  # the loop has just been closed
