@@ -102,7 +102,8 @@ def _run(level: Level, early: _Early) -> None:
             raise
         finally:
             logs.close()
-    terminal.say("Stopped.")
+    with suppress(OSError):  # the terminal may have been closed
+        terminal.say("Stopped.")
 
 
 def _start_log(home: Home, level: Level) -> Logs:
