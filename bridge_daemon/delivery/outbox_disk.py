@@ -104,6 +104,6 @@ class OutboxDisk:
 
     def sweep_parts(self, client: str) -> None:
         """Remove what a process that died left half written."""
-        for part in self.folder(client).glob(".*.part"):
+        for part in self.folder(client).rglob(".*.part"):
             with suppress(OSError):
                 part.unlink()
