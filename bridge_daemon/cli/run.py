@@ -143,8 +143,12 @@ def _serve(home: Home, settings: Any, early: _Early) -> None:
         asyncio.get_running_loop().set_exception_handler(log_loop_errors)
         await daemons.run(daemon, ready=ready, told=terminal.note)
 
+    async def say_ready() -> None:
+        with suppress(OSError):  # the terminal may have been closed; the log says the same
+            await _say_ready(daemon)
+
     def ready() -> None:
-        telling.add(asyncio.create_task(_say_ready(daemon), name="ready"))
+        telling.add(asyncio.create_task(say_ready(), name="ready"))
         telling.add(asyncio.create_task(_settle(daemon), name="settle"))
 
     early.check()

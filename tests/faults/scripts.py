@@ -34,10 +34,10 @@ async def answered(home: Path, given: dict[str, Any]) -> None:
 
 
 async def confirm(home: Path, given: dict[str, Any]) -> None:
-    """Say of each take that it is placed, until none is told any more."""
+    """Say of each take that it is placed, until none is told any more. What died on the wire stays unknown."""
     reader = Script(home, given["client"]).make()
     async with asyncio.timeout(_PATIENCE):
-        while any(state["state"] != "placed" for state in _jobs(reader, given["names"])):
+        while any(state["state"] not in ("placed", "unknown") for state in _jobs(reader, given["names"])):
             for result in reader.results():
                 reader.confirm(result)
             await asyncio.sleep(0.05)
