@@ -115,13 +115,13 @@ class Admit:
         request, right, faults = parse(data)
         body_hash = hash_of(data)
         try:
-            timed, heard = of_request(right, self._clock)
-            asked, more = fill(timed, self._settings(), {**heard.fields, **(fields or {})})
+            right, heard = of_request(right, self._clock)
+            asked, more = fill(right, self._settings(), {**heard.fields, **(fields or {})})
             wrong = {fault.field.partition(".")[0] for fault in faults}
             faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
             if request is None or asked is None:
                 raise InvalidRequest(faults)
-            request = request.model_copy(update={"place": Place.model_validate(timed.get("place", {}))})
+            request = request.model_copy(update={"place": Place.model_validate(right.get("place", {}))})
             plan = await self._plan(request, asked, dict(data), body_hash, (*notes, *heard.notes, *asked.notes))
         except BridgeError:
             before = await self._before(right, faults, body_hash)

@@ -207,11 +207,9 @@ class Daemon:
             times=self._times,
         )
         tools = self._tools
-        return [
-            LinkSource(self.clock, lambda: self.settings),
-            midi,
-            Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times),
-        ]
+        inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)
+        tools.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
+        return [LinkSource(self.clock, lambda: self.settings), midi, inbox]
 
     @property
     def osc_port(self) -> int | None:

@@ -108,7 +108,10 @@ class JobActions:
     async def deliver(
         self, job: str, place: Mapping[str, Any] | None = None, *, once: str | None = None
     ) -> dict[str, Any]:
-        """Bring the take once more; costs nothing. ``place`` changes keys of its place; ``once`` as for :meth:`cancel`."""
+        """Bring the take once more; costs nothing.
+
+        ``place`` changes keys of its place; ``once`` as for :meth:`cancel`.
+        """
         body = {"deliver": job}
         return await self._act("deliver", _once(once, body, lambda tx: _deliver(tx.job(job), tx, place or {})))
 
