@@ -21,13 +21,14 @@ from bridge_daemon.models import models
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.tools import PauseGate
 from bridge_daemon.prices import price_facts
+from bridge_daemon.render_actions import RenderActions
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
 _PAUSE_TEXTS = {"person": "paused by you", "panic": "panic: everything was stopped"}
 
 
-class Actions(JobActions):
+class Actions(JobActions, RenderActions):
     """The daemon's verbs. Each raises a BridgeError that says what happened, and whether money was spent."""
 
     def __init__(

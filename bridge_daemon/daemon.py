@@ -25,6 +25,7 @@ from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
+from bridge_daemon.intake.folders import Folders
 from bridge_daemon.intake.intake import Intake
 from bridge_daemon.intake.osc import OscServer
 from bridge_daemon.job import Job
@@ -68,7 +69,7 @@ class Daemon:
     def _make_roots(self, settings: Settings) -> Roots:
         library = self.home.library(settings)
         watched = [Path(folder.path).expanduser() for folder in settings.folders]
-        results = [Path(folder.results).expanduser() for folder in settings.folders if folder.results]
+        results = [folder.results_path for folder in settings.folders]
         return Roots(
             [Path(root).expanduser() for root in settings.audio.read_roots],
             always=[self.home.path, library, *watched],
@@ -176,7 +177,9 @@ class Daemon:
             await intake.start()
 
     def _make_intakes(self) -> list[Intake]:
-        return []
+        folders = self.folders = Folders(self.actions, self.journal, self.home, lambda: self.settings, self._times)
+        self.actions.folders = folders
+        return [folders]
 
     @property
     def osc_port(self) -> int | None:

@@ -44,6 +44,7 @@ def _print(status: dict[str, Any]) -> None:
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
         *_publish_lines(status),
         *_osc_lines(status.get("osc")),
+        *_folder_lines(status.get("folders")),
         ("Library", status["library"]),
         ("Log", status["log"]),
     ]
@@ -101,6 +102,24 @@ def _osc_lines(osc: dict[str, Any] | None) -> list[tuple[str, str]]:
         return []
     here = [client["client"] for client in osc["clients"] if client["connected"]]
     return [("OSC", f"port {osc['port']}, " + (", ".join(here) if here else "no client connected"))]
+
+
+def _folder_lines(told: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return each watched folder, with what waits in it and what is in the way."""
+    lines = []
+    for folder in (told or {}).get("folders", ()):
+        spends = "spends by itself" if folder.get("spend") else "does not spend by itself"
+        text = (
+            f"{folder['name']}: {spends}"
+            if folder["watching"]
+            else f"{folder['name']}: not watched. {folder['problem']}"
+        )
+        if folder.get("unsafe"):
+            text += f"; nothing is sent by itself: {folder['unsafe']}"
+        if folder["waiting"]:
+            text += f"; {folder['waiting']} waiting (daw-bridge folders)"
+        lines.append(("Folder", text))
+    return lines
 
 
 def _limit(spent: float, limit: float) -> str:
