@@ -121,12 +121,15 @@ class Watch(FileSystemEventHandler):
         self._lock = lock
 
     def _observe(self) -> None:
-        observer = Observer()
+        observer: BaseObserver | None = None
         try:
+            observer = Observer()
             observer.schedule(self, os.fspath(self.root), recursive=False, event_filter=_EVENTS)
             observer.start()
         except OSError as error:  # no free watch or instance left, or no such thing for this disk
             self.no_events = error.strerror or str(error)
+            if observer is not None:
+                observer.stop()
             log.warning("%s is looked at every %g s only: %s", self.root, SWEEP_ALONE, self.no_events)
             return
         self._observer = observer
