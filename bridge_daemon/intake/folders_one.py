@@ -21,6 +21,7 @@ from bridge_daemon import files
 from bridge_daemon.errors import BridgeError, InvalidRequest, Stale, WrongState
 from bridge_daemon.intake import folders_look as looks
 from bridge_daemon.intake import folders_names as names
+from bridge_daemon.intake import folders_sidecar as sidecars
 from bridge_daemon.intake.folders_burst import WINDOW, Burst
 from bridge_daemon.intake.folders_known import Known, Listing
 from bridge_daemon.intake.folders_look import Kind, Look, Stamp
@@ -40,7 +41,7 @@ SETTLE: Final = 1.0 if CLOSE_EVENTS else 2.0
 #: How long one that is not whole must not change before it is listed as broken, s.
 BROKEN: Final = 10.0
 #: How long a render waits for others that come with it, and for its sidecar, s: part of the way to the service.
-GATHER: Final = 0.04
+GATHER: Final = 0.025
 #: Between two tries to open a folder that is not there, s.
 RETRY: Final = 2.0
 _AT_ONCE: Final = 64  # files looked at in one piece of work
@@ -172,6 +173,7 @@ class RenderFolder:
 
     async def _begin(self) -> None:
         """List what is there already: nothing of that spends by itself."""
+        await self._off(sidecars.clean, self.root)
         found = await self._off(looks.sweep, self.root, self.known.stamps())
         self._sidecars, self._odd = set(found.sidecars), found.odd
         await self.known.vanished(found.missing)
@@ -193,7 +195,7 @@ class RenderFolder:
 
     async def _say(self, render: Render, code: str, text: str) -> None:
         changed = await self._journal.write(
-            "render_said", lambda tx: rows.change(tx, render.id, idle=True, code=code, text=text)
+            "render_waits", lambda tx: rows.change(tx, render.id, idle=True, code=code, text=text)
         )
         if changed is not None:
             self.known.keep(changed)

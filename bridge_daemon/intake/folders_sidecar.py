@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from bridge_daemon.errors import BridgeError, Fault, InvalidRequest
 from bridge_daemon.intake import folders_names as names
 from bridge_daemon.settings_sections import WatchedFolder
 
+log = logging.getLogger(__name__)
 LARGEST: Final = 64 << 10  # bytes
 #: How long a sidecar that cannot be read may still be on its way, and between two looks at it, s.
 _PATIENCE: Final = 1.0
@@ -138,6 +140,15 @@ def note_error(render: Path, error: BridgeError) -> None:
     files.write_whole(
         render.with_name(names.error_note(render.name)), text.encode("utf-8"), point="sidecar", mode=0o644
     )
+
+
+def clean(root: Path) -> None:
+    """Remove what a process that died left half written; the lock says that nobody else writes here."""
+    for part in root.glob(".*.bridge.error.txt.*.part"):
+        try:
+            part.unlink()
+        except OSError as error:
+            log.warning("%s could not be removed: %s", part, error.strerror)
 
 
 def clear_error(render: Path) -> None:

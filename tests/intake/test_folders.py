@@ -289,7 +289,9 @@ class TestWhoMaySpend:
             for file in files:
                 assert (await settled(daemon, file, "waiting"))["code"] == "batch"
             render(folder / "one more.wav", pitch=400)
-            assert (await settled(daemon, "one more.wav", "waiting"))["code"] == "batch", "it came within the ten seconds"
+            assert (await settled(daemon, "one more.wav", "waiting"))["code"] == "batch", (
+                "it came within the ten seconds"
+            )
             await swept(daemon)
             assert service.charges == []
             await daemon.folders.send("stem 3.wav")
