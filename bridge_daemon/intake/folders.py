@@ -7,24 +7,27 @@ in the journal (journal/renders.py); which files may spend by themselves is deci
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.actions import Actions
 from bridge_daemon.errors import Fault, IdReused, InvalidRequest, NotFound, WrongState
 from bridge_daemon.home import Home
 from bridge_daemon.intake import folders_names as names
-from bridge_daemon.intake.folders_one import Parts, RenderFolder
-from bridge_daemon.intake.folders_send import Press, Sender
+from bridge_daemon.intake.folders_send import Parts, Press, Sender
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.render import Render, RenderState
 from bridge_daemon.settings import Settings
 from bridge_daemon.settings_sections import WatchedFolder
 from bridge_daemon.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.intake.folders_one import RenderFolder
 
 log = logging.getLogger(__name__)
 #: How long a folder that does not answer may hold up the end of the daemon, s.
@@ -61,6 +64,8 @@ class Folders:
     async def configure(self) -> None:
         """Heed the settings: folders that are new are watched, those left out are let go."""
         wanted = {folder.name: folder for folder in self._settings().folders}
+        if wanted:  # loads watchdog, which no start without folders waits for
+            await asyncio.to_thread(importlib.import_module, "bridge_daemon.intake.folders_one")
         self._barred = await asyncio.to_thread(self._bar, list(wanted.values()))
         for name in list(self._folders):
             now = wanted.get(name)
@@ -75,6 +80,8 @@ class Folders:
                 self._begin(settings)
 
     def _begin(self, settings: WatchedFolder) -> None:
+        from bridge_daemon.intake.folders_one import RenderFolder
+
         folder = self._folders[settings.name] = RenderFolder(settings, self._parts)
         task = self._tasks[settings.name] = asyncio.create_task(folder.run(), name=f"folder {settings.name}")
         task.add_done_callback(lambda task: self._ended(folder, task))

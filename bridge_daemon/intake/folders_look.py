@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from bridge_daemon.audio.render import fault_of
+from bridge_daemon.audio.whole import fault_of
 from bridge_daemon.intake import folders_names as names
 
 Stamp = tuple[int, int]  # bytes, and time of change in ns

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -25,12 +25,11 @@ from bridge_daemon.intake import folders_sidecar as sidecars
 from bridge_daemon.intake.folders_burst import WINDOW, Burst
 from bridge_daemon.intake.folders_known import Known, Listing
 from bridge_daemon.intake.folders_look import Kind, Look, Stamp
-from bridge_daemon.intake.folders_send import Press, Sender, Vanished
+from bridge_daemon.intake.folders_send import Parts, Press, Vanished
 from bridge_daemon.intake.folders_watch import CLOSE_EVENTS, Hint, NotWatchable, Watch
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.render import ASKS, BATCH, BEFORE, UNSAFE, Render, RenderState
 from bridge_daemon.settings_sections import WatchedFolder
-from bridge_daemon.times import Times
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -62,16 +61,6 @@ class Candidate:
     sidecar: bool = False  # its sidecar came or changed
     stamp: Stamp | None = None
     since: float = 0.0  # it has this stamp
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all folders share."""
-
-    sender: Sender
-    times: Times
-    valid_for: Callable[[], float]  # s
-    sizes: set[int] = field(default_factory=set)  # of all that was sent
 
 
 class RenderFolder:

@@ -12,14 +12,13 @@ import os
 import random
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon import files
 from bridge_daemon.actions import Actions
-from bridge_daemon.audio.render import RenderFacts, render_facts
 from bridge_daemon.errors import BridgeError, DiskTrouble, IdReused, PathRefused, WrongState
 from bridge_daemon.home import Home
 from bridge_daemon.intake import folders_sidecar as sidecars
@@ -29,6 +28,10 @@ from bridge_daemon.journal import renders as rows
 from bridge_daemon.parameters import LARGEST_DRAWN_SEED, MAX_VARIATIONS
 from bridge_daemon.render import Render, RenderState
 from bridge_daemon.settings_sections import WatchedFolder
+from bridge_daemon.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.audio.render import RenderFacts
 
 log = logging.getLogger(__name__)
 _SLUG: Final = 40  # characters of a render's name in the name of its copy
@@ -69,6 +72,8 @@ class Sender:
 
     def copy(self, path: Path, stamp: tuple[int, int]) -> Copy:
         """Copy a render that has this stamp into the home. Raises Vanished, or a BridgeError."""
+        from bridge_daemon.audio.render import render_facts  # loads numpy, which no start waits for
+
         try:
             if look_stamp(path) != stamp:
                 raise Vanished
@@ -178,6 +183,16 @@ class Sender:
             sidecars.clear_error(path)
         except OSError as trouble:
             log.warning("An old note beside %s could not be removed: %s", path, trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all folders share."""
+
+    sender: Sender
+    times: Times
+    valid_for: Callable[[], float]  # s
+    sizes: set[int] = field(default_factory=set)  # of all that was sent
 
 
 def _claim(tx: Transaction, render: Render, copy: Copy, asked: dict[str, Any], press: Press) -> Render:

@@ -8,13 +8,15 @@ import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon import files
-from bridge_daemon.audio.render import RenderFacts
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest
 from bridge_daemon.intake import folders_names as names
 from bridge_daemon.settings_sections import WatchedFolder
+
+if TYPE_CHECKING:
+    from bridge_daemon.audio.render import RenderFacts
 
 log = logging.getLogger(__name__)
 LARGEST: Final = 64 << 10  # bytes
