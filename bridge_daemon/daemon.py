@@ -19,6 +19,8 @@ from bridge_daemon.api.events import EventHub
 from bridge_daemon.api.server import ApiServer
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.clock import Clock
+from bridge_daemon.clock_link import LinkSource
+from bridge_daemon.delivery.arrival import Arrivals
 from bridge_daemon.delivery.osc import Announcer
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
@@ -59,6 +61,7 @@ class Daemon:
         self._roots = self._make_roots(settings)
         self.http_url = ""
         self.clock = Clock(self._times.monotonic)
+        self._set_clock(settings)
         self.osc: OscServer | None = None  # None: switched off
         self.intakes: list[Intake] = []
         #: Everything is loaded that the first press could need.
@@ -75,6 +78,10 @@ class Daemon:
             always=[self.home.path, library, *watched],
             writable=[library, *results],
         )
+
+    def _set_clock(self, settings: Settings) -> None:
+        self.clock.meter = settings.clock.meter_numbers
+        self.clock.time_code_start = settings.clock.time_code_start
 
     async def start(self) -> None:
         """Start every part. Raises a BridgeError that explains what is in the way; then nothing is left running."""
@@ -122,11 +129,12 @@ class Daemon:
             times=self._times,
             pause=pause,
             on_wire=OnWire(),
+            arrivals=Arrivals(journal, self.clock),
         )
         self._conveyor = Conveyor(tools)
         catalogue = Catalogue(journal, engines, polls, budget, settings, self._times)
         self.actions = Actions(
-            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times),
+            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times, self.clock),
             journal=journal,
             conveyor=self._conveyor,
             pause=pause,
@@ -167,6 +175,7 @@ class Daemon:
         await osc.start()
         osc.on_hello.append(announcer.hello)
         tools.ready.append(announcer.ready)
+        tools.arrivals.reach.append(lambda client: osc.clients.port(client) is not None)
         tools.journal.listen(announcer.changed)
         self.osc = osc
 
@@ -179,7 +188,7 @@ class Daemon:
     def _make_intakes(self) -> list[Intake]:
         folders = self.folders = Folders(self.actions, self.journal, self.home, lambda: self.settings, self._times)
         self.actions.folders = folders
-        return [folders]
+        return [LinkSource(self.clock, lambda: self.settings), folders]
 
     @property
     def osc_port(self) -> int | None:
@@ -231,6 +240,7 @@ class Daemon:
         new = await asyncio.to_thread(Settings.load, self.home)
         old, self.settings = self.settings, new
         self._roots = self._make_roots(new)
+        self._set_clock(new)
         for intake in self.intakes:
             await intake.configure()
         fixed = [

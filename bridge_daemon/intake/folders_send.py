@@ -160,7 +160,7 @@ class Sender:
         return sent or render, answer
 
     async def _admit(self, body: dict[str, Any], fields: Mapping[str, object]) -> dict[str, Any]:
-        answer, _ = await self.actions.admit(body)
+        answer, _ = await self.actions.admit(body, fields=fields)
         return answer
 
     async def refused(self, render: Render, error: BridgeError) -> Render:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import struct
 import unicodedata
 import uuid
 from pathlib import Path
@@ -547,3 +548,35 @@ class TestNewest:
             assert await daemon.folders.newest("renders") == old
             with pytest.raises(NotFound):
                 await daemon.folders.newest("others")
+
+
+class TestThePromptOfThePreset:
+    async def test_is_filled_with_what_the_file_tells(self, home, folder, service, tmp_path) -> None:
+        acid = struct.pack("<IHHfIHHf", 0, 60, 0x8000, 0.0, 8, 4, 4, 87.5)
+        data = render(tmp_path / "loop.wav").read_bytes() + b"acid" + struct.pack("<I", len(acid)) + acid
+        data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+        presets = {"strings": {"action": "transform", "prompt": "strings for {name} of {folder}, {tempo} BPM"}}
+        async with watching(home, service, watched(folder), presets=presets) as daemon:
+            (folder / "Große Trommel.wav").write_bytes(data)
+            await settled(daemon, "Große Trommel.wav", "sent")
+        assert service.charges[0].body["prompt"] == "strings for Große Trommel of renders, 87.5 BPM"
+
+
+class TestManyAtOnce:
+    async def test_five_thousand_are_all_listed_and_none_is_sent(self, home, folder, service, tmp_path) -> None:
+        data = tone(tmp_path / "short.wav", seconds=0.1, channels=1).read_bytes()
+
+        def drop() -> None:
+            for number in range(5000):
+                (folder / f"sample {number}.wav").write_bytes(data[:-2] + number.to_bytes(2, "little"))
+
+        async with watching(home, service, watched(folder)) as daemon:
+            await asyncio.to_thread(drop)
+            await until(lambda: len(one(daemon).known.files) == 5000, "all are listed", seconds=90)
+            await until(lambda: one(daemon).about()["coming"] == 0, "nothing comes any more", seconds=90)
+            about = one(daemon).about()
+            assert about["waiting"] == 5000
+            [page] = [await daemon.folders.renders(limit=6000)]
+            assert {found["name"] for found in page} == {f"sample {number}.wav" for number in range(5000)}
+            assert {found["code"] for found in page} == {"batch"}
+        assert service.charges == []
