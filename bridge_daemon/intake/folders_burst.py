@@ -33,6 +33,8 @@ class Burst:
     def settled(self, name: str) -> None:
         """Say that a render is whole, gone, or none of ours."""
         self._open.discard(name)
+        if self._came.pop(name, None) is not None:
+            self._came[name] = self._monotonic()  # what was written for minutes comes with those that end with it
 
     def dropped(self, name: str) -> None:
         """Say that a name turned out to be nothing that would spend."""
