@@ -137,7 +137,7 @@ class Sender:
         assert render.try_body is not None
         asked = render.try_body
         try:
-            answer = await self._admit(asked["request"], asked["fields"])
+            answer = await self._admit(asked["request"], asked["fields"], f"made of the render {render.path}")
         except BridgeError as error:
             await self.refused(render, error)
             raise
@@ -159,8 +159,8 @@ class Sender:
         await asyncio.to_thread(self._clear_error, render.path)
         return sent or render, answer
 
-    async def _admit(self, body: dict[str, Any], fields: Mapping[str, object]) -> dict[str, Any]:
-        answer, _ = await self.actions.admit(body, fields=fields)
+    async def _admit(self, body: dict[str, Any], fields: Mapping[str, object], note: str) -> dict[str, Any]:
+        answer, _ = await self.actions.admit(body, fields=fields, notes=(note,))
         return answer
 
     async def refused(self, render: Render, error: BridgeError) -> Render:

@@ -16,7 +16,7 @@ import soundfile
 
 from bridge_daemon.audio.wav import Bext, WavWriter, read_bext
 from bridge_daemon.errors import IdReused, NotFound, WrongState
-from bridge_daemon.intake import folders_one
+from bridge_daemon.intake import folders_one, folders_send
 from tests.fakes.service import Service
 from tests.intake.renders import (
     copy_slowly,
@@ -31,7 +31,7 @@ from tests.intake.renders import (
     watched,
     watching,
 )
-from tests.support import change, tone
+from tests.support import Clock, change, tone
 
 
 @pytest.fixture
@@ -532,6 +532,34 @@ class TestWhatIsInTheWay:
             [folder] = (await daemon.actions.status())["folders"]["folders"]
             assert not folder["watching"]
             assert "library" in folder["problem"] or "home" in folder["problem"]
+
+
+class TestTheBridgeEndsInTheMiddle:
+    @pytest.mark.parametrize(("hours", "state", "charges"), [(0, "sent", 1), (2, "waiting", 0)])
+    async def test_the_same_request_goes_on_unless_it_is_too_old(
+        self, home, folder, service, monkeypatch, hours, state, charges
+    ) -> None:
+        class Never:
+            def __await__(self):
+                return asyncio.Event().wait().__await__()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(folders_send.Sender, "_admit", lambda *_: Never())
+            async with watching(home, service, watched(folder)) as daemon:
+                render(folder / "drums.wav")
+                begun = await settled(daemon, "drums.wav", "sending")
+                asked = known(daemon, "drums.wav").try_id
+        later = Clock()
+        later.offset = hours * 3600
+        async with watching(home, service, watched(folder), times=later) as daemon:
+            found = await settled(daemon, "drums.wav", state)
+            assert found["entry"] == begun["entry"]
+            assert found["request"] == (asked if charges else None)
+            assert found["code"] == (None if charges else "E-STALE")
+            if charges:
+                job = await daemon.actions.job(found["jobs"][0]["job"])
+                assert job["notes"][0] == f"made of the render {folder / 'drums.wav'}"
+        assert len(service.charges) == charges
 
 
 class TestNewest:
