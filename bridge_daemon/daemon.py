@@ -18,6 +18,7 @@ from bridge_daemon.actions import Actions
 from bridge_daemon.admit import Admit
 from bridge_daemon.api.events import EventHub
 from bridge_daemon.api.server import ApiServer
+from bridge_daemon.awake import Awake
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.clock import Clock
 from bridge_daemon.delivery.osc import Announcer
@@ -29,7 +30,7 @@ from bridge_daemon.home import Home, Runtime
 from bridge_daemon.intake.inbox import Inbox
 from bridge_daemon.intake.intake import Intake
 from bridge_daemon.intake.osc import OscServer
-from bridge_daemon.job import Job
+from bridge_daemon.job import OPEN, Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import KeyStore
 from bridge_daemon.pipeline.conveyor import Conveyor, load_audio
@@ -147,7 +148,13 @@ class Daemon:
             about=self._about,
         )
         self._tell(journal, pause)
+        awake = Awake(self._times.now)
+        self._stack.push_async_callback(awake.close)
+        journal.listen(awake.changed)
         await self._conveyor.recover()
+        for job in await journal.read(lambda tx: tx.jobs_in(OPEN)):
+            awake.changed(job)
+        awake.start()
         await publishers.recover()
         api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
         self._stack.push_async_callback(api.close)
