@@ -1,4 +1,4 @@
-"""Keeps the machine awake while a paid job is open: the service keeps it for an hour after its end, and laptops sleep."""
+"""Keeps the machine awake while a paid job is open: the service forgets it an hour after its end, and laptops sleep."""
 
 from __future__ import annotations
 
