@@ -72,8 +72,11 @@ class JobActions:
         for job in jobs:
             self._conveyor.drive(job)
 
-    async def cancel(self, job: str) -> dict[str, Any]:
-        """Cancel: before the submit nothing is spent; from then on the take is kept and not placed."""
+    async def cancel(self, job: str, *, once: str | None = None) -> dict[str, Any]:
+        """Cancel: before the submit nothing is spent; from then on the take is kept and not placed.
+
+        ``once`` is the id (UUID) of a command that may come again after a crash: it is done once.
+        """
 
         def write(tx: Transaction) -> tuple[Job, str]:
             found = tx.job(job)
@@ -89,11 +92,11 @@ class JobActions:
                 "Its take is fetched and kept, and not placed."
             )
 
-        return await self._act("cancel", write)
+        return await self._act("cancel", _once(once, {"cancel": job}, write))
 
-    async def deliver(self, job: str) -> dict[str, Any]:
-        """Bring the take once more; costs nothing."""
-        return await self._act("deliver", lambda tx: _deliver(tx.job(job), tx))
+    async def deliver(self, job: str, *, once: str | None = None) -> dict[str, Any]:
+        """Bring the take once more; costs nothing. ``once`` as for :meth:`cancel`."""
+        return await self._act("deliver", _once(once, {"deliver": job}, lambda tx: _deliver(tx.job(job), tx)))
 
     async def retry(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Try again, as cheaply as the state of the job allows: see rule of money 2."""
@@ -104,7 +107,7 @@ class JobActions:
         if found.state is State.HELD:
             return await self._retry_held(found, data)
         if found.state in (State.STORED, State.PLACED):
-            return await self.deliver(job)
+            return await self.deliver(job, once=None if data.get("id") is None else _request_id(data))
         if found.state in OPEN:
             return self._nudge(found)
         if found.state in (State.FAILED, State.REFUSED, State.UNKNOWN, State.CANCELLED, State.DISMISSED):
@@ -236,6 +239,34 @@ def _deliver(job: Job, tx: Transaction) -> tuple[Job, str]:
         moved = tx.move(job, State.STORED, event={"number": job.delivery + 1}, text="is brought once more", **changes)
         return moved, text
     raise WrongState(f"The job is {job.state}; there is no take to deliver.", charge=job.charge)
+
+
+def _once(
+    command: str | None, body: dict[str, str], write: Callable[[Transaction], tuple[Job, str]]
+) -> Callable[[Transaction], tuple[Job, str]]:
+    """Have a command done once for its id, which is remembered in the same transaction."""
+    if command is None:
+        return write
+    (job,) = body.values()
+
+    def write_once(tx: Transaction) -> tuple[Job, str]:
+        before = repeated(tx, command, hash_of(body))
+        if before is not None:
+            return tx.job(job), str(before["message"])
+        found, text = write(tx)
+        fingerprint = hash_of(body | {"id": command})  # no press is the same press as this
+        tx.add_request(
+            command,
+            kind="command",
+            client=found.client,
+            body_hash=hash_of(body),
+            fingerprint=fingerprint,
+            body=body,
+            answer={"message": text},
+        )
+        return found, text
+
+    return write_once
 
 
 def _resolvable(job: Job) -> bool:

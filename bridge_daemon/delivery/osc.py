@@ -264,6 +264,12 @@ def result_pairs(job: Job, file: Path) -> dict[str, Any]:
     """Return what /bridge/result tells: the take, and all of its place."""
     place = job.place.as_dict()
     numbers = {key: decimal(value) for key, value in place.items() if isinstance(value, float)}
+    pairs = take_pairs(job, file)
+    return pairs | {"notes": (pairs["notes"] or "")[:1000] or None} | place | numbers
+
+
+def take_pairs(job: Job, file: Path) -> dict[str, Any]:
+    """Return what is told of a take to whoever places it, without its place."""
     return {
         "job": job.job,
         "id": job.request,
@@ -276,8 +282,8 @@ def result_pairs(job: Job, file: Path) -> dict[str, Any]:
         "name": item_name(job),
         "rate": job.take.rate if job.take else None,
         "frames": job.take.frames if job.take else None,
-        "notes": "; ".join(job.notes)[:1000] or None,
-    } | (place | numbers)
+        "notes": "; ".join(job.notes) or None,
+    }
 
 
 def item_name(job: Job) -> str:

@@ -113,7 +113,26 @@ def _as_preparing(tx: Any, name: str) -> None:
     tx._connection.execute(update(jobs).where(jobs.c.job == name).values(**values, finished_at=None))
 
 
+def _script(name: str, data: Any) -> list[Any]:
+    return ["script", {"client": "reaper", "name": name, "data": data}]
+
+
+def _inbox(*_: Any) -> list[list[Any]]:
+    request = {"id": ID.format(10), "action": "generate", "prompt": "rain", "duration": 1, "seed": 1}
+    wrong = ID.format(11)
+    return [
+        _script(f"{ID.format(10)}.json", request | {"place": {"position": 1.5}}),
+        _script(f"{wrong}.json", {"id": ID.format(12)}),
+        ["answered", {"client": "reaper", "names": [ID.format(10), wrong]}],
+        REST,
+        _script(f"{ID.format(13)}.command.json", {"command": "deliver", "job_of": ID.format(10)}),
+        ["answered", {"client": "reaper", "names": [ID.format(13)]}],
+        ["confirm", {"client": "reaper", "names": [ID.format(10)]}],
+    ]
+
+
 SCENARIOS = {
+    "inbox": Scenario(_inbox),
     "generate": Scenario(_folder, service={"job_seconds": 1.2}),
     "transform": Scenario(_transform),
     "held": Scenario(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import soundfile
+from watchdog.observers import Observer
 
 from bridge_daemon.audio.wav import Bext, WavWriter, read_bext
 from bridge_daemon.errors import IdReused, NotFound, WrongState
@@ -107,10 +108,11 @@ class TestAWholeRender:
         """As on macOS and Windows, and on network folders: found by the sweep, taken once it does not change."""
         monkeypatch.setattr("bridge_daemon.intake.folders_watch.SWEEP_ALONE", 0.1)
 
-        def none_left(*_: object, **__: object) -> None:
-            raise OSError(28, "inotify watch limit reached")
+        class NoneLeft(Observer):
+            def schedule(self, *_: object, **__: object) -> None:
+                raise OSError(28, "inotify watch limit reached")
 
-        monkeypatch.setattr("bridge_daemon.intake.folders_watch.Observer.schedule", none_left)
+        monkeypatch.setattr("bridge_daemon.intake.folders_watch.Observer", NoneLeft)
         async with watching(home, service, watched(folder)) as daemon:
             assert "inotify" in one(daemon).about()["no_events"]
             render(folder / "drums.wav")
