@@ -136,7 +136,7 @@ class Daemon:
         self._conveyor = Conveyor(tools)
         catalogue = Catalogue(journal, engines, polls, budget, settings, self._times)
         self.actions = Actions(
-            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times),
+            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times, self.clock),
             journal=journal,
             conveyor=self._conveyor,
             pause=pause,

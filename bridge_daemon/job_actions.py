@@ -56,9 +56,14 @@ class JobActions:
         self._settings = settings
         self._times = times
 
-    async def admit(self, data: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """Take a request: {id, jobs, usd}, and whether its id had been accepted before."""
-        answer, again = await self._admit.admit(data)
+    async def admit(
+        self, data: dict[str, Any], *, fields: Mapping[str, object] | None = None, notes: tuple[str, ...] = ()
+    ) -> tuple[dict[str, Any], bool]:
+        """Take a request: {id, jobs, usd}, and whether its id had been accepted before.
+
+        ``fields`` are for the prompt of its preset (prompt_fields.FIELDS); ``notes`` are told on its jobs.
+        """
+        answer, again = await self._admit.admit(data, fields=fields, notes=notes)
         self._drive(answer["jobs"])
         return answer, again
 

@@ -22,7 +22,7 @@ NUMBERS: Final = frozenset(
 )
 WHOLES: Final = frozenset(
     {
-        *("version", "steps", "seed", "variations", "slot", "sample_rate"),
+        *("version", "steps", "seed", "variations", "slot", "bars", "sample_rate"),
         *("port", "limit", "delivery", "numerator", "denominator"),
     }
 )
