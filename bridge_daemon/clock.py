@@ -186,4 +186,4 @@ class Clock:
 
 
 def _as(kind: type[_T], value: Any) -> _T | None:
-    return None if value is None else kind(value)  # type: ignore[call-arg]
+    return None if value is None else kind(value)
