@@ -98,6 +98,8 @@ class Clock:
         self.monotonic = monotonic
         #: The meter where nobody tells one.
         self.meter = (4, 4)
+        #: The time code at the start of the project, s: a session may begin at one hour.
+        self.time_code_start = 0.0
         self._transports: dict[str, Transport] = {}
         self._started: dict[str, float] = {}  # when each began to play
         self._played: dict[str, float] = {}  # when each last told that it plays
