@@ -21,6 +21,8 @@ from bridge_daemon.api.server import ApiServer
 from bridge_daemon.awake import Awake
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.clock import Clock
+from bridge_daemon.clock_link import LinkSource
+from bridge_daemon.delivery.arrival import Arrivals
 from bridge_daemon.delivery.osc import Announcer
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
@@ -68,6 +70,7 @@ class Daemon:
         self._roots = self._make_roots(settings)
         self.http_url = ""
         self.clock = Clock(self._times.monotonic)
+        self._set_clock(settings)
         self.osc: OscServer | None = None  # None: switched off
         self.intakes: list[Intake] = []
         #: Everything is loaded that the first press could need.
@@ -84,6 +87,10 @@ class Daemon:
             always=[self.home.path, library, *watched],
             writable=[library, *results],
         )
+
+    def _set_clock(self, settings: Settings) -> None:
+        self.clock.meter = settings.clock.meter_numbers
+        self.clock.time_code_start = settings.clock.time_code_start
 
     async def start(self) -> None:
         """Start every part. Raises a BridgeError that explains what is in the way; then nothing is left running."""
@@ -131,6 +138,7 @@ class Daemon:
             times=self._times,
             pause=pause,
             on_wire=OnWire(),
+            arrivals=Arrivals(journal, self.clock),
         )
         self._tools = tools
         self._conveyor = Conveyor(tools)
@@ -183,6 +191,7 @@ class Daemon:
         await osc.start()
         osc.on_hello.append(announcer.hello)
         tools.ready.append(announcer.ready)
+        tools.arrivals.reach.append(lambda client: osc.clients.port(client) is not None)
         tools.journal.listen(announcer.changed)
         self.osc = osc
 
@@ -194,7 +203,9 @@ class Daemon:
 
     def _make_intakes(self) -> list[Intake]:
         tools = self._tools
-        return [Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)]
+        inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)
+        tools.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
+        return [LinkSource(self.clock, lambda: self.settings), inbox]
 
     @property
     def osc_port(self) -> int | None:
@@ -247,6 +258,7 @@ class Daemon:
             new = await asyncio.to_thread(Settings.load, self.home)
             old, self.settings = self.settings, new
             self._roots = self._make_roots(new)
+            self._set_clock(new)
             changed = changes(old, new)
             for intake in self.intakes:
                 try:

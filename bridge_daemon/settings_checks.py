@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from bridge_daemon import prompt_fields
 from bridge_daemon.models import Model, models
 from bridge_daemon.settings_faults import MISSING, Found, Loc, meant
 
@@ -89,6 +90,8 @@ def _preset(name: str, preset: Any, default_model: Any) -> Iterator[Found]:
         yield Found(loc, MISSING, f"the name of a preset is 1 to {_LONGEST_NAME} printable characters")
     if not isinstance(preset, Mapping):
         return
+    if isinstance(prompt := preset.get("prompt"), str):
+        yield from _prompt((*loc, "prompt"), prompt)
     model = models().get(str(preset.get("model", default_model)))
     if model is None:
         return
@@ -96,6 +99,15 @@ def _preset(name: str, preset: Any, default_model: Any) -> Iterator[Found]:
         value = preset.get(key)
         if _is_number(value) and not low <= value <= high:
             yield Found((*loc, key), value, f"must be {low:.10g} to {high:.10g} for {model.name}")
+
+
+def _prompt(loc: Loc, prompt: str) -> Iterator[Found]:
+    for name in prompt_fields.names(prompt):
+        if name not in prompt_fields.FIELDS:
+            known = ", ".join(f"{{{field}}}" for field in prompt_fields.FIELDS)
+            near = meant(name, prompt_fields.FIELDS)
+            text = f"{{{name[:40]}}} is not a field of a prompt{near}; there are {known}, and {{{{ and }}}} are braces"
+            yield Found(loc, prompt, text)
 
 
 def _ranges(model: Model, action: Any) -> dict[str, tuple[float, float]]:

@@ -309,6 +309,42 @@ class MidiSettings(Section):
         return micro(self.arm_budget_usd)
 
 
+def _meter(text: str) -> str:
+    numerator, _, denominator = text.partition("/")
+    if not (_whole(numerator, 99) and _whole(denominator, 64)):
+        raise ValueError("must be a time signature, such as 4/4 or 6/8")
+    return text
+
+
+def _whole(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= most
+
+
+class ClockSettings(Section):
+    """Tempo and bars, where a DAW does not tell them itself."""
+
+    link: bool = Field(
+        default=False, description="Whether the tempo of an Ableton Link session is heard; needs daw-bridge[link]."
+    )
+    meter: Annotated[str, AfterValidator(_meter)] = Field(
+        default="4/4",
+        description="Time signature where nothing tells one: MIDI clock and Link do not.",
+        json_schema_extra={"allowed": "a time signature, such as 4/4 or 6/8"},
+    )
+    time_code_start: float = Field(
+        default=0.0,
+        ge=0,
+        lt=86_400,
+        description="MIDI time code at the start of the project, in seconds; 3600 where sessions begin at one hour.",
+    )
+
+    @property
+    def meter_numbers(self) -> tuple[int, int]:
+        """The meter as its two numbers."""
+        numerator, denominator = self.meter.split("/")
+        return int(numerator), int(denominator)
+
+
 class WatchedFolder(Section):
     """A folder whose renders become requests."""
 

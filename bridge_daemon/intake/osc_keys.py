@@ -17,7 +17,7 @@ from bridge_daemon.request import Place, Request
 NUMBERS: Final = frozenset(
     {
         *("duration", "cfg_scale", "strength", "confirm_usd", "valid_for", "start", "end"),
-        *("position", "beats", "length", "time_offset", "tempo"),
+        *("position", "beats", "length", "time_offset", "tempo", "bar"),
     }
 )
 WHOLES: Final = frozenset(

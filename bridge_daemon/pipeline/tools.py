@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
+from bridge_daemon.delivery.arrival import Arrivals
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
@@ -91,6 +92,7 @@ class Tools:
     times: Times
     pause: PauseGate
     on_wire: OnWire
+    arrivals: Arrivals
     watches: dict[str, Watch] = field(default_factory=dict)
     #: Called with a job and its file once a client's take lies whole where it belongs.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
