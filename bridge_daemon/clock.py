@@ -164,8 +164,8 @@ class Clock:
     def best(self, client: str | None) -> Transport | None:
         """Return what is known of the time line of a client (None: of the one that last played).
 
-        What the client does not tell, or told too long ago, is filled in from the clocks (a running one first), and the
-        meter from the settings. It may be stale: then nothing better is known.
+        What the client does not tell, or told too long ago, is filled in from the clocks, a running one first. It may
+        be stale: then nothing better is known.
         """
         now = self.monotonic()
         own = self.of(client) if client is not None else self.last_playing()
@@ -178,8 +178,6 @@ class Clock:
         for other in clocks:
             if own.tempo is None:
                 own = replace(own, tempo=other.tempo)
-        if own.numerator is None or own.denominator is None:
-            own = replace(own, numerator=self.meter[0], denominator=self.meter[1])
         return own
 
     def all(self) -> list[Transport]:

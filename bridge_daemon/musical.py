@@ -206,10 +206,20 @@ def of_request(given: Mapping[str, Any], clock: Clock) -> tuple[dict[str, Any], 
         fields["bars"] = counted
     if when is None and bars is None:
         return dict(given), Musical(fields=fields)
+    heard = replace(heard, fields=fields, notes=(*_stood_in(told, given, clock), *heard.notes))
     moved = {key: heard.place.pop(key) for key in ("position", "beats") if when == "press_bar" and key in heard.place}
     if when is None:
         del heard.place["when"]
-    return {**given, "place": heard.place | place | moved}, replace(heard, fields=fields)
+    return {**given, "place": heard.place | place | moved}, heard
+
+
+def _stood_in(told: Transport | None, given: Mapping[str, Any], clock: Clock) -> tuple[str, ...]:
+    """Say that a clock stands in for a client that has fallen silent."""
+    own = clock.of(given.get("client") or "")
+    if told is None or own is None or own.client == told.client:
+        return ()
+    name = _NAMES.get(told.client, told.client)
+    return (f"{own.client} was last heard {own.age(clock.monotonic()):.0f} s ago, so {name} was relied on",)
 
 
 def _with_own(

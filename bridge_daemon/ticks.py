@@ -8,6 +8,7 @@ When several in a row leave the line, the tempo has changed, and the line starts
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -116,7 +117,7 @@ class Ticks:
         if as_each > as_counted / 2 and (len(strange) < _STRANGE or as_each > as_counted * 1.1):
             return None
         self._judged.clear()
-        self._begin([(number, float(at)) for number, at in enumerate(run[:, 0])])
+        self._begin([(number, float(at)) for number, at in enumerate(run[-_RUN:, 0])])
         self._fit()
         return len(run) - int(counted[-1])
 
@@ -125,7 +126,7 @@ class Ticks:
             self._ticks.popleft()
         if len(self._ticks) < 2:
             return
-        data = np.array(self._ticks)
+        data = np.fromiter(chain.from_iterable(self._ticks), float, 2 * len(self._ticks)).reshape(-1, 2)
         line = _line(data)
         if line is None:
             return

@@ -57,11 +57,10 @@ class QuarterFrames:
         else:  # the first one, or some were lost
             self._pieces, self._forward = [value], True
         self._last = piece
-        if piece != (_PIECES - 1 if self._forward else 0):
+        if len(self._pieces) < _PIECES or piece != (_PIECES - 1 if self._forward else 0):
+            del self._pieces[: -_PIECES + 1]  # of a set that began in its middle
             return None
         pieces, self._pieces = self._pieces, []
-        if len(pieces) < _PIECES:
-            return None
         return self._time(pieces if self._forward else pieces[::-1], at)
 
     def _time(self, pieces: list[int], at: float) -> float | None:
