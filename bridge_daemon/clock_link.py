@@ -60,7 +60,7 @@ class LinkSource:
             self._problem = MISSING
             return
         self._problem = ""
-        self._link = aalink.Link(_FIRST, asyncio.get_running_loop())
+        self._link = aalink.Link(_FIRST)
         self._link.start_stop_sync_enabled = True
         self._link.enabled = True
         self._task = asyncio.create_task(self._watch(), name="link")

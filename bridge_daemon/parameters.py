@@ -125,7 +125,11 @@ def _place_faults(given: Mapping[str, Any], model: Model) -> list[Fault]:
     length = (given.get("place") or {}).get("length")
     if given.get("duration") is not None or length is None or length <= model.duration[1]:
         return []
-    return [Fault("place.length", length, f"is longer than the model makes ({model.duration[1]:g} s)")]
+    most = f"longer than the model makes ({model.duration[1]:g} s)"
+    bars = given["place"].get("bars")
+    if bars is not None:
+        return [Fault("place.bars", bars, f"is {length:.4g} s at this tempo, {most}")]
+    return [Fault("place.length", length, f"is {most}")]
 
 
 def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
