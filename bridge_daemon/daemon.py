@@ -204,13 +204,11 @@ class Daemon:
 
     def _make_intakes(self) -> list[Intake]:
         tools = self._tools
+        inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)
+        tools.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
         folders = self.folders = Folders(self.actions, self.journal, self.home, lambda: self.settings, self._times)
         self.actions.folders = folders
-        return [
-            LinkSource(self.clock, lambda: self.settings),
-            Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times),
-            folders,
-        ]
+        return [LinkSource(self.clock, lambda: self.settings), inbox, folders]
 
     @property
     def osc_port(self) -> int | None:

@@ -13,18 +13,15 @@ async def main() -> None:
     link = aalink.Link(float(sys.argv[1]))
     link.start_stop_sync_enabled = True
     link.enabled = True
-    link.playing = True
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str] = asyncio.Queue()
-    loop.add_reader(sys.stdin, lambda: lines.put_nowait(sys.stdin.readline()))
+    stream = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
     sys.stdout.write("joined\n")
     sys.stdout.flush()
-    while line := await lines.get():
-        if line.strip() in ("play", "stop"):
-            link.playing = line.strip() == "play"
+    while line := (await stream.readline()).decode().strip():
+        if line in ("play", "stop"):
+            link.playing = line == "play"
         else:
             link.tempo = float(line)
-    loop.remove_reader(sys.stdin)
     link.enabled = False
 
 

@@ -79,10 +79,10 @@ async def test_the_tempo_of_a_peer(tmp_path: Path, session: None) -> None:
         assert source(daemon)["peers"] >= 1
         tell("140")
         await heard(daemon, lambda told: abs((told.tempo or 0) - 140) < 0.01)
-        tell("stop")
-        await heard(daemon, lambda told: not told.playing)
         tell("play")
         await heard(daemon, lambda told: told.playing)
+        tell("stop")
+        await heard(daemon, lambda told: not told.playing)
 
         job = await job_of(daemon, await press(daemon, place={"when": "press", "bars": 1}))
         assert job.place.length == pytest.approx(4 * 60 / 140, abs=1e-3)

@@ -298,6 +298,10 @@ FAULTS = [
         "midi.bindings[2].name",
         "is used by number 1 already",
     ),
+    ("[clock]\nmeter = '4'", 'clock.meter = "4"', "must be a time signature, such as 4/4 or 6/8"),
+    ("[clock]\nmeter = '0/4'", "clock.meter", "must be a time signature"),
+    ("[clock]\ntime_code_start = 86400", "clock.time_code_start", "a number"),
+    ("[clock]\nlink = 'yes'", "clock.link", "must be true or false"),
     # presets
     ("[presets.a]\naction = 'make'", "presets.a.action", 'must be "generate" or "transform"'),
     ("[presets.a]\nduration = 191", "presets.a.duration = 191", "must be 1 to 190 for stable-audio-2-0"),
@@ -331,6 +335,7 @@ GOOD = [
     "[presets.'Drums, à la Zoë']",
     "[audio]\nread_roots = []",
     BINDING + "action = 'panic'",
+    "[clock]\nlink = true\nmeter = '6/8'\ntime_code_start = 3600",
 ]
 
 
