@@ -21,6 +21,7 @@ from bridge_daemon.models import models
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.tools import PANIC, PauseGate
 from bridge_daemon.prices import price_facts
+from bridge_daemon.render_actions import RenderActions
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
@@ -44,7 +45,7 @@ class Pads(Protocol):
         ...
 
 
-class Actions(JobActions):
+class Actions(JobActions, RenderActions):
     """The daemon's verbs. Each raises a BridgeError that says what happened, and whether money was spent."""
 
     def __init__(

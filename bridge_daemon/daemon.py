@@ -18,6 +18,7 @@ from bridge_daemon.actions import Actions
 from bridge_daemon.admit import Admit
 from bridge_daemon.api.events import EventHub
 from bridge_daemon.api.server import ApiServer
+from bridge_daemon.awake import Awake
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.clock import Clock
 from bridge_daemon.clock_link import LinkSource
@@ -28,11 +29,12 @@ from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
+from bridge_daemon.intake.folders import Folders
 from bridge_daemon.intake.inbox import Inbox
 from bridge_daemon.intake.intake import Intake
 from bridge_daemon.intake.midi import MidiIntake
 from bridge_daemon.intake.osc import OscServer
-from bridge_daemon.job import Job
+from bridge_daemon.job import OPEN, Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import KeyStore
 from bridge_daemon.pipeline.conveyor import Conveyor, load_audio
@@ -81,7 +83,7 @@ class Daemon:
     def _make_roots(self, settings: Settings) -> Roots:
         library = self.home.library(settings)
         watched = [Path(folder.path).expanduser() for folder in settings.folders]
-        results = [Path(folder.results).expanduser() for folder in settings.folders if folder.results]
+        results = [folder.results_path for folder in settings.folders]
         return Roots(
             [Path(root).expanduser() for root in settings.audio.read_roots],
             always=[self.home.path, library, *watched],
@@ -156,7 +158,13 @@ class Daemon:
             about=self._about,
         )
         self._tell(journal, pause)
+        awake = Awake(self._times.now)
+        self._stack.push_async_callback(awake.close)
+        journal.listen(awake.changed)
         await self._conveyor.recover()
+        for job in await journal.read(lambda tx: tx.jobs_in(OPEN)):
+            awake.changed(job)
+        awake.start()
         await publishers.recover()
         api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
         self._stack.push_async_callback(api.close)
@@ -209,7 +217,9 @@ class Daemon:
         tools = self._tools
         inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)
         tools.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
-        return [LinkSource(self.clock, lambda: self.settings), midi, inbox]
+        folders = self.folders = Folders(self.actions, self.journal, self.home, lambda: self.settings, self._times)
+        self.actions.folders = folders
+        return [LinkSource(self.clock, lambda: self.settings), midi, inbox, folders]
 
     @property
     def osc_port(self) -> int | None:

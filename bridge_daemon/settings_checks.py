@@ -6,7 +6,9 @@ the wrong type is passed over here; that fault is told already.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from bridge_daemon import prompt_fields
@@ -24,6 +26,7 @@ def check_together(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> list
     bindings = _tables(_table(data, "midi").get("bindings"))
     folders = _tables(data.get("folders"))
     found = [*_twice(("midi", "bindings"), bindings), *_twice(("folders",), folders)]
+    found += _same_folder(folders)
     for index, folder in folders:
         found += _preset_exists(("folders", index, "preset"), folder.get("preset"), presets)
     names = [str(folder.get("name")) for _, folder in folders]
@@ -52,6 +55,25 @@ def _twice(loc: Loc, items: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Fou
         name = item.get("name")
         if isinstance(name, str) and first.setdefault(name, index) != index:
             yield Found((*loc, index, "name"), name, f"is used by number {first[name] + 1} already; each needs its own")
+
+
+def _same_folder(folders: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+    """Folders that are watched twice, or that the takes of one go into: those would come in again, and cost."""
+    paths: dict[str, int] = {}
+    for index, folder in folders:
+        if isinstance(path := folder.get("path"), str) and paths.setdefault(_plain(path), index) != index:
+            yield Found(("folders", index, "path"), path, f"is watched by number {paths[_plain(path)] + 1} already")
+    for index, folder in folders:
+        results = folder.get("results")
+        if isinstance(results, str) and results and _plain(results) in paths:
+            yield Found(("folders", index, "results"), results, "must not be a watched folder: its takes would come in")
+
+
+def _plain(path: str) -> str:
+    try:
+        return os.path.normpath(Path(path).expanduser())
+    except RuntimeError:  # "~" and a name that no user has; told already
+        return path
 
 
 def _preset_exists(loc: Loc, name: object, presets: Mapping[str, Any]) -> Iterator[Found]:

@@ -363,9 +363,15 @@ class WatchedFolder(Section):
     max_batch: int = Field(default=3, ge=1, le=100, description="More renders at once than this ask first.")
     results: Annotated[str, AfterValidator(_folder_or_empty)] = Field(
         default="",
-        description='Where takes go; empty: a sister folder "<name> takes".',
+        description='Where takes go; empty: a folder beside it, "Renders takes" for "Renders".',
         json_schema_extra={"allowed": "a path"},
     )
+
+    @property
+    def results_path(self) -> Path:
+        """The folder where takes go."""
+        path = Path(self.path).expanduser()
+        return Path(self.results).expanduser() if self.results else path.with_name(f"{path.name} takes")
 
 
 class Preset(Section):

@@ -274,7 +274,7 @@ FAULTS = [
     ("[[folders]]\nname='a'\npath='~'\nmax_batch=0", "folders[1].max_batch", "1 to 100"),
     ("[[folders]]\nname='a'\npath='~'\nresults='x'", "folders[1].results", "must be a whole path"),
     (
-        "[[folders]]\nname='a'\npath='~'\n[[folders]]\nname='a'\npath='~'",
+        "[[folders]]\nname='a'\npath='~/a'\n[[folders]]\nname='a'\npath='~/b'",
         'config.toml:5: folders[2].name = "a"',
         "is used by number 1 already",
     ),

@@ -12,7 +12,21 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from bridge_daemon import __version__
-from bridge_daemon.cli import config, demo, generate, jobs, key, logs, midi, pause, price, run, sketch_engine, status
+from bridge_daemon.cli import (
+    config,
+    demo,
+    folders,
+    generate,
+    jobs,
+    key,
+    logs,
+    midi,
+    pause,
+    price,
+    run,
+    sketch_engine,
+    status,
+)
 from bridge_daemon.cli import problems as problems_
 from bridge_daemon.cli import transform as transform_
 from bridge_daemon.cli.problems import INTERRUPTED
@@ -72,6 +86,7 @@ def build() -> typer.Typer:
     app.command("generate")(generate.generate)
     app.command("transform")(transform_.transform)
     app.add_typer(jobs.app, name="jobs")
+    app.add_typer(folders.app, name="folders")
     app.command("pause")(pause.pause)
     app.command("resume")(pause.resume)
     app.add_typer(price.app, name="price")

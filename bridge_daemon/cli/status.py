@@ -45,6 +45,7 @@ def _print(status: dict[str, Any]) -> None:
         *_publish_lines(status),
         *_osc_lines(status.get("osc")),
         *_midi_lines(status.get("midi") or {}),
+        *_folder_lines(status.get("folders")),
         ("Library", status["library"]),
         ("Log", status["log"]),
     ]
@@ -118,6 +119,24 @@ def _midi_lines(midi: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("Pads", f"not armed: {stage['why']}"))
     if missed:
         lines.append(("", "not taken: " + ", ".join(f"{count} ({reason})" for reason, count in missed.items())))
+    return lines
+
+
+def _folder_lines(told: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return each watched folder, with what waits in it and what is in the way."""
+    lines = []
+    for folder in (told or {}).get("folders", ()):
+        spends = "spends by itself" if folder.get("spend") else "does not spend by itself"
+        text = (
+            f"{folder['name']}: {spends}"
+            if folder["watching"]
+            else f"{folder['name']}: not watched. {folder['problem']}"
+        )
+        if folder.get("unsafe"):
+            text += f"; nothing is sent by itself: {folder['unsafe']}"
+        if folder["waiting"]:
+            text += f"; {folder['waiting']} waiting (daw-bridge folders)"
+        lines.append(("Folder", text))
     return lines
 
 

@@ -57,14 +57,14 @@ class InboxWatch(FileSystemEventHandler):
     def start(self, loop: asyncio.AbstractEventLoop) -> str:
         """Watch from now on, and return an empty text, or why that is not possible. Called in a thread."""
         self._loop = loop
-        observer = Observer()
+        observer: BaseObserver | None = None
         try:
+            observer = Observer()
             observer.schedule(self, str(self._inbox), recursive=True, event_filter=_EVENTS)
             observer.start()
         except OSError as error:  # the system gives no more watches
-            if observer.is_alive():
-                observer.stop()
-                observer.join()
+            if observer is not None:
+                observer.stop()  # also where it never ran: its emitter has a thread of its own
             return f"the folders cannot be watched ({error.strerror or error})"
         self._observer = observer
         return ""

@@ -148,6 +148,21 @@ class FakeDesk:
         await self._called("check_key")
         return {"good": True}
 
+    def watched_folders(self) -> Data:
+        return {"folders": [], "waiting": 0}
+
+    async def renders(self, *, folder: str | None, states: list[str], before: int | None, limit: int) -> list[Data]:
+        await self._called("renders", folder, states, before, limit)
+        return []
+
+    async def send_render(self, data: Data) -> Data:
+        await self._called("send_render", data)
+        return {"id": data.get("id"), "jobs": ["j1"], "usd": 0.58, "entry": data.get("entry")}
+
+    async def forget_render(self, data: Data) -> Data:
+        await self._called("forget_render", data)
+        return {"entry": data.get("entry"), "message": "off the list"}
+
     async def reload_settings(self) -> Data:
         await self._called("reload_settings")
         return {"changed": []}

@@ -25,6 +25,17 @@ class Scenario:
     before: Callable[[Path, Service], Awaitable[None]] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     service: dict[str, Any] = field(default_factory=dict)
+    spend: bool | None = None  # whether its watched folder spends; None: it has none
+
+    def settings_of(self, home: Path) -> dict[str, Any]:
+        """Return the sections of the settings."""
+        if self.spend is None:
+            return self.settings
+        folder = home.parent / "Renders é"
+        folder.mkdir(exist_ok=True)
+        watched = {"name": "renders", "path": str(folder), "spend": self.spend, "preset": "strings"}
+        preset = {"action": "transform", "prompt": "string quartet"}
+        return self.settings | {"folders": [watched], "presets": {"strings": preset}}
 
 
 def _generate(number: int, **given: Any) -> list[Any]:
@@ -164,6 +175,16 @@ SCENARIOS = {
     ),
     "damaged": Scenario(lambda *_: [REST], before=_damaged),
     "preparing": Scenario(lambda *_: [REST], before=_preparing),
+    "render": Scenario(lambda *_: [["drop", {"name": "drums.wav", "seconds": 7}], REST], spend=True),
+    "renders": Scenario(
+        lambda *_: [
+            ["drop", {"name": "drums.wav", "seconds": 7}],
+            ["move", {"name": "drums.wav", "to": "congas.wav"}],
+            ["beside", {"name": "congas.wav", "text": '{"strenght": 0.5}'}],
+            ["forget", {"name": "congas.wav"}],
+        ],
+        spend=False,
+    ),
     "cancelled": Scenario(
         lambda *_: [
             _generate(8),

@@ -52,7 +52,7 @@ async def _victim(home: Path, service: Service, scenario: Scenario, **points: st
     given = {
         "home": str(home),
         "key": service.key,
-        "settings": settings(service, **scenario.settings).model_dump(mode="json"),
+        "settings": settings(service, **scenario.settings_of(home)).model_dump(mode="json"),
         "ops": scenario.ops(home, service),
         "told": str(told),
     }
@@ -65,7 +65,7 @@ async def _victim(home: Path, service: Service, scenario: Scenario, **points: st
 
 async def _jobs(home: Path, service: Service, scenario: Scenario) -> tuple[list[Job], int, float]:
     """Start the daemon, let it do what there is to do, and return its jobs, approvals and what counts as spent."""
-    async with running(home, service, **scenario.settings) as daemon:
+    async with running(home, service, **scenario.settings_of(home)) as daemon:
         await perform(daemon, scenario.ops(home, service))
         jobs = await daemon.journal.read(lambda tx: tx.find(limit=500))
         retries = await daemon.journal.read(_retries)

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon.clock import CLOCKS, STALE
+from bridge_daemon.clock import CLOCKS, MIDI_CLOCK, STALE
 from bridge_daemon.delivery import osc
 from bridge_daemon.intake import clients
 from bridge_daemon.job import State
 from tests.fakes.service import Service
 from tests.intake.caller import OscCaller, caller
+from tests.intake.scripter import Script
 from tests.support import events, job_of, running, until
 
 PRESETS = {"loop": {"action": "generate", "prompt": "dub, {tempo} BPM, {bars} bars, like {name}", "duration": 1}}
@@ -194,3 +195,17 @@ async def test_no_client_has_the_name_of_a_clock(tmp_path: Path, name: str) -> N
         assert answer == "/bridge/refused"
         assert "clock of the bridge itself" in told["message"]
         assert daemon.clock.of(name) is None
+
+
+async def test_an_arrival_in_an_outbox(tmp_path: Path) -> None:
+    """A client with files only tells no transport: a MIDI clock tells where the song is."""
+    async with running(tmp_path / "home", None) as daemon:
+        script = Script(tmp_path / "home").make()
+        told = {"playing": True, "tempo": 120.0, "beats": 21.0}
+        daemon.clock.update(MIDI_CLOCK, told, at=daemon.clock.monotonic() + 60)  # fresh, however slow this machine is
+        script.request(place={"when": "arrival_bar", "bars": 2})
+        await script.until(script.results)
+        [result] = script.results()
+        assert (result["place"]["beats"], result["place"]["length"]) == (24.0, 4.0)
+        job = await job_of(daemon, result["job"])
+        assert "no clock tells the meter, so 4/4 was taken ([clock] meter)" in job.notes
