@@ -213,6 +213,7 @@ class Daemon:
             osc=lambda: self.osc,
             pause=self._pause,
             times=self._times,
+            whole_render=lambda name: self.folders.newest(name),
         )
         tools = self._tools
         inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import mido
@@ -94,8 +95,9 @@ class MidiIntake:
         osc: Callable[[], OscServer | None],
         pause: PauseGate,
         times: Times,
+        whole_render: Callable[[str], Awaitable[Path | None]],
     ) -> None:
-        """Nothing is opened before :meth:`start`."""
+        """Nothing is opened before :meth:`start`. ``whole_render`` is that of the watched folders."""
         self._settings = settings
         self._journal = journal
         self._clock = clock
@@ -114,6 +116,7 @@ class MidiIntake:
             settings=settings,
             osc=osc,
             mine=self._mine,
+            whole_render=whole_render,
         )
         self.listening = Listening(self._open)
         self._slots: dict[str, Slot] = {}

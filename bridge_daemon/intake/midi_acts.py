@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -64,8 +64,13 @@ class Acts:
         settings: Callable[[], Settings],
         osc: Callable[[], OscServer | None],
         mine: Callable[[str, str], None],
+        whole_render: Callable[[str], Awaitable[Path | None]],
     ) -> None:
-        """``mine`` is told the binding and the id of each request before it is made."""
+        """``mine`` is told the binding and the id of each request before it is made.
+
+        ``whole_render`` returns the newest render in a watched folder that is known to be whole.
+        """
+        self._whole_render = whole_render
         self._actions = actions
         self._clock = clock
         self._journal = journal
@@ -203,7 +208,11 @@ class Acts:
         folder = next((one for one in self._settings().folders if one.name == name), None)
         if folder is None:
             raise NotTaken("no such folder", f'There is no [[folders]] with name = "{name}".')
-        return str(await asyncio.to_thread(newest_render, folder.path, time.time()))
+        latest = await asyncio.to_thread(newest_render, folder.path, time.time())
+        whole = await self._whole_render(name)
+        if whole is None or not await asyncio.to_thread(latest.samefile, whole):
+            raise NotTaken("still being written", f"{latest.name} is not whole yet. Press again in a moment.")
+        return str(latest)
 
     async def _ask_client(self, binding: Binding, gesture: Gesture, at: float) -> str:
         """Ask a DAW client to send what is selected there, under an id of ours, so that the stage watches over it."""

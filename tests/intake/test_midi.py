@@ -12,7 +12,6 @@ import pytest
 from bridge_daemon.intake import midi_ports
 from bridge_daemon.intake.midi_system import MidiSystem, PortTrouble
 from bridge_daemon.job import State
-from bridge_daemon.settings_sections import WatchedFolder
 from tests.fakes.service import Service
 from tests.intake.caller import caller, stall
 from tests.intake.controller import control, controller, note, off, program
@@ -169,9 +168,11 @@ async def test_the_newest_take_and_the_newest_render_are_sources(tmp_path: Path)
         pad("render", 38, preset="drums", source="folder:renders"),
         arm_at_start=True,
     )
-    watched = WatchedFolder(name="renders", path=str(folder))
-    async with controller() as keys, running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        daemon.settings = daemon.settings.model_copy(update={"folders": (watched,)})
+    watched = [{"name": "renders", "path": str(folder)}]
+    async with (
+        controller() as keys,
+        running(tmp_path / "home", None, midi=bindings, presets=PRESETS, folders=watched) as daemon,
+    ):
         await plugged(daemon, keys)
         await keys.play(note(37), off(37))
         await missed(daemon, "again", "no take yet")
