@@ -1,0 +1,22 @@
+/** The ledger that all devices in this Live share: who has which name and port. Flat text, so that it outlives its writer. */
+function Ledger(owner) {
+  this.owner = owner;
+  this.global = new Global("daw_bridge_devices");
+}
+
+Ledger.STALE = 20000; // ms after which an entry is of a device that is gone
+
+Ledger.prototype.takenByOther = function (key, now) {
+  var entry = /^(\S+) (\d+)$/.exec(String(this.global[key] || ""));
+  return entry !== null && entry[1] !== this.owner && now - Number(entry[2]) < Ledger.STALE;
+};
+
+Ledger.prototype.claim = function (key, now) {
+  this.global[key] = this.owner + " " + now;
+};
+
+Ledger.prototype.release = function (key) {
+  if (String(this.global[key] || "").indexOf(this.owner + " ") === 0) {
+    this.global[key] = "";
+  }
+};
