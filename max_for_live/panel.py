@@ -20,12 +20,12 @@ _BIPOLAR, _ABSOLUTE = 2, 4
 _LARGEST_EXACT: Final = 16_777_215  # a parameter is a float32
 
 #: Live's colours for boxes that do not follow the theme by themselves.
-_FIELD: Final = {"bgcolor": "live_control_bg", "textcolor": "live_control_fg"}
+_FIELD: Final = {"bgcolor": "live_control_text_bg", "textcolor": "live_control_fg"}
 _THEME: Final = {
     "comment": {"textcolor": "live_control_fg"},
     "multislider": {"bgcolor": "live_lcd_bg", "slidercolor": "live_control_selection"},
-    "textedit": {**_FIELD, "bgcolor": "live_control_text_bg", "bordercolor": "live_contrast_frame"},
-    "umenu": {**_FIELD, "bgfillcolor_color": "live_control_bg"},
+    "textedit": _FIELD,
+    "umenu": {**_FIELD, "bgfillcolor_color": "live_control_text_bg"},
 }
 
 
@@ -142,14 +142,15 @@ def _sound() -> list[Control]:
     limits = {"parameter_mmin": 0.0, "parameter_mmax": float(_LARGEST_EXACT), "parameter_unitstyle": _INT_UNIT}
     number = _valueof("Seed", "Seed", FLOAT, STORED, "Seed", seed, **limits, parameter_modmode=0, **_initial(0))
     return [
-        _dial(0.0, 1.0, 0.5, (208, 4, 44, 48), "strength", ("Strength", "Strength"), strength),
-        _dial(1.0, 25.0, 7.0, (256, 4, 44, 48), "cfg", ("Guidance", "Guidance"), guidance),
-        _label("Takes", (208, 57, 40, 14)),
-        _number(1, 8, 1, (264, 56, 36, 16), "variations", ("Takes", "Takes"), takes),
-        Control("live.numbox", (208, 78, 56, 16), "seed", "Seed", seed, number),
-        _toggle("Lock", (268, 78, 32, 16), "lock", "Seed Lock", ("New each time", "Locked"), lock),
-        _toggle("Warp", (208, 100, 44, 16), "warp", "Warp", ("Off", "On"), warp),
-        _toggle("Launch", (256, 100, 44, 16), "launch", "Launch", ("Off", "On"), launch),
+        _dial(0.0, 1.0, 0.5, (213, 4, 44, 48), "strength", ("Strength", "Strength"), strength),
+        _dial(1.0, 25.0, 7.0, (267, 4, 44, 48), "cfg", ("Guidance", "Guidance"), guidance),
+        _label("Takes", (208, 57, 28, 14)),
+        _number(1, 8, 1, (238, 56, 46, 16), "variations", ("Takes", "Takes"), takes),
+        _label("Seed", (208, 79, 28, 14)),
+        Control("live.numbox", (238, 78, 46, 16), "seed", "Seed", seed, number),
+        _toggle("Lock", (288, 78, 28, 16), "lock", "Seed Lock", ("New each time", "Locked"), lock),
+        _toggle("Warp", (208, 100, 52, 16), "warp", "Warp", ("Off", "On"), warp),
+        _toggle("Launch", (264, 100, 52, 16), "launch", "Launch", ("Off", "On"), launch),
     ]
 
 
@@ -162,19 +163,19 @@ def _transform(*, recorder: bool) -> list[Control]:
         "A capture that waits or records is given up."
     )
     buttons = [
-        _button("Generate", (312, 22, 160, 26), "generate", "Generate", generate),
-        _button("Transform", (312, 54, 104, 18), "transform", "Transform Clip", transform),
+        _button("Generate", (328, 22, 144, 26), "generate", "Generate", generate),
+        _button("Transform", (328, 54, 88, 18), "transform", "Transform Clip", transform),
         _menu(("Clip", "Loop"), (420, 54, 52, 18), "source", "Transform Source", "Source", source),
-        _button("Cancel", (312, 98, 160, 18), "cancel", "Cancel", cancel),
+        _button("Cancel", (328, 98, 144, 18), "cancel", "Cancel", cancel),
     ]
-    return buttons + (_capture() if recorder else [_label("Takes go to an audio track.", (312, 77, 160, 14))])
+    return buttons + (_capture() if recorder else [_label("Takes go to an audio track.", (328, 78, 144, 14))])
 
 
 def _capture() -> list[Control]:
     capture = "Records what passes through this device, for so many bars, and transforms it."
     which = "Next: from the next bar on. Last: the bars that were just heard (up to 30 s); writing them takes as long as they are."
     return [
-        _button("Capture", (312, 76, 104, 18), "capture", "Capture", capture),
+        _button("Capture", (328, 76, 88, 18), "capture", "Capture", capture),
         _menu(("Next", "Last"), (420, 76, 52, 18), "which", "Capture Which", "Capture", which),
     ]
 
@@ -183,11 +184,13 @@ def _told() -> list[Control]:
     info = "Lit while the bridge answers."
     light = _valueof("Connected", "Bridge", ENUM, HIDDEN, "Connected", info, **_enum(("Away", "Connected")))
     line = {"fontname": "Ableton Sans Medium", "fontsize": 10.0, "text": "", "textjustification": 0}
+    show = "Opens the folder of the last take in the Finder or the Explorer."
     bar = {"ignoreclick": 1, "orientation": 0, "setminmax": [0.0, 1.0], "setstyle": 1, "size": 1, "parameter_enable": 0}
     return [
-        Control("live.toggle", (312, 5, 12, 12), "", "Connected", info, light, {"ignoreclick": 1}),
-        Control("comment", (328, 2, 144, 18), "connection", look=line | {"text": "Starting ..."}),
-        Control("comment", (6, 122, 468, 18), "status", look=line),
+        Control("live.toggle", (328, 5, 12, 12), "", "Connected", info, light, {"ignoreclick": 1}),
+        Control("comment", (344, 2, 128, 18), "connection", look=line | {"text": "Starting ..."}),
+        Control("comment", (6, 122, 402, 18), "status", look=line),
+        _button("Show File", (412, 123, 60, 16), "reveal", "Show File", show),
         Control("multislider", (8, 142, 464, 4), "progress", look=bar | {"border_left": 0}),
         Control("comment", (6, 148, 468, 18), "money", look=line),
     ]
@@ -201,7 +204,7 @@ def controls(*, recorder: bool) -> list[Control]:
 #: The controls that grow pale while the device is switched off.
 DIMMED: Final = (
     *("bars", "span", "place", "strength", "cfg", "variations", "seed", "lock", "warp", "launch"),
-    *("generate", "transform", "source", "capture", "which", "cancel"),
+    *("generate", "transform", "source", "capture", "which", "cancel", "reveal"),
 )
 
 

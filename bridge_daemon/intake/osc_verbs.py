@@ -134,6 +134,8 @@ class Verbs:
                     "spent_today_usd": decimal(status["spent_today_usd"]),
                     "limit_today_usd": decimal(status["limit_today_usd"]),
                     "text": pause["text"] if pause else None,
+                    # names one a line: a device shows them in a menu
+                    "presets": "\n".join(self._actions.presets()) or None,
                 },
             )
         ]

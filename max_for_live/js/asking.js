@@ -2,9 +2,17 @@
 var Asking = (function () {
   var LONGEST_PROMPT = 4000; // characters; a datagram holds 8 KiB
 
+  /** A pad that launches its take, or wants it when it has come, means the session. */
+  function inSession(panel, overrides) {
+    if (overrides.target) {
+      return overrides.target === "session";
+    }
+    return overrides.launch === "quantized" || overrides.when === "arrival_bar" || panel.place === Panel.SESSION;
+  }
+
   /** Where a new take goes, by the controls: {beats, length (beats), session, slot, track} or {error}. */
   function spot(panel, song, overrides) {
-    var session = overrides.target ? overrides.target === "session" : panel.place === Panel.SESSION;
+    var session = inSession(panel, overrides);
     var bars = Number(overrides.bars) || panel.bars;
     var here = song.playing ? Timeline.barAt(song.beats, song.bar) : song.beats;
     var found = { beats: here, length: bars * song.bar, session: session, slot: Session.highlighted(), track: null };
@@ -26,12 +34,13 @@ var Asking = (function () {
 
   /** Where a transform goes: to its source, in the session or in the arrangement as the panel says. */
   function spotOf(source, panel, song, overrides) {
-    var session = overrides.target ? overrides.target === "session" : panel.place === Panel.SESSION;
+    var session = inSession(panel, overrides);
     var here = song.playing ? Timeline.barAt(song.beats, song.bar) : song.beats;
     return {
       beats: source.beats === undefined || isNaN(source.beats) ? here : source.beats,
-      length: source.length * song.tempo / 60, session: session,
-      slot: source.session ? source.slot : Session.highlighted(), track: source.track || null
+      length: overrides.bars ? Number(overrides.bars) * song.bar : source.length * song.tempo / 60, session: session,
+      slot: source.session ? source.slot : Session.highlighted(),
+      track: (overrides.track ? Tracks.named(String(overrides.track), -1) : null) || source.track || null
     };
   }
 
@@ -71,7 +80,7 @@ var Asking = (function () {
       ["prompt", given("prompt", panel.prompt)], ["preset", preset],
       ["strength", transform ? given("strength", preset ? undefined : Text.decimal(panel.strength, 3)) : undefined],
       ["cfg_scale", given("cfg_scale", preset ? undefined : Text.decimal(panel.cfg, 3))],
-      ["steps", given("steps", undefined)], ["variations", Number(given("variations", panel.variations))]
+      ["steps", given("steps", undefined)], ["model", given("model", undefined)], ["duration", given("duration", undefined)], ["variations", Number(given("variations", panel.variations))]
     ];
   }
 

@@ -38,8 +38,8 @@ Panel.prototype.hear = function (word, values) {
     return true;
   }
   if (word === "prompt") {
-    // "text", then all of it as one word, or as many words; nothing at all where the field is empty
-    this.prompt = values.slice(String(values[0]) === "text" ? 1 : 0).join(" ");
+    // "text", then all of it as one word, or as many; an empty field says bang, of which prepend may leave nothing
+    this.prompt = String(values[0]) === "text" ? values.slice(1).join(" ") : "";
     return true;
   }
   return false;
@@ -48,7 +48,7 @@ Panel.prototype.hear = function (word, values) {
 /** A name was chosen in the preset menu; returns what is to be saved. */
 Panel.prototype.choose = function (values) {
   var name = values.join(" ");
-  this.preset = name === Panel.NO_PRESET ? "" : name;
+  this.preset = name === Panel.NO_PRESET || name === "bang" || name === "0" ? "" : name;
   return this.preset === "" ? Panel.NO_PRESET : this.preset;
 };
 
