@@ -38,7 +38,7 @@ class Device:
 
     kind: str
     patcher: dict[str, Any]
-    files: tuple[Entry, ...]
+    files: tuple[Entry, ...]  # without the patcher
 
 
 class Malformed(ValueError):
@@ -118,7 +118,7 @@ def read(data: bytes) -> Device:
         patcher = json.loads(own[:-2].decode("utf-8"))["patcher"]
     except (ValueError, KeyError) as error:
         raise Malformed(f"the patcher is no JSON: {error}") from error
-    return Device(kind, patcher, tuple(entry for _, entry in entries))
+    return Device(kind, patcher, tuple(entry for _, entry in entries[1:]))
 
 
 def _envelope(data: bytes) -> tuple[str, bytes]:

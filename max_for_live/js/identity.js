@@ -14,12 +14,15 @@ Identity.prototype.restore = function (words, now) {
     return;
   }
   this.set = set;
-  if (client !== this.client && this.ledger.takenByOther("client " + client, now)) {
-    this.saved = false;
-    return;
+  if (client !== this.client) {
+    if (this.ledger.takenByOther("client " + client, now)) {
+      this.saved = false;
+      return;
+    }
+    this.ledger.release("client " + this.client);
+    this.client = client;
+    this.hold(now);
   }
-  this.ledger.release("client " + this.client);
-  this.client = client;
   this.saved = true;
 };
 
