@@ -89,13 +89,16 @@ var Clips = (function () {
         clip.call("add_warp_marker", { beat_time: pair[0], sample_time: pair[1] });
       }
     });
+    if (!hasMarker(clip, 0, 0) || !hasMarker(clip, beats, seconds)) {
+      return false;
+    }
     markers(clip).forEach(function (marker) {
       var beat = Number(marker.beat_time);
       if (beat > NEAR && beat < beats - NEAR) {
         clip.call("remove_warp_marker", beat);
       }
     });
-    return Live.flag(clip, "warping") && hasMarker(clip, 0, 0) && hasMarker(clip, beats, seconds);
+    return Live.flag(clip, "warping") && hasMarker(clip, beats, seconds);
   }
 
   function edges(clip, looping, end) {

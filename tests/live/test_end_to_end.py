@@ -1,0 +1,223 @@
+"""The built devices under Node, real UDP, and the whole bridge with its sketch engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge_daemon.daemon import Daemon
+from bridge_daemon.job import State
+from tests.live.player import MIDI, Player, placed, player
+from tests.support import job_of, running, tone, until
+
+pytestmark = [pytest.mark.needs("node", "nodejs"), pytest.mark.slow]
+
+
+@asynccontextmanager
+async def ready(folder: Path, **live: Any) -> AsyncIterator[tuple[Daemon, Player]]:
+    async with running(folder / "home", None) as daemon, player(folder, **live) as made:
+        await made.open(home=daemon.home.path)
+        await made.connected()
+        await made.set(Prompt="rain on a tin roof", Length_Bars=1)
+        yield daemon, made
+
+
+async def jobs(daemon: Daemon) -> list[dict[str, Any]]:
+    return await daemon.actions.jobs(states=[], q=None, client=None, before=None, limit=50)
+
+
+async def until_placed(daemon: Daemon, count: int, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while sum(job["state"] == "placed" for job in await jobs(daemon)) < count:
+            await asyncio.sleep(0.02)
+
+
+async def test_press_progress_and_a_clip(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (daemon, live):
+        panel = await live.panel()
+        assert panel["connection"] == "Connected: sketch"
+        assert panel["money"].startswith("free · $10.00 left today · live-")
+        await live.click("Generate")
+        await live.until_sent("/bridge/placed")
+        await until_placed(daemon, 1)
+        (clip,) = placed(await live.live())
+        assert clip["name"] == "[sketch] rain on a tin roof"
+        assert clip["loop_end"] == pytest.approx(2)
+        (job,) = await jobs(daemon)
+        assert job["file"] == clip["file"]
+        assert job["client"] == (await live.sent("/bridge/generate"))[0]["client"]
+        states = [entry["message"] for entry in (await live.logs())["received"] if entry["message"][0] == "/bridge/progress"]
+        assert states
+        await live.until_status("Placed: [sketch] rain on a tin roof")
+
+
+async def test_three_variations_stand_in_three_slots(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (daemon, live):
+        await live.set(Takes=3, Seed=100, Seed_Lock=1)
+        await live.click("Generate")
+        await until_placed(daemon, 3)
+        clips = placed(await live.live())
+        assert [clip["slot"] for clip in clips] == [0, 1, 2]
+        assert [clip["name"][-6:] for clip in clips] == [" (1/3)", " (2/3)", " (3/3)"]
+        assert sorted(job["seed"] for job in await jobs(daemon)) == [100, 101, 102]
+
+
+async def test_a_clip_is_transformed_into_a_take_lane_below_it(tmp_path: Path) -> None:
+    async with ready(tmp_path, warps_new=False) as (daemon, live):
+        # in the home, where the bridge may always read
+        source = tone(daemon.home.path / "inbox" / "own.wav", seconds=8)
+        await live.live(clip={"file": str(source), "beats": 4, "warping": 0, "edges": [1, 7.5], "select": True})
+        await live.set(Place_In=1)
+        await live.click("Transform Clip")
+        await until_placed(daemon, 1)
+        about = await live.live()
+        own, made = placed(about)
+        assert own["file"] == str(source)
+        assert (made["lane"], made["start_time"], made["length"]) == (0, 4, pytest.approx(13))
+        assert about["overwritten"] == 0
+
+
+async def test_what_passes_through_the_device_is_captured_and_transformed(tmp_path: Path) -> None:
+    async with ready(tmp_path, tempo=160) as (daemon, live):
+        await live.live(play=0)
+        await live.click("Capture")
+        await until_placed(daemon, 1, 40)
+        (clip,) = placed(await live.live())
+        assert clip["loop_end"] == pytest.approx(1.5)
+
+
+async def test_into_the_folder_of_a_saved_set(tmp_path: Path) -> None:
+    project = tmp_path / "Big Song Project"
+    (project / "Samples").mkdir(parents=True)
+    (project / "Big Song.als").write_bytes(b"")
+    async with ready(tmp_path, file=str(project / "Big Song.als")) as (daemon, live):
+        await live.click("Generate")
+        await until_placed(daemon, 1)
+        (clip,) = placed(await live.live())
+        assert Path(clip["file"]).parent == project / "Samples"
+
+
+async def test_the_bridge_is_started_again_in_the_middle(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    async with player(tmp_path, speed=3) as live:
+        async with running(home, None) as daemon:
+            await live.open(home=home)
+            await live.connected()
+            await live.set(Prompt="rain on a tin roof", Length_Bars=8)
+            await live.click("Generate")
+            await live.until_status("Accepted")
+            (job,) = await jobs(daemon)
+        assert placed(await live.live()) == [] or job["state"] == "placed"
+        async with running(home, None) as daemon:
+            done = await until(daemon, job["job"], {State.PLACED}, seconds=30)
+            assert done.state is State.PLACED
+            assert len(await jobs(daemon)) == 1
+        assert len(placed(await live.live())) == 1
+
+
+async def test_a_press_while_the_bridge_restarts_is_taken_once(tmp_path: Path) -> None:
+    """The device does not know yet that the bridge has gone: what it asked is repeated until it is there again."""
+    home = tmp_path / "home"
+    async with player(tmp_path, speed=3) as live:
+        async with running(home, None) as daemon:
+            await live.open(home=home)
+            await live.connected()
+            await live.set(Prompt="rain on a tin roof", Length_Bars=1)
+            port = daemon.osc_port
+        await live.click("Generate")
+        async with running(home, None, osc={"port": port}) as daemon:
+            await until_placed(daemon, 1)
+            assert len(await jobs(daemon)) == 1
+        assert len(placed(await live.live())) == 1
+
+
+async def test_two_devices_at_once_get_their_own_takes(tmp_path: Path) -> None:
+    tracks = [{"name": "Guitar"}, {"name": "Keys", "audio": False}]
+    async with ready(tmp_path, tracks=tracks) as (daemon, live):
+        await live.open("b", amxd=MIDI, track=1)
+        await live.connected("b")
+        await live.set("b", Prompt="slow pad", Length_Bars=1)
+        await asyncio.gather(live.until_status("Ready"), live.until_status("Ready", "b"))
+        await live.click("Generate")
+        await live.click("Generate", "b")
+        await until_placed(daemon, 2)
+        found = {(clip["track"], clip["name"]) for clip in placed(await live.live())}
+        assert found == {("Guitar", "[sketch] rain on a tin roof"), ("Keys takes", "[sketch] slow pad")}
+        assert len({job["client"] for job in await jobs(daemon)}) == 2
+
+
+async def test_a_double_press_is_asked_about_and_agreed_to(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (daemon, live):
+        await live.click("Generate")
+        await live.until_status("Accepted")
+        await live.click("Generate")
+        await live.until_status("Press it again to agree")
+        assert len(await jobs(daemon)) == 1
+        await live.click("Generate")
+        await until_placed(daemon, 2)
+        one, other = await jobs(daemon)
+        assert one["seed"] != other["seed"]
+
+
+async def test_a_cancelled_take_is_not_placed(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (daemon, live):
+        await live.set(Length_Bars=32)
+        await live.click("Generate")
+        await live.until_sent("/bridge/generate")
+        await live.click("Cancel")
+        await live.until_sent("/bridge/cancel")
+        async with asyncio.timeout(20):
+            while (await jobs(daemon))[0]["state"] not in ("cancelled", "stored"):
+                await asyncio.sleep(0.02)
+        (job,) = await jobs(daemon)
+        assert placed(await live.live()) == []
+        assert (await job_of(daemon, job["job"])).state is not State.PLACED
+
+
+async def test_a_set_that_was_closed_gets_its_take_when_it_is_open_again(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (daemon, live):
+        await live.click("Generate")
+        await live.until_sent("/bridge/generate")
+        saved = await live.do("save")
+        await live.do("close")
+        await live.do("renumber")
+        async with asyncio.timeout(20):
+            while (await jobs(daemon) or [{"state": ""}])[0]["state"] not in ("stored", "placed"):
+                await asyncio.sleep(0.02)
+        if (await jobs(daemon))[0]["state"] == "placed":  # it was quicker than the closing
+            assert len(placed(await live.live())) == 1
+            return
+        await live.open(saved=saved)
+        await live.connected()
+        await until_placed(daemon, 1)
+        assert len(placed(await live.live())) == 1
+
+
+async def test_a_wrong_secret_spends_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", None) as daemon, player(tmp_path, speed=3) as live:
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "token").write_text("0" * 64)
+        (other / "runtime.json").write_text(daemon.home.runtime_file.read_text())
+        await live.open(home=other)
+        await live.until_status("does not answer")
+        await live.set(Prompt="rain")
+        await live.click("Generate")
+        await live.until_status("nothing was asked or spent")
+        assert await jobs(daemon) == []
+
+
+async def test_presets_of_the_settings_are_in_the_menu(tmp_path: Path) -> None:
+    preset = {"action": "generate", "prompt": "drum loop", "duration": 1.0}
+    async with running(tmp_path / "home", None, presets={"drums": preset}) as daemon, player(tmp_path) as live:
+        await live.open(home=daemon.home.path)
+        await live.until(lambda panel: panel["presets"] == ["No preset", "drums"])
+        await live.set(Preset="drums", Length_Bars=1)
+        await live.click("Generate")
+        await until_placed(daemon, 1)
+        assert placed(await live.live())[0]["name"] == "[sketch] drum loop"
