@@ -44,12 +44,16 @@ def draw(kind: device.Kind) -> str:
         f'viewBox="0 -17 {width} {HEIGHT + 17}" font-family="Helvetica Neue, Arial, sans-serif" font-size="9.5">\n'
         f'<rect x="0" y="-17" width="{width}" height="{HEIGHT + 17}" rx="4" fill="{_SURFACE}"/>\n'
         f'<path d="M0 -1 V-13 Q0 -17 4 -17 H{width - 4} Q{width} -17 {width} -13 V-1 Z" fill="#545454"/>\n'
-        f'<circle cx="9" cy="-9" r="4.5" fill="{_ON}"/>{_text(18, -5.5, title, _TEXT)}\n' + "\n".join(parts) + "\n</svg>\n"
+        f'<circle cx="9" cy="-9" r="4.5" fill="{_ON}"/>{_text(18, -5.5, title, _TEXT)}\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
 
 
 def _text(x: float, y: float, words: str, colour: str, anchor: str = "start", size: float = 9.5) -> str:
-    return f'<text x="{x:g}" y="{y:g}" fill="{colour}" text-anchor="{anchor}" font-size="{size:g}">{escape(words)}</text>'
+    return (
+        f'<text x="{x:g}" y="{y:g}" fill="{colour}" text-anchor="{anchor}" font-size="{size:g}">{escape(words)}</text>'
+    )
 
 
 def _rect(box: Box, fill: str, radius: float = 1.5) -> str:

@@ -93,10 +93,14 @@ def _number(low: int, high: int, initial: int, rect: Rect, message: str, names: 
     return Control("live.numbox", rect, message, names[0], info, valueof)
 
 
-def _dial(low: float, high: float, initial: float, rect: Rect, message: str, names: tuple[str, str], info: str) -> Control:
+def _dial(
+    low: float, high: float, initial: float, rect: Rect, message: str, names: tuple[str, str], info: str
+) -> Control:
     limits = {"parameter_mmin": low, "parameter_mmax": high, "parameter_unitstyle": _FLOAT_UNIT}
     more = limits | {"parameter_modmode": _BIPOLAR} | _initial(initial)
-    return Control("live.dial", rect, message, names[0], info, _valueof(*names, FLOAT, AUTOMATED, names[0], info, **more))
+    return Control(
+        "live.dial", rect, message, names[0], info, _valueof(*names, FLOAT, AUTOMATED, names[0], info, **more)
+    )
 
 
 def _prompt() -> list[Control]:
@@ -122,7 +126,9 @@ def _length() -> list[Control]:
         "Bars: so many bars, from the start of the bar that plays, or where playing would start. Loop: the loop of the "
         "arrangement. Clip: where and as long as the clip in the detail view."
     )
-    place = "Session: in the next free slot, from the highlighted one on. Arrange: in the arrangement, at the right beat."
+    place = (
+        "Session: in the next free slot, from the highlighted one on. Arrange: in the arrangement, at the right beat."
+    )
     return [
         _label("Length", (8, 101, 40, 14)),
         _number(1, 64, 4, (52, 100, 36, 16), "bars", ("Length Bars", "Bars"), bars),

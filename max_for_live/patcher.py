@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from max_for_live import amxd, objects
@@ -72,7 +73,7 @@ class Patcher:
 
     def chain(self, *boxes: str) -> None:
         """Draw cords from each box's first outlet to the next box's first inlet."""
-        for source, destination in zip(boxes, boxes[1:], strict=False):
+        for source, destination in pairwise(boxes):
             self.cord(source, destination)
 
     # As Max writes it

@@ -5,9 +5,10 @@ function Timeline(wire, identity) {
   this.sent = 0;
   this.last = "";
   this.wasPlaying = false;
-  this.playingSince = 0; // ms; 0 while it stands
+  this.looked = 0; // ms
+  this.stoodAt = NaN; // beats, when it was looked at last
   this.playedFrom = 0; // beats
-  this.stoppedAt = 0; // ms; 0 where it never played
+  this.stoppedAt = 0; // ms, when it was last seen playing; 0 where it never was
   this.stoppedBeats = 0;
 }
 
@@ -42,7 +43,7 @@ Timeline.barAt = function (beats, bar) {
 
 /** Watch where it plays, and tell the bridge while it is connected. Numbers only: each new word would stay in Max for ever. */
 Timeline.prototype.tick = function (now, connected) {
-  if (now - this.sent < Timeline.PLAYING) {
+  if (now - this.looked < Timeline.PLAYING) {
     return;
   }
   var song = Timeline.read();
@@ -63,13 +64,16 @@ Timeline.prototype.tick = function (now, connected) {
 
 Timeline.prototype.watch = function (song, now) {
   if (song.playing && !this.wasPlaying) {
-    this.playingSince = now;
-    this.playedFrom = song.beats;
-  } else if (song.playing) {
+    // it began between two looks: where it stood, if it can have come from there
+    var most = (now - this.looked) / 1000 * song.tempo / 60 + 0.1;
+    var gone = song.beats - this.stoodAt;
+    this.playedFrom = gone >= 0 && gone <= most ? this.stoodAt : song.beats;
+  }
+  if (song.playing) {
     this.stoppedBeats = song.beats;
     this.stoppedAt = now;
-  } else {
-    this.playingSince = 0;
   }
+  this.stoodAt = song.playing ? NaN : song.beats;
+  this.looked = now;
   this.wasPlaying = song.playing;
 };

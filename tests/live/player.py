@@ -89,7 +89,9 @@ class Player:
                 while not found(panel := await self.panel(device)):
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
-            raise Trouble(f"never seen; the panel shows {panel}, the console {(await self.logs(device))['console']}") from error
+            raise Trouble(
+                f"never seen; the panel shows {panel}, the console {(await self.logs(device))['console']}"
+            ) from error
         return panel
 
     async def until_status(self, text: str, device: str = "a", *, seconds: float = 20.0) -> dict[str, Any]:
@@ -109,7 +111,9 @@ class Player:
             raise Trouble(f"never so; the set is {json.dumps(about)[:1500]}, panel {await self.panel()}") from error
         return about
 
-    async def until_sent(self, address: str, device: str = "a", *, count: int = 1, seconds: float = 20.0) -> dict[str, Any]:
+    async def until_sent(
+        self, address: str, device: str = "a", *, count: int = 1, seconds: float = 20.0
+    ) -> dict[str, Any]:
         found: list[dict[str, Any]] = []
         async with asyncio.timeout(seconds):
             while len(found := await self.sent(address, device)) < count:

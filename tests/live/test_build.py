@@ -25,7 +25,14 @@ TYPES = {AUDIO: 1633771873, MIDI: 1835887981}  # the letters as the patcher's pr
 #: What real patches have where the list of objects does not say.
 UNLISTED = {"udpsend": (1, 0)}
 #: Names of theme colours that real devices use. Another name would be passed over silently.
-THEME = {"live_control_text_bg", "live_control_fg", "live_surface_bg", "live_lcd_bg", "live_lcd_control_fg", "live_control_selection"}
+THEME = {
+    "live_control_text_bg",
+    "live_control_fg",
+    "live_surface_bg",
+    "live_lcd_bg",
+    "live_lcd_control_fg",
+    "live_control_selection",
+}
 devices = pytest.mark.parametrize("file", [AUDIO, MIDI], ids=["audio", "midi"])
 
 FLOAT, INT, ENUM, BLOB = 0, 1, 2, 3
@@ -54,7 +61,9 @@ def kind(box: dict[str, Any]) -> str:
 @cache
 def known() -> dict[str, tuple[int, int]]:
     with (HERE / "data" / "max_objects.tsv").open(encoding="utf-8") as lines:
-        return {row["object"]: (int(row["inlets"]), int(row["outlets"])) for row in csv.DictReader(lines, delimiter="\t")}
+        return {
+            row["object"]: (int(row["inlets"]), int(row["outlets"])) for row in csv.DictReader(lines, delimiter="\t")
+        }
 
 
 # The container
@@ -171,7 +180,11 @@ def test_ids_are_unique_and_cords_lead_somewhere(file: Path) -> None:
 
 @devices
 def test_no_object_is_left_without_a_cord(file: Path) -> None:
-    ends = {end[0] for line in patcher(file)["lines"] for end in (line["patchline"]["source"], line["patchline"]["destination"])}
+    ends = {
+        end[0]
+        for line in patcher(file)["lines"]
+        for end in (line["patchline"]["source"], line["patchline"]["destination"])
+    }
     left = {kind(box) for name, box in boxes(file).items() if name not in ends}
     assert left == {"live.comment"}
 
@@ -260,7 +273,10 @@ def test_parameters_have_names_of_their_own_and_info(file: Path) -> None:
 @devices
 def test_every_control_a_person_uses_has_an_info_text(file: Path) -> None:
     for box in boxes(file).values():
-        if box["maxclass"].startswith("live.") and box["maxclass"] != "live.comment" or box["maxclass"] in ("textedit", "umenu"):
+        if (box["maxclass"].startswith("live.") and box["maxclass"] != "live.comment") or box["maxclass"] in (
+            "textedit",
+            "umenu",
+        ):
             assert box["annotation_name"]
             assert box["annotation"].endswith(".")
 
@@ -306,7 +322,17 @@ def test_what_the_device_moves_by_itself_is_no_stored_parameter(file: Path) -> N
 @devices
 def test_what_a_person_sets_is_saved_with_the_set(file: Path) -> None:
     kept = {v["parameter_longname"] for _, v in parameters(file) if v["parameter_invisible"] in (AUTOMATED, STORED)}
-    assert {"Prompt", "Preset Name", "Identity", "Seed", "Seed Lock", "Strength", "Guidance", "Takes", "Length Bars"} <= kept
+    assert {
+        "Prompt",
+        "Preset Name",
+        "Identity",
+        "Seed",
+        "Seed Lock",
+        "Strength",
+        "Guidance",
+        "Takes",
+        "Length Bars",
+    } <= kept
 
 
 # The script
@@ -314,7 +340,14 @@ def test_what_a_person_sets_is_saved_with_the_set(file: Path) -> None:
 
 def test_the_script_is_es5() -> None:
     es5(build.script())
-    for newer in ("var f = () => 1;", "let x = 1;", "var a = `x`;", "class A {}", "for (var x of y) {}", "var o = {a, b};"):
+    for newer in (
+        "var f = () => 1;",
+        "let x = 1;",
+        "var a = `x`;",
+        "class A {}",
+        "for (var x of y) {}",
+        "var o = {a, b};",
+    ):
         with pytest.raises(ECMASyntaxError):
             es5(newer)
 

@@ -36,7 +36,13 @@ async def test_hello_is_repeated_until_it_is_answered(tmp_path: Path) -> None:
         await fake.until("/bridge/hello", count=3)
         assert (await live.panel())["light"] == 0
         await live.until_status("does not answer")
-        fake.welcomes = {"version": "0.1.0", "engine": "sketch", "price_usd": "0", "spent_today_usd": "0", "limit_today_usd": "1"}
+        fake.welcomes = {
+            "version": "0.1.0",
+            "engine": "sketch",
+            "price_usd": "0",
+            "spent_today_usd": "0",
+            "limit_today_usd": "1",
+        }
         assert (await live.connected())["money"].startswith("free")
 
 
@@ -50,7 +56,12 @@ async def test_adding_a_device_changes_nothing_in_the_set(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("present", "said"),
-    [("nothing", "No home of the bridge"), ("home", "not running"), ("runtime", "does not answer"), ("off", "OSC is switched off")],
+    [
+        ("nothing", "No home of the bridge"),
+        ("home", "not running"),
+        ("runtime", "does not answer"),
+        ("off", "OSC is switched off"),
+    ],
 )
 async def test_without_a_bridge_it_says_what_to_do(tmp_path: Path, present: str, said: str) -> None:
     home = tmp_path / "home"
@@ -119,7 +130,10 @@ async def test_the_secret_is_nowhere_but_in_messages_to_the_bridge(tmp_path: Pat
 
 
 async def test_two_devices_have_two_names_and_two_ports(tmp_path: Path) -> None:
-    async with bridge(tmp_path) as fake, player(tmp_path, tracks=[{"name": "A"}, {"name": "B", "audio": False}]) as live:
+    async with (
+        bridge(tmp_path) as fake,
+        player(tmp_path, tracks=[{"name": "A"}, {"name": "B", "audio": False}]) as live,
+    ):
         await live.open("a", home=fake.home.path)
         await live.open("b", amxd=MIDI, track=1)
         await live.connected("a")
@@ -222,7 +236,13 @@ async def test_the_transport_is_told_as_numbers_and_seldom(tmp_path: Path) -> No
         await live.connected()
         told = await fake.until("/bridge/transport")
         assert told | {"client": ""} == {
-            **{"client": "", "playing": 0, "position": 2, "beats": 8, "tempo": 240, "numerator": 6, "denominator": 8}
+            "client": "",
+            "playing": 0,
+            "position": 2,
+            "beats": 8,
+            "tempo": 240,
+            "numerator": 6,
+            "denominator": 8,
         }
         await live.live(play=8)
         before = len(fake.all("/bridge/transport"))

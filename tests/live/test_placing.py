@@ -44,7 +44,14 @@ def result(fake: Bridge, file: Path, **given: Any) -> dict[str, Any]:
     asked = fake.all("/bridge/generate")[-1]
     about = soundfile.info(str(file))
     told = {"job": "k3v9", "id": asked["id"], "client": asked["client"], "delivery": 1, "file": str(file)}
-    told |= {"variation": 1, "variations": 1, "seed": asked["seed"], "name": "rain", "rate": about.samplerate, "frames": about.frames}
+    told |= {
+        "variation": 1,
+        "variations": 1,
+        "seed": asked["seed"],
+        "name": "rain",
+        "rate": about.samplerate,
+        "frames": about.frames,
+    }
     place = ("project", "project_id", "track", "target", "slot", "position", "beats", "length", "tempo", "token")
     told |= {key: asked[key] for key in place if key in asked} | given
     told = {key: value for key, value in told.items() if value is not None}
@@ -69,7 +76,9 @@ async def test_a_take_in_the_session(tmp_path: Path) -> None:
         assert (clip["loop_start"], clip["loop_end"], clip["start_marker"], clip["end_marker"]) == (0, 2.5, 0, 2.5)
         assert clip["color"]
         assert clip["file"] == told["file"]
-        assert [entry for entry in (await live.logs())["undo"] if entry["of"] == "live"] == [{"of": "live", "changes": 9}]
+        assert [entry for entry in (await live.logs())["undo"] if entry["of"] == "live"] == [
+            {"of": "live", "changes": 9}
+        ]
         await live.until_status("Placed: rain")
 
 
@@ -78,7 +87,16 @@ async def test_a_filled_slot_is_passed_over_and_variations_follow_each_other(tmp
         await live.live(clip={"file": str(take(tmp_path, "own")), "slot": 1})
         for number in (2, 1, 3):
             file = take(tmp_path, f"rain-{number}")
-            result(fake, file, job=f"j{number}", variation=number, variations=3, name=f"rain ({number}/3)", target="session", slot=0)
+            result(
+                fake,
+                file,
+                job=f"j{number}",
+                variation=number,
+                variations=3,
+                name=f"rain ({number}/3)",
+                target="session",
+                slot=0,
+            )
         await fake.until("/bridge/placed", count=3)
         about = await live.live()
         assert [clip["slot"] for clip in placed(about)] == [0, 1, 2, 3]
@@ -109,7 +127,9 @@ async def test_a_clip_is_launched_where_that_was_asked(tmp_path: Path, launch: s
 
 @pytest.mark.parametrize("length", ["2.5", "4", None])
 @pytest.mark.parametrize("warps", [False, True])
-async def test_a_take_in_the_arrangement_stands_at_its_beat_and_is_as_long_as_asked(tmp_path: Path, length: str | None, warps: bool) -> None:
+async def test_a_take_in_the_arrangement_stands_at_its_beat_and_is_as_long_as_asked(
+    tmp_path: Path, length: str | None, warps: bool
+) -> None:
     async with ready(tmp_path, tempo=90, warps_new=warps) as (fake, live):
         result(fake, take(tmp_path), target="arrangement", beats="16.5", length=length)
         await fake.until("/bridge/placed")
@@ -119,7 +139,10 @@ async def test_a_take_in_the_arrangement_stands_at_its_beat_and_is_as_long_as_as
         assert clip["length"] == pytest.approx(float(length or 4) * 1.5)
         assert clip["warping"] == 0
         assert about["scenes"] == 4  # the slot that it was made in is empty again
-        assert [entry["of"] for entry in (await live.logs())["undo"] if not entry.get("person")] == ["parameter", "live"]
+        assert [entry["of"] for entry in (await live.logs())["undo"] if not entry.get("person")] == [
+            "parameter",
+            "live",
+        ]
 
 
 async def test_seconds_become_beats_where_beats_are_not_told(tmp_path: Path) -> None:
@@ -141,20 +164,41 @@ async def test_what_stands_there_stays_and_the_take_goes_to_a_take_lane(tmp_path
     async with ready(tmp_path, warps_new=False) as (fake, live):
         await live.live(clip={"file": str(take(tmp_path, "own")), "beats": 10, "warping": 0})
         for number in (1, 2, 3):
-            result(fake, take(tmp_path, f"rain-{number}"), job=f"j{number}", variation=number, target="arrangement", beats="8", length="3")
+            result(
+                fake,
+                take(tmp_path, f"rain-{number}"),
+                job=f"j{number}",
+                variation=number,
+                target="arrangement",
+                beats="8",
+                length="3",
+            )
             await fake.until("/bridge/placed", count=number)
         about = await live.live()
         assert about["overwritten"] == 0
-        found = [(clip["lane"], clip["start_time"], clip["length"], clip["file"].rpartition("/")[2]) for clip in placed(about)]
-        assert found == [(None, 10, 8, "own.wav"), (0, 8, 6, "rain-1.wav"), (1, 8, 6, "rain-2.wav"), (2, 8, 6, "rain-3.wav")]
+        found = [
+            (clip["lane"], clip["start_time"], clip["length"], clip["file"].rpartition("/")[2])
+            for clip in placed(about)
+        ]
+        assert found == [
+            (None, 10, 8, "own.wav"),
+            (0, 8, 6, "rain-1.wav"),
+            (1, 8, 6, "rain-2.wav"),
+            (2, 8, 6, "rain-3.wav"),
+        ]
 
 
 async def test_before_take_lanes_there_were_tracks(tmp_path: Path) -> None:
-    async with ready(tmp_path, version=[12, 0, 5], warps_new=False, tracks=[{"name": "Guitar"}, {"name": "Bass"}]) as (fake, live):
+    async with ready(tmp_path, version=[12, 0, 5], warps_new=False, tracks=[{"name": "Guitar"}, {"name": "Bass"}]) as (
+        fake,
+        live,
+    ):
         await live.live(clip={"file": str(take(tmp_path, "own")), "beats": 8, "warping": 0})
         for number in (1, 2, 3):
             beats = "24" if number == 3 else "8"
-            result(fake, take(tmp_path, f"rain-{number}"), job=f"j{number}", target="arrangement", beats=beats, length="3")
+            result(
+                fake, take(tmp_path, f"rain-{number}"), job=f"j{number}", target="arrangement", beats=beats, length="3"
+            )
             await fake.until("/bridge/placed", count=number)
         about = await live.live()
         assert about["overwritten"] == 0
@@ -169,7 +213,10 @@ async def test_a_take_beside_another_one_overwrites_nothing_though_its_file_is_l
         await fake.until("/bridge/placed")
         about = await live.live()
         assert about["overwritten"] == 0
-        assert [(clip["start_time"], clip["length"], clip["lane"]) for clip in placed(about)] == [(0, 4, None), (4, 8, None)]
+        assert [(clip["start_time"], clip["length"], clip["lane"]) for clip in placed(about)] == [
+            (0, 4, None),
+            (4, 8, None),
+        ]
 
 
 async def test_full_slots_are_no_hindrance_for_the_arrangement(tmp_path: Path) -> None:
@@ -187,7 +234,9 @@ async def test_full_slots_are_no_hindrance_for_the_arrangement(tmp_path: Path) -
 
 async def test_a_warped_take_is_pinned_at_both_ends(tmp_path: Path) -> None:
     async with ready(tmp_path, tempo=90, guessed_tempo=133) as (fake, live):
-        result(fake, take(tmp_path, seconds=4), target="session", slot=0, length="4", token='{"w":1,"t":0,"n":"Guitar"}')
+        result(
+            fake, take(tmp_path, seconds=4), target="session", slot=0, length="4", token='{"w":1,"t":0,"n":"Guitar"}'
+        )
         await fake.until("/bridge/placed")
         (clip,) = placed(await live.live())
         assert (clip["warping"], clip["looping"], clip["warp_mode"]) == (1, 1, 4)
@@ -358,7 +407,9 @@ async def test_from_a_midi_track_takes_go_to_an_audio_track_of_their_own(tmp_pat
     tracks = [{"name": "Keys", "audio": False}, {"name": "Vocals"}]
     async with ready(tmp_path, amxd=MIDI, tracks=tracks) as (fake, live):
         for number in (1, 2):
-            result(fake, take(tmp_path, f"rain-{number}"), job=f"j{number}", target=target, slot=0, beats=str(number * 16))
+            result(
+                fake, take(tmp_path, f"rain-{number}"), job=f"j{number}", target=target, slot=0, beats=str(number * 16)
+            )
             await fake.until("/bridge/placed", count=number)
         about = await live.live()
         assert [track["name"] for track in about["tracks"]] == ["Keys", "Keys takes", "Vocals"]
@@ -395,10 +446,14 @@ async def test_an_old_live_says_so_and_shows_the_file(tmp_path: Path, version: l
         assert "11.3.25" in told["message"]
         assert placed(await live.live()) == []
         await live.click("Show File")
-        assert (await live.logs())["named"] == [["max", "launchbrowser", f"file://{str(file.parent).replace(' ', '%20')}"]]
+        assert (await live.logs())["named"] == [
+            ["max", "launchbrowser", f"file://{str(file.parent).replace(' ', '%20')}"]
+        ]
 
 
-@pytest.mark.parametrize("version", [[11, 3, 25], [11, 3, 43], [12, 0, 5], [12, 1, 10], [12, 2, 0], [12, 4, 5], [13, 0, 0]])
+@pytest.mark.parametrize(
+    "version", [[11, 3, 25], [11, 3, 43], [12, 0, 5], [12, 1, 10], [12, 2, 0], [12, 4, 5], [13, 0, 0]]
+)
 @pytest.mark.parametrize("target", ["session", "arrangement"])
 async def test_every_live_that_can_place_does(tmp_path: Path, version: list[int], target: str) -> None:
     async with ready(tmp_path, version=version) as (fake, live):
@@ -434,7 +489,7 @@ async def test_a_track_that_is_recorded_into_gets_nothing(tmp_path: Path) -> Non
 
 
 async def test_a_beat_outside_of_the_arrangement_is_refused_by_the_device(tmp_path: Path) -> None:
-    async with ready(tmp_path) as (fake, live):
+    async with ready(tmp_path) as (fake, _live):
         result(fake, take(tmp_path), target="arrangement", beats="1576801")
         assert (await fake.until("/bridge/unplaced"))["code"] == "NO-PLACE"
 
@@ -452,7 +507,9 @@ async def test_what_was_not_placed_is_answered_the_same_each_time(tmp_path: Path
 async def test_a_take_of_a_pad_without_a_place_follows_the_panel(tmp_path: Path) -> None:
     """A binding of the bridge itself asks for this client: no set, no token."""
     async with ready(tmp_path, position=6) as (fake, live):
-        bare = {key: None for key in ("project", "project_id", "target", "slot", "position", "beats", "length", "tempo", "token", "track")}
+        bare = dict.fromkeys(
+            ("project", "project_id", "target", "slot", "position", "beats", "length", "tempo", "token", "track")
+        )
         result(fake, take(tmp_path, "one"), job="j1", id="x", **bare)
         await fake.until("/bridge/placed")
         await live.set(Place_In=1)

@@ -18,7 +18,9 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 
 
 @asynccontextmanager
-async def ready(folder: Path, *, speed: float = 1.0, prompt: str = "rain on tin", **live: Any) -> AsyncIterator[tuple[Bridge, Player]]:
+async def ready(
+    folder: Path, *, speed: float = 1.0, prompt: str = "rain on tin", **live: Any
+) -> AsyncIterator[tuple[Bridge, Player]]:
     """A device that is connected, with a prompt."""
     async with bridge(folder) as fake, player(folder, speed=speed, **live) as made:
         await made.open(home=fake.home.path)
@@ -29,7 +31,10 @@ async def ready(folder: Path, *, speed: float = 1.0, prompt: str = "rain on tin"
 
 async def test_a_press_says_all_that_the_panel_says(tmp_path: Path) -> None:
     project = "/Users/ana/Music/Big Song Project/Big Song.als"
-    async with ready(tmp_path, file=project, tempo=90, signature=[3, 4], position=12.5, tracks=[{"name": "Keys"}]) as (fake, live):
+    async with ready(tmp_path, file=project, tempo=90, signature=[3, 4], position=12.5, tracks=[{"name": "Keys"}]) as (
+        fake,
+        live,
+    ):
         await live.live(highlight=[0, 2])
         await live.set(Length_Bars=2, Takes=3, Guidance=5.5, Warp=1, Launch=1)
         await live.click("Generate")
@@ -101,7 +106,16 @@ async def test_a_lost_answer_is_made_good_by_the_list_of_jobs(tmp_path: Path) ->
         fake.accepts = False
         await live.click("Generate")
         asked = await fake.until("/bridge/generate")
-        fake.tell(asked["client"], "/bridge/job", job="j1", id=asked["id"], state="generating", fraction=0.5, usd="0.58", charge="confirmed")
+        fake.tell(
+            asked["client"],
+            "/bridge/job",
+            job="j1",
+            id=asked["id"],
+            state="generating",
+            fraction=0.5,
+            usd="0.58",
+            charge="confirmed",
+        )
         panel = await live.until(lambda panel: panel["progress"] == 0.5)
         assert "Accepted" in panel["status"]
 
@@ -143,7 +157,14 @@ async def test_a_double_press_is_agreed_to_by_pressing_again(tmp_path: Path) -> 
         fake.accepts = False
         await live.click("Generate")
         asked = await fake.until("/bridge/generate")
-        fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code="E-DOUBLE-PRESS", message="Pressed twice.")
+        fake.tell(
+            asked["client"],
+            "/bridge/refused",
+            re="generate",
+            id=asked["id"],
+            code="E-DOUBLE-PRESS",
+            message="Pressed twice.",
+        )
         await live.until_status("Press it again to agree")
         await live.click("Generate")
         again = await fake.until("/bridge/generate", count=2)
@@ -159,7 +180,14 @@ async def test_a_price_is_agreed_to_by_pressing_again(tmp_path: Path, takes: int
         await live.set(Takes=takes)
         await live.click("Generate")
         asked = await fake.until("/bridge/generate")
-        fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code="E-CONFIRM", message="It costs more.")
+        fake.tell(
+            asked["client"],
+            "/bridge/refused",
+            re="generate",
+            id=asked["id"],
+            code="E-CONFIRM",
+            message="It costs more.",
+        )
         await live.until_status("Press it again to agree")
         await live.click("Generate")
         assert (await fake.until("/bridge/generate", count=2))["confirm_usd"] == usd
@@ -170,7 +198,14 @@ async def test_an_old_question_is_not_answered_by_a_late_press(tmp_path: Path) -
         fake.accepts = False
         await live.click("Generate")
         asked = await fake.until("/bridge/generate")
-        fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code="E-CONFIRM", message="It costs more.")
+        fake.tell(
+            asked["client"],
+            "/bridge/refused",
+            re="generate",
+            id=asked["id"],
+            code="E-CONFIRM",
+            message="It costs more.",
+        )
         await live.until_status("Press it again to agree")
         hellos = len(fake.all("/bridge/hello"))
         await fake.until("/bridge/hello", count=hellos + 5)  # 20 s of the device's time, at least
@@ -185,7 +220,14 @@ async def test_another_button_answers_no_question(tmp_path: Path) -> None:
         fake.accepts = False
         await live.click("Generate")
         asked = await fake.until("/bridge/generate")
-        fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code="E-CONFIRM", message="It costs more.")
+        fake.tell(
+            asked["client"],
+            "/bridge/refused",
+            re="generate",
+            id=asked["id"],
+            code="E-CONFIRM",
+            message="It costs more.",
+        )
         await live.until_status("agree")
         await live.click("Transform Clip")
         await live.until_status("No clip is selected")
@@ -199,7 +241,14 @@ async def test_a_refusal_is_shown_with_its_code_and_the_money(tmp_path: Path) ->
         fake.accepts = False
         await live.click("Generate")
         asked = await fake.until("/bridge/generate")
-        fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code="E-LIMIT", message="The limit of today, $10, is reached.")
+        fake.tell(
+            asked["client"],
+            "/bridge/refused",
+            re="generate",
+            id=asked["id"],
+            code="E-LIMIT",
+            message="The limit of today, $10, is reached.",
+        )
         panel = await live.until_status("Nothing was spent (E-LIMIT)")
         assert panel["status"].startswith("The limit of today - $10 - is reached.")
 
@@ -272,7 +321,14 @@ async def test_cancel_is_repeated_and_says_what_the_bridge_says(tmp_path: Path) 
         await live.until_status("Accepted")
         await live.click("Cancel")
         cancel = await fake.until("/bridge/cancel", count=3)
-        fake.tell(cancel["client"], "/bridge/ok", re="cancel", id=cancel["id"], job="job1", message="Cancelled; nothing was spent.")
+        fake.tell(
+            cancel["client"],
+            "/bridge/ok",
+            re="cancel",
+            id=cancel["id"],
+            job="job1",
+            message="Cancelled; nothing was spent.",
+        )
         await live.until_status("Cancelled - nothing was spent.")
         await live.click("Cancel")
         await live.until_status("There is nothing to cancel")
@@ -285,9 +341,26 @@ async def test_progress_is_a_number_and_few_words(tmp_path: Path) -> None:
         await live.until_status("Accepted")
         await live.until_status("Waiting ...")
         for state, text in (("generating", "Generating ..."), ("fetching", "Fetching ..."), ("stored", "Placing ...")):
-            fake.tell(client, "/bridge/progress", job="job1", id="x", state=state, fraction=0.25, text=f"{state} at 25.1 %", charge="confirmed")
+            fake.tell(
+                client,
+                "/bridge/progress",
+                job="job1",
+                id="x",
+                state=state,
+                fraction=0.25,
+                text=f"{state} at 25.1 %",
+                charge="confirmed",
+            )
             await live.until(lambda panel, text=text: panel["status"] == text and panel["progress"] == 0.25)
-        fake.tell(client, "/bridge/failed", job="job1", id="x", code="E-FAILED", message="The service failed; it may be charged.", charge="possible")
+        fake.tell(
+            client,
+            "/bridge/failed",
+            job="job1",
+            id="x",
+            code="E-FAILED",
+            message="The service failed; it may be charged.",
+            charge="possible",
+        )
         panel = await live.until_status("The service failed - it may be charged. (E-FAILED)")
         assert panel["progress"] == 0
 
@@ -296,16 +369,30 @@ async def test_a_pad_asks_once_for_what_is_selected(tmp_path: Path) -> None:
     from tests.support import tone
 
     async with ready(tmp_path) as (fake, live):
-        await live.live(clip={"file": str(tone(tmp_path / "a b.wav")), "slot": 1, "warping": 0, "edges": [1, 5], "select": True})
+        await live.live(
+            clip={"file": str(tone(tmp_path / "a b.wav")), "slot": 1, "warping": 0, "edges": [1, 5], "select": True}
+        )
         client = next(iter(fake.ports))
-        pad = {"action": "transform_selection", "id": "0d4cbb52-3f6c-4f0e-9c60-1b6d1a8d7e11", "preset": "strings", "again": 1}
+        pad = {
+            "action": "transform_selection",
+            "id": "0d4cbb52-3f6c-4f0e-9c60-1b6d1a8d7e11",
+            "preset": "strings",
+            "again": 1,
+        }
         pad |= {"strength": "0.8", "bars": 4, "launch": "quantized", "when": "arrival_bar"}
         for _ in range(3):
             fake.tell(client, "/bridge/do", **pad)
         asked = await fake.until("/bridge/transform")
         await live.until_status("Accepted")
         assert len(fake.all("/bridge/transform")) == 1
-        wanted = {"id": pad["id"], "preset": "strings", "again": 1, "strength": "0.8", "launch": "quantized", "target": "session"}
+        wanted = {
+            "id": pad["id"],
+            "preset": "strings",
+            "again": 1,
+            "strength": "0.8",
+            "launch": "quantized",
+            "target": "session",
+        }
         assert wanted.items() <= asked.items()
         assert asked["length"] == "8"
 

@@ -21,7 +21,9 @@ BENT = [{"beat_time": 0, "sample_time": 0}, {"beat_time": 4, "sample_time": 4}, 
 
 
 @asynccontextmanager
-async def ready(folder: Path, *, device: dict[str, Any] | None = None, **live: Any) -> AsyncIterator[tuple[Bridge, Player]]:
+async def ready(
+    folder: Path, *, device: dict[str, Any] | None = None, **live: Any
+) -> AsyncIterator[tuple[Bridge, Player]]:
     async with bridge(folder) as fake, player(folder, **live) as made:
         await made.open(home=fake.home.path, **(device or {}))
         await made.connected()
@@ -99,7 +101,13 @@ async def test_a_take_as_long_as_the_selected_clip(tmp_path: Path) -> None:
         ([{"beats": 8, "warping": 0, "edges": [1, 7]}], [10, 4], 2, 4, "10"),
         ([{"beats": 12, "warping": 0, "edges": [1, 7]}], [8, 8], 1, 3, "12"),
         ([{"beats": 8, "warping": 1, "edges": [0, 12], "markers": BENT}], [10, 4], 2, 4.5, "10"),
-        ([{"beats": 0, "warping": 0, "edges": [0, 1]}, {"beats": 4, "warping": 0, "edges": [0, 5]}], [0, 16], 0, 5, "4"),
+        (
+            [{"beats": 0, "warping": 0, "edges": [0, 1]}, {"beats": 4, "warping": 0, "edges": [0, 5]}],
+            [0, 16],
+            0,
+            5,
+            "4",
+        ),
     ],
     ids=["inside", "a clip that begins in it", "warped", "the longer one"],
 )
@@ -171,7 +179,7 @@ async def test_a_capture_waits_for_the_set_to_play(tmp_path: Path) -> None:
 
 
 async def test_the_last_bars_are_captured_from_what_was_heard(tmp_path: Path) -> None:
-    async with ready(tmp_path, tempo=240) as (fake, live):
+    async with ready(tmp_path, tempo=240, position=8) as (fake, live):
         await live.set(Length_Bars=1, Capture_Which=1)
         await live.live(play=8)
         while (await live.live())["song_time"] < 13.5:
@@ -185,7 +193,7 @@ async def test_the_last_bars_are_captured_from_what_was_heard(tmp_path: Path) ->
 
 
 async def test_bars_that_were_not_played_cannot_be_captured(tmp_path: Path) -> None:
-    async with ready(tmp_path, tempo=240) as (fake, live):
+    async with ready(tmp_path, tempo=240) as (_fake, live):
         await live.set(Length_Bars=16, Capture_Which=1)
         await live.click("Capture")
         await live.until_status("So many bars were not played yet. Nothing was recorded or spent")

@@ -109,7 +109,11 @@ class UdpReceive extends Box {
     socket.on("error", () => this.patcher.log.notBound.push(port));
     socket.on("message", (data) => {
       const message = osc.decode(data);
-      this.patcher.log.received.push({ at: process.hrtime.bigint(), message });
+      const { log } = this.patcher;
+      log.received.push({ at: process.hrtime.bigint(), message });
+      if (log.onReceived) {
+        log.onReceived(log.received[log.received.length - 1]);
+      }
       // comes in the scheduler's thread: nothing of Live may be touched from here
       this.patcher.inNetworkThread = true;
       this.out(0, message.filter((atom) => atom !== "" || !this.patcher.given.loses_empty));

@@ -160,18 +160,18 @@ class Rig {
   }
 
   // From a click to the answer of the bridge, ms, without what this program and its reader need.
-  async time({ device = "a", control, address }) {
+  time({ device = "a", control, address }) {
     const { log } = this.devices.get(device);
-    const seen = log.received.length;
     const begun = process.hrtime.bigint();
-    this.use({ device, control });
-    for (;;) {
-      const found = log.received.slice(seen).find(({ message }) => message[0] === address);
-      if (found) {
-        return Number(found.at - begun) / 1e6;
-      }
-      await new Promise((resolve) => { setImmediate(resolve); });
-    }
+    return new Promise((resolve) => {
+      log.onReceived = ({ at, message }) => {
+        if (message[0] === address) {
+          log.onReceived = null;
+          resolve(Number(at - begun) / 1e6);
+        }
+      };
+      this.use({ device, control });
+    });
   }
 }
 
