@@ -33,7 +33,7 @@ Device.prototype.start = function (devicePath) {
     this.port = new Port(this.wire, this.ledger, this.outlet);
     this.connection = new Connection(this.home, this.wire, this.port, this.identity);
     this.timeline = new Timeline(this.wire, this.identity);
-    this.placer = new Placer(this.wire, this.identity, this.panel);
+    this.placer = new Placer(this.wire, this.identity, this.panel, devicePath);
     this.recorder = new Recorder(this.outlet, this.home, this.timeline);
     this.presses = new Presses({
       wire: this.wire, panel: this.panel, identity: this.identity, requests: this.requests, jobs: this.jobs,
@@ -189,6 +189,9 @@ Device.prototype.progressed = function (told, word) {
     this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: told.usd }); // its answer was lost
   }
   this.jobs.state(told);
+  if (word === "job" && told.state === "stored") {
+    this.jobs.end(told.job); // if it is to be placed it is announced
+  }
 };
 
 /** A take came. */
@@ -197,9 +200,7 @@ Device.prototype.came = function (told) {
     this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: "0" });
   }
   var said = this.placer.take(told);
-  if (this.placer.acted[told.job + " " + told.delivery]) {
-    this.jobs.end(told.job);
-  }
+  this.jobs.end(told.job);
   if (said !== "") {
     this.tell(said);
   }

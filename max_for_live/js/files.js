@@ -48,6 +48,17 @@ var Files = (function () {
     return text;
   }
 
+  function exists(path, like) {
+    return [path, volume(like) + path].some(function (form) {
+      var file = new File(form, "read");
+      var found = Boolean(file.isopen);
+      if (found) {
+        file.close();
+      }
+      return found;
+    });
+  }
+
   function json(path, like) {
     var text = read(path, like);
     if (text === null) {
@@ -61,5 +72,5 @@ var Files = (function () {
     }
   }
 
-  return { native: native, folder: folder, name: name, read: read, json: json };
+  return { native: native, folder: folder, name: name, read: read, exists: exists, json: json };
 }());

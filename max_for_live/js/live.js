@@ -69,6 +69,11 @@ var Live = (function () {
     return true;
   }
 
+  /** The path of the set, "" while it was never saved. Before 11.3.25 a device could not ask for it. */
+  function setPath(have) {
+    return atLeast(have, [11, 3, 25]) ? text(at("live_set"), "file_path") : "";
+  }
+
   /** Whether this Live can make audio clips for a device: 11.3.25 on that line, 12.0.5 on the next. */
   function canPlace(have) {
     return atLeast(have, have[0] <= 11 ? [11, 3, 25] : [12, 0, 5]);
@@ -76,6 +81,6 @@ var Live = (function () {
 
   return {
     at: at, byId: byId, exists: exists, text: text, number: number, flag: flag, ids: ids, child: child, path: path,
-    version: version, atLeast: atLeast, canPlace: canPlace
+    version: version, atLeast: atLeast, setPath: setPath, canPlace: canPlace
   };
 }());

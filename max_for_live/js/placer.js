@@ -2,7 +2,8 @@
  * The placer: each (job, delivery) is acted on once and confirmed each time that it is announced. A take is placed in one
  * go, so that Live makes one undo step of it, and counts as placed only when its clip was read back.
  */
-function Placer(wire, identity, panel) {
+function Placer(wire, identity, panel, devicePath) {
+  this.devicePath = devicePath;
   this.wire = wire;
   this.identity = identity;
   this.panel = panel;
@@ -43,17 +44,12 @@ Placer.prototype.belongsElsewhere = function (told) {
     return "A take waits for another set";
   }
   var asked = Files.native(told.project || "");
-  var here = Files.native(Live.text(Live.at("live_set"), "file_path")).slice(-200);
+  var here = Files.native(Live.setPath(this.version)).slice(-200);
   if (set === "" || asked === "" || asked === here || this.asked[told.id]) {
     return "";
   }
   // the set was renamed or moved where the one that asked is gone
-  var there = new File(asked, "read");
-  var stands = there.isopen;
-  if (stands) {
-    there.close();
-  }
-  return stands ? "A take waits for the set " + Files.name(asked) : "";
+  return Files.exists(asked, this.devicePath) ? "A take waits for the set " + Files.name(asked) : "";
 };
 
 Placer.prototype.place = function (told) {

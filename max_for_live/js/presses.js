@@ -50,7 +50,7 @@ Presses.prototype.send = function (button, address, region, spot, song, override
     this.tell("Not connected to the bridge: nothing was asked or spent. " + this.connection.why);
     return;
   }
-  var path = Live.text(Live.at("live_set"), "file_path");
+  var path = Live.setPath(this.placer.version);
   var launch = overrides.launch ? overrides.launch === "quantized" : this.panel.launch;
   var place = Asking.place(spot, song, this.identity, this.panel, path, launch);
   var sound = Asking.sound(this.panel, overrides, address === "/bridge/transform");

@@ -437,8 +437,7 @@ async def test_a_frozen_track_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [[11, 3, 24], [12, 0, 0], [12, 0, 4], [10, 1, 43]])
 async def test_an_old_live_says_so_and_shows_the_file(tmp_path: Path, version: list[int]) -> None:
-    silent = version >= [11, 3, 25]  # the set's path is not there either
-    async with ready(tmp_path, version=version, silent=silent) as (fake, live):
+    async with ready(tmp_path, version=version) as (fake, live):
         file = take(tmp_path / "a b")
         result(fake, file)
         told = await fake.until("/bridge/unplaced")

@@ -401,3 +401,17 @@ async def test_show_file_opens_the_folder(tmp_path: Path) -> None:
     async with ready(tmp_path) as (_fake, live):
         await live.click("Show File")
         await live.until_status("No take has come yet")
+
+
+async def test_old_jobs_in_the_list_are_not_shown_as_going_on(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        client = next(iter(fake.ports))
+        for number, state in enumerate(("stored", "placed", "failed", "unknown", "held")):
+            told = {"job": f"old{number}", "id": "x", "state": state, "fraction": 1.0, "usd": "0.58"}
+            fake.tell(client, "/bridge/job", **told)
+        fake.tell(client, "/bridge/job", job="new", id="y", state="generating", fraction=0.25, usd="0.58")
+        panel = await live.until(lambda panel: panel["progress"] == 0.25)
+        assert panel["status"] == "Generating ..."
+        await live.click("Cancel")  # also what is held
+        await fake.until("/bridge/cancel", count=2)
+        assert {one["job"] for one in fake.all("/bridge/cancel")} == {"new", "old4"}
