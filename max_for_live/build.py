@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from max_for_live import amxd, device
 
 HERE: Final = Path(__file__).parent
 BUILT: Final = HERE / "built"
-PROJECT: Final = HERE.parent / "pyproject.toml"
+VERSION_FILE: Final = HERE.parent / "bridge_daemon" / "__init__.py"
 #: The files of the script in the order in which each finds what it uses.
 MODULES: Final = (
     *("text", "files", "home", "live", "ledger", "identity", "wire", "port", "connection", "panel", "timeline"),
@@ -23,7 +23,10 @@ MODULES: Final = (
 
 def version() -> str:
     """Return the version that the devices say they have: that of the bridge."""
-    return str(tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"])
+    found = re.search(r'^__version__ = "([^"]+)"', VERSION_FILE.read_text(encoding="utf-8"), re.M)
+    if found is None:
+        raise SystemExit(f"{VERSION_FILE} names no version")
+    return found[1]
 
 
 def script() -> str:

@@ -27,7 +27,7 @@ Recorder.prototype.begin = function (last, bars, song, salt, now) {
   }
   var beats = bars * song.bar;
   this.capture = {
-    file: this.home.path + "/inbox/capture-" + Text.uuid(salt) + ".wav", beats: beats, tempo: song.tempo, delay: 0,
+    file: this.home.path + "/sources/capture-" + Text.uuid(salt) + ".wav", beats: beats, tempo: song.tempo, delay: 0,
     start: NaN, measured: NaN, salt: salt
   };
   if (last) {

@@ -162,7 +162,7 @@ async def test_the_next_bars_are_captured_from_a_bar_line(tmp_path: Path) -> Non
         assert float(asked["end"]) - float(asked["start"]) == pytest.approx(1.5)
         assert float(asked["length"]) == pytest.approx(1.5)
         file = Path(asked["file"])
-        assert file.parent == fake.home.path / "inbox"
+        assert file.parent == fake.home.path / "sources"
         assert soundfile.info(str(file)).duration >= float(asked["end"])
         assert recorded["delays"] == [0, 0]
 
