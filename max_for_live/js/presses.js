@@ -70,6 +70,9 @@ Presses.id = function (given) {
 
 /** The seed of a press. The same press again keeps it for a while, or the bridge could not see that it is the same. */
 Presses.prototype.seed = function (address, pairs, now) {
+  if (this.panel.lock && this.panel.seed > 0) {
+    return this.panel.nextSeed();
+  }
   var key = address + JSON.stringify(pairs);
   if (key !== this.last.key || now - this.last.at > Presses.DOUBLE) {
     this.last = { key: key, seed: this.panel.nextSeed() };

@@ -2,9 +2,10 @@
 
     python -m tests.bench.live [--presses 200]
 
-The built device runs under Node, the daemon in a process of its own as it runs for people, with the sketch engine. The
-time is taken inside of the device's program: from the click on the control, through the cords of the patcher and the script,
-the datagram, the request's durable commit, and the answer, to the device's own socket. What Max itself needs is not in it.
+The built device runs under Node, the daemon in a process of its own as it runs for people, with the sketch engine.
+The time is taken inside of the device's program: from the click on the control, through the cords of the patcher and
+the script, the datagram, the request's durable commit, and the answer, to the device's own socket. What Max itself
+needs is not in it.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ def start(home: Path) -> subprocess.Popen[bytes]:
     environ |= {f"DAW_BRIDGE_{name}": "0" for name in ("HTTP__PORT", "OSC__PORT", "PUBLISH__SOURCE_PORT")}
     environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
     return subprocess.Popen(
-        [sys.executable, "-m", "bridge_daemon", "run"], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "bridge_daemon", "run"],
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
 async def press(folder: Path, presses: int) -> list[float]:
-    """Press, and return the times, ms. Between two presses the job before is cancelled, so that only a press is measured."""
+    """Press, and return the times, ms. The job is cancelled each time, so that only a press is measured."""
     times = []
     async with player(folder, silent=False) as live:
         await live.open(home=folder / "home")

@@ -20,6 +20,7 @@ class Box {
 
   out(index, message) {
     for (const [box, inlet] of this.cords[index]) {
+      this.patcher.used.add(`${this.id} ${index} ${box.id} ${inlet}`);
       box.message(message, inlet);
     }
   }

@@ -10,6 +10,7 @@ class Patcher {
   constructor(json, { lom, clock, given, saved, console_ }) {
     Object.assign(this, { lom, clock, given, saved, closed: false, inNetworkThread: false, console: console_ });
     this.log = { sent: [], received: [], undo: [], named: [], recorded: [], notBound: [], symbols: new Set() };
+    this.used = new Set();
     this.boxes = json.boxes.map(({ box }) => boxes.make(this, box));
     const byId = new Map(this.boxes.map((box) => [box.id, box]));
     for (const { patchline } of json.lines) {
@@ -152,6 +153,11 @@ class Rig {
   renumber() {
     this.lom.renumber();
     return null;
+  }
+
+  // The cords that have carried a message.
+  cords({ device = "a" }) {
+    return [...this.devices.get(device).used];
   }
 
   // What was printed; that a port was taken is said by the device itself and printed by nobody here.
