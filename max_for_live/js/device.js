@@ -153,6 +153,7 @@ Device.prototype.fromBridge = function (address, values) {
   var word = address.slice(address.lastIndexOf("/") + 1);
   if (address === Port.ADDRESS) {
     this.port.heard(values[0]);
+    this.connection.tick(this.now());
     return;
   }
   var told = Wire.pairs(values);

@@ -35,6 +35,7 @@ class Rig {
     this.given = given;
     this.speed = given.speed || 1;
     this.begun = Date.now();
+    this.held = null;
     this.console_ = [];
     this.global = {};
     this.set = new LiveSet(given.live || {}, () => this.clock());
@@ -43,7 +44,18 @@ class Rig {
   }
 
   clock() {
-    return this.begun + (Date.now() - this.begun) * this.speed;
+    return this.held === null ? this.begun + (Date.now() - this.begun) * this.speed : this.held;
+  }
+
+  // Time stands still while a script runs: what this machine needs for it must not be heard in a recording.
+  hold(act) {
+    const outer = this.held;
+    this.held = this.clock();
+    try {
+      return act();
+    } finally {
+      this.held = outer;
+    }
   }
 
   open({ device = "a", amxd, path, track = 0, saved = {}, given = {} }) {
@@ -58,7 +70,7 @@ class Rig {
       const [, name, ...args] = box.words;
       box.script = new Script(box, {
         source: frozen.files[name], args: [name, ...args], maxPath: `${given.volume || ""}${path}`, lom: this.lom,
-        device: new ThisDevice(place), clock: () => this.clock(), speed: this.speed, global: this.global,
+        device: new ThisDevice(place), clock: () => this.clock(), hold: (act) => this.hold(act), speed: this.speed, global: this.global,
         console_: this.console_, log: patcher.log
       });
     }

@@ -38,11 +38,12 @@ const TAKE_AWAY = `(function (allowed) {
 })`;
 
 class Script {
-  constructor(box, { source, args, maxPath, lom, device, clock, speed, global, console_, log }) {
+  constructor(box, { source, args, maxPath, lom, device, clock, hold, speed, global, console_, log }) {
     this.box = box;
     this.lom = lom;
     this.device = device;
     this.clock = clock;
+    this.hold = hold;
     this.speed = speed;
     this.console = console_;
     this.log = log;
@@ -86,7 +87,7 @@ class Script {
   turn(act) {
     const before = this.lom.set.changes;
     try {
-      return act();
+      return this.hold(act);
     } catch (fault) {
       this.console.push(`js: ${fault && fault.stack ? fault.stack : fault}`);
       return undefined;
