@@ -1,6 +1,6 @@
 /** Asking: what a press means, as the keys of a request. Numbers go as decimal text, since a float of OSC is not exact. */
 var Asking = (function () {
-  var LONGEST_PROMPT = 4000; // characters; a datagram holds 8 KiB
+  var LONGEST_PROMPT = 5500; // bytes; a datagram holds 8 KiB, and the paths of the set have to fit as well
 
   /** A pad that launches its take, or wants it when it has come, means the session. */
   function inSession(panel, overrides) {
@@ -84,11 +84,19 @@ var Asking = (function () {
     ];
   }
 
+  function bytes(text) {
+    try {
+      return encodeURIComponent(text).replace(/%[0-9A-F]{2}/g, "x").length;
+    } catch (error) {
+      return Infinity; // half of a letter
+    }
+  }
+
   /** Why a press cannot be sent, or "". */
   function missing(panel, overrides) {
     var prompt = overrides.prompt !== undefined ? String(overrides.prompt) : panel.prompt;
-    if (prompt.length > LONGEST_PROMPT) {
-      return "The prompt is longer than " + LONGEST_PROMPT + " characters";
+    if (bytes(prompt) > LONGEST_PROMPT) {
+      return "The prompt is too long for a message: " + LONGEST_PROMPT + " letters at most and fewer with accents";
     }
     return prompt.replace(/\s/g, "") === "" && !overrides.preset && !panel.preset ?
       "Type a prompt first or choose a preset" : "";

@@ -31,6 +31,7 @@ class Bridge(asyncio.DatagramProtocol):
         self.home = home
         self.secret = home.read_token()
         self.got: list[tuple[str, dict[str, Any]]] = []
+        self.sizes: list[tuple[str, int]] = []
         self.ports: dict[str, int] = {}
         self.welcomes: dict[str, Any] | None = dict(WELCOME)
         self.accepts = True
@@ -45,6 +46,7 @@ class Bridge(asyncio.DatagramProtocol):
         if pairs.pop("secret", None) != self.secret:
             return
         self.got.append((name, pairs))
+        self.sizes.append((name, len(data)))
         self._more.set()
         if name == "/bridge/hello" and self.welcomes is not None:
             self.ports[pairs["client"]] = pairs["port"]

@@ -380,3 +380,10 @@ def test_the_drawings_are_up_to_date() -> None:
 def test_the_list_of_objects_is_whole() -> None:
     assert len(known()) > 1100
     assert json.dumps(known()["live.thisdevice"]) == "[1, 3]"
+
+
+def test_the_page_names_every_button() -> None:
+    page = (drawing.DOCS / "live.md").read_text(encoding="utf-8")
+    for box in boxes(AUDIO).values():
+        if box["maxclass"] == "live.text":
+            assert f"**{box['text']}" in page or f", {box['text']}**" in page, box["text"]

@@ -12,6 +12,7 @@ import pytest
 
 from bridge_daemon.daemon import Daemon
 from bridge_daemon.job import State
+from tests.e2e.processes import bridge, fake_service
 from tests.live.player import MIDI, Player, placed, player
 from tests.support import job_of, running, tone, until
 
@@ -222,3 +223,43 @@ async def test_presets_of_the_settings_are_in_the_menu(tmp_path: Path) -> None:
         await live.click("Generate")
         await until_placed(daemon, 1)
         assert placed(await live.live())[0]["name"] == "[sketch] drum loop"
+
+
+@pytest.mark.parametrize("dice", [1, 2])
+async def test_a_network_that_loses_much_loses_no_take_and_doubles_none(tmp_path: Path, dice: int) -> None:
+    async with running(tmp_path / "home", None) as daemon, player(tmp_path, speed=5) as live:
+        await live.open(home=daemon.home.path, given={"loses": 0.4, "dice": dice})
+        await live.until(lambda panel: panel["light"] == 1, seconds=60)
+        await live.set(Length_Bars=1)
+        for number in range(3):
+            await live.set(Prompt=f"take {number}")
+            await live.click("Generate")
+        await until_placed(daemon, 3, 60)
+        assert len(await jobs(daemon)) == 3
+        clips = placed(await live.live())
+        assert sorted(clip["name"] for clip in clips) == [f"[sketch] take {number}" for number in range(3)]
+
+
+async def test_the_bridge_is_killed_in_the_middle_and_the_service_charges_once(tmp_path: Path) -> None:
+    """Real processes, a service that counts what it charges, and kill -9 while the service makes the take."""
+    with fake_service(job_seconds=3590.0) as service, bridge(tmp_path / "home", service.url) as process:
+        async with player(tmp_path, speed=5) as live:
+            await asyncio.to_thread(process.start)
+            await live.open(home=tmp_path / "home")
+            await live.connected()
+            await live.set(Prompt="rain on a tin roof", Length_Bars=1)
+            await live.click("Generate")
+            async with asyncio.timeout(30):
+                while [job["state"] for job in await asyncio.to_thread(process.jobs)] != ["generating"]:
+                    await asyncio.sleep(0.02)
+            await asyncio.to_thread(process.kill)
+            service.script(clear=True, set={"job_seconds": 0.0}, advance=3590)
+            await live.until(lambda panel: panel["light"] == 0, seconds=60)
+            await asyncio.to_thread(process.start)
+            (clip,) = placed(await live.until_set(placed, seconds=60))
+            assert clip["name"] == "rain on a tin roof"
+            async with asyncio.timeout(30):
+                while [job["state"] for job in await asyncio.to_thread(process.jobs)] != ["placed"]:
+                    await asyncio.sleep(0.02)
+            assert len(service.charges("rain on a tin roof")) == 1
+            assert len(placed(await live.live())) == 1

@@ -534,3 +534,22 @@ async def test_junk_from_the_network_does_no_harm(tmp_path: Path) -> None:
         await fake.until("/bridge/placed")
         await asyncio.sleep(0)
         assert len(placed(await live.live())) == 1
+
+
+@pytest.mark.parametrize("version", [[12, 0, 5], [12, 2, 0]])
+async def test_forty_takes_anywhere_overwrite_nothing(tmp_path: Path, version: list[int]) -> None:
+    import random
+
+    dice = random.Random(7)
+    async with ready(tmp_path, version=version, tempo=97) as (fake, live):
+        wanted = []
+        for number in range(40):
+            beats, length = dice.choice([0, 4, 5.5, 8, 16, 17.25]), dice.choice([0.5, 1.5, 2, 4])
+            file = take(tmp_path, f"take-{number}", seconds=dice.choice([2, 4]), rate=8000, channels=1)
+            result(fake, file, job=f"j{number}", target="arrangement", beats=str(beats), length=str(length))
+            wanted.append((f"take-{number}.wav", beats))
+            await fake.until("/bridge/placed", count=number + 1)
+        about = await live.live()
+        assert about["overwritten"] == 0
+        found = [(clip["file"].rpartition("/")[2], clip["start_time"]) for clip in placed(about)]
+        assert sorted(found) == sorted(wanted)

@@ -294,13 +294,19 @@ async def test_a_prompt_goes_as_it_was_typed(tmp_path: Path) -> None:
         assert (await fake.until("/bridge/generate"))["prompt"] == prompt
 
 
-async def test_a_very_long_prompt_is_refused_before_it_is_sent(tmp_path: Path) -> None:
-    async with ready(tmp_path, prompt="rain " * 900) as (fake, live):
+@pytest.mark.parametrize(("letter", "most"), [("r", 5500), ("é", 2750), ("雨", 1833)])
+async def test_a_prompt_that_fits_no_datagram_is_refused_before_it_is_sent(
+    tmp_path: Path, letter: str, most: int
+) -> None:
+    path = "/Users/" + "ä" * 180 + "/A Project/A.als"
+    async with ready(tmp_path, prompt=letter * (most + 1), file=path, tracks=[{"name": "ö" * 200}]) as (fake, live):
         await live.click("Generate")
-        await live.until_status("The prompt is longer than 4000 characters")
-        await live.set(Prompt="é" * 3000)
+        await live.until_status("The prompt is too long")
+        await live.set(Prompt=letter * most)
         await live.click("Generate")
-        assert len((await fake.until("/bridge/generate"))["prompt"]) == 3000
+        assert (await fake.until("/bridge/generate"))["prompt"] == letter * most
+        sizes = [size for address, size in fake.sizes if address == "/bridge/generate"]
+        assert max(sizes) <= 8192
 
 
 async def test_cancel_before_the_answer_cancels_what_is_accepted_then(tmp_path: Path) -> None:

@@ -6,6 +6,15 @@ const path = require("path");
 const osc = require("./osc");
 const wav = require("./wav");
 
+// A network that loses what it likes: each datagram by a generator that a test seeds.
+function lost(patcher, message) {
+  if (!patcher.given.loses || String(message[0]).startsWith("/bridge-device")) {
+    return false;
+  }
+  patcher.dice = (Math.imul(patcher.dice || patcher.given.dice || 1, 1103515245) + 12345) >>> 0;
+  return patcher.dice / 2 ** 32 < patcher.given.loses;
+}
+
 class Box {
   constructor(patcher, json) {
     this.patcher = patcher;
@@ -83,7 +92,9 @@ class UdpSend extends Box {
       if (data.length > 8192) {
         this.patcher.console.push("rig: the bridge takes no datagram of more than 8 KiB");
       }
-      this.socket.send(data, this.port, this.host, () => {});
+      if (!lost(this.patcher, message)) {
+        this.socket.send(data, this.port, this.host, () => {});
+      }
     } else {
       this.complain(message);
     }
@@ -110,6 +121,9 @@ class UdpReceive extends Box {
     socket.on("error", () => this.patcher.log.notBound.push(port));
     socket.on("message", (data) => {
       const message = osc.decode(data);
+      if (lost(this.patcher, message)) {
+        return;
+      }
       const { log } = this.patcher;
       log.received.push({ at: process.hrtime.bigint(), message });
       if (log.onReceived) {
