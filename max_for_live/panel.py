@@ -197,7 +197,7 @@ def _told() -> list[Control]:
         Control("comment", (344, 2, 128, 18), "connection", look=line | {"text": "Starting ..."}),
         Control("comment", (6, 122, 402, 18), "status", look=line),
         _button("Show File", (412, 123, 60, 16), "reveal", "Show File", show),
-        Control("multislider", (8, 142, 464, 4), "progress", look=bar | {"border_left": 0}),
+        Control("multislider", (8, 142, 464, 4), "progress", look=bar),
         Control("comment", (6, 148, 468, 18), "money", look=line),
     ]
 

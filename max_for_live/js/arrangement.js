@@ -5,7 +5,7 @@
 var Arrangement = (function () {
   /** Copy from a slot; the slot is left as it was. */
   function bySlot(order, track) {
-    var song = Live.at("live_set");
+    var song = Live.song();
     var scenes = Live.ids(song, "scenes").length;
     var slot = Session.slot(track, 0);
     if (!slot) {

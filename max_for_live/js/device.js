@@ -171,9 +171,7 @@ Device.HEARD = {
 };
 
 Device.prototype.welcomed = function (told) {
-  if (told.presets !== undefined) {
-    this.panel.presets(String(told.presets).split("\n").filter(function (name) { return name !== ""; }));
-  }
+  this.panel.presets(String(told.presets || "").split("\n").filter(function (name) { return name !== ""; }));
   if (this.connection.welcomed(told, this.now())) {
     this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);
   }
@@ -186,10 +184,11 @@ Device.prototype.answered = function (told, word) {
 };
 
 Device.prototype.progressed = function (told, word) {
-  if (word === "job" && this.requests.open[told.id]) {
+  if (this.requests.open[told.id]) {
     this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: told.usd }); // its answer was lost
   }
   this.jobs.state(told);
+  this.presses.saw(told, this.now());
   if (word === "job" && told.state === "stored") {
     this.jobs.end(told.job); // if it is to be placed it is announced
   }
@@ -199,6 +198,9 @@ Device.prototype.progressed = function (told, word) {
 Device.prototype.came = function (told) {
   if (this.requests.open[told.id]) {
     this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: "0" });
+  }
+  if (this.presses.saw(told, this.now())) {
+    return; // given up here: it is kept and not placed
   }
   var said = this.placer.take(told);
   this.jobs.end(told.job);

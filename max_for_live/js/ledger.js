@@ -5,6 +5,7 @@ function Ledger(owner) {
 }
 
 Ledger.STALE = 20000; // ms after which an entry is of a device that is gone
+Ledger.FRESH = 5000; // ms after which one's own is written again
 
 Ledger.prototype.takenByOther = function (key, now) {
   var entry = /^(\S+) (\d+)$/.exec(String(this.global[key] || ""));
@@ -12,7 +13,10 @@ Ledger.prototype.takenByOther = function (key, now) {
 };
 
 Ledger.prototype.claim = function (key, now) {
-  this.global[key] = this.owner + " " + now;
+  var entry = String(this.global[key] || "").split(" ");
+  if (entry[0] !== this.owner || now - Number(entry[1]) > Ledger.FRESH) {
+    this.global[key] = this.owner + " " + now;
+  }
 };
 
 Ledger.prototype.release = function (key) {

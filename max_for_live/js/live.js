@@ -1,7 +1,17 @@
 /** Live: thin words over LiveAPI. Its errors are printed and not thrown, and get() returns arrays, also of one. */
 var Live = (function () {
+  var root = null;
+
   function at(path) {
     return new LiveAPI(path);
+  }
+
+  /** The set, by one object for all: it is asked several times a second. */
+  function song() {
+    if (!exists(root)) {
+      root = at("live_set");
+    }
+    return root;
   }
 
   /** An object by its id. Setting a number leaves no trace in Max's table of symbols, as a path does. */
@@ -71,7 +81,7 @@ var Live = (function () {
 
   /** The path of the set, "" while it was never saved. Before 11.3.25 a device could not ask for it. */
   function setPath(have) {
-    return atLeast(have, [11, 3, 25]) ? text(at("live_set"), "file_path") : "";
+    return atLeast(have, [11, 3, 25]) ? text(song(), "file_path") : "";
   }
 
   /** Whether this Live can make audio clips for a device: 11.3.25 on that line, 12.0.5 on the next. */
@@ -80,7 +90,7 @@ var Live = (function () {
   }
 
   return {
-    at: at, byId: byId, exists: exists, text: text, number: number, flag: flag, ids: ids, child: child, path: path,
+    at: at, song: song, byId: byId, exists: exists, text: text, number: number, flag: flag, ids: ids, child: child, path: path,
     version: version, atLeast: atLeast, setPath: setPath, canPlace: canPlace
   };
 }());

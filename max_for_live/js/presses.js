@@ -14,6 +14,9 @@ function Presses(parts) {
   this.tell = parts.tell; // (sentence): shown
   this.question = null; // {button, press, extra, until}
   this.last = { key: "", at: 0, seed: 0 };
+  this.waiting = {}; // presses that are not answered, by their ids
+  this.cancelled = {}; // ids of presses that were given up before they were answered
+  this.ending = {}; // jobs that are being cancelled
 }
 
 Presses.AGREE = 15000; // ms in which a question may be answered
@@ -59,8 +62,7 @@ Presses.prototype.send = function (button, address, region, spot, song, override
   this.go({
     button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: Asking.folders(path),
     seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(address, sound.concat(region), now),
-    pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed,
-    cancelled: false
+    pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed
   }, now);
 };
 
@@ -86,19 +88,21 @@ Presses.prototype.go = function (press, now) {
   var pairs = press.pairs.concat([["seed", press.seed], ["folder", press.folders[0]]], press.extra);
   this.placer.asked[press.id] = { trackId: press.trackId };
   this.tell("Asking ...");
-  this.pending = press;
+  this.waiting[press.id] = press;
   this.requests.ask(press.address, press.id, pairs, now, function (word, told) {
     self.answered(press, word, told);
   });
 };
 
 Presses.prototype.answered = function (press, word, told) {
+  var self = this;
+  delete this.waiting[press.id];
   if (word === "accepted") {
     this.jobs.accepted(told);
     this.tell("Accepted: " + (Number(told.usd) ? Text.dollars(told.usd) : "free"));
-    if (press.cancelled) {
-      this.cancelJobs(String(told.jobs).split(","), new Date().getTime());
-    }
+    String(told.jobs).split(",").forEach(function (job) {
+      self.saw({ job: job, id: press.id }, new Date().getTime());
+    });
   } else if (word === "refused") {
     this.refused(press, told, new Date().getTime());
   } else {
@@ -109,10 +113,12 @@ Presses.prototype.answered = function (press, word, told) {
 Presses.prototype.refused = function (press, told, now) {
   var code = String(told.code || "");
   var extra = { "E-CONFIRM": ["confirm_usd", this.price(press)], "E-DOUBLE-PRESS": ["again", 1] }[code];
-  if (code === "E-PATH" && press.folders.length > 1) {
+  if (this.cancelled[press.id]) {
+    this.tell("Cancelled. Nothing was spent");
+  } else if (code === "E-PATH" && press.folders.length > 1) {
     press.folders = press.folders.slice(1); // refused costs nothing and keeps the id free
     this.go(press, now);
-  } else if (extra && !press.cancelled) {
+  } else if (extra) {
     this.question = { button: press.button, press: press, extra: extra, until: now + Presses.AGREE };
     this.tell(told.message + " Press it again to agree");
   } else {
@@ -142,21 +148,32 @@ Presses.prototype.agreed = function (button, now) {
   return true;
 };
 
-/** Cancel what is asked and what goes on. Returns how many. */
+/** Cancel what is asked and what goes on. Returns how many. What is not answered yet is asked no more. */
 Presses.prototype.cancel = function (now) {
+  var self = this;
+  var waiting = Object.keys(this.waiting).filter(function (id) { return self.requests.hush(id); });
   this.question = null;
-  var waiting = this.pending && this.requests.open[this.pending.id] ? 1 : 0;
-  if (waiting) {
-    this.pending.cancelled = true;
+  waiting.forEach(function (id) { self.cancelled[id] = true; });
+  if (waiting.length) {
+    this.tell("Cancelling ...");
   }
   var jobs = this.jobs.open();
   this.cancelJobs(jobs, now);
-  return waiting + jobs.length;
+  return waiting.length + jobs.length;
+};
+
+/** A job was heard of: where its press was given up it is cancelled. True where it was. */
+Presses.prototype.saw = function (told, now) {
+  if (this.cancelled[told.id] && !this.ending[told.job]) {
+    this.cancelJobs([String(told.job)], now);
+  }
+  return this.cancelled[told.id] === true;
 };
 
 Presses.prototype.cancelJobs = function (jobs, now) {
   var self = this;
   jobs.forEach(function (job) {
+    self.ending[job] = true;
     var pairs = [["client", self.identity.client], ["job", job]];
     self.requests.ask("/bridge/cancel", Text.uuid(self.salt), pairs, now, function (word, told) {
       if (word === "ok") {

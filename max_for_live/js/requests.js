@@ -12,7 +12,9 @@ Requests.GIVE_UP = 60000;
 
 /** Ask. `answered(word, told)` hears "accepted", "ok", "refused", or "silence" once. */
 Requests.prototype.ask = function (address, id, pairs, now, answered) {
-  var request = { address: address, id: id, pairs: pairs, born: now, tries: 0, next: now, answered: answered };
+  var request = {
+    address: address, id: id, pairs: pairs, born: now, tries: 0, next: now, answered: answered, quiet: false
+  };
   this.open[id] = request;
   this.say(request, now);
   return request;
@@ -30,10 +32,18 @@ Requests.prototype.tick = function (now) {
     var request = self.open[id];
     if (now - request.born > Requests.GIVE_UP) {
       self.close(id, "silence", {});
-    } else if (now >= request.next) {
+    } else if (!request.quiet && now >= request.next) {
       self.say(request, now);
     }
   });
+};
+
+/** Ask no more; an answer that is on its way is heard all the same. True where it was still unanswered. */
+Requests.prototype.hush = function (id) {
+  if (this.open[id]) {
+    this.open[id].quiet = true;
+  }
+  return Boolean(this.open[id]);
 };
 
 /** An answer came; true where it was for one of ours. */

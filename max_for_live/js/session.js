@@ -9,7 +9,7 @@ var Session = (function () {
         return found;
       }
     }
-    Live.at("live_set").call("create_scene", -1);
+    Live.song().call("create_scene", -1);
     var more = Live.ids(track, "clip_slots");
     return more.length > ids.length ? Live.byId(more[more.length - 1]) : null;
   }

@@ -17,7 +17,7 @@ Timeline.STANDING = 1000;
 
 /** Where the set stands now. */
 Timeline.read = function () {
-  var song = Live.at("live_set");
+  var song = Live.song();
   var numerator = Live.number(song, "signature_numerator") || 4;
   var denominator = Live.number(song, "signature_denominator") || 4;
   return {

@@ -25,11 +25,11 @@ var Tracks = (function () {
   }
 
   function all() {
-    return Live.ids(Live.at("live_set"), "tracks").map(Live.byId);
+    return Live.ids(Live.song(), "tracks").map(Live.byId);
   }
 
   function at(number) {
-    var tracks = Live.ids(Live.at("live_set"), "tracks");
+    var tracks = Live.ids(Live.song(), "tracks");
     return number >= 0 && number < tracks.length ? Live.byId(tracks[number]) : null;
   }
 
@@ -64,7 +64,7 @@ var Tracks = (function () {
 
   /** Make an audio track behind another one. It gets its name when a clip stands on it. */
   function make(behind) {
-    var song = Live.at("live_set");
+    var song = Live.song();
     var place = behind ? index(behind) + 1 : 0;
     var before = Live.ids(song, "tracks");
     song.call("create_audio_track", place > 0 ? place : -1);
@@ -75,7 +75,7 @@ var Tracks = (function () {
   function remove(track) {
     var number = index(track);
     if (number >= 0) {
-      Live.at("live_set").call("delete_track", number);
+      Live.song().call("delete_track", number);
     }
   }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.live.bridge import Bridge, bridge
-from tests.live.player import Player, player
+from tests.live.player import Player, placed, player
 
 pytestmark = pytest.mark.needs("node", "nodejs")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -319,6 +319,32 @@ async def test_cancel_before_the_answer_cancels_what_is_accepted_then(tmp_path: 
         fake.tell(asked["client"], "/bridge/accepted", id=asked["id"], jobs="j1,j2", usd="1.16")
         await fake.until("/bridge/cancel", count=2)
         assert {one["job"] for one in fake.all("/bridge/cancel")} >= {"j1", "j2"}
+
+
+async def test_what_is_cancelled_before_its_answer_is_asked_no_more(tmp_path: Path) -> None:
+    """Only the answer was lost: its jobs are cancelled as soon as they are heard of, and a take is not placed."""
+    from tests.live.test_placing import take
+
+    async with ready(tmp_path, speed=5) as (fake, live):
+        fake.accepts = False
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        await live.click("Cancel")
+        await live.until_status("Cancelling")
+        count = len(fake.all("/bridge/generate"))
+        hellos = len(fake.all("/bridge/hello"))
+        await fake.until("/bridge/hello", count=hellos + 2)
+        assert len(fake.all("/bridge/generate")) == count
+        told = {"id": asked["id"], "fraction": 0.1, "charge": "none"}
+        fake.tell(asked["client"], "/bridge/progress", job="j1", state="generating", **told)
+        fake.tell(asked["client"], "/bridge/progress", job="j2", state="queued", **told)
+        await fake.until("/bridge/cancel", count=2)
+        assert {one["job"] for one in fake.all("/bridge/cancel")} == {"j1", "j2"}
+        result = {"job": "j1", "client": asked["client"], "id": asked["id"], "delivery": 1, "rate": 44100, "frames": 9}
+        fake.tell(asked["client"], "/bridge/result", file=str(take(tmp_path)), target="session", slot=0, **result)
+        await fake.until("/bridge/hello", count=len(fake.all("/bridge/hello")) + 2)
+        assert placed(await live.live()) == []
+        assert fake.all("/bridge/placed") == []
 
 
 async def test_cancel_is_repeated_and_says_what_the_bridge_says(tmp_path: Path) -> None:
