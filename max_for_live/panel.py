@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from max_for_live.patcher import Rect
+from max_for_live.patcher import BLOB, Rect
 
 WIDTH: Final = 480
 
 #: Parameter types and visibilities, as Max numbers them.
-FLOAT, INT, ENUM, BLOB = 0, 1, 2, 3
+FLOAT, INT, ENUM = 0, 1, 2
 AUTOMATED, STORED, HIDDEN = 0, 1, 2
 _INT_UNIT, _FLOAT_UNIT, _CUSTOM_UNIT = 0, 1, 9
 _BIPOLAR, _ABSOLUTE = 2, 4

@@ -10,6 +10,8 @@ from max_for_live import amxd, objects
 
 #: Height of Live's device view, px.
 HEIGHT: Final = 169
+#: The type of a parameter that holds text or a list.
+BLOB: Final = 3
 Rect = tuple[int, int, int, int]
 Box = dict[str, Any]
 
@@ -43,6 +45,8 @@ class Patcher:
         # an object with a face says so itself, a typed one in what Max saves of it
         place = found.setdefault("saved_object_attributes", {}) if found["maxclass"] == "newobj" else found
         place["parameter_enable"] = 1
+        if valueof["parameter_type"] == BLOB:
+            place["parameter_mappable"] = 0
         found["varname"] = valueof["parameter_longname"]
         found.setdefault("saved_attribute_attributes", {})["valueof"] = dict(sorted(valueof.items()))
         self._parameters[box] = [valueof["parameter_longname"], valueof["parameter_shortname"], 0]

@@ -8,8 +8,9 @@ var Arrangement = (function () {
     var song = Live.song();
     var scenes = Live.ids(song, "scenes").length;
     var slot = Session.slot(track, 0);
-    if (!slot) {
-      return { ok: false, why: "no free slot to make the clip in" };
+    if (!slot) { // all are filled, and Live Lite takes no more scenes
+      var room = Clips.free(track, order.beats, order.beats + Math.max(order.length, order.fileLength));
+      return room ? direct(order, track) : { ok: false, why: "no free slot to make the clip in" };
     }
     var clip = Clips.inSlot(slot, order.file);
     var result = { ok: false, why: "Live made no clip of the file" };

@@ -94,6 +94,9 @@ Connection.prototype.welcomed = function (told, now) {
 /** Where the device and the bridge are not of the same version: what to do about it. */
 Connection.prototype.mismatch = function (own) {
   var other = this.welcome ? String(this.welcome.version || "") : "";
-  return other !== "" && other !== own ?
-    "This device is " + own + " and the bridge " + other + ": daw-bridge install live" : "";
+  if (other === "" || other === own) {
+    return "";
+  }
+  return "This device is " + own + " and the bridge " + other + ": " +
+    (this.home.installedBy === other ? "open the set again" : "daw-bridge install live");
 };

@@ -279,6 +279,17 @@ async def test_another_version_of_the_bridge_is_told(tmp_path: Path) -> None:
         await live.until_status("This device is 0.1.0 and the bridge 9.9.9: daw-bridge install live")
 
 
+async def test_an_old_device_beside_a_new_one_on_the_disk_is_told_to_be_opened_again(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as fake, player(tmp_path) as live:
+        assert fake.welcomes is not None
+        fake.welcomes["version"] = "9.9.9"
+        live.configure(fake.home.path)
+        told = {"version": 1, "home": str(fake.home.path), "installed_by": "9.9.9"}
+        (live.folder / "daw-bridge.json").write_text(json.dumps(told))
+        await live.open()
+        await live.until_status("This device is 0.1.0 and the bridge 9.9.9: open the set again")
+
+
 @pytest.mark.parametrize("loses", [False, True])
 async def test_an_empty_word_that_max_loses_shifts_nothing(tmp_path: Path, loses: bool) -> None:
     async with bridge(tmp_path) as fake, player(tmp_path) as live:

@@ -553,3 +553,20 @@ async def test_forty_takes_anywhere_overwrite_nothing(tmp_path: Path, version: l
         assert about["overwritten"] == 0
         found = [(clip["file"].rpartition("/")[2], clip["start_time"]) for clip in placed(about)]
         assert sorted(found) == sorted(wanted)
+
+
+@pytest.mark.parametrize(("beside", "code"), [(None, None), (6, "NOT-PLACED")])
+async def test_where_no_more_scenes_can_be_made(tmp_path: Path, beside: int | None, code: str | None) -> None:
+    """Live Lite: the clip is made in the arrangement itself where its whole file has room, else nowhere."""
+    live_lite = {"scenes": 1, "most_scenes": 1, "version": [12, 1, 0], "warps_new": False}
+    async with ready(tmp_path, silent=False, **live_lite) as (fake, live):
+        await live.live(clip={"file": str(take(tmp_path, "own")), "slot": 0})
+        if beside is not None:
+            await live.live(clip={"file": str(take(tmp_path, "own")), "beats": beside, "warping": 0})
+        result(fake, take(tmp_path), target="arrangement", beats="2", length="2")
+        if code is None:
+            await fake.until("/bridge/placed")
+            assert [(clip["start_time"], clip["length"]) for clip in placed(await live.live())][1:] == [(2, 4)]
+        else:
+            assert (await fake.until("/bridge/unplaced"))["code"] == code
+        assert (await live.live())["overwritten"] == 0

@@ -41,6 +41,7 @@ class LiveSet {
     this.warpsNew = given.warps_new === undefined ? Math.random() < 0.5 : given.warps_new;
     this.loopsNew = given.loops_new || false;
     this.guessedTempo = given.guessed_tempo || 97.3;
+    this.mostScenes = given.most_scenes || Infinity;
     this.refusesMarkers = given.refuses_markers || false;
     this.splitsSpaces = given.splits_spaces || false; // facts 1.1: whether a path with spaces survives is open
     this.loop = given.loop || [0, 16];
@@ -149,6 +150,9 @@ class LiveSet {
   }
 
   addScene(index) {
+    if (this.scenes.length >= this.mostScenes) {
+      throw new Error("The number of scenes is limited in this edition");
+    }
     const at = index === -1 ? this.scenes.length : index;
     this.scenes.splice(at, 0, new Scene());
     this.tracks.forEach((track) => track.slots.splice(at, 0, new Slot(track)));
