@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge_daemon.home import Home
+from tests.intake.caller import message
 from tests.live.bridge import bridge
 from tests.live.player import MIDI, player, pretend_running
 
@@ -168,6 +169,19 @@ async def test_a_taken_port_is_left_to_its_owner(tmp_path: Path) -> None:
     finally:
         for other in sockets:
             other.close()
+
+
+async def test_a_word_of_another_device_proves_no_port(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as fake, player(tmp_path) as live:
+        await live.open(home=fake.home.path, given={"mute_probes": 4})
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            while not fake.ports:
+                sent = (await live.logs())["sent"]
+                word = message("/bridge-device/probe", "word-0123456789abcdef")
+                other.sendto(word, ("127.0.0.1", sent[-1]["port"]))
+                await asyncio.sleep(0.01)
+        probes = [one for one in (await live.logs())["sent"] if one["message"][0] == "/bridge-device/probe"]
+        assert len(probes) >= 5
 
 
 async def test_the_name_is_kept_from_the_first_press_on(tmp_path: Path) -> None:

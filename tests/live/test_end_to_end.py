@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -223,6 +224,44 @@ async def test_presets_of_the_settings_are_in_the_menu(tmp_path: Path) -> None:
         await live.click("Generate")
         await until_placed(daemon, 1)
         assert placed(await live.live())[0]["name"] == "[sketch] drum loop"
+
+
+async def test_a_pad_transforms_what_is_selected_and_launches_it(tmp_path: Path) -> None:
+    """What the bridge's MIDI says to a client whose selection it wants."""
+    async with ready(tmp_path) as (daemon, live):
+        source = tone(daemon.home.sources / "own.wav", seconds=8)
+        await live.live(clip={"file": str(source), "slot": 0, "warping": 0, "edges": [0, 4], "select": True})
+        await live.live(play=0)
+        client = (await live.sent("/bridge/hello"))[0]["client"]
+        press = str(uuid.uuid4())
+        assert daemon.osc is not None
+        pad = {"id": press, "again": True, "when": "arrival_bar", "bars": 1, "launch": "quantized", "strength": "0.8"}
+        for _ in range(3):
+            assert daemon.osc.do(client, "transform_selection", **pad)
+        await until_placed(daemon, 1)
+        (job,) = await jobs(daemon)
+        assert job["id"] == press
+        own, made = placed(await live.live())
+        assert (own["slot"], made["slot"], made["fired"]) == (0, 1, 1)
+        assert made["loop_end"] == pytest.approx(2)
+
+
+async def test_a_preset_of_the_bridge_itself_comes_to_this_device(tmp_path: Path) -> None:
+    """As a MIDI binding with this client asks for it: on the next bars, launched."""
+    preset = {"action": "generate", "prompt": "drum loop", "duration": 1.0}
+    async with running(tmp_path / "home", None, presets={"drums": preset}) as daemon, player(tmp_path) as live:
+        await live.open(home=daemon.home.path)
+        await live.connected()
+        await live.live(play=0)
+        await live.until_sent("/bridge/transport")
+        client = (await live.sent("/bridge/hello"))[0]["client"]
+        place = {"target": "session", "launch": "quantized", "when": "arrival_bar", "bars": 1}
+        await daemon.actions.admit(
+            {"version": 1, "id": str(uuid.uuid4()), "client": client, "preset": "drums", "place": place}
+        )
+        await until_placed(daemon, 1)
+        (clip,) = placed(await live.live())
+        assert (clip["name"], clip["fired"]) == ("[sketch] drum loop", 1)
 
 
 async def test_a_network_that_loses_much_loses_no_take_and_doubles_none(tmp_path: Path) -> None:
