@@ -192,6 +192,9 @@ async def test_the_name_is_kept_from_the_first_press_on(tmp_path: Path) -> None:
         await live.set(Prompt="rain, slow", Strength=0.7, Seed_Lock=1)
         await live.click("Generate")
         client = (await fake.until("/bridge/generate"))["client"]
+        await live.click("Generate")
+        written = [entry for entry in (await live.logs())["undo"] if entry.get("name") == "Identity"]
+        assert len(written) == 1  # each writing is a step of undo
         saved = await live.do("save")
         assert saved["Identity"][0] == client
         await live.do("close")
@@ -200,7 +203,7 @@ async def test_the_name_is_kept_from_the_first_press_on(tmp_path: Path) -> None:
         await live.connected()
         assert (await fake.until("/bridge/hello", count=len(fake.all("/bridge/hello"))))["client"] == client
         await live.click("Generate")
-        again = await fake.until("/bridge/generate", count=2)
+        again = await fake.until("/bridge/generate", count=3)
         assert again["prompt"] == "rain, slow"
         assert again["client"] == client
 
