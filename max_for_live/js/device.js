@@ -80,6 +80,7 @@ Device.prototype.used = function (word, values) {
   if (word === "recorded") {
     this.recorder.measured(values[0]);
   } else if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
+    this.presses.onlyFor(word);
     this[Device.BUTTONS[word]]({});
     this.show(this.now());
   }
@@ -104,19 +105,16 @@ Device.prototype.pressGenerate = function (overrides) {
 
 Device.prototype.pressTransform = function (overrides) {
   this.keep();
-  var now = this.now();
-  if (overrides.action || !this.presses.agreed("transform", now)) {
-    var song = Timeline.read();
-    var source = this.panel.source === 1 && !overrides.action ? Sources.loop(song, Tracks.own()) : Sources.clip(song);
-    this.presses.transform("transform", source, song, overrides, now);
-  }
+  var song = Timeline.read();
+  var source = this.panel.source === 1 && !overrides.action ? Sources.loop(song, Tracks.own()) : Sources.clip(song);
+  this.presses.transform("transform", source, song, overrides, this.now());
 };
 
 Device.prototype.pressCapture = function (overrides) {
   this.keep();
   var now = this.now();
   var why = "This device hears no audio: Capture is in Daw Bridge on an audio track";
-  if (!overrides.action && this.presses.agreed("capture", now)) {
+  if (!overrides.action && this.presses.agreedCapture(now)) {
     return;
   }
   if (this.kind === "audio") {

@@ -24,9 +24,6 @@ Presses.DOUBLE = 10000; // ms in which the bridge asks whether a press was meant
 
 /** Generate, by the controls. */
 Presses.prototype.generate = function (song, overrides, now) {
-  if (this.agreed("generate", now)) {
-    return;
-  }
   var why = Asking.missing(this.panel, overrides);
   var spot = why ? null : Asking.spot(this.panel, song, overrides);
   if (why || spot.error) {
@@ -57,12 +54,17 @@ Presses.prototype.send = function (button, address, region, spot, song, override
   var launch = overrides.launch ? overrides.launch === "quantized" : this.panel.launch;
   var place = Asking.place(spot, song, this.identity, this.panel, path, launch);
   var sound = Asking.sound(this.panel, overrides, address === "/bridge/transform");
+  var key = address + JSON.stringify(sound.concat(region));
+  if (!overrides.action && this.agreed(button, key, now)) {
+    return;
+  }
   var agreed = ["confirm_usd", "again", "valid_for"].filter(function (key) { return overrides[key] !== undefined; })
     .map(function (key) { return [key, overrides[key]]; });
   this.go({
     button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: Asking.folders(path),
-    seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(address, sound.concat(region), now),
-    pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed
+    seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(key, now),
+    pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed,
+    key: button === "capture" ? JSON.stringify(Asking.sound(this.panel, {}, true)) : key
   }, now);
 };
 
@@ -71,11 +73,10 @@ Presses.id = function (given) {
 };
 
 /** The seed of a press. The same press again keeps it for a while, or the bridge could not see that it is the same. */
-Presses.prototype.seed = function (address, pairs, now) {
+Presses.prototype.seed = function (key, now) {
   if (this.panel.lock && this.panel.seed > 0) {
     return this.panel.nextSeed();
   }
-  var key = address + JSON.stringify(pairs);
   if (key !== this.last.key || now - this.last.at > Presses.DOUBLE) {
     this.last = { key: key, seed: this.panel.nextSeed() };
   }
@@ -133,11 +134,11 @@ Presses.prototype.price = function (press) {
   return Text.decimal(Math.ceil(one * (takes ? Number(takes[1]) || 1 : 1) * 100 - 1e-6) / 100, 2);
 };
 
-/** A press of the button that a question is open for answers it; true where it did. */
-Presses.prototype.agreed = function (button, now) {
+/** The same press of the button that a question is open for answers it; true where it did. Whatever else has changed is a new one. */
+Presses.prototype.agreed = function (button, key, now) {
   var question = this.question;
   this.question = null;
-  if (!question || question.button !== button || now > question.until) {
+  if (!question || question.button !== button || question.press.key !== key || now > question.until) {
     return false;
   }
   question.press.extra = question.press.extra.concat([question.extra]);
@@ -146,6 +147,18 @@ Presses.prototype.agreed = function (button, now) {
   }
   this.go(question.press, now);
   return true;
+};
+
+/** Another button than the one that a question is open for: it was not agreed to. */
+Presses.prototype.onlyFor = function (button) {
+  if (this.question && this.question.button !== button) {
+    this.question = null;
+  }
+};
+
+/** A capture answers a question before it records anew: what it has recorded is sent, if the controls are as they were. */
+Presses.prototype.agreedCapture = function (now) {
+  return this.agreed("capture", JSON.stringify(Asking.sound(this.panel, {}, true)), now);
 };
 
 /** Cancel what is asked and what goes on. Returns how many. What is not answered yet is asked no more. */
@@ -178,6 +191,8 @@ Presses.prototype.cancelJobs = function (jobs, now) {
     self.requests.ask("/bridge/cancel", Text.uuid(self.salt), pairs, now, function (word, told) {
       if (word === "ok") {
         self.jobs.end(job);
+      } else if (word === "silence") {
+        delete self.ending[job];
       }
       self.tell(String(told.message || "Cancel was not answered: daw-bridge jobs tells"));
     });

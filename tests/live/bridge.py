@@ -62,9 +62,21 @@ class Bridge(asyncio.DatagramProtocol):
     def all(self, address: str) -> list[dict[str, Any]]:
         return [pairs for name, pairs in self.got if name == address]
 
-    async def until(self, address: str, *, count: int = 1, seconds: float = 20.0) -> dict[str, Any]:
+    def presses(self, address: str) -> list[dict[str, Any]]:
+        """As all, without what was only said again: on a busy machine an answer may take longer than a pause."""
+        found: list[dict[str, Any]] = []
+        for pairs in self.all(address):
+            if pairs not in found:
+                found.append(pairs)
+        return found
+
+    async def until(
+        self, address: str, *, count: int = 1, seconds: float = 20.0, repeats: bool = False
+    ) -> dict[str, Any]:
+        """Wait for so many messages; those that only say again what was said count where ``repeats`` are wanted."""
+        once = address in ("/bridge/generate", "/bridge/transform", "/bridge/cancel") and not repeats
         async with asyncio.timeout(seconds):
-            while len(found := self.all(address)) < count:
+            while len(found := self.presses(address) if once else self.all(address)) < count:
                 self._more.clear()
                 await self._more.wait()
         return found[count - 1]

@@ -230,7 +230,7 @@ async def test_live_thisdevice_bangs_again_after_a_preset(tmp_path: Path) -> Non
         await live.set(Prompt="rain")
         await live.click("Generate")
         await live.until_status("Accepted")
-        assert len(fake.all("/bridge/generate")) == 1
+        assert len(fake.presses("/bridge/generate")) == 1
         assert len(fake.ports) == 1
 
 

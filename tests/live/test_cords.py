@@ -90,7 +90,7 @@ async def test_every_cord_is_used(tmp_path: Path, file: Path) -> None:
         if file == AUDIO:
             await capture(live)
             async with asyncio.timeout(20):
-                while not any("capture-" in asked["file"] for asked in fake.all("/bridge/transform")):
+                while not any("capture-" in asked["file"] for asked in fake.presses("/bridge/transform")):
                     await asyncio.sleep(0.02)
         left = cords(file) - set(await live.do("cords"))
         assert left == set()
@@ -115,4 +115,4 @@ async def test_a_mapped_button_is_pressed_once(tmp_path: Path, values: list[int]
             await live.do("mapped", control="Generate", value=value)
         hellos = len(fake.all("/bridge/transport"))
         await fake.until("/bridge/transport", count=hellos + 1)
-        assert len({asked["id"] for asked in fake.all("/bridge/generate")}) == presses
+        assert len({asked["id"] for asked in fake.presses("/bridge/generate")}) == presses

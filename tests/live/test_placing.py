@@ -41,7 +41,7 @@ def take(folder: Path, name: str = "rain-k3v9", *, seconds: float = 4.0, **wav: 
 
 def result(fake: Bridge, file: Path, **given: Any) -> dict[str, Any]:
     """Announce a take, as the bridge does; return what was said."""
-    asked = fake.all("/bridge/generate")[-1]
+    asked = fake.presses("/bridge/generate")[-1]
     about = soundfile.info(str(file))
     told = {"job": "k3v9", "id": asked["id"], "client": asked["client"], "delivery": 1, "file": str(file)}
     told |= {

@@ -12,6 +12,7 @@ import pytest
 
 from tests.live.bridge import Bridge, bridge
 from tests.live.player import Player, placed, player
+from tests.support import tone
 
 pytestmark = pytest.mark.needs("node", "nodejs")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -84,7 +85,7 @@ async def test_a_press_is_repeated_under_its_id_until_it_is_answered(tmp_path: P
     async with ready(tmp_path, speed=5) as (fake, live):
         fake.accepts = False
         await live.click("Generate")
-        await fake.until("/bridge/generate", count=3)
+        await fake.until("/bridge/generate", count=3, repeats=True)
         asked = fake.all("/bridge/generate")
         assert all(one == asked[0] for one in asked)  # byte for byte the same, or the bridge would take it for another
         fake.tell(asked[0]["client"], "/bridge/accepted", id=asked[0]["id"], jobs="job1", usd="0.58")
@@ -126,7 +127,7 @@ async def test_every_press_has_an_id_and_a_seed_of_its_own(tmp_path: Path) -> No
             await live.set(Prompt=f"take {number}")
             await live.click("Generate")
         await fake.until("/bridge/generate", count=8)
-        asked = fake.all("/bridge/generate")
+        asked = fake.presses("/bridge/generate")
         assert len({one["id"] for one in asked}) == 8
         assert len({one["seed"] for one in asked}) == 8
 
@@ -138,7 +139,7 @@ async def test_a_locked_seed_stays(tmp_path: Path) -> None:
             await live.set(Prompt=f"take {number}")
             await live.click("Generate")
         await fake.until("/bridge/generate", count=2)
-        assert [one["seed"] for one in fake.all("/bridge/generate")] == [4711, 4711]
+        assert [one["seed"] for one in fake.presses("/bridge/generate")] == [4711, 4711]
 
 
 async def test_the_same_press_twice_is_the_same_for_the_bridge(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ async def test_the_same_press_twice_is_the_same_for_the_bridge(tmp_path: Path) -
         await live.click("Generate")
         await live.click("Generate")
         await fake.until("/bridge/generate", count=2)
-        one, other = fake.all("/bridge/generate")
+        one, other = fake.presses("/bridge/generate")
         assert one.pop("id") != other.pop("id")
         assert one == other
 
@@ -236,6 +237,55 @@ async def test_another_button_answers_no_question(tmp_path: Path) -> None:
         assert "confirm_usd" not in later
 
 
+async def test_a_question_is_about_that_press_and_no_other(tmp_path: Path) -> None:
+    """Whoever changes the prompt or the clip does not agree to what was asked before."""
+    async with ready(tmp_path) as (fake, live):
+        fake.accepts = False
+        told = {"re": "generate", "code": "E-DOUBLE-PRESS", "message": "Pressed twice."}
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        fake.tell(asked["client"], "/bridge/refused", id=asked["id"], **told)
+        await live.until_status("agree")
+        await live.set(Prompt="something else")
+        await live.click("Generate")
+        later = await fake.until("/bridge/generate", count=2)
+        assert later["prompt"] == "something else"
+        assert later["id"] != asked["id"]
+        assert "again" not in later
+        clip = {"file": str(tone(tmp_path / "a.wav")), "warping": 0, "select": True}
+        await live.live(clip=clip | {"slot": 0, "edges": [0, 4]})
+        await live.click("Transform Clip")
+        one = await fake.until("/bridge/transform")
+        fake.tell(one["client"], "/bridge/refused", id=one["id"], **told)
+        await live.until_status("agree")
+        await live.live(clip=clip | {"slot": 1, "edges": [1, 5]})
+        await live.click("Transform Clip")
+        other = await fake.until("/bridge/transform", count=2)
+        assert (other["start"], other["end"]) == ("1", "5")
+        assert "again" not in other
+        fake.tell(one["client"], "/bridge/refused", id=other["id"], **told)
+        await live.until_status("agree")
+        await live.click("Transform Clip")
+        assert (await fake.until("/bridge/transform", count=3))["again"] == 1
+
+
+async def test_a_capture_is_agreed_to_without_recording_anew(tmp_path: Path) -> None:
+    async with ready(tmp_path, tempo=480) as (fake, live):
+        fake.accepts = False
+        await live.set(Length_Bars=1)
+        await live.live(play=0)
+        await live.click("Capture")
+        asked = await fake.until("/bridge/transform", seconds=30)
+        fake.tell(
+            asked["client"], "/bridge/refused", re="transform", id=asked["id"], code="E-CONFIRM", message="It costs."
+        )
+        await live.until_status("agree")
+        await live.click("Capture")
+        again = await fake.until("/bridge/transform", count=2)
+        assert again["file"] == asked["file"]
+        assert again["confirm_usd"] == "0.58"
+
+
 async def test_a_refusal_is_shown_with_its_code_and_the_money(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         fake.accepts = False
@@ -264,14 +314,14 @@ async def test_a_folder_that_may_not_be_written_is_left_out(tmp_path: Path) -> N
             fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code="E-PATH", message="No.")
         await live.until_status("(E-PATH)")
         assert folders == ["/Users/ana/A Project/Samples", "/Users/ana/A Project", None]
-        assert len({asked["id"] for asked in fake.all("/bridge/generate")}) == 1
+        assert len({asked["id"] for asked in fake.presses("/bridge/generate")}) == 1
 
 
 async def test_nothing_is_asked_without_a_prompt(tmp_path: Path) -> None:
     async with ready(tmp_path, prompt="") as (fake, live):
         await live.click("Generate")
         await live.until_status("Type a prompt first or choose a preset. Nothing was asked or spent")
-        assert fake.all("/bridge/generate") == []
+        assert fake.presses("/bridge/generate") == []
 
 
 @pytest.mark.parametrize("prepends", [False, True])
@@ -352,7 +402,7 @@ async def test_cancel_is_repeated_and_says_what_the_bridge_says(tmp_path: Path) 
         await live.click("Generate")
         await live.until_status("Accepted")
         await live.click("Cancel")
-        cancel = await fake.until("/bridge/cancel", count=3)
+        cancel = await fake.until("/bridge/cancel", count=3, repeats=True)
         fake.tell(
             cancel["client"],
             "/bridge/ok",
@@ -398,8 +448,6 @@ async def test_progress_is_a_number_and_few_words(tmp_path: Path) -> None:
 
 
 async def test_a_pad_asks_once_for_what_is_selected(tmp_path: Path) -> None:
-    from tests.support import tone
-
     async with ready(tmp_path) as (fake, live):
         await live.live(
             clip={"file": str(tone(tmp_path / "a b.wav")), "slot": 1, "warping": 0, "edges": [1, 5], "select": True}
@@ -416,7 +464,7 @@ async def test_a_pad_asks_once_for_what_is_selected(tmp_path: Path) -> None:
             fake.tell(client, "/bridge/do", **pad)
         asked = await fake.until("/bridge/transform")
         await live.until_status("Accepted")
-        assert len(fake.all("/bridge/transform")) == 1
+        assert len(fake.presses("/bridge/transform")) == 1
         wanted = {
             "id": pad["id"],
             "preset": "strings",

@@ -79,7 +79,7 @@ async def test_without_a_selected_clip_nothing_is_asked(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         await live.click("Transform Clip")
         await live.until_status("No clip is selected")
-        assert fake.all("/bridge/transform") == []
+        assert fake.presses("/bridge/transform") == []
 
 
 async def test_a_take_as_long_as_the_selected_clip(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ async def test_an_empty_loop_asks_nothing(tmp_path: Path) -> None:
         await live.set(Transform_Source=1)
         await live.click("Transform Clip")
         await live.until_status("No clip of this track lies in the loop")
-        assert fake.all("/bridge/transform") == []
+        assert fake.presses("/bridge/transform") == []
 
 
 # Capture
@@ -171,7 +171,7 @@ async def test_a_capture_waits_for_the_set_to_play(tmp_path: Path) -> None:
         await live.set(Length_Bars=1)
         await live.click("Capture")
         await live.until_status("Press play")
-        assert fake.all("/bridge/transform") == []
+        assert fake.presses("/bridge/transform") == []
         await live.live(play=4)
         asked, _ = await captured(fake, live)
         assert asked["beats"] == "8"
@@ -213,7 +213,7 @@ async def test_a_capture_is_given_up_by_cancel(tmp_path: Path) -> None:
         await live.until_status("A capture is going on already")
         await live.click("Cancel")
         await live.until_status("The capture was given up. Nothing was spent")
-        assert fake.all("/bridge/transform") == []
+        assert fake.presses("/bridge/transform") == []
 
 
 async def test_a_capture_without_sound_is_noticed(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ async def test_a_capture_without_sound_is_noticed(tmp_path: Path) -> None:
         await live.live(play=0)
         await live.click("Capture")
         await live.until_status("Nothing was recorded: is Live's audio on?")
-        assert fake.all("/bridge/transform") == []
+        assert fake.presses("/bridge/transform") == []
 
 
 async def test_a_capture_beside_no_bridge_records_nothing(tmp_path: Path) -> None:
