@@ -267,6 +267,6 @@ Device.prototype.gone = function () {
   if (this.ready) {
     this.recorder.cancel();
     this.port.release();
-    this.ledger.release("client " + this.identity.client);
+    this.ledger.release("client_" + this.identity.client);
   }
 };

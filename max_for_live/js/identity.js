@@ -15,11 +15,11 @@ Identity.prototype.restore = function (words, now) {
   }
   this.set = set;
   if (client !== this.client) {
-    if (this.ledger.takenByOther("client " + client, now)) {
+    if (this.ledger.takenByOther("client_" + client, now)) {
       this.saved = false;
       return;
     }
-    this.ledger.release("client " + this.client);
+    this.ledger.release("client_" + this.client);
     this.client = client;
     this.hold(now);
   }
@@ -28,7 +28,7 @@ Identity.prototype.restore = function (words, now) {
 
 /** Hold the name against copies. */
 Identity.prototype.hold = function (now) {
-  this.ledger.claim("client " + this.client, now);
+  this.ledger.claim("client_" + this.client, now);
 };
 
 Identity.prototype.words = function () {

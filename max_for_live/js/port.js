@@ -21,7 +21,7 @@ Port.ADDRESS = "/bridge-device/probe";
 /** Go on claiming; true where the port is held. */
 Port.prototype.tick = function (now) {
   if (this.held) {
-    this.ledger.claim("port " + this.number, now);
+    this.ledger.claim("port_" + this.number, now);
     return true;
   }
   if (this.word === "" || now - this.since > Port.WAIT) {
@@ -36,13 +36,13 @@ Port.prototype.tryNext = function (now) {
   for (var i = 0; i < Port.COUNT; i += 1) {
     this.number = Port.FIRST + this.next;
     this.next = (this.next + 1) % Port.COUNT;
-    if (!this.ledger.takenByOther("port " + this.number, now)) {
+    if (!this.ledger.takenByOther("port_" + this.number, now)) {
       break;
     }
   }
   this.word = Text.hex(16);
   this.since = now;
-  this.ledger.claim("port " + this.number, now);
+  this.ledger.claim("port_" + this.number, now);
   this.outlet(1, ["port", this.number]);
 };
 
@@ -61,7 +61,7 @@ Port.prototype.heard = function (word) {
 /** Give the port up, to claim another one. */
 Port.prototype.release = function () {
   if (this.number) {
-    this.ledger.release("port " + this.number);
+    this.ledger.release("port_" + this.number);
   }
   this.held = false;
   this.word = "";
