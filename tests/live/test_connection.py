@@ -296,7 +296,7 @@ async def test_another_version_of_the_bridge_is_told(tmp_path: Path) -> None:
         await live.until_status("This device is 0.1.0 and the bridge 9.9.9: daw-bridge install live")
 
 
-async def test_an_old_device_beside_a_new_one_on_the_disk_is_told_to_be_opened_again(tmp_path: Path) -> None:
+async def test_an_old_device_in_a_set_beside_a_new_one_on_the_disk_says_so(tmp_path: Path) -> None:
     async with bridge(tmp_path) as fake, player(tmp_path) as live:
         assert fake.welcomes is not None
         fake.welcomes["version"] = "9.9.9"
@@ -304,7 +304,7 @@ async def test_an_old_device_beside_a_new_one_on_the_disk_is_told_to_be_opened_a
         told = {"version": 1, "home": str(fake.home.path), "installed_by": "9.9.9"}
         (live.folder / "daw-bridge.json").write_text(json.dumps(told))
         await live.open()
-        await live.until_status("This device is 0.1.0 and the bridge 9.9.9: open the set again")
+        await live.until_status("This device is 0.1.0 and the bridge 9.9.9: drag the new one in")
 
 
 @pytest.mark.parametrize("loses", [False, True])
