@@ -126,16 +126,24 @@ class JobActions:
         if found.state in (State.STORED, State.PLACED):
             return await self.deliver(job, once=None if data.get("id") is None else _request_id(data))
         if found.state in OPEN:
-            return self._nudge(found)
+            return await self._nudge(job, data)
         if found.state in (State.FAILED, State.REFUSED, State.UNKNOWN, State.CANCELLED, State.DISMISSED):
             return await self._again(found, data)
         raise WrongState(f"The job is {found.state}: it is on its way already.", charge=found.charge)
 
-    def _nudge(self, job: Job) -> dict[str, Any]:
-        self._conveyor.drive(job.job)
-        if job.state is State.SUBMITTING:
-            return said(job, "It is on the wire; its answer is awaited.")
-        return said(job, "It is tried at once. It is charged already, so this costs nothing.")
+    async def _nudge(self, job: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Look at a job now. Its id is remembered: the same retry again, once the job has failed, must not pay anew."""
+
+        def write(tx: Transaction) -> tuple[Job, str]:
+            found = tx.job(job)
+            if found.state not in OPEN:
+                raise WrongState(f"The job is {found.state} now. Nothing was sent.", charge=found.charge)
+            if found.state is State.SUBMITTING:
+                return found, "It is on the wire; its answer is awaited."
+            return found, "It is tried at once. It is charged already, so this costs nothing."
+
+        once = None if data.get("id") is None else _request_id(data)
+        return await self._act("nudge", _once(once, {"retry": job}, write))
 
     async def _retry_held(self, job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
         """Send a held job: that same job, through the checks of the money again, on the engine it was admitted for."""
