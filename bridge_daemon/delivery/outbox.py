@@ -86,12 +86,17 @@ class Outbox:
         return await self._disk.run(self._disk.clients)
 
     async def add(self, client: str) -> None:
-        """Write for a client from now on, and all that it has missed."""
+        """Write for a client from now on, and all that it has missed. Where that fails, it is not known."""
         self._clients[client] = known = _Client()
-        await self._disk.run(partial(self._disk.make, client))
-        await self._disk.run(partial(self._disk.sweep_parts, client))
-        await self._statuses.restore(client)
-        await self._results.restore(client)
+        try:
+            await self._disk.run(partial(self._disk.make, client))
+            await self._disk.run(partial(self._disk.sweep_parts, client))
+            await self._statuses.restore(client)
+            await self._results.restore(client)
+        except BaseException:
+            del self._clients[client]
+            self._statuses.forget(client)
+            raise
         log.info("The client %s has an inbox and an outbox", client)
         known.active_until = self._times.monotonic() + STAYS_ACTIVE
         self._wake.set()

@@ -7,7 +7,6 @@ that.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from bridge_daemon import files
 from bridge_daemon.intake.inbox_files import clients_in, make_folder
+from bridge_daemon.strict_json import Malformed, read_object
 
 T = TypeVar("T")
 _LARGEST: Final = 1 << 20  # bytes; nothing that we write comes near
@@ -96,10 +96,9 @@ class OutboxDisk:
     def read(self, client: str, name: str) -> dict[str, Any] | None:
         """Return what stands in a file that we wrote once; None where it is damaged or gone."""
         path = self.folder(client) / name
-        with suppress(OSError, ValueError, RecursionError):
+        with suppress(OSError, Malformed):
             if not path.is_symlink() and path.stat().st_size <= _LARGEST:
-                data = json.loads(path.read_text(encoding="utf-8"))
-                return data if isinstance(data, dict) else None
+                return read_object(path.read_bytes())
         return None
 
     def sweep_parts(self, client: str) -> None:

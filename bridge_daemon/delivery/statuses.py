@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from bridge_daemon.delivery.outbox_disk import STATUS, OutboxDisk
 from bridge_daemon.delivery.outbox_json import job_status, to_bytes
+from bridge_daemon.errors import NotFound
 from bridge_daemon.job import Job, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.times import Times
@@ -202,6 +204,9 @@ class Statuses:
             found.append((status, data))
         await self._read_jobs(status for status, _ in found)
         for status, data in found:
+            if any(job is None for job in status.jobs.values()):  # of another journal: it is all that there is of them
+                self._forget((client, status.name))
+                continue
             told = [job_status(job) for job in status.jobs.values() if job is not None]
             status.changed = to_bytes({"jobs": told}) != to_bytes({"jobs": data.get("jobs", [])})
             self._soon(status)
@@ -231,7 +236,11 @@ class Statuses:
 
 
 def _jobs(tx: Transaction, names: Iterable[str]) -> list[Job]:
-    return [tx.job(name) for name in dict.fromkeys(names)]
+    found = []
+    for name in dict.fromkeys(names):
+        with suppress(NotFound):
+            found.append(tx.job(name))
+    return found
 
 
 def _named_jobs(data: Mapping[str, Any] | None) -> list[str]:

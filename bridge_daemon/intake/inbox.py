@@ -63,12 +63,13 @@ class Inbox:
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._faults: dict[tuple[str, str], tuple[int, float]] = {}
+        self._faults: dict[Path, tuple[int, float]] = {}
         self._finding = asyncio.Lock()
         self._meeting = False
         self._problem = "not started"
         self._root: tuple[int, int] | None = None
         self._others: set[str] = set()
+        self._broken: dict[str, str] = {}  # clients that cannot be served now, and why
         self._counts: Counter[str] = Counter()
         self._trimmed = float("-inf")
         self._closed = False
@@ -159,12 +160,19 @@ class Inbox:
         if others - self._others:
             log.warning("What is no folder of a client lies in the inbox: %s", ", ".join(sorted(others)))
         self._others = others
+        broken = {}
         for client in sorted(inboxes | outboxes | claimed):
-            await self._run(partial(inbox_files.make_folder, self._inbox / client))
-            if client not in self.outbox.clients():
-                await self.outbox.add(client)
-            elif client not in outboxes:
-                await self.outbox.made_again(client)
+            try:
+                await self._run(partial(inbox_files.make_folder, self._inbox / client))
+                if client not in self.outbox.clients():
+                    await self.outbox.add(client)
+                elif client not in outboxes:
+                    await self.outbox.made_again(client)
+            except Exception as error:  # it is tried again at the next look; the others need not wait for that
+                broken[client] = str(error)
+                if self._broken.get(client) != str(error):
+                    log.exception("The client %s cannot be served now", client)
+        self._broken = broken
         for client in self.outbox.clients() - inboxes - outboxes - claimed:
             if not self.outbox.forget(client):
                 await self._run(partial(inbox_files.make_folder, self._inbox / client))
@@ -208,7 +216,7 @@ class Inbox:
         while client in self._dirty:
             self._dirty.discard(client)
             now = self._times.monotonic()
-            leave = {name for (whose, name), (_, until) in self._faults.items() if whose == client and until > now}
+            leave = {path for path, (_, until) in self._faults.items() if until > now}
             try:
                 work = partial(inbox_files.look, self._inbox, client, self._times.now(), leave)
                 found = await self._run(work)
@@ -227,7 +235,6 @@ class Inbox:
 
     async def _do(self, claim: Claim) -> None:
         """Do what a claimed file asks for, have it answered, and let go of it."""
-        key = claim.client, claim.path.name
         try:
             try:
                 await self._verbs.do(claim)
@@ -237,14 +244,17 @@ class Inbox:
             else:
                 await self._run(partial(inbox_files.done, claim))
                 self._counts[f"taken: {claim.name.kind}"] += 1
-            self._faults.pop(key, None)
+            self._faults.pop(claim.path, None)
         except Exception:
-            # it stays claimed, and is done again: its id makes that harmless
-            count = self._faults.get(key, (0, 0.0))[0] + 1
-            seconds = min(_AFTER_FAULT[1], _AFTER_FAULT[0] * 2.0 ** (count - 1))
-            self._faults[key] = (count, self._times.monotonic() + seconds)
-            self._later(seconds + 0.1, claim.client)
+            self._again(claim.client, claim.path)  # it stays claimed, and is done again: its id makes that harmless
             log.exception("The file %s of %s could not be done; it is tried again", claim.path.name, claim.client)
+
+    def _again(self, client: str, path: Path) -> None:
+        """Pass a file over for a while, longer each time, and then look at it again."""
+        count = self._faults.get(path, (0, 0.0))[0] + 1
+        seconds = min(_AFTER_FAULT[1], _AFTER_FAULT[0] * 2.0 ** min(count - 1, 10))
+        self._faults[path] = (count, self._times.monotonic() + seconds)
+        self._later(seconds + 0.1, client)
 
     async def _set_aside(self, poison: Poison) -> None:
         """Tell why a file cannot be used, and move it out of the way."""
@@ -254,8 +264,10 @@ class Inbox:
                 await self.outbox.refused(poison.client, poison.id, "", poison.error)
             where = await self._run(partial(inbox_files.set_aside, self._outbox, poison))
         except OSError as error:
+            self._again(poison.client, poison.path)
             log.warning("The file %s of %s cannot be set aside: %s", name, poison.client, error)
             return
+        self._faults.pop(poison.path, None)
         self._counts["set aside"] += 1
         shown = name.encode("utf-8", "replace").decode()
         log.warning(

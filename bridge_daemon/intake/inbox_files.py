@@ -7,6 +7,7 @@ which the process dies, the file is done again at the next start, and its id mak
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -137,15 +138,17 @@ def clients_in(folder: Path) -> tuple[set[str], set[str]]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, closed to others, or close one that a script made."""
+    """Make a folder, closed to others, or close one that a script made. Raises OSError, also for a link to a folder."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    if not stat.S_ISDIR(folder.lstat().st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link, and links are not followed", os.fspath(folder))
     if sys.platform != "win32" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
         folder.chmod(0o700)
 
 
 def make_root(inbox: Path) -> tuple[int, int]:
     """Make the folder of the inboxes, and return what tells it from one that is made when it is gone."""
-    make_folder(inbox)
+    make_folder(inbox.resolve())
     make_folder(inbox / CLAIMED)
     about = inbox.stat()
     return about.st_dev, about.st_ino
@@ -160,21 +163,22 @@ def claimed_clients(inbox: Path) -> set[str]:
 # Looking
 
 
-def look(inbox: Path, client: str, now: float, leave: Collection[str] = ()) -> Look:
-    """Read what was claimed before, then claim and read more, oldest first. ``leave`` names claimed files to pass over.
+def look(inbox: Path, client: str, now: float, leave: Collection[Path] = ()) -> Look:
+    """Read what was claimed before, then claim and read more, oldest first. ``leave`` names files to pass over for now.
 
     ``now`` is UTC, s. Raises OSError where the folder cannot be read.
     """
     found = Look([], [])
     claimed = inbox / CLAIMED / client
     for path in _left(claimed):
-        if path.name not in leave:
+        if path not in leave:
             _read_claimed(found, client, path, now, again=True)
     for entry in _entries(inbox / client):
         if len(found.claims) + len(found.poison) >= MOST_AT_ONCE:
             found.more = True
             break
-        _take(found, client, entry, claimed, now)
+        if Path(entry.path) not in leave:
+            _take(found, client, entry, claimed, now)
     return found
 
 

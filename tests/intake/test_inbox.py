@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -339,6 +340,43 @@ async def test_a_client_folder_that_is_a_link_is_told_and_not_followed(tmp_path:
         assert told["no_clients"] == ["Wrong Name", "linked"]
         assert [client["client"] for client in told["clients"]] == ["right"]
         assert (elsewhere / f"{ID}.json").exists()
+
+
+@POSIX
+async def test_a_client_that_cannot_be_served_keeps_no_other_waiting(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    elsewhere.chmod(0o755)
+    (elsewhere / f"{ID}.json").write_text("{}")
+    home = tmp_path / "home"
+    (home / "inbox").mkdir(parents=True)
+    for client in ("a-file", "a-link"):
+        (home / "outbox" / client).mkdir(parents=True)
+    (home / "inbox" / "a-file").write_text("")
+    (home / "inbox" / "a-link").symlink_to(elsewhere)
+    script = Script(home, "right").make()
+    name = script.request()
+    async with running(home, None) as daemon:
+        assert (await script.answer(name))["accepted"]
+        assert [client["client"] for client in (await daemon.actions.status())["inbox"]["clients"]] == ["right"]
+    assert (elsewhere / f"{ID}.json").exists()
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755, "what a link leads to is not ours"
+
+
+async def test_files_that_cannot_even_be_set_aside_keep_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Path:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(inbox_files, "set_aside", full)
+    script = Script(tmp_path / "home").make()
+    for number in range(inbox_files.MOST_AT_ONCE + 1):
+        (script.inbox / f"folder {number}").mkdir()
+    name = script.request()
+    os.utime(script.inbox / f"{name}.json", (time.time() + 5,) * 2)  # the newest
+    async with running(tmp_path / "home", None):
+        assert (await script.answer(name))["accepted"]
 
 
 async def test_what_is_being_written_is_waited_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,41 @@ async def test_what_changed_while_nobody_ran_is_told_at_the_start(tmp_path: Path
             told = await script.in_state(name, "unknown")
             assert told["jobs"][0]["charge"] == "possible"
             assert told["accepted"]
+
+
+async def test_a_status_of_jobs_that_the_journal_does_not_know_is_left_alone(tmp_path: Path) -> None:
+    script = Script(tmp_path / "home").make()
+    async with running(tmp_path / "home", None):
+        await script.in_state(script.request(), "stored")
+        result = await script.result()
+    strange = {
+        "of-another-journal": b'{"accepted":true,"jobs":[{"job":"nosuchjob1","state":"placed"}]}',
+        "no-number": b'{"accepted":true,"jobs":[{"job":"nosuchjob1","fraction":NaN}]}',
+    }
+    for name, content in strange.items():
+        (script.outbox / f"{name}.status.json").write_bytes(content)
+    (script.outbox / f"{result['job']}.{result['delivery']}.result.json").unlink()
+    async with running(tmp_path / "home", None):
+        assert await script.result() == result, "what was not confirmed is told at the start"
+        assert (await script.answer(script.request()))["accepted"]
+    for name, content in strange.items():
+        assert (script.outbox / f"{name}.status.json").read_bytes() == content
+
+
+async def test_a_client_whose_folder_could_not_be_made_misses_nothing(
+    tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = Script(tmp_path / "home").make()
+    async with running(tmp_path / "home", None):
+        await script.in_state(script.request(), "stored")
+        result = await script.result()
+    shutil.rmtree(script.outbox)
+    script.outbox.write_text("in the way")
+    async with running(tmp_path / "home", None) as daemon:
+        await script.until(lambda: "reaper cannot be served" in caplog.text)
+        assert (await daemon.actions.status())["inbox"]["clients"] == []
+        script.outbox.unlink()
+        assert await script.result() == result
 
 
 def test_the_json_is_for_small_readers() -> None:
