@@ -67,7 +67,7 @@ class UploadPublisher:
                     f"{endpoint.url}/v1/files/upload", data=form, headers=headers, allow_redirects=False
                 ) as answer,
             ):
-                status, body = answer.status, await answer.content.read(_MOST)
+                status, body = answer.status, await _body(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NotPublished(
                 f"The upload of the source broke off ({type(error).__name__}). No generation was asked for, and "
@@ -86,6 +86,16 @@ class UploadPublisher:
 
     def restore(self, publication: Publication) -> None:
         """The service has it."""
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the beginning of an answer, which may come in several parts."""
+    body = bytearray()
+    async for block in answer.content.iter_chunked(_MOST):
+        body += block
+        if len(body) >= _MOST:
+            break
+    return bytes(body[:_MOST])
 
 
 def read(status: int, body: bytes) -> str:

@@ -76,7 +76,7 @@ class Settings:
     retry_after: str | None = None  # of the 429 of enforce_rate
     source_trouble: str = "refuse"  # or "fail": accepted and charged, then the job fails
     source_timeout: float = 10.0
-    upload: str = "gone"  # or "path", "url", "html", or an HTTP status
+    upload: str = "gone"  # or "path", "url", "in two parts", "html", or an HTTP status
     take_seconds: float | None = 1.0  # None: as long as was asked for
     take_rate: int = 44100
     take_channels: int = 2

@@ -17,7 +17,7 @@ from tests.support import job_of, press, running, tone, until
 UPLOAD: dict[str, Any] = {"method": "upload"}
 
 
-@pytest.mark.parametrize("answer", ["path", "url"])
+@pytest.mark.parametrize("answer", ["path", "url", "in two parts"])
 async def test_a_transform_by_it(tmp_path: Path, answer: str) -> None:
     source = tone(tmp_path / "a.wav")
     async with Service(upload=answer) as service, running(tmp_path / "home", service, publish=UPLOAD) as daemon:
