@@ -12,6 +12,7 @@ from bridge_daemon.job import Job, Publication
 from bridge_daemon.publish.listener import SourceListener, new_capability
 from bridge_daemon.publish.reach import check_for_cloud, fetch_back
 from bridge_daemon.publish.tunnel import Tunnel
+from bridge_daemon.redact import redact
 from bridge_daemon.settings_sections import Publish
 from bridge_daemon.times import Times
 
@@ -59,7 +60,7 @@ class PublicUrlPublisher:
         self.withdraw(publication)
         await self._fault()
         raise NotPublished(
-            f"The source does not come back by its public URL at {base}: {wrong}. "
+            f"The source does not come back by its public URL at {redact(base)}: {wrong}. "
             "Nothing was sent and nothing was spent.",
             next="Is the tunnel or proxy up, and does it lead to [publish] source_port? docs/publishing.md.",
             passing=True,
@@ -70,7 +71,7 @@ class PublicUrlPublisher:
         name, file = publication.capability, publication.file
         if name is None or file is None or not await asyncio.to_thread(Path(file).is_file):
             return False
-        if self._settings().tunnel_command and self._tunnel.base != publication.url.partition("/source/")[0]:
+        if self._settings().tunnel_command and self._tunnel.base != publication.url.rpartition("/source/")[0]:
             return False
         if self._times.monotonic() - self._checked.get(name, -FRESH) < FRESH:
             return True
@@ -96,7 +97,7 @@ class PublicUrlPublisher:
             return
         until = self._times.now() + self._settings().ttl_s
         self._listener.serve(publication.capability, Path(publication.file), until=until)
-        base = publication.url.partition("/source/")[0]
+        base = publication.url.rpartition("/source/")[0]
         if self._settings().tunnel_command:
             self._tunnel.hold(publication.capability, base, until)
             if self._tunnel.base is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from bridge_daemon.settings_sections import is_loopback
 
 _HEAD: Final = 4096  # bytes that are compared
 _TOTAL: Final = 20.0  # s
+#: Names that mean something in one network only.
+_NEAR: Final = (".local", ".localhost", ".localdomain", ".internal", ".lan", ".home.arpa")
 
 
 async def fetch_back(url: str, file: Path) -> str | None:
@@ -82,9 +85,18 @@ def check_for_cloud(url: str, base_url: str) -> None:
             "Nothing was sent and nothing was spent.",
             next="Use an https:// address in [publish]; docs/publishing.md.",
         )
-    if is_loopback(host) or host.endswith((".local", ".localhost", ".internal")):
+    if not _is_public(host):
         raise NotPublished(
             f"The source would be published at {host}, which only your own network can reach. "
             "Nothing was sent and nothing was spent.",
             next="Use an address of the public internet in [publish]; docs/publishing.md.",
         )
+
+
+def _is_public(host: str) -> bool:
+    """Tell whether a host may be one of the public internet. Names are not resolved: they may lead elsewhere here."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        name = host.rstrip(".").lower()
+        return "." in name and not name.endswith(_NEAR)

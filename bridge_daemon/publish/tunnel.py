@@ -21,7 +21,7 @@ from bridge_daemon.publish import keeper
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.reach import compare
 from bridge_daemon.publish.tunnel_command import TunnelCommand, tunnel_command
-from bridge_daemon.redact import redact_command
+from bridge_daemon.redact import redact, redact_command
 from bridge_daemon.settings_sections import Publish
 from bridge_daemon.times import Times
 
@@ -36,6 +36,7 @@ _AGAIN: Final = (2.0, 60.0)  # s before it is opened again for what is still ope
 _ENDING: Final = 5.0  # s
 _LAST_WORDS: Final = 5  # lines
 _LONGEST_LINE: Final = 2000
+_MOST_URLS: Final = 20  # that are tried: a program may print one for each request, for days
 #: What no tunnel program needs to know.
 _OURS: Final = ("EMPIRIOLABS_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
@@ -120,9 +121,13 @@ class Tunnel:
         await self._end_life()
 
     async def _end_life(self) -> None:
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
+        life, opening = self._life, self._opening
+        if life is None or opening is None:
+            return
+        life.cancel()
+        await asyncio.gather(life, return_exceptions=True)
+        if not opening.done():  # it was cancelled before it began
+            _closes(opening)
 
     # The life of one run of the program
 
@@ -146,8 +151,7 @@ class Tunnel:
         finally:
             was, self.base, self._ending = self.base, None, True
             if not opening.done():
-                opening.set_exception(NotPublished("The bridge closes the tunnel. Nothing was sent.", passing=True))
-                opening.exception()
+                _closes(opening)
             await program.end()
             if was is not None:
                 self._told(None)
@@ -288,7 +292,7 @@ class _Running:
             self._lines.append(line.strip())
         for url in self._command.urls(line):
             if url not in self._found:
-                self._found.append(url)
+                self._found = [*self._found[1 - _MOST_URLS :], url]
                 self._found_at = asyncio.get_running_loop().time()
         if self._found and not self._connected:
             self._connected = self._command.connected(line)
@@ -315,6 +319,11 @@ class _Running:
             await process.stdin.wait_closed()
 
 
+def _closes(opening: asyncio.Future[str]) -> None:
+    opening.set_exception(NotPublished("The bridge closes the tunnel. Nothing was sent.", passing=True))
+    opening.exception()  # it is told to whoever asks; nobody may
+
+
 def _kill_group(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         if sys.platform == "win32":
@@ -329,7 +338,7 @@ def _ended(command: TunnelCommand, program: _Running) -> NotPublished:
 
 def _not_open(what: str, program: _Running) -> NotPublished:
     return NotPublished(
-        f"{what}. It said: {program.last_words()}. Nothing was sent and nothing was spent.",
+        f"{redact(what)}. It said: {program.last_words()}. Nothing was sent and nothing was spent.",
         next="Run the command of [publish] tunnel_command in a terminal to see what is wrong; docs/publishing.md.",
         passing=True,
     )

@@ -17,10 +17,14 @@ import pytest
 
 from bridge_daemon.daemon import Daemon
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Charge, State
+from bridge_daemon.job import Charge, Publication, State
 from bridge_daemon.pipeline import prepare
 from bridge_daemon.publish import tunnel as module
+from bridge_daemon.publish.listener import SourceListener
+from bridge_daemon.publish.public_url import PublicUrlPublisher
 from bridge_daemon.publish.tunnel_command import PROGRAMS, _split, tunnel_command
+from bridge_daemon.settings_sections import Publish
+from bridge_daemon.times import Times
 from tests.fakes.service import Service
 from tests.publish.conftest import Tunnels
 from tests.support import events, job_of, press, request, running, tone, until
@@ -251,6 +255,38 @@ async def test_it_ends_also_when_its_keeper_is_killed(tmp_path: Path, tunnels: T
         assert (len(tunnels.started), len(service.charges)) == (2, 2)
 
 
+async def test_one_that_is_ended_before_it_began_leaves_nobody_waiting(tunnels: Tunnels) -> None:
+    settings = Publish.model_validate(by(tunnels))
+    tunnel = module.Tunnel(SourceListener(0), lambda: settings, Times(), lambda _: None)
+    waiting = asyncio.create_task(tunnel.url())
+    while tunnel._life is None:
+        await asyncio.sleep(0)
+    await tunnel.renew()
+    async with asyncio.timeout(5):
+        with pytest.raises(NotPublished):
+            await waiting
+
+
+async def test_one_that_prints_a_url_for_each_request_is_not_remembered_for_ever(tunnels: Tunnels) -> None:
+    program = module._Running(tunnel_command(tunnels.command(), 9132))
+    for number in range(2000):
+        program._take(f"GET https://a.example.org/source/{number} 200 OK")
+    assert "https://a.example.org/source/1999" in program._found
+    assert len(program._found) < 100
+
+
+async def test_an_address_with_the_word_source_in_its_path_holds(tmp_path: Path) -> None:
+    base = "https://studio.example.org/source/mine"
+    file = tone(tmp_path / "a.wav", seconds=1)
+    settings = Publish(tunnel_command="t", public_base_url=base)
+    tunnel = module.Tunnel(SourceListener(0), lambda: settings, Times(), lambda _: None)
+    tunnel.base = base
+    publisher = PublicUrlPublisher(SourceListener(0), tunnel, lambda: settings, Times())
+    published = Publication(method="public_url", url=f"{base}/source/x.wav", capability="x.wav", file=str(file))
+    publisher._checked["x.wav"] = Times().monotonic()  # it came back a moment ago
+    assert await publisher.holds(published), "else it is published anew for ever, and never sent"
+
+
 async def test_a_proxy_of_ones_own(tmp_path: Path) -> None:
     """`public_base_url` alone: nothing is started, and it is checked all the same."""
     source = tone(tmp_path / "a.wav")
@@ -263,10 +299,11 @@ async def test_a_proxy_of_ones_own(tmp_path: Path) -> None:
             job = await until(daemon, await transform(daemon, source))
             assert job.state is State.PLACED
             assert service.fetches[0]["url"].startswith(f"http://localhost:{port}/source/")
-        publish |= {"public_base_url": "http://127.0.0.1:9", "source_port": 0}
+        publish |= {"public_base_url": "http://me:hunter2@127.0.0.1:9", "source_port": 0}
         async with running(tmp_path / "home", service, publish=publish) as daemon:
             name = await transform(daemon, source, seed=3, valid_for=2)
-            await until_problem(daemon, name, "does not come back")
+            problem = await until_problem(daemon, name, "does not come back")
+            assert "hunter2" not in problem.text
             assert (await until(daemon, name)).state is State.HELD
         assert len(service.charges) == 1
 
@@ -276,6 +313,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "does not say how"),
     "http": ({"public_base_url": "http://me.example.org"}, "not https"),
     "own network": ({"public_base_url": "https://studio.local"}, "only your own network"),
+    "own network by number": ({"public_base_url": "https://192.168.1.20:8443"}, "only your own network"),
+    "own network by a short name": ({"public_base_url": "https://nas"}, "only your own network"),
+    "bucket in the own network": (
+        {"s3_bucket": "b", "s3_endpoint": "https://[fd00::20]:9000"},
+        "only your own network",
+    ),
+    "tailnet": ({"public_base_url": "https://100.101.102.103"}, "only your own network"),
     "no program": ({"tunnel_command": "no-such-tunnel --url {url}"}, "not installed"),
     "quotes": ({"tunnel_command": "python 'x"}, "cannot be read"),
     "method alone": ({"method": "public_url"}, "neither tunnel_command"),
