@@ -13,9 +13,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 _GRACE = 2.0  # s that a program gets to end by itself
+_LAST = 0.5  # s that what it started gets, once it has ended itself
 _NOT_STARTED = 127
 
 
@@ -39,6 +41,10 @@ def main(command: list[str]) -> int:
     threading.Thread(target=_end_with_stdin, args=(child,), daemon=True).start()
     code = child.wait()
     _end_group(signal.SIGTERM)  # whatever the program started itself
+    if os.name == "posix":
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the daemon sees at once that the tunnel is gone
+        time.sleep(_LAST)
+        _end_group(signal.SIGKILL)  # and what does not heed that; this process too
     return code if 0 <= code < 128 else 1
 
 

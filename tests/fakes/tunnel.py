@@ -83,7 +83,7 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--told", type=Path, required=True)
-    parser.add_argument("--mode", default="ok")  # dies, silent, elsewhere, redirects, stubborn, child
+    parser.add_argument("--mode", default="ok")  # dies, silent, elsewhere, redirects, stubborn, child, stubborn child
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="answers after which it dies when started the first time")
     parser.add_argument("--token", default="")
@@ -112,8 +112,9 @@ def main() -> None:
         sys.exit(1)
     if given.mode == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if given.mode == "child":  # the tunnel is a child of the program, as with a wrapper script
-        sys.exit(subprocess.call([sys.executable, __file__, "--told", str(given.told), given.to]))
+    if given.mode in ("child", "stubborn child"):  # the tunnel is a child of the program, as with a wrapper script
+        mode = "stubborn" if given.mode == "stubborn child" else "ok"
+        sys.exit(subprocess.call([sys.executable, __file__, "--told", str(given.told), "--mode", mode, given.to]))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say(f"Settings: map[url:{given.to}]")
     if given.mode != "silent":

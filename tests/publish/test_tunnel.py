@@ -233,7 +233,7 @@ async def test_a_fixed_address_is_served_again_after_a_restart(tmp_path: Path, t
         assert len(service.charges) == 1
 
 
-@pytest.mark.parametrize("mode", ["ok", "stubborn", "child"])
+@pytest.mark.parametrize("mode", ["ok", "stubborn", "child", "stubborn child"])
 async def test_it_ends_with_all_that_it_started(tmp_path: Path, tunnels: Tunnels, mode: str) -> None:
     source = tone(tmp_path / "a.wav")
     async with Service() as service, running(tmp_path / "home", service, publish=by(tunnels, "--mode", mode)) as daemon:
