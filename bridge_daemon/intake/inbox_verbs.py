@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from bridge_daemon.actions import Actions
@@ -39,18 +41,28 @@ class Unusable(Exception):
         self.error = error
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What the answer to a request or command says."""
+
+    jobs: list[str]
+    usd: float = 0.0
+    message: str | None = None
+
+
 class InboxVerbs:
     """Does what files ask for, and has it answered in the outbox."""
 
     def __init__(
         self, actions: Actions, outbox: Outbox, journal: Journal, settings: Callable[[], Settings], times: Times
     ) -> None:
-        """Nothing is kept between two files."""
+        """Nothing is kept of a file but what was decided, until its answer is written."""
         self._actions = actions
         self._outbox = outbox
         self._journal = journal
         self._settings = settings
         self._times = times
+        self._decided: dict[tuple[Path, str], _Accepted | BridgeError] = {}
 
     async def do(self, claim: Claim) -> None:
         """Do what a file asks for; the answer lies in the outbox when this returns.
@@ -59,22 +71,38 @@ class InboxVerbs:
         """
         kind, name = claim.name.kind, claim.name
         if kind is Kind.REQUEST or kind is Kind.COMMAND:
-            if claim.again and await self._outbox.answered(claim.client, name.id, claim.stamp):
-                return
-            inside = claim.data.get("id")
-            if kind is Kind.REQUEST and isinstance(inside, str) and inside.lower() != name.id:
-                raise Unusable(InvalidRequest([Fault("id", inside, f"must be {name.id}, as in the name of the file")]))
-            try:
-                await (self._request if kind is Kind.REQUEST else self._command)(claim, dict(claim.data))
-            except BridgeError as error:
-                await self._outbox.refused(claim.client, name.id, claim.stamp, error)
+            await self._answer(claim)
         else:
             try:
                 await self._confirm(claim.client, name, claim.data)
             except BridgeError as error:
                 raise Unusable(error) from error
 
-    async def _request(self, claim: Claim, data: dict[str, Any]) -> None:
+    async def _answer(self, claim: Claim) -> None:
+        """Decide once, and answer. While the answer cannot be written, what was decided stays decided."""
+        key = claim.path, claim.stamp
+        decided = self._decided.get(key)
+        if decided is None:
+            if claim.again and await self._outbox.answered(claim.client, claim.name.id, claim.stamp):
+                return
+            decided = self._decided[key] = await self._decide(claim)
+        if isinstance(decided, BridgeError):
+            await self._outbox.refused(claim.client, claim.name.id, claim.stamp, decided)
+        else:
+            jobs, usd, message = decided.jobs, decided.usd, decided.message
+            await self._outbox.accepted(claim.client, claim.name.id, claim.stamp, jobs, usd=usd, message=message)
+        del self._decided[key]
+
+    async def _decide(self, claim: Claim) -> _Accepted | BridgeError:
+        inside, named = claim.data.get("id"), claim.name.id
+        if claim.name.kind is Kind.REQUEST and isinstance(inside, str) and inside.lower() != named:
+            raise Unusable(InvalidRequest([Fault("id", inside, f"must be {named}, as in the name of the file")]))
+        try:
+            return await (self._request if claim.name.kind is Kind.REQUEST else self._command)(claim, dict(claim.data))
+        except BridgeError as error:
+            return error
+
+    async def _request(self, claim: Claim, data: dict[str, Any]) -> _Accepted:
         client = claim.client
         if data.setdefault("client", client) != client:
             raise InvalidRequest(_client_faults(client, data))
@@ -84,7 +112,7 @@ class InboxVerbs:
             valid_for = preset.valid_for
         await self._check_age(claim, claim.name.id, valid_for)
         answer, _ = await self._actions.admit(data)
-        await self._outbox.accepted(client, claim.name.id, claim.stamp, answer["jobs"], usd=answer["usd"])
+        return _Accepted(answer["jobs"], answer["usd"])
 
     async def _check_age(self, claim: Claim, given: str, valid_for: Any = None) -> None:
         """Raise Stale where a file lay there, while the daemon did not run, for longer than it is valid."""
@@ -97,7 +125,7 @@ class InboxVerbs:
                 next="If it is still wanted, write it once more, under the same id.",
             )
 
-    async def _command(self, claim: Claim, data: dict[str, Any]) -> None:
+    async def _command(self, claim: Claim, data: dict[str, Any]) -> _Accepted:
         command = data.get("command")
         faults = [
             *_command_faults(command),
@@ -116,21 +144,17 @@ class InboxVerbs:
             raise InvalidRequest(faults)
         if command in ("retry", "resume"):  # what may cost; the others are meant however late they come
             await self._check_age(claim, given)
-        await self._do_command(claim, command, data | {"id": given})
+        return await self._do_command(command, data | {"id": given})
 
-    async def _do_command(self, claim: Claim, command: str, data: dict[str, Any]) -> None:
-        jobs: list[str] = []
-        usd = 0.0
+    async def _do_command(self, command: str, data: dict[str, Any]) -> _Accepted:
         if command == "pause":
-            message = (await self._actions.pause(_reason(data)))["paused"]["text"]
-        elif command == "resume":
+            return _Accepted([], message=(await self._actions.pause(_reason(data)))["paused"]["text"])
+        if command == "resume":
             await self._actions.resume()
-            message = "Sending again."
-        else:
-            done = await self._about_a_job(command, data)
-            jobs, message = [done["job"]], done["message"]
-            usd = await self._journal.read(lambda tx: _usd(tx.accepted(data["id"])))
-        await self._outbox.accepted(claim.client, claim.name.id, claim.stamp, jobs, usd=usd, message=message)
+            return _Accepted([], message="Sending again.")
+        done = await self._about_a_job(command, data)
+        usd = await self._journal.read(lambda tx: _usd(tx.accepted(data["id"])))
+        return _Accepted([done["job"]], usd, done["message"])
 
     async def _about_a_job(self, command: str, data: dict[str, Any]) -> dict[str, Any]:
         job = data["job"]

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from bridge_daemon.delivery import outbox
-from bridge_daemon.intake import inbox_files
+from bridge_daemon.delivery.outbox_disk import OutboxDisk
+from bridge_daemon.intake import inbox, inbox_files
 from bridge_daemon.intake.inbox import Inbox
 from bridge_daemon.intake.inbox_watch import InboxWatch
 from bridge_daemon.job import State
@@ -254,6 +255,58 @@ async def test_what_was_refused_is_not_tried_again_by_itself_after_a_crash(tmp_p
             script.request(id=name)  # written again by the script: tried again
             await script.in_state(name, "stored")
         assert len(service.charges) == 1
+
+
+class Held:
+    """A status file that cannot be replaced, as on Windows while a script holds it open."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.on = False
+        self.failed = 0
+        whole = OutboxDisk.write
+
+        def write(disk: OutboxDisk, client: str, name: str, data: bytes, **how: Any) -> None:
+            if self.on and how["point"] == "status":
+                self.failed += 1
+                raise PermissionError(13, "in use")
+            whole(disk, client, name, data, **how)
+
+        monkeypatch.setattr(OutboxDisk, "write", write)
+        monkeypatch.setattr(inbox, "_AFTER_FAULT", (0.1, 0.2))
+
+
+async def test_what_was_refused_stays_refused_while_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, clock = Held(monkeypatch), Clock()
+    async with Service() as service, running(tmp_path / "home", service, times=clock):
+        script = Script(tmp_path / "home").make()
+        await script.in_state(script.request(prompt="rain", seed=1), "stored")
+        held.on = True
+        second = script.request(prompt="rain", seed=1)
+        await script.until(lambda: held.failed)
+        clock.offset = 11.0  # by now it would be no double press any more
+        await script.until(lambda: held.failed > 2)
+        held.on = False
+        assert (await script.answer(second))["refused"]["code"] == "E-DOUBLE-PRESS"
+        assert len(service.charges) == 1
+
+
+async def test_a_resume_is_done_once_also_while_its_answer_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(monkeypatch)
+    async with running(tmp_path / "home", None) as daemon:
+        script = Script(tmp_path / "home").make()
+        await daemon.actions.pause()
+        held.on = True
+        name = script.command("resume")
+        await script.until(lambda: held.failed)
+        await daemon.actions.pause("panic")
+        await script.until(lambda: held.failed > 2)
+        held.on = False
+        assert (await script.answer(name))["accepted"]
+        assert (await daemon.actions.status())["paused"]["reason"] == "panic"
 
 
 # Files that cannot be used
@@ -511,8 +564,6 @@ async def test_files_that_lay_there_before_the_start_are_taken(tmp_path: Path) -
 
 
 async def test_a_fault_of_ours_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bridge_daemon.intake import inbox
-
     monkeypatch.setattr(inbox, "_AFTER_FAULT", (0.1, 1.0))
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         whole, times = daemon.actions.admit, 0
