@@ -62,7 +62,7 @@ class Inbox:
         self._dirty: set[str] = set()
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}  # of each client: when it is looked at again
         self._faults: dict[Path, tuple[int, float]] = {}
         self._finding = asyncio.Lock()
         self._meeting = False
@@ -91,7 +91,7 @@ class Inbox:
         """Take nothing more. What is claimed and not answered is done at the next start."""
         self._closed = True
         await self._run(self._watch.stop)
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         tasks = [*self._tasks, *self._serving.values()]
         for task in tasks:
@@ -114,12 +114,17 @@ class Inbox:
             log.error("The task %s of the inbox ended with a fault", task.get_name(), exc_info=task.exception())
 
     def _later(self, seconds: float, client: str) -> None:
-        def run() -> None:
-            self._timers.discard(timer)
-            self.look(client)
+        """Look into an inbox after a while, or before: each look finds out anew when the next one is due."""
+        loop, timer = asyncio.get_running_loop(), self._timers.get(client)
+        if timer is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._timers[client] = loop.call_later(seconds, self._due, client)
 
-        timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
+    def _due(self, client: str) -> None:
+        del self._timers[client]
+        self.look(client)
 
     # Finding clients
 
@@ -144,9 +149,6 @@ class Inbox:
             await self._find()
         for client in self.outbox.clients():
             self.look(client)
-        if self._problem:
-            for client in self.outbox.clients():
-                self._later(WITHOUT_EVENTS, client)
         if self._times.monotonic() - self._trimmed >= _HOUR:
             self._trimmed = self._times.monotonic()
             for client in self.outbox.clients():
@@ -208,15 +210,19 @@ class Inbox:
         del self._serving[client]
         if not task.cancelled() and task.exception() is not None:
             log.error("The inbox of %s could not be served", client, exc_info=task.exception())
-        elif client in self._dirty:
+        if client in self._dirty:
             self.look(client)
+        elif self._problem and not self._closed:
+            self._later(WITHOUT_EVENTS, client)
 
     async def _serve(self, client: str) -> None:
         """Do what lies in an inbox, until nothing more does."""
         while client in self._dirty:
             self._dirty.discard(client)
             now = self._times.monotonic()
-            leave = {path for path, (_, until) in self._faults.items() if until > now}
+            leave = {path: until for path, (_, until) in self._faults.items() if until > now}
+            if leave:
+                self._later(min(leave.values()) - now + 0.1, client)
             try:
                 work = partial(inbox_files.look, self._inbox, client, self._times.now(), leave)
                 found = await self._run(work)

@@ -519,6 +519,32 @@ async def test_it_works_where_nothing_can_be_watched(tmp_path: Path, monkeypatch
         assert (told["watched"], told["problem"]) == (False, "the folders cannot be watched (no more watches)")
 
 
+async def test_where_nothing_can_be_watched_it_is_looked_at_every_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InboxWatch, "start", lambda *_: "the folders cannot be watched")
+    monkeypatch.setattr(inbox, "WITHOUT_EVENTS", 0.1)
+    monkeypatch.setattr(outbox, "IDLE", 3600.0)  # and not only at the slow look
+    script = Script(tmp_path / "home").make()
+    async with running(tmp_path / "home", None):
+        for _ in range(3):
+            await script.answer(script.command("pause"))
+            await asyncio.sleep(0.3)
+
+
+async def test_a_file_that_is_written_for_ever_costs_one_timer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_files, "SETTLED", 60.0)
+    async with running(tmp_path / "home", None) as daemon:
+        script = Script(tmp_path / "home").make()
+        await script.answer(script.command("pause"))
+        (script.inbox / "script.log").write_text("it began\n")
+        found = inbox_of(daemon)
+        for _ in range(10):
+            found.look("reaper")
+            await script.until(lambda: not found._serving)
+        assert len(found._timers) == 1
+
+
 @pytest.mark.parametrize("what", ["inbox/reaper", "outbox/reaper", "inbox", "outbox"])
 async def test_a_folder_that_was_removed_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
