@@ -42,6 +42,7 @@ NOT_WALKED = {
     "file.s3_key": "the credentials of a bucket, written by a command; tests/publish/test_s3_key.py",
     "journal.object": "needs a real bucket: walked by tests/publish/test_kill.py",
     "journal.republish": "needs a tunnel that dies: walked by tests/publish/test_kill.py",
+    "journal.nudge": "remembers an id and changes no job; tests/test_actions.py says it again after the job has ended",
     "file.sketch": "the built-in engine, which costs nothing; tests/engine/sketch",
 }
 
