@@ -55,6 +55,7 @@ class Results:
         self._takes = takes
         self._is_known = is_known
         self._due: dict[str, _Result] = {}
+        self._found: dict[str, _Result] = {}  # due, and written by the last process: without their data
         self._seen: OrderedDict[str, Job] = OrderedDict()
         self._more: set[str] = set()  # clients of whom not all takes fitted into one question
         self._timers: set[asyncio.TimerHandle] = set()
@@ -73,9 +74,15 @@ class Results:
     async def restore(self, client: str) -> None:
         """Bring what a client has not confirmed, and remove what is not due any more."""
         jobs = await self._takes.undelivered(client)
-        due = {f"{job.job}.{job.delivery}{RESULT}" for job in jobs} | {one.file for one in self._due.values()}
-        old = [name for name in await self._disk.run(partial(self._disk.names, client, RESULT)) if name not in due]
-        await self._disk.run(partial(self._disk.remove, client, old))
+        wanted = [_Result(client, job.job, job.delivery, b"") for job in jobs]
+        due = {one.file for one in (*wanted, *self._due.values())}
+        there = await self._disk.run(partial(self._disk.names, client, RESULT))
+        await self._disk.run(partial(self._disk.remove, client, [name for name in there if name not in due]))
+        for one in wanted:
+            if one.file in there and one.job not in self._due:
+                self._found[one.job] = one
+                if one.job in self._seen:  # it changed while we looked
+                    self._withdraw(self._seen[one.job])
         for job in jobs:
             self._takes.bring(job.job)
         self._more.discard(client)
@@ -89,6 +96,7 @@ class Results:
         if self._closed or gone or job.client is None or not is_due(job) or not self._is_known(job.client):
             return
         due = _Result(job.client, job.job, job.delivery, to_bytes(result(job, file)))
+        self._found.pop(job.job, None)
         self._due[job.job] = due
         self._write(due)
 
@@ -121,10 +129,15 @@ class Results:
         self._seen.move_to_end(job.job)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
-        due = self._due.get(job.job)
-        if due is not None and not (is_due(job) and due.delivery == job.delivery):
-            del self._due[job.job]
-            self._remove(due)
+        self._withdraw(job)
+
+    def _withdraw(self, job: Job) -> None:
+        """Remove what is told of a job and is not due any more: a script would place it beside the one that is."""
+        for known in (self._due, self._found):
+            told = known.get(job.job)
+            if told is not None and not (is_due(job) and told.delivery == job.delivery):
+                del known[job.job]
+                self._remove(told)
 
     def _remove(self, due: _Result) -> None:
         future = self._disk.run(partial(self._disk.remove, due.client, [due.file]))

@@ -45,13 +45,13 @@ def _at_terminal(cli: Cli, *, nohup: bool) -> tuple[int, int]:
     """Run the bridge with a terminal of its own; return its pid and our end of the terminal."""
     pid, ours = pty.fork()
     if pid == 0:
-        if nohup:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # not as it was inherited: the tests themselves may be run under nohup
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
         os.execve(COMMAND[0], [*COMMAND, "run"], cli.env)
     return pid, ours
 
 
-def _until(look: Callable[[], object], seconds: float = 30.0) -> None:
+def _until(look: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < end, "it did not happen"

@@ -121,7 +121,7 @@ def _inbox(*_: Any) -> list[list[Any]]:
     request = {"id": ID.format(10), "action": "generate", "prompt": "rain", "duration": 1, "seed": 1}
     wrong = ID.format(11)
     return [
-        _script(f"{ID.format(10)}.json", request | {"place": {"position": 1.5}}),
+        _script(f"{ID.format(10)}.json", request | {"place": {"when": "arrival_bar", "bars": 1, "tempo": 240}}),
         _script(f"{wrong}.json", {"id": ID.format(12)}),
         ["answered", {"client": "reaper", "names": [ID.format(10), wrong]}],
         REST,

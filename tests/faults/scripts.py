@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ async def answered(home: Path, given: dict[str, Any]) -> None:
     reader = Script(home, given["client"])
     for name in given["names"]:
         await reader.until(lambda name=name: reader.status(name), seconds=_PATIENCE)
-    await reader.until(lambda: not reader.left(), seconds=_PATIENCE)
+    await _nothing(lambda: _left(reader))
 
 
 async def confirm(home: Path, given: dict[str, Any]) -> None:
@@ -41,7 +42,22 @@ async def confirm(home: Path, given: dict[str, Any]) -> None:
             for result in reader.results():
                 reader.confirm(result)
             await asyncio.sleep(0.05)
-    await reader.until(lambda: not reader.results() and not reader.left(), seconds=_PATIENCE)
+    await _nothing(lambda: [*(f"{one['job']}.{one['delivery']}" for one in reader.results()), *_left(reader)])
+
+
+def _left(reader: Script) -> list[str]:
+    """What the daemon has to deal with. A script that died with it may have left half a file, which is nobody's."""
+    return [name for name in reader.left() if not name.endswith(".tmp")]
+
+
+async def _nothing(left: Callable[[], list[str]]) -> None:
+    """Wait until nothing is left, and say what was where that does not happen."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while left():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"left in inbox and outbox: {left()}") from None
 
 
 def _jobs(reader: Script, names: list[str]) -> list[dict[str, Any]]:

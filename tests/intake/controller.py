@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-START = 30.0  # s, on a busy machine
+START = 90.0  # s, on a busy machine
 SERVER = {"JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
 BACKEND = "mido.backends.rtmidi/UNIX_JACK"
 

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from bridge_daemon import files
-from bridge_daemon.delivery import outbox, outbox_disk, statuses
+from bridge_daemon.delivery import outbox, outbox_disk, results, statuses
 from bridge_daemon.delivery.outbox_json import to_bytes
 from bridge_daemon.intake.inbox import Inbox
-from bridge_daemon.job import State
+from bridge_daemon.job import Charge, Job, State
 from tests.fakes.service import Service
 from tests.intake.caller import caller
 from tests.intake.scripter import Script
+from tests.journal.conftest import new_job
 from tests.support import change, events, job_of, press, running, tone, until
 
 
@@ -353,3 +354,35 @@ async def test_a_transform_by_files(tmp_path: Path) -> None:
         given = {"path": str(source), "start": 0.5, "end": 7.25}
         await script.in_state(script.request(action="transform", source=given, duration=2), "stored")
         assert (await script.result())["rate"] == 44_100
+
+
+@pytest.mark.parametrize("changed_while_looking", [False, True])
+async def test_a_result_of_the_last_process_goes_when_another_delivery_comes_first(
+    tmp_path: Path, changed_while_looking: bool
+) -> None:
+    """Between the start and its being brought again: a script would place both."""
+    disk = outbox_disk.OutboxDisk(tmp_path)
+    job = new_job(state=State.STORED, client="reaper", delivery=1, charge=Charge.CONFIRMED)
+    later = job.evolve(delivery=2)
+    disk.make("reaper")
+    file = disk.folder("reaper") / f"{job.job}.1.result.json"
+    file.write_text("{}")
+
+    class Takes:
+        async def undelivered(self, client: str) -> list[Job]:
+            if changed_while_looking:
+                told.changed(later)
+            return [job]
+
+        def bring(self, job: str) -> None:
+            """It takes a while."""
+
+    told = results.Results(disk, Takes(), lambda _: True)
+    await told.restore("reaper")
+    if not changed_while_looking:
+        assert file.exists()
+        told.changed(later)
+    await disk.run(lambda: None)
+    assert not file.exists()
+    told.close()
+    await asyncio.to_thread(disk.close)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -144,8 +145,8 @@ async def test_a_network_that_is_down_for_a_moment_loses_nothing(
         f"mode = 'ok' if os.path.exists({str(flag)!r}) else 'dies'\n"
         "os.execv(sys.executable, [sys.executable, *sys.argv[1:-1], '--mode', mode, sys.argv[-1]])\n"
     )
-    words = tunnels.command().split(" ", 1)
-    publish = {"method": "public_url", "tunnel_command": f"{words[0]} '{wrapper}' {words[1]}"}
+    python, *words = shlex.split(tunnels.command())
+    publish = {"method": "public_url", "tunnel_command": shlex.join([python, str(wrapper), *words])}
     source = tone(tmp_path / "a.wav")
     async with Service() as service, running(tmp_path / "home", service, publish=publish) as daemon:
         name = await transform(daemon, source)
