@@ -1,7 +1,7 @@
 """Watched folders: a render that is dropped there becomes a job, or is listed and waits to be sent.
 
 Each folder has its own task and threads, so that one on a slow network holds up no other. What is known of the files is
-in the journal (journal/renders.py); which files may spend by themselves is decided in folders_one.py.
+in the journal (journal/renders.py); which files may spend by themselves is decided in folders_rules.py.
 """
 
 from __future__ import annotations

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from bridge_daemon import files
 from bridge_daemon.intake import folders_names as names
 from bridge_daemon.intake.folders_look import Look, Stamp
 from bridge_daemon.intake.folders_send import said_known
+from bridge_daemon.intake.folders_threads import Threads
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.render import Render, RenderState
@@ -26,11 +30,13 @@ class Listing:
 class Known:
     """The renders of one folder, by their names."""
 
-    def __init__(self, journal: Journal, folder: str, root: str) -> None:
-        """Know nothing yet; :meth:`load` reads."""
+    def __init__(self, journal: Journal, folder: str, root: Path, off: Threads, sizes: Collection[int]) -> None:
+        """Know nothing yet; :meth:`load` reads. ``sizes`` are those of all that was sent, from any folder."""
         self._journal = journal
         self._folder = folder
         self._root = root
+        self._off = off
+        self._sizes = sizes
         self.files: dict[str, Render] = {}
         self._gone: dict[Stamp, Render] = {}  # were there a moment ago: what comes with their stamp was renamed
         self._by_key: dict[str, set[str]] = {}
@@ -38,7 +44,7 @@ class Known:
     async def load(self) -> None:
         """Read what was known when the folder was last watched."""
         self.files, self._by_key = {}, {}
-        for render in await self._journal.read(lambda tx: rows.present_in(tx, self._root)):
+        for render in await self._journal.read(lambda tx: rows.present_in(tx, str(self._root))):
             self.keep(render)
 
     def keep(self, render: Render) -> None:
@@ -97,14 +103,30 @@ class Known:
         entry = self._drop(name).id
         await self._journal.write("render_gone", lambda tx: rows.vanish(tx, [entry]))
 
+    async def say(self, render: Render, code: str, text: str) -> None:
+        """Write that a render waits for another reason."""
+        changed = await self._journal.write(
+            "render_waits", lambda tx: rows.change(tx, render.id, idle=True, code=code, text=text)
+        )
+        if changed is not None:
+            self.keep(changed)
+
     async def listed(self, new: Sequence[Listing]) -> None:
         """Write that renders are there and wait; those whose content was sent before are known."""
         if not new:
             return
+        new = [await self._compared(listing) for listing in new]
         before = {listing.look.name: self.files.get(listing.look.name) for listing in new}
         written = await self._journal.write("render_listed", lambda tx: self._write(tx, new, before))
         for render in written:
             self.keep(render)
+
+    async def _compared(self, listing: Listing) -> Listing:
+        """Read the content of a render that has the size of one that was sent."""
+        if listing.look.fault is None and listing.look.stamp[0] in self._sizes:
+            with suppress(OSError):  # gone meanwhile: the next look tells
+                return replace(listing, sha256=await self._off(files.sha256, self._root / listing.look.name))
+        return listing
 
     def _write(self, tx: Transaction, new: Sequence[Listing], before: Mapping[str, Render | None]) -> list[Render]:
         added, changed = [], []
@@ -127,7 +149,7 @@ class Known:
                 continue
             if old is not None:
                 rows.vanish(tx, [old.id])
-            added.append({"folder": self._folder, "root": self._root, "name": listing.look.name} | values)
+            added.append({"folder": self._folder, "root": str(self._root), "name": listing.look.name} | values)
         return [*changed, *rows.add(tx, added)]
 
     async def fresh(self, render: Render) -> Render:

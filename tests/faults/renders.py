@@ -35,7 +35,7 @@ async def _seen(folder: RenderFolder, name: str) -> None:
 
     def rests() -> bool:
         render = folder.known.files.get(name)
-        busy = folder._candidates or folder._busy or folder._asking
+        busy = folder.about()["coming"] or folder._sending.asking
         return render is not None and render.stamp == stamp and render.try_id is None and not busy
 
     await _until(rests)

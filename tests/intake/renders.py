@@ -100,7 +100,7 @@ async def swept(daemon: Daemon, name: str = "renders") -> None:
     folder = one(daemon, name)
     assert folder._watch is not None
     await folder._sweep(folder._watch)
-    await until(lambda: not folder._candidates and not folder._busy and not folder._watch.has_hints, "nothing comes")
+    await until(lambda: not folder.about()["coming"] and not folder._watch.has_hints, "nothing comes")
 
 
 def render(path: Path, *, pitch: float = 220.0, seconds: float = 6.5, **given: Any) -> Path:
