@@ -29,6 +29,7 @@ BEFORE = "before"
 ASKS = "asks"
 BATCH = "batch"
 UNSAFE = "unsafe"
+CHANGED = "changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ it was closed, or has not changed for a while.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,8 @@ class Candidate:
     """A file that may become a render; times are of a clock that never jumps."""
 
     due: float  # looked at then
-    closed: bool = False  # written and closed, or renamed into place
+    closed: bool = False  # closed by somebody who could write, or renamed into place
+    written: bool = False  # content was written, and closed, while the folder was watched
     before: bool = False  # was there, or was begun, before it could spend
     sidecar: bool = False  # its sidecar came or changed
     stamp: Stamp | None = None
@@ -52,16 +53,16 @@ class Coming:
         rules: Rules,
         off: Threads,
         *,
-        busy: Collection[str],
+        is_busy: Callable[[str], bool],
         monotonic: Callable[[], float],
         patience: Patience,
     ) -> None:
-        """``busy`` are the names that are being sent: they are looked at afterwards."""
+        """``is_busy`` tells which names are being sent or read: they are looked at afterwards."""
         self._root = root
         self._known = known
         self._rules = rules
         self._off = off
-        self._busy = busy
+        self._is_busy = is_busy
         self._now = monotonic
         self._patience = patience
         self.files: dict[str, Candidate] = {}
@@ -85,7 +86,8 @@ class Coming:
         """Heed an event."""
         sidecar = names.sidecar_of(name)
         if sidecar is None:
-            self.touch(name, closed=hint is Hint.CLOSED, soon=hint is not Hint.TOUCHED)
+            closed = hint in (Hint.CLOSED, Hint.WRITTEN)
+            self.touch(name, closed=closed, written=hint is Hint.WRITTEN, soon=hint is not Hint.TOUCHED)
         else:
             self.sidecars.add(sidecar)
             self._sidecar_came(sidecar)
@@ -97,15 +99,15 @@ class Coming:
         for key in new:
             self._sidecar_came(key)
         for name in (*found.missing, *found.changed):
-            if name not in self.files and name not in self._busy:
-                self.touch(name, closed=False, soon=True)
+            if name not in self.files and not self._is_busy(name):
+                self.touch(name, soon=True)
 
     def _sidecar_came(self, key: str) -> None:
         for name in self._known.beside(key):
             if name not in self.files:
                 self.files[name] = Candidate(due=self._now(), sidecar=True)
 
-    def touch(self, name: str, *, closed: bool, soon: bool) -> None:
+    def touch(self, name: str, *, soon: bool, closed: bool = False, written: bool = False) -> None:
         """Look at a file soon, or once it has rested; ``closed``: most likely it is whole."""
         now = self._now()
         candidate = self.files.get(name)
@@ -114,14 +116,19 @@ class Coming:
             if name not in self._known.files:
                 self._rules.appears(name, sidecar=any(key in self.sidecars for key in names.keys(name)))
         candidate.closed = closed
+        candidate.written = candidate.written or written
         candidate.due = now if soon else now + self._patience.settle
+
+    def is_written(self, name: str) -> bool:
+        """Tell whether content was written into a file since it was last taken."""
+        return name in self.files and self.files[name].written
 
     # Looking
 
     def unseen(self) -> list[str]:
         """Return names that were not looked at yet, as many as are looked at at once."""
         wanted = (name for name, candidate in self.files.items() if candidate.stamp is None)
-        return [name for name in wanted if name not in self._busy][:_AT_ONCE]
+        return [name for name in wanted if not self._is_busy(name)][:_AT_ONCE]
 
     def due(self) -> list[str]:
         """Return the names whose time has come, as many as are looked at at once."""
@@ -138,7 +145,7 @@ class Coming:
 
         ``older_than``: what was changed later may still be being written, s since the epoch.
         """
-        wanted = [name for name in wanted if not self._is_busy(name)]
+        wanted = [name for name in wanted if not self._put_off(name)]
         if not wanted:
             return []
         seen = await self._off(looks.look, self._root, wanted, self._known.stamps(wanted))
@@ -146,7 +153,10 @@ class Coming:
         whole: list[tuple[Look, Candidate]] = []
         for look in seen:
             candidate = self.files[look.name]
-            if look.kind is not Kind.FILE:
+            if look.kind is Kind.UNSEEN:
+                candidate.stamp = look.stamp
+                self._later(candidate)
+            elif look.kind is not Kind.FILE:
                 self._leave(look.name)
             elif (known := self._known.files.get(look.name)) is not None and known.stamp == look.stamp:
                 self._leave(look.name)
@@ -157,10 +167,14 @@ class Coming:
                 whole.append((look, candidate))
         return whole
 
-    def _is_busy(self, name: str) -> bool:
-        if name in self._busy:
-            self.files[name].due = self._now() + self._patience.settle
-        return name in self._busy
+    def _put_off(self, name: str) -> bool:
+        if self._is_busy(name):
+            self._later(self.files[name])
+            return True
+        return False
+
+    def _later(self, candidate: Candidate) -> None:
+        candidate.due = self._now() + self._patience.settle
 
     def _leave(self, name: str) -> None:
         self.files.pop(name, None)
@@ -179,5 +193,5 @@ class Coming:
         if look.fault is not None and rested >= self._patience.broken:
             return True
         candidate.closed = False
-        candidate.due = now + self._patience.settle
+        self._later(candidate)
         return False

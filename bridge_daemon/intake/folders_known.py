@@ -24,7 +24,7 @@ class Listing:
     look: Look
     code: str
     text: str
-    sha256: str | None = None  # read only where something of this size was sent before
+    sha256: str | None = None  # where it was read already
 
 
 class Known:
@@ -111,6 +111,22 @@ class Known:
         if changed is not None:
             self.keep(changed)
 
+    async def touched(self, looks: Sequence[tuple[Look, str | None]]) -> None:
+        """Write that renders have another time stamp, and are what they were; with their hash, where it was read."""
+        here = [(self.files[look.name].id, look, sha256) for look, sha256 in looks if look.name in self.files]
+        if not here:
+            return
+
+        def write(tx: Transaction) -> list[Render | None]:
+            return [
+                rows.change(tx, entry, idle=True, size=look.stamp[0], mtime_ns=look.stamp[1], sha256=sha256)
+                for entry, look, sha256 in here
+            ]
+
+        for render in await self._journal.write("render_waits", write):
+            if render is not None:
+                self.keep(render)
+
     async def listed(self, new: Sequence[Listing]) -> None:
         """Write that renders are there and wait; those whose content was sent before are known."""
         if not new:
@@ -123,7 +139,7 @@ class Known:
 
     async def _compared(self, listing: Listing) -> Listing:
         """Read the content of a render that has the size of one that was sent."""
-        if listing.look.fault is None and listing.look.stamp[0] in self._sizes:
+        if listing.sha256 is None and listing.look.fault is None and listing.look.stamp[0] in self._sizes:
             with suppress(OSError):  # gone meanwhile: the next look tells
                 return replace(listing, sha256=await self._off(files.sha256, self._root / listing.look.name))
         return listing

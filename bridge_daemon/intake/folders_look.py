@@ -22,6 +22,8 @@ class Kind(Enum):
     #: A link, a folder, a hidden file, a pipe: never followed, never opened.
     OTHER = auto()
     FILE = auto()
+    #: It is there, and the system does not say more of it now.
+    UNSEEN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,18 @@ def _look(root: Path, name: str, known: Stamp | None) -> Look:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or _is_hidden(status):
             return Look(name, Kind.OTHER)
-        seen = (status.st_size, status.st_mtime_ns)
+    except FileNotFoundError:
+        return Look(name, Kind.MISSING)
+    except OSError:
+        return Look(name, Kind.UNSEEN)
+    seen = (status.st_size, status.st_mtime_ns)
+    try:
         fault = fault_of(path) if seen != known else None
-        sidecar = any(os.path.lexists(root / other) for other in names.sidecars(name))
     except FileNotFoundError:
         return Look(name, Kind.MISSING)
     except OSError as error:
-        return Look(name, Kind.FILE, (0, 0), f"cannot be opened: {error.strerror}")
+        fault = f"cannot be opened: {error.strerror}"
+    sidecar = any(os.path.lexists(root / other) for other in names.sidecars(name))
     return Look(name, Kind.FILE, seen, fault, sidecar)
 
 
@@ -93,13 +100,20 @@ def sweep(root: Path, known: Mapping[str, Stamp]) -> Sweep:
             try:
                 if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
                     continue
-                status = entry.stat(follow_symlinks=False)
-            except OSError:  # gone since it was listed, or not to be seen: the next sweep
+                seen = _stamp(entry)
+            except FileNotFoundError:  # gone since it was listed
                 continue
+            except OSError:  # it is there, and will be looked at until it can be seen
+                seen = None
             found.add(name)
-            if known.get(name) != (status.st_size, status.st_mtime_ns):
+            if seen is None or known.get(name) != seen:
                 changed.append(name)
     return Sweep(changed, [name for name in known if name not in found], frozenset(sidecars), odd)
+
+
+def _stamp(entry: os.DirEntry[str]) -> Stamp:
+    status = entry.stat(follow_symlinks=False)
+    return status.st_size, status.st_mtime_ns
 
 
 def is_empty(root: Path) -> bool:

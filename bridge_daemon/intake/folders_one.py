@@ -3,6 +3,7 @@
 folders_watch.py    the lock of the folder, and the system's events
 folders_look.py     how a file looks now
 folders_coming.py   what something happened to, until it is whole
+folders_changed.py  what waits in the list and has another time stamp now
 folders_rules.py    what may spend by itself, and why not; batches
 folders_known.py    what is listed
 folders_sending.py  what is sent, and asked again after a crash
@@ -17,10 +18,11 @@ from typing import Any, Final
 
 from bridge_daemon.intake import folders_look as looks
 from bridge_daemon.intake import folders_sidecar as sidecars
+from bridge_daemon.intake.folders_changed import Changed
 from bridge_daemon.intake.folders_coming import Candidate, Coming, Patience
 from bridge_daemon.intake.folders_known import Known, Listing
 from bridge_daemon.intake.folders_look import Look
-from bridge_daemon.intake.folders_rules import SIDECAR_BEFORE, Rules
+from bridge_daemon.intake.folders_rules import SIDECAR_BEFORE, Doubt, Rules
 from bridge_daemon.intake.folders_send import Parts, Press
 from bridge_daemon.intake.folders_sending import Sending
 from bridge_daemon.intake.folders_threads import Threads
@@ -56,17 +58,21 @@ class RenderFolder:
             self.known,
             self._rules,
             self._off,
-            busy=self._sending.busy,
+            is_busy=self._is_busy,
             monotonic=parts.times.monotonic,
             patience=Patience(SETTLE, BROKEN),
         )
+        self._comparing = Changed(self.root, self.known, self._off, coming=self._coming, take=self._take_one)
         self._watch: Watch | None = None
         self._wake = asyncio.Event()
         self.problem: str | None = "It is being opened."
         self._odd = 0
 
     def _changed(self, name: str) -> None:
-        self._coming.touch(name, closed=False, soon=False)
+        self._coming.touch(name, soon=False)
+
+    def _is_busy(self, name: str) -> bool:
+        return name in self._sending.busy or name in self._comparing.names
 
     # Opening and closing
 
@@ -126,6 +132,7 @@ class RenderFolder:
 
     async def close(self) -> None:
         """End what is being sent and the threads; the task of :meth:`run` has been ended before."""
+        await self._comparing.close()
         await self._sending.close()
         self._off.close()
 
@@ -198,20 +205,47 @@ class RenderFolder:
         return True
 
     async def _arrived(self, whole: list[tuple[Look, Candidate]]) -> None:
-        """Send or list what is whole."""
-        listings = []
+        """Send or list what is whole, unless it is what was known before."""
+        new: list[tuple[Look, bool]] = []
+        stays: list[tuple[Look, str | None]] = []
         for look, candidate in whole:
-            was = self.known.was(look)
-            if was is not None:
+            if self._watch is not None:
+                self._watch.taken(look.name)
+            was, doubt = self.known.was(look), self._doubt(look, candidate)
+            if was is not None or doubt is not Doubt.NONE:
                 self._rules.dropped(look.name)
+            if was is not None:
                 await self.known.renamed(was, look)
-                continue
-            why = self._rules.decide(look, before=candidate.before)
+            elif doubt is Doubt.READ:
+                self._comparing.add(look)
+            elif doubt is Doubt.STAYS:
+                stays.append((look, None))
+            else:
+                new.append((look, candidate.before))
+        await self.known.touched(stays)
+        await self._take(new)
+
+    def _doubt(self, look: Look, candidate: Candidate) -> Doubt:
+        old = self.known.files.get(look.name)
+        if old is None:
+            return Doubt.NONE
+        return self._rules.doubt(
+            old, look, before=candidate.before, written=candidate.written, sidecar=candidate.sidecar
+        )
+
+    async def _take(self, new: list[tuple[Look, bool]]) -> None:
+        """Send or list what is new; each with whether it was there before it could spend."""
+        listings = []
+        for look, before in new:
+            why = self._rules.decide(look, before=before)
             if why is None:
                 self._sending.begin(look)
             else:
                 listings.append(Listing(look, *why))
         await self.known.listed(listings)
+
+    async def _take_one(self, look: Look) -> None:
+        await self._take([(look, False)])
 
     async def send(self, render: Render, press: Press) -> dict[str, Any]:
         """Send a render because somebody asks for it. Raises a BridgeError."""
@@ -242,6 +276,6 @@ class RenderFolder:
             "no_events": watch.no_events if watch is not None else None,
             "renders": len(self.known.files),
             "waiting": waiting,
-            "coming": len(self._coming.files) + len(self._sending.busy),
+            "coming": len(self._coming.files) + len(self._sending.busy) + len(self._comparing.names),
             "unreadable_names": self._odd,
         }

@@ -9,12 +9,13 @@ else is listed, with the reason, and waits for a person.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final
 
-from bridge_daemon.errors import InvalidRequest
+from bridge_daemon.errors import InvalidRequest, SourceRefused
 from bridge_daemon.intake.folders_burst import WINDOW, Burst
 from bridge_daemon.intake.folders_look import Look
-from bridge_daemon.render import ASKS, BATCH, BEFORE, UNSAFE, Render, RenderState
+from bridge_daemon.render import ASKS, BATCH, BEFORE, CHANGED, UNSAFE, Render, RenderState
 from bridge_daemon.settings_sections import WatchedFolder
 
 Why = tuple[str, str]  # code, and a sentence for people
@@ -23,6 +24,23 @@ _BEFORE: Final[Why] = (BEFORE, "It was there before the bridge watched the folde
 #: A sidecar says nothing where nobody saw it come.
 SIDECAR_BEFORE: Final[Why] = (BEFORE, "Its sidecar came while the bridge did not watch the folder.")
 _ASKS: Final[Why] = (ASKS, "The folder does not spend by itself, and no sidecar lies beside it.")
+#: It may be new, and may as well be what it was.
+CHANGED_UNREAD: Final[Why] = (
+    CHANGED,
+    "It changed while it waited. Nobody saw it being written, and its content was not read before, so it may be the "
+    "same as it was. Nothing was sent; send it by hand.",
+)
+
+
+class Doubt(Enum):
+    """Whether a render that waits, and whose file changed, is a new one."""
+
+    #: It is: its size is another one, or it was seen being written.
+    NONE = auto()
+    #: Its content has to be read.
+    READ = auto()
+    #: Nothing would be sent anyway: it stays what it was.
+    STAYS = auto()
 
 
 class Rules:
@@ -62,7 +80,7 @@ class Rules:
         if before:
             return _BEFORE
         if look.fault is not None:
-            return "E-SOURCE", f'"{look.name}" {look.fault}. Nothing was sent.'
+            return SourceRefused.code, f'"{look.name}" {look.fault}. Nothing was sent.'
         settings = self._settings()
         if not (settings.spend or look.sidecar):
             return _ASKS
@@ -81,6 +99,23 @@ class Rules:
             BATCH,
             f"It came with others: more than max_batch = {most} in {WINDOW:g} s. Nothing of what waits was sent.",
         )
+
+    def doubt(self, old: Render, look: Look, *, before: bool, written: bool, sidecar: bool) -> Doubt:
+        """Tell what is known of a render in the list whose file looks different now.
+
+        What was sent, or is known, is not asked for here: its content is compared before anything is sent again.
+        """
+        waits = old.state in (RenderState.WAITING, RenderState.FORGOTTEN) and old.request is None and old.try_id is None
+        if not waits or before or look.fault is not None or old.stamp == look.stamp or old.size != look.stamp[0]:
+            return Doubt.NONE
+        if self.heeds_sidecar(old, look, before=before, sidecar=sidecar):
+            return Doubt.NONE
+        spends = self._settings().spend or look.sidecar
+        if written and (old.sha256 is None or not spends):
+            return Doubt.NONE
+        if spends:
+            return Doubt.READ
+        return Doubt.NONE if old.code == SourceRefused.code else Doubt.STAYS
 
     @staticmethod
     def heeds_sidecar(render: Render, look: Look, *, before: bool, sidecar: bool) -> bool:

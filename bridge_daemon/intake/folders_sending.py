@@ -78,26 +78,27 @@ class Sending:
         """Send a render that came, unless it turns out to be one of many."""
         monotonic = self._parts.times.monotonic
         began = monotonic()
+        copy: Copy | None = None
         try:
             copy = await self._off(self._parts.sender.copy, self._root / look.name, look.stamp)
             await asyncio.sleep(max(0.0, GATHER - (monotonic() - began)))
             why = self._rules.broken()
             if why is not None:
-                await self._known.listed([Listing(look, *why)])
+                await self._known.listed([Listing(look, *why, copy.sha256)])
                 return
             old = self._known.files.get(look.name)
             await self._send(old if old is not None else self._new(look), look.stamp, copy, Press())
         except Vanished:
             self._again(look.name)
         except BridgeError as error:
-            await self._not_sent(look, error)
+            await self._not_sent(look, error, copy.sha256 if copy is not None else None)
         finally:
             self.busy.discard(look.name)
 
-    async def _not_sent(self, look: Look, error: BridgeError) -> None:
+    async def _not_sent(self, look: Look, error: BridgeError, sha256: str | None) -> None:
         log.info("%s: %s was not sent: %s", self._settings().name, look.name, error.message)
         if (now := self._known.files.get(look.name)) is None or now.stamp != look.stamp:
-            await self._known.listed([Listing(look, error.code, error.message)])
+            await self._known.listed([Listing(look, error.code, error.message, sha256)])
         elif now.state is RenderState.WAITING and now.code != error.code:
             await self._known.say(now, error.code, error.message)
         if isinstance(error, InvalidRequest) and look.sidecar:

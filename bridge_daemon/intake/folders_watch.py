@@ -47,8 +47,10 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileDeletedEvent,
     DirDeletedEvent,
     DirMovedEvent,
-    # where nothing tells that a file was closed, what was replaced in its place is told by this alone
-    FileClosedEvent if CLOSE_EVENTS else FileModifiedEvent,
+    # where nothing tells that a file was closed, what was replaced in its place is told by this alone; on Linux it
+    # tells content from time stamps: `touch` opens for writing and closes too
+    FileModifiedEvent,
+    *([FileClosedEvent] if CLOSE_EVENTS else []),
 ]
 
 
@@ -59,13 +61,12 @@ class Hint(Enum):
     TOUCHED = auto()
     #: It was removed, or has another name.
     GONE = auto()
-    #: It was written and closed, or renamed into place: most likely whole.
+    #: It was closed by somebody who could write, or renamed into place: most likely whole.
     CLOSED = auto()
+    #: It was closed, and content was written into it: whole, and a new render.
+    WRITTEN = auto()
     #: The folder itself.
     FOLDER = auto()
-
-
-_SAYS: Final[dict[type[FileSystemEvent], Hint]] = {FileClosedEvent: Hint.CLOSED, FileDeletedEvent: Hint.GONE}
 
 
 class NotWatchable(Exception):
@@ -80,6 +81,7 @@ class Watch(FileSystemEventHandler):
         self.root = root
         self._told = told
         self._hints: deque[tuple[Hint, str]] = deque()
+        self._written: set[str] = set()  # content was written since the file was last taken; it is not closed yet
         self._lock: filelock.BaseFileLock | None = None
         self._observer: BaseObserver | None = None
         self.identity = (0, 0)
@@ -161,6 +163,10 @@ class Watch(FileSystemEventHandler):
         """Whether there are more."""
         return bool(self._hints)
 
+    def taken(self, name: str) -> None:
+        """Say that a file was found whole: what was written into it before tells nothing of what comes next."""
+        self._written.discard(name)
+
     # On the observer's thread
 
     def on_any_event(self, event: FileSystemEvent) -> None:
@@ -170,14 +176,24 @@ class Watch(FileSystemEventHandler):
             if Path(source) == self.root:
                 self._hint(Hint.FOLDER, "")
             return
+        name = os.path.basename(source)  # noqa: PTH119 - thousands at once
         if isinstance(event, FileMovedEvent):
-            self._hint_of(Hint.GONE, source)
-            self._hint_of(Hint.CLOSED, target)
+            self._written.discard(name)
+            self._hint_of(Hint.GONE, name)
+            self._hint_of(Hint.CLOSED, os.path.basename(target))  # noqa: PTH119
+        elif isinstance(event, FileClosedEvent):
+            self._hint_of(Hint.WRITTEN if name in self._written else Hint.CLOSED, name)
+            self._written.discard(name)
+        elif isinstance(event, FileDeletedEvent):
+            self._written.discard(name)
+            self._hint_of(Hint.GONE, name)
+        elif CLOSE_EVENTS and isinstance(event, FileModifiedEvent):  # one for each write: nobody is woken for it
+            if names.is_render(name):
+                self._written.add(name)
         else:
-            self._hint_of(_SAYS.get(type(event), Hint.TOUCHED), source)
+            self._hint_of(Hint.TOUCHED, name)
 
-    def _hint_of(self, hint: Hint, path: str) -> None:
-        name = os.path.basename(path)  # noqa: PTH119 - thousands at once
+    def _hint_of(self, hint: Hint, name: str) -> None:
         if name and names.is_ours(name) and names.is_text(name):
             self._hint(hint, name)
 
