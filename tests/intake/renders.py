@@ -100,6 +100,7 @@ async def swept(daemon: Daemon, name: str = "renders") -> None:
     folder = one(daemon, name)
     assert folder._watch is not None
     await folder._sweep(folder._watch)
+    folder._wake.set()
     await until(lambda: not folder.about()["coming"] and not folder._watch.has_hints, "nothing comes")
 
 
