@@ -203,12 +203,8 @@ class Folders:
             number = int(str(entry)) if len(str(entry)) <= 15 else 0
             return await self._journal.read(lambda tx: rows.one(tx, number))
         wanted = names.key(str(entry))
-        found = [
-            render
-            for folder in self._folders.values()
-            for render in folder.known.files.values()
-            if wanted in (names.key(render.name), names.key(str(render.path)))
-        ]
+        renders = [render for folder in self._folders.values() for render in folder.known.files.values()]
+        found = await asyncio.to_thread(_called, renders, wanted)
         if not found:
             raise NotFound(
                 f'There is no render "{wanted[:200]}" in the list.', next="daw-bridge folders list tells what there is."
@@ -219,6 +215,10 @@ class Folders:
                 [Fault("entry", str(entry), f"is the name of several; say which by its number: {numbers}")]
             )
         return found[0]
+
+
+def _called(renders: list[Render], wanted: str) -> list[Render]:
+    return [render for render in renders if wanted in (names.key(render.name), names.key(str(render.path)))]
 
 
 def _uuid(given: str) -> str:

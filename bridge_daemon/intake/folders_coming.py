@@ -6,6 +6,8 @@ it was closed, or has not changed for a while.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from bridge_daemon.intake import folders_names as names
 from bridge_daemon.intake.folders_known import Known
 from bridge_daemon.intake.folders_look import Kind, Look, Stamp, Sweep
 from bridge_daemon.intake.folders_rules import Rules
-from bridge_daemon.intake.folders_threads import Threads
+from bridge_daemon.intake.folders_threads import Threads, in_pieces
 from bridge_daemon.intake.folders_watch import Hint
 
 _AT_ONCE: Final = 64  # files looked at in one piece of work
@@ -92,13 +94,13 @@ class Coming:
             self.sidecars.add(sidecar)
             self._sidecar_came(sidecar)
 
-    def swept(self, found: Sweep) -> None:
+    async def swept(self, found: Sweep) -> None:
         """Heed what the events missed."""
         new = found.sidecars - self.sidecars
         self.sidecars = set(found.sidecars)
-        for key in new:
+        async for key in in_pieces(new):
             self._sidecar_came(key)
-        for name in (*found.missing, *found.changed):
+        async for name in in_pieces((*found.missing, *found.changed)):
             if name not in self.files and not self._is_busy(name):
                 self.touch(name, soon=True)
 
@@ -127,14 +129,14 @@ class Coming:
 
     def unseen(self) -> list[str]:
         """Return names that were not looked at yet, as many as are looked at at once."""
-        wanted = (name for name, candidate in self.files.items() if candidate.stamp is None)
-        return [name for name in wanted if not self._is_busy(name)][:_AT_ONCE]
+        wanted = (name for name, one in self.files.items() if one.stamp is None and not self._is_busy(name))
+        return list(itertools.islice(wanted, _AT_ONCE))
 
     def due(self) -> list[str]:
         """Return the names whose time has come, as many as are looked at at once."""
         now = self._now()
-        due = sorted((candidate.due, name) for name, candidate in self.files.items() if candidate.due <= now)
-        return [name for _, name in due[:_AT_ONCE]]
+        due = ((candidate.due, name) for name, candidate in self.files.items() if candidate.due <= now)
+        return [name for _, name in heapq.nsmallest(_AT_ONCE, due)]
 
     def next_due(self, otherwise: float) -> float:
         """Return when the next one has to be looked at, or ``otherwise``, whichever comes first."""

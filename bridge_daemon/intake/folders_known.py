@@ -11,7 +11,7 @@ from bridge_daemon import files
 from bridge_daemon.intake import folders_names as names
 from bridge_daemon.intake.folders_look import Look, Stamp
 from bridge_daemon.intake.folders_send import said_known
-from bridge_daemon.intake.folders_threads import Threads
+from bridge_daemon.intake.folders_threads import Threads, in_pieces
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.render import Render, RenderState
@@ -43,9 +43,7 @@ class Known:
 
     async def load(self) -> None:
         """Read what was known when the folder was last watched."""
-        self.files, self._by_key = {}, {}
-        for render in await self._journal.read(lambda tx: rows.present_in(tx, str(self._root))):
-            self.keep(render)
+        self.files, self._by_key = await self._journal.read(lambda tx: _indexed(rows.present_in(tx, str(self._root))))
 
     def keep(self, render: Render) -> None:
         """Remember a render as the journal has it now."""
@@ -78,9 +76,10 @@ class Known:
             return
         entries = [self.files[name].id for name in here]
         await self._journal.write("render_gone", lambda tx: rows.vanish(tx, entries))
-        for name in here:
-            render = self._drop(name)
-            self._gone[render.stamp] = render
+        async for name in in_pieces(here):
+            if name in self.files:
+                render = self._drop(name)
+                self._gone[render.stamp] = render
 
     def was(self, look: Look) -> Render | None:
         """Return the render that vanished and has come back, here or under another name, if this is it."""
@@ -174,3 +173,13 @@ class Known:
         if now.present:
             self.keep(now)
         return now
+
+
+def _indexed(found: Iterable[Render]) -> tuple[dict[str, Render], dict[str, set[str]]]:
+    """Return renders by their names, and their names by the keys of their sidecars."""
+    by_name = {render.name: render for render in found}
+    by_key: dict[str, set[str]] = {}
+    for name in by_name:
+        for key in names.keys(name):
+            by_key.setdefault(key, set()).add(name)
+    return by_name, by_key

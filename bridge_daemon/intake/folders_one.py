@@ -36,7 +36,7 @@ SETTLE: Final = 1.0 if CLOSE_EVENTS else 2.0
 BROKEN: Final = 10.0
 #: Between two tries to open a folder that is not there, s.
 RETRY: Final = 2.0
-_HINTS: Final = 1000  # events taken in one turn of the loop
+_HINTS: Final = 200  # events taken in one turn of the loop
 
 
 class RenderFolder:
@@ -150,9 +150,10 @@ class RenderFolder:
         found = await self._off(looks.sweep, self.root, self.known.stamps())
         self._odd = found.odd
         await self.known.vanished(found.missing)
+        changed = set(found.changed)
         for name in {name for key in found.sidecars for name in self.known.beside(key)}:
             render = self.known.files[name]
-            if render.code == ASKS and name not in found.changed:
+            if render.code == ASKS and name not in changed:
                 await self.known.say(render, *SIDECAR_BEFORE)
         self._coming.was_there(found)
         fresh = self._times.now() - 2 * SETTLE
@@ -178,7 +179,9 @@ class RenderFolder:
                 sweep_at = self._now() + max(watch.sweep_every, 100 * (self._now() - began))
             if due := self._coming.due():
                 await self._arrived(await self._coming.look_at(due))
-            elif not watch.has_hints:
+            elif watch.has_hints:
+                await asyncio.sleep(0)
+            else:
                 await self._rest(self._coming.next_due(sweep_at))
 
     async def _rest(self, until: float) -> None:
@@ -200,7 +203,7 @@ class RenderFolder:
             self.problem = f"It is not there any more ({error.strerror or error})."
             return False
         self._odd = found.odd
-        self._coming.swept(found)
+        await self._coming.swept(found)
         await self._sending.resume()
         return True
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _THREADS: Final = 3
+_PIECE: Final = 200  # done in one turn of the event loop: 1 or 2 ms
+
+
+async def in_pieces(many: Collection[T]) -> AsyncIterator[T]:
+    """Go through many things and let the event loop do others in between."""
+    things = iter(many)
+    while piece := list(itertools.islice(things, _PIECE)):
+        for thing in piece:
+            yield thing
+        await asyncio.sleep(0)
 
 
 class Threads:
