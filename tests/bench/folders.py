@@ -153,6 +153,7 @@ async def burst(count: int, *, spend: bool) -> list[str]:
             gc.freeze()  # as daemon.run does
             stalls, callbacks = Stalls(), ExitStack()
             taken = callbacks.enter_context(longest_callbacks(least=0.0005))
+            gc.enable()  # it is part of what holds the loop up
             watcher = asyncio.create_task(stalls.watch())
             began = time.perf_counter()
             writer = await asyncio.create_subprocess_exec(
