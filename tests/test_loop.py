@@ -61,7 +61,7 @@ def test_the_watchdog_sees_what_holds_the_loop_up() -> None:
 async def test_a_day_in_the_studio_never_holds_the_loop_up(tmp_path: Path) -> None:
     source = tone(tmp_path / "long.wav", seconds=190, rate=48_000)
     worst: list[tuple[float, str]] = []
-    for attempt in range(3):  # a processor that is shared with others may be slow once
+    for attempt in range(5):  # a processor that is shared with others may be slow once
         with watched() as taken:
             await _a_day(tmp_path / str(attempt), source)
         worst.append(max(taken, default=(0.0, "")))
