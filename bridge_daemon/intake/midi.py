@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import mido
 
 from bridge_daemon.actions import Actions
 from bridge_daemon.clock import MIDI_CLOCK, Clock
-from bridge_daemon.clock_midi import MidiClockSource
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.intake.midi_acts import SPENDING, Acts, NotTaken
 from bridge_daemon.intake.midi_counts import Counts
@@ -36,6 +35,9 @@ from bridge_daemon.pipeline.tools import PauseGate
 from bridge_daemon.settings import Settings
 from bridge_daemon.settings_sections import Binding
 from bridge_daemon.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.clock_midi import MidiClockSource
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +158,8 @@ class MidiIntake:
         if not port:
             self._clock_source = None
         elif self._clock_source is None or (self._clock_from is not None and not matches(port, self._clock_from)):
+            from bridge_daemon.clock_midi import MidiClockSource  # loads numpy, which no start waits for
+
             self._clock_source, self._clock_from = MidiClockSource(self._clock, MIDI_CLOCK), None
         if not settings.enabled:
             self.stage.disarm("MIDI was switched off")
