@@ -16,7 +16,7 @@ function log.write(text)
     return
   end
   local files = import("files")
-  local path = files.join(config.home, "inbox", config.client, "scripts.log")
+  local path = files.join(config.home, "inbox", config.client, ".scripts.log")
   local mode = (files.size(path) or 0) > LONGEST and "wb" or "ab"
   local file = io.open(path, mode)
   if file then

@@ -20,8 +20,8 @@ function mailbox.open()
   local self = setmetatable({ home = found.home, client = found.client }, mailbox)
   self.inbox = files.join(found.home, "inbox", found.client)
   self.outbox = files.join(found.home, "outbox", found.client)
-  self.sources = files.join(self.inbox, "sources")
-  self.unsaved = files.join(self.inbox, "unsaved")
+  self.sources = files.join(self.inbox, ".sources") -- the bridge passes over names with a dot
+  self.unsaved = files.join(self.inbox, ".unsaved")
   return self
 end
 

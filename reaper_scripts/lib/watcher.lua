@@ -1,0 +1,250 @@
+-- @noindex
+-- The one deferred function that follows what is open and brings takes to their places. It looks four times a second, does a
+-- little each time, and ends when nothing is open.
+
+local import = ...
+local follow = import("follow")
+local guard = import("guard")
+local log = import("log")
+local mailbox = import("mailbox")
+local peaks = import("peaks")
+local placing = import("placing")
+local results = import("results")
+local scripts = import("place_of_scripts")
+local tabs = import("tabs")
+local trap = import("trap")
+local unsaved = import("unsaved")
+local words = import("words")
+
+local watcher = {}
+watcher.__index = watcher
+
+local PERIOD = 0.25 -- s
+local ITEMS = 200 -- looked at in one tick
+local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
+local AGAIN = 5.0 -- s until a word that seems to be lost is said again
+local REST_AFTER_ERROR = 5.0 -- s
+local MOST_ERRORS = 20 -- one after the other
+local SCRIPT = "DAW Bridge_Watcher (starts by itself).lua"
+local DOWN = "the bridge is not running: daw-bridge run. Nothing is lost"
+
+-- Return a watcher, or nil and why there can be none.
+function watcher.new()
+  local box, problem = mailbox.open()
+  if not box then
+    return nil, problem
+  end
+  local ready
+  ready, problem = box:prepare()
+  if not ready then
+    return nil, problem
+  end
+  local self = setmetatable({ mailbox = box, errors = 0, period = 0, due = 0, away = {}, said_at = {} }, watcher)
+  self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
+  self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
+  self.bridge_has_open, self.project_count = true, -1
+  return self
+end
+
+-- What the bridge says of itself: whether it runs, and whether it has open jobs of ours.
+function watcher:look_at_bridge()
+  local daemon, text = self.mailbox:daemon()
+  if text ~= self.daemon_text then
+    self.daemon_text, self.daemon = text, daemon
+    self.bridge_has_open = false
+    for _, job in ipairs(daemon and daemon.jobs or {}) do
+      self.bridge_has_open = self.bridge_has_open or not words.is_ended(job.state)
+    end
+  end
+  local runs = mailbox.is_fresh(self.daemon) and self.daemon.running ~= false
+  self.follow.hint = not runs and DOWN or nil
+end
+
+function watcher:text_of(result)
+  return function(data)
+    local one = self.follow.open[data.id]
+    if one then
+      return self.follow:text(one, data)
+    end
+    return words.of_item(data, nil, words.count(data.takes) < (result.variations or 1) and "more will come" or nil)
+  end
+end
+
+-- Take up the next result that can be placed.
+function watcher:next_result(now)
+  for _, name in ipairs(self.results.names) do
+    local waits = self.away[name] or (self.said_at[name] and now - self.said_at[name] < AGAIN)
+    local result = not waits and self.mailbox:result(name)
+    if result then
+      local outcome, more = placing.start(self.mailbox, self.unsaved, result)
+      if outcome == "begun" then
+        self.placing, self.placing_name = more, name
+        return
+      elseif outcome == "away" then
+        self.away[name] = true
+      elseif outcome == "done" then
+        placing.say(self.mailbox, result, more)
+        self.said_at[name] = now
+      end
+      return -- one in a tick
+    end
+  end
+end
+
+function watcher:go_on_placing(now)
+  local outcome, more = self.placing:step(self:text_of(self.placing.result))
+  if outcome == "going" then
+    return
+  end
+  if outcome == "placed" then
+    for _, one in ipairs(more) do
+      self.peaks:add(one.project, one.take)
+      self.walk:wrote(one.project)
+    end
+    self.said_at[self.placing_name] = now
+  elseif outcome == "failed" then
+    log.write("job " .. self.placing.result.job .. " could not be placed: " .. tostring(more))
+    self.said_at[self.placing_name] = now
+  end
+  self.placing = nil
+end
+
+-- Forget what is remembered of results that are gone.
+local function only(names, memory)
+  local there = {}
+  for _, name in ipairs(names) do
+    there[name] = memory[name]
+  end
+  return there
+end
+
+-- Look once.
+function watcher:look(now)
+  self.walk:notice()
+  self.walk:step(ITEMS)
+  if self.walk.changed then
+    self.walk.changed = false
+    self.follow:update(self.walk)
+    self.away = {}
+  end
+  self.results:step()
+  self.follow:step(self.walk, function(one)
+    for _, job in ipairs(one.status and one.status.jobs or {}) do
+      for _, name in ipairs(self.results.names) do
+        if mailbox.result_of(name) == job.job then
+          return true
+        end
+      end
+    end
+    return false
+  end)
+  if not self.placing then
+    self:next_result(now)
+  end
+  self.period = self.period + 1
+  if self.period % SLOW == 1 then
+    self:look_slowly()
+  end
+end
+
+function watcher:look_slowly()
+  self:look_at_bridge()
+  self.unsaved:look_at_mine()
+  self.unsaved:look_at_left()
+  self.away, self.said_at = only(self.results.names, self.away), only(self.results.names, self.said_at)
+end
+
+-- Tell whether nothing is left to wait for.
+function watcher:is_idle()
+  local looked = self.results.complete and #self.walk.queue == 0 and self.period > 2 * SLOW
+  local waiting = self.placing or self.follow:count() > 0 or #self.results.names > 0 or self.unsaved:count() > 0
+  return looked and not waiting and not self.bridge_has_open and #self.peaks.waiting == 0
+end
+
+-- Do what one tick of REAPER has time for. Returns false when the watcher has ended.
+function watcher:tick()
+  local now = reaper.time_precise()
+  if self.placing then
+    self:go_on_placing(now)
+  elseif now < self.due then
+    self.peaks:step()
+  end
+  if now < self.due then
+    return true
+  end
+  self.due = now + PERIOD
+  if not guard.beat(self.name) then
+    return false
+  end
+  self:look(now)
+  return not self:is_idle()
+end
+
+function watcher:on_error(now)
+  self.errors = self.errors + 1
+  self.due = now + REST_AFTER_ERROR
+  if self.placing then
+    self.placing:stop()
+    self.placing = nil
+  end
+  return self.errors < MOST_ERRORS
+end
+
+-- Become the watcher and go on until nothing is open.
+function watcher.start()
+  local self, problem = watcher.new()
+  if not self then
+    log.write(problem)
+    return
+  end
+  self.name = guard.claim()
+  reaper.atexit(function()
+    if self.placing then
+      self.placing:stop()
+    end
+    guard.release(self.name)
+  end)
+  local function loop()
+    local goes_on = true
+    local fine = trap.quiet(function()
+      goes_on = self:tick()
+    end)
+    if fine then
+      self.errors = 0
+    else
+      goes_on = self:on_error(reaper.time_precise())
+    end
+    if goes_on then
+      reaper.defer(loop)
+    else
+      guard.release(self.name)
+    end
+  end
+  loop()
+end
+
+-- The action itself.
+function watcher.run()
+  if reaper.set_action_options then
+    reaper.set_action_options(1 | 2) -- started again: the old one ends, without a question of REAPER
+  end
+  watcher.start()
+end
+
+-- See that a watcher runs. It is a script of its own, so that no action stays behind and REAPER asks nothing when it is pressed
+-- again; where that cannot be started, this script watches.
+function watcher.ensure()
+  if guard.is_alive() then
+    return
+  end
+  local command = reaper.AddRemoveReaScript(true, 0, scripts.folder .. SCRIPT, true)
+  if command ~= 0 then
+    reaper.Main_OnCommand(command, 0)
+  end
+  if not guard.is_alive() then
+    watcher.start()
+  end
+end
+
+watcher.SCRIPT = SCRIPT
+return watcher
