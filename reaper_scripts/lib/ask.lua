@@ -6,6 +6,7 @@
 local import = ...
 local form = import("form")
 local memory = import("memory")
+local menu = import("menu")
 
 local ask = {}
 
@@ -83,19 +84,9 @@ local function once(title, fields, typed)
 end
 
 local function earlier_prompt()
-  local prompts, lines = memory.prompts(), {}
-  if #prompts == 0 then
-    return nil
-  end
-  for index, prompt in ipairs(prompts) do
-    local line = prompt:gsub("[%c|]", " "):gsub("^[#!<>]+", "")
-    lines[index] = #line > 80 and line:sub(1, (utf8.offset(line, -1, 81) or 81) - 1) .. "…" or line
-  end
-  gfx.init(TITLE, 1, 1) -- a menu of REAPER needs a window
-  gfx.x, gfx.y = 0, 0
-  local chosen = gfx.showmenu(table.concat(lines, "|"))
-  gfx.quit()
-  return prompts[chosen]
+  local prompts = memory.prompts()
+  local chosen = #prompts > 0 and menu.choose(TITLE, prompts)
+  return chosen and prompts[chosen]
 end
 
 -- Show the form until it is right or cancelled. Returns the values and what was typed, or nil.

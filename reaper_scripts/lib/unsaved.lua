@@ -39,6 +39,7 @@ function unsaved:add(project, path, mark, result)
     return
   end
   local data = { mark = mark, job = result.job, delivery = result.delivery, project = path, time = os.time() }
+  data.place, data.id, data.title, data.variations = result.place, result.id, result.name, result.variations
   data.name = string.format("%s.%d.%s.json", result.job, result.delivery, self.mailbox.uuid())
   local written = files.write_new(self.mailbox.unsaved, data.name, json.encode(data))
   if written then

@@ -19,7 +19,7 @@ local STATES = {
   unknown = "unknown: perhaps charged, it is never sent again by itself",
   dismissed = "closed",
 }
-local ELSEWHERE = "placed, and not here: in another project, or it was undone. The action Place unplaced takes brings it here, free"
+local ELSEWHERE = "placed, and not here: in another project, or it was undone.\nThe action Place unplaced takes brings it here, free"
 local ALMOST = { queued = true, preparing = true, submitting = true, generating = true, fetching = true }
 
 -- Tell whether nothing more will come of a job by itself.

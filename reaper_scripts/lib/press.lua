@@ -1,0 +1,116 @@
+-- @noindex
+-- The actions that ask for something: generate, transform, and transform again without a dialog.
+
+local import = ...
+local ask = import("ask")
+local bridge_wait = import("bridge_wait")
+local form = import("form")
+local mailbox = import("mailbox")
+local memory = import("memory")
+local region = import("region")
+local render = import("render")
+local send = import("send")
+local undo = import("undo")
+local version = import("version")
+local window = import("window")
+
+local press = {}
+
+local TITLE = "DAW Bridge"
+local LONGEST = 190 -- s, of the model
+
+local function tell(text)
+  reaper.MB(text, TITLE, 0)
+  undo.nothing()
+end
+
+local function select(action, project)
+  if action == "generate" then
+    return region.to_generate(project)
+  end
+  local selection, problem = region.to_transform(project)
+  if selection and selection.stop - selection.start > LONGEST then
+    return nil, string.format("The selection is %.1f s long; at most %d s can be sent.", selection.stop - selection.start, LONGEST)
+  end
+  return selection, problem
+end
+
+-- Tell of another version of the bridge, once in a life of REAPER.
+local function compare_versions(daemon)
+  local theirs = tostring(daemon.version)
+  if theirs ~= version and reaper.GetExtState(TITLE, "told_version") ~= theirs then
+    reaper.SetExtState(TITLE, "told_version", theirs, false)
+    reaper.MB(
+      string.format("The bridge is version %s, these scripts are %s. Run: daw-bridge install reaper", theirs, version),
+      TITLE,
+      0
+    )
+  end
+end
+
+local function is_open(self)
+  return reaper.ValidatePtr2(nil, self.project, "ReaProject*")
+end
+
+local function agreed(self, values, typed)
+  if not values or not is_open(self) then
+    return undo.nothing()
+  end
+  local yes, amount = ask.price(self.daemon, values)
+  if not yes then
+    return undo.nothing()
+  end
+  if typed then
+    memory.keep(self.action, typed)
+  end
+  self.values, self.confirm_usd = values, amount
+  send.go(self)
+end
+
+local function show_form(self)
+  local selection = self.selection
+  local typed = form.start(self.action, selection.stop and selection.stop - selection.start)
+  if window.is_possible() then
+    return window.form(self.action, self.daemon, typed, function(values, read) agreed(self, values, read) end)
+  end
+  agreed(self, ask.form(self.action, self.daemon, typed))
+end
+
+local function without_form(self)
+  local selection = self.selection
+  local values = form.read(self.action, form.start(self.action, selection.stop - selection.start))
+  if not values then
+    return show_form(self) -- there is nothing to repeat yet
+  end
+  agreed(self, values)
+end
+
+-- Ask for something. ``action`` is "generate" or "transform"; ``how`` is "again" for the last values without a dialog.
+function press.run(action, how)
+  local box, problem = mailbox.open()
+  local ready
+  if box then
+    ready, problem = box:prepare()
+  end
+  if not ready then
+    return tell(problem)
+  end
+  local project = reaper.EnumProjects(-1)
+  local selection
+  selection, problem = select(action, project)
+  problem = problem or (action == "transform" and render.obstacle(project)) or nil
+  if problem then
+    return tell(problem)
+  end
+  local self = { box = box, project = project, action = action, selection = selection }
+  bridge_wait.wait(box, function(daemon)
+    self.daemon = daemon
+    compare_versions(daemon)
+    if how == "again" then
+      return without_form(self)
+    end
+    show_form(self)
+  end, tell)
+end
+
+return press
