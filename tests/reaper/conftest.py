@@ -1,0 +1,74 @@
+"""A REAPER with our scripts installed, in every Lua that they have to run in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reaper.reaper import LUAS, SCRIPTS, Reaper
+from tests.reaper.standin import StandIn
+
+
+@pytest.fixture(params=LUAS)
+def lua(request: pytest.FixtureRequest) -> str:
+    """Each Lua; one that is not installed is skipped, and under CI that is a failure."""
+    name = str(request.param)
+    if not name.startswith("lupa") and shutil.which(name) is None:
+        sentence = f"needs the program {name}: install the package {name}"
+        pytest.fail(sentence) if os.environ.get("CI") else pytest.skip(sentence)
+    return name
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The bridge's home, with a space and an accent in its path, as people's are."""
+    path = tmp_path / "Zoë home"
+    path.mkdir()
+    return path
+
+
+def install(resources: Path, home: Path, client: str = "reaper") -> None:
+    """Put our scripts where the installer does."""
+    target = resources / "Scripts" / "DAW Bridge"
+    shutil.copytree(SCRIPTS, target, dirs_exist_ok=True)
+    told = {"version": 1, "home": str(home), "client": client, "bridge_version": "0.1.0"}
+    (target / "daw_bridge.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+Start = Callable[..., Reaper]
+
+
+@pytest.fixture
+def start(lua: str, tmp_path: Path, home: Path) -> Iterator[Start]:
+    """Start a REAPER; again with the same resources is a restart."""
+    started: list[Reaper] = []
+
+    def begin(**options: Any) -> Reaper:
+        resources = tmp_path / "Réaper data"
+        if not resources.exists():
+            install(resources, home)
+        reaper = Reaper(lua, resources, **options)
+        started.append(reaper)
+        return reaper
+
+    yield begin
+    for reaper in started:
+        reaper.kill()
+
+
+@pytest.fixture
+def reaper(start: Start) -> Reaper:
+    """A REAPER with our scripts."""
+    return start()
+
+
+@pytest.fixture
+def bridge(home: Path) -> StandIn:
+    """The bridge's files."""
+    return StandIn(home)
