@@ -78,11 +78,12 @@ return function(fake, own)
     return fake.add_item(track, item)
   end
 
-  -- A copy has a new GUID, and P_EXT goes with it.
+  -- A copy has a new GUID, and what scripts wrote goes with it.
   function fake.copy_item(item, track, position)
     local plain = model.plain_item(item)
     local made = model.copy(plain)
     made.guid = model.guid()
+    made.ext = broken.copy_loses and {} or made.ext -- fact 36
     made.info.D_POSITION = position
     for index, take in ipairs(made.takes) do
       take.guid = model.guid()

@@ -172,7 +172,7 @@ return function(fake, own)
     if not broken.stale_undo then
       kill_tracks(project)
     end
-    local plain = model.copy(state)
+    local plain = model.copy(broken.rollback and model.snapshot(project) or state) -- fact 34
     if broken.undo_guid then
       for _, track in ipairs(plain) do
         for _, item in ipairs(track.items) do
