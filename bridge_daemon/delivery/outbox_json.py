@@ -23,7 +23,8 @@ _OF_A_LISTED_JOB: Final = (
     *("fraction", "text", "problem", "delivery", "file", "created_at"),
 )
 _OF_THE_STATUS: Final = (
-    *("version", "price_usd", "spent_today_usd", "limit_today_usd", "spent_month_usd", "limit_month_usd", "library"),
+    *("version", "price_usd", "spent_today_usd", "limit_today_usd", "spent_month_usd", "limit_month_usd"),
+    *("confirm_above_usd", "library"),
 )
 
 
