@@ -15,7 +15,7 @@ local DOWN = "The bridge is not running. Start it in a terminal (daw-bridge run)
 
 local function running(box)
   local daemon = box:daemon()
-  if daemon and daemon.running ~= false and mailbox.is_fresh(daemon) then
+  if mailbox.is_fresh(daemon) then
     return daemon
   end
 end

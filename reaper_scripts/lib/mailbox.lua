@@ -9,7 +9,8 @@ local json = import("json")
 local mailbox = {}
 mailbox.__index = mailbox
 
-local FRESH = 30 -- s; the bridge writes daemon.json every 2 to 10 s
+local BEATS = 3 -- that may be missed before the bridge counts as gone
+local USUAL = 10 -- s between two beats, at most
 
 -- Return the mailbox of this REAPER, or nil and a sentence for a person.
 function mailbox.open()
@@ -95,9 +96,13 @@ function mailbox:daemon()
   return type(data) == "table" and data or nil, text
 end
 
--- Tell whether what the bridge says of itself is of now.
+-- Tell whether the bridge runs, as far as it has said.
 function mailbox.is_fresh(daemon)
-  return daemon ~= nil and math.abs(os.time() - (tonumber(daemon.time) or 0)) <= FRESH
+  if not daemon or daemon.running == false then
+    return false
+  end
+  local age = os.time() - (tonumber(daemon.time) or 0)
+  return math.abs(age) <= BEATS * (tonumber(daemon.every_s) or USUAL)
 end
 
 -- Return the text of the answer to a request or command, or nil.

@@ -68,7 +68,7 @@ local function see_bridge()
     return problem
   end
   local daemon = box:daemon()
-  if not daemon or daemon.running == false or not mailbox.is_fresh(daemon) then
+  if not mailbox.is_fresh(daemon) then
     return "The bridge does not run now. Start it with: daw-bridge run"
   elseif tostring(daemon.version) ~= version then
     return string.format("The bridge is version %s, the scripts are %s. Run: daw-bridge install reaper", daemon.version, version)

@@ -27,7 +27,7 @@ end
 function status.content(box)
   local daemon = box:daemon()
   local lines, rows = {}, {}
-  if not daemon or daemon.running == false or not mailbox.is_fresh(daemon) then
+  if not mailbox.is_fresh(daemon) then
     lines[1] = "The bridge is not running. Start it: daw-bridge run"
   else
     lines[1] = string.format("Bridge %s. %s", tostring(daemon.version), form.headline(daemon))

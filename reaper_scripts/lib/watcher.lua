@@ -56,7 +56,7 @@ function watcher:look_at_bridge()
       self.bridge_has_open = self.bridge_has_open or not words.is_ended(job.state)
     end
   end
-  local runs = mailbox.is_fresh(self.daemon) and self.daemon.running ~= false
+  local runs = mailbox.is_fresh(self.daemon)
   self.follow.hint = not runs and DOWN or nil
 end
 

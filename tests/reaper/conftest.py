@@ -15,14 +15,18 @@ from tests.reaper.reaper import LUAS, SCRIPTS, Reaper
 from tests.reaper.standin import StandIn
 
 
-@pytest.fixture(params=LUAS)
-def lua(request: pytest.FixtureRequest) -> str:
-    """Each Lua; one that is not installed is skipped, and under CI that is a failure."""
-    name = str(request.param)
+def needed(name: str) -> str:
+    """Return the name of a Lua; one that is not installed is skipped, and under CI that is a failure."""
     if not name.startswith("lupa") and shutil.which(name) is None:
         sentence = f"needs the program {name}: install the package {name}"
         pytest.fail(sentence) if os.environ.get("CI") else pytest.skip(sentence)
     return name
+
+
+@pytest.fixture(params=LUAS)
+def lua(request: pytest.FixtureRequest) -> str:
+    """Each Lua."""
+    return needed(str(request.param))
 
 
 @pytest.fixture
