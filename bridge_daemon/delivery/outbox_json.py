@@ -17,10 +17,10 @@ from bridge_daemon.job import Job
 
 #: Characters of a prompt in the list of jobs.
 _LONGEST_PROMPT: Final = 500
-_OF_A_JOB: Final = ("job", "variation", "state", "charge", "fraction", "text", "problem", "seed")
+_OF_A_JOB: Final = ("job", "variation", "state", "charge", "fraction", "text", "problem", "seed", "wanted")
 _OF_A_LISTED_JOB: Final = (
     *("job", "id", "state", "charge", "usd", "action", "preset", "prompt", "seed", "variation", "variations"),
-    *("fraction", "text", "problem", "delivery", "file", "created_at"),
+    *("fraction", "text", "problem", "delivery", "file", "wanted", "created_at"),
 )
 _OF_THE_STATUS: Final = (
     *("version", "price_usd", "spent_today_usd", "limit_today_usd", "spent_month_usd", "limit_month_usd"),

@@ -26,7 +26,7 @@ end
 local function newest_open(daemon)
   local id, jobs = nil, {}
   for _, job in ipairs(daemon and daemon.jobs or {}) do
-    if not words.is_ended(job.state) and (id == nil or id == job.id) then
+    if not words.is_ended(job) and (id == nil or id == job.id) then
       id = job.id
       jobs[#jobs + 1] = job.job
     end

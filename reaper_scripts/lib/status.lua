@@ -47,7 +47,7 @@ function status.content(box)
     if type(job.problem) == "table" then
       text = text .. "  " .. words.problem(job.problem):gsub("\n", " ")
     end
-    rows[#rows + 1] = { text = text, fraction = tonumber(job.fraction) or 0, ended = words.is_ended(job.state) }
+    rows[#rows + 1] = { text = text, fraction = tonumber(job.fraction) or 0, ended = words.is_ended(job) }
   end
   return { lines = lines, rows = rows }
 end

@@ -53,7 +53,7 @@ function watcher:look_at_bridge()
     self.daemon_text, self.daemon = text, daemon
     self.bridge_has_open = false
     for _, job in ipairs(daemon and daemon.jobs or {}) do
-      self.bridge_has_open = self.bridge_has_open or not words.is_ended(job.state)
+      self.bridge_has_open = self.bridge_has_open or not words.is_ended(job)
     end
   end
   local runs = mailbox.is_fresh(self.daemon)

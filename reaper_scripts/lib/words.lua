@@ -22,9 +22,13 @@ local STATES = {
 local ELSEWHERE = "placed, and not here: in another project, or it was undone.\nThe action Place unplaced takes brings it here, free"
 local ALMOST = { queued = true, preparing = true, submitting = true, generating = true, fetching = true }
 
--- Tell whether nothing more will come of a job by itself.
-function words.is_ended(state)
-  return ENDED[state] == true
+-- Tell whether nothing more will come of a job by itself. A take that was cancelled after it was charged, or that could not be placed,
+-- stays "stored".
+function words.is_ended(job)
+  if job.state == "stored" then
+    return job.wanted == false or type(job.problem) == "table"
+  end
+  return ENDED[job.state] == true
 end
 
 -- Tell whether nothing more will come of a request by itself.
@@ -33,7 +37,7 @@ function words.all_ended(status)
     return true
   end
   for _, job in ipairs(status.jobs or {}) do
-    if not ENDED[job.state] then
+    if not words.is_ended(job) then
       return false
     end
   end
@@ -47,8 +51,8 @@ function words.state(job)
   if ALMOST[job.state] and fraction > 0 and fraction < 1 then
     text = string.format("%s %d %%", text, math.floor(fraction * 100))
   end
-  if job.state == "cancelled" and job.charge == "confirmed" then
-    text = "cancelled after it was charged: the take is kept in the library"
+  if job.wanted == false and job.charge ~= "none" then
+    text = "cancelled after it was sent: the money is spent, the take is kept in the library"
   end
   return text
 end
