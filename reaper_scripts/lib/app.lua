@@ -27,6 +27,7 @@ function app.run(folder, module, ...)
     reaper.MB("DAW Bridge needs REAPER 6.47 or later. Nothing was done.", "DAW Bridge", 0)
     return
   end
+  reaper.defer(function() end) -- else REAPER makes an undo step of each press; ours are made where something changes
   local import = importer(folder .. "lib/")
   import("place_of_scripts").folder = folder
   local trap = import("trap")

@@ -7,7 +7,6 @@ local mailbox = import("mailbox")
 local placeholder = import("placeholder")
 local tabs = import("tabs")
 local tag = import("tag")
-local undo = import("undo")
 local watcher = import("watcher")
 local words = import("words")
 
@@ -35,7 +34,6 @@ local function newest_open(daemon)
 end
 
 function cancel.run()
-  undo.nothing()
   local box, problem = mailbox.open()
   if not box then
     return reaper.MB(problem, SECTION, 0)

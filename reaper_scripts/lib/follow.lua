@@ -41,11 +41,11 @@ function follow:update(walk)
 end
 
 -- Tell whether a request needs to be followed: not ended yet, and known to somebody.
-local function is_open(one, mailbox)
+local function is_open(one, mailbox, captures)
   if one.status then
     return not words.all_ended(one.status)
   end
-  return mailbox:waits(one.id) or os.time() - one.since < SILENCE
+  return captures == one.id or mailbox:waits(one.id) or os.time() - one.since < SILENCE
 end
 
 function follow:forget(id)
@@ -77,7 +77,9 @@ local function read(self, one, now)
 end
 
 function follow:hint_for(one)
-  if one.status then
+  if self.captures == one.id then
+    return "captures the selection"
+  elseif one.status then
     return not words.all_ended(one.status) and self.hint or nil
   elseif not self.mailbox:waits(one.id) and os.time() - one.since >= SILENCE then
     return "the bridge does not know of this request. Look: daw-bridge jobs list"
@@ -114,7 +116,7 @@ function follow:step(walk, is_on_its_way)
     self.at = self.at % #self.order + 1
     local one = self.open[self.order[self.at]]
     local changed = read(self, one, now)
-    local ended = not is_open(one, self.mailbox) and not is_on_its_way(one)
+    local ended = not is_open(one, self.mailbox, self.captures) and not is_on_its_way(one)
     local hint = self:hint_for(one)
     if changed or ended or hint ~= one.hint or one.shown ~= #one.items then
       one.hint, one.shown = hint, #one.items

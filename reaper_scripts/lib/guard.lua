@@ -30,6 +30,11 @@ function guard.is_alive()
   return reaper.GetExtState(SECTION, OWNER) ~= "" and beat ~= nil and reaper.time_precise() - beat < SILENT
 end
 
+-- Tell whether a watcher has begun and not ended, whether it lives or not.
+function guard.is_claimed()
+  return reaper.GetExtState(SECTION, OWNER) ~= ""
+end
+
 -- Stop being the watcher.
 function guard.release(name)
   if reaper.GetExtState(SECTION, OWNER) == name then

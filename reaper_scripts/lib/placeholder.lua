@@ -90,8 +90,8 @@ function placeholder.tell(project, item, text)
   return reaper.ValidatePtr2(project, item, "MediaItem*")
 end
 
--- Take a placeholder away that nothing was sent for, with the track that was made for it: our own undo step is undone where it
--- is the last one, else the item alone goes.
+-- Take a placeholder away that nothing was sent for, with the track that was made for it: our own undo step is undone where it is the
+-- last one, else the item alone goes.
 function placeholder.remove(project, mark)
   if reaper.Undo_CanUndo2(project) == STEP then
     reaper.Undo_DoUndo2(project)

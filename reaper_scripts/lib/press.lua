@@ -10,8 +10,8 @@ local memory = import("memory")
 local region = import("region")
 local render = import("render")
 local send = import("send")
-local undo = import("undo")
 local version = import("version")
+local watcher = import("watcher")
 local window = import("window")
 
 local press = {}
@@ -21,7 +21,6 @@ local LONGEST = 190 -- s, of the model
 
 local function tell(text)
   reaper.MB(text, TITLE, 0)
-  undo.nothing()
 end
 
 local function select(action, project)
@@ -54,17 +53,18 @@ end
 
 local function agreed(self, values, typed)
   if not values or not is_open(self) then
-    return undo.nothing()
+    return
   end
   local yes, amount = ask.price(self.daemon, values)
   if not yes then
-    return undo.nothing()
+    return
   end
   if typed then
     memory.keep(self.action, typed)
   end
   self.values, self.confirm_usd = values, amount
   send.go(self)
+  watcher.ensure()
 end
 
 local function show_form(self)
@@ -87,6 +87,9 @@ end
 
 -- Ask for something. ``action`` is "generate" or "transform"; ``how`` is "again" for the last values without a dialog.
 function press.run(action, how)
+  if reaper.set_action_options then
+    reaper.set_action_options(1 | 2) -- pressed while its window is open: the window opens anew
+  end
   local box, problem = mailbox.open()
   local ready
   if box then

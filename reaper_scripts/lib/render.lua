@@ -4,6 +4,7 @@
 
 local import = ...
 local files = import("files")
+local selections = import("selection")
 local settings = import("render_settings")
 
 local render = {}
@@ -90,6 +91,9 @@ function render.start(selection, folder, name, effects)
   self.kept = settings.keep(selection.project)
   local fine, trouble = pcall(function()
     set_up(self.kept, selection, folder, name, effects)
+    if selection.kind ~= "master" then
+      self.kept:later(selections.select(selection))
+    end
     reaper.Main_OnCommandEx(RENDER_NOW, 0, selection.project)
   end)
   if not fine then

@@ -44,6 +44,11 @@ function settings:set(numbers, texts)
   end
 end
 
+-- Have something put back with the settings.
+function settings:later(undo)
+  self.undone[#self.undone + 1] = undo
+end
+
 -- Switch the effects of tracks and items off until restore.
 function settings:without_effects(tracks, items)
   for _, track in ipairs(tracks) do

@@ -1,32 +1,31 @@
 -- @noindex
--- From the agreed form to the request in the inbox: the placeholder at once, then the capture, then the request, once.
+-- From the agreed form to the request in the inbox: the placeholder at once, then the capture, then the request, once. A press makes
+-- the placeholder; what takes longer is done by the watcher, so that the action can be pressed again at once.
 
 local import = ...
 local capture = import("capture")
-local files = import("files")
 local log = import("log")
+local mailbox = import("mailbox")
 local placeholder = import("placeholder")
 local request = import("request")
+local selections = import("selection")
 local tabs = import("tabs")
 local tag = import("tag")
-local trap = import("trap")
-local watcher = import("watcher")
+local todo = import("todo")
 
 local send = {}
 send.__index = send
 
 local SECTION = "DAW Bridge"
 local NOTHING_SPENT = " Nothing was sent, nothing was spent."
+local LATEST = 60 -- s after the press that a capture may begin
+local LONGEST_NAME = 40 -- characters of the name of a track
 
 local function own_item(self)
-  if not tabs.is_open(self.project) then
-    return nil
-  end
-  for index = 0, reaper.CountMediaItems(self.project) - 1 do
-    local item = reaper.GetMediaItem(self.project, index)
-    local data = tag.read(item)
-    if data and data.mark == self.id then
-      return item, data
+  for _, found in ipairs(tabs.search(function(data) return data.mark == self.id end)) do
+    if not self.project or self.project == found.project then
+      self.project = found.project
+      return found.item, found.data
     end
   end
 end
@@ -44,6 +43,7 @@ local function refuse(self, text)
   log.write(text)
 end
 
+-- Write the request.
 local function hand_over(self)
   local item = own_item(self)
   if not item then -- deleted, undone, or its project closed meanwhile: they changed their mind
@@ -53,12 +53,11 @@ local function hand_over(self)
     return
   end
   local position = tag.bounds(item)
-  local track = reaper.GetMediaItemTrack(item)
   local body = request.make(self.values, {
     id = self.id,
     client = self.box.client,
     action = self.action,
-    place = request.place(self.project, track, self.id, position, self.length),
+    place = request.place(self.project, reaper.GetMediaItemTrack(item), self.id, position, self.length),
     source = self.path and { path = self.path } or nil,
     confirm_usd = self.confirm_usd,
   })
@@ -67,60 +66,16 @@ local function hand_over(self)
     return refuse(self, "the request could not be written (" .. tostring(problem) .. ").")
   end
   reaper.SetExtState(SECTION, "last_request", self.id, false)
-  watcher.ensure()
 end
 
-local function wait_for_capture(self, running)
-  reaper.atexit(function()
-    if not self.captured then
-      running:stop()
-    end
-  end)
-  local function look()
-    local fine = trap.quiet(function()
-      if not own_item(self) then
-        self.captured = true
-        return running:stop()
-      end
-      local outcome, problem = running:step()
-      if outcome == "going" then
-        return reaper.defer(look)
-      end
-      self.captured = true
-      if outcome == "done" then
-        self.path = running.path
-        return hand_over(self)
-      end
-      running:stop()
-      if outcome == "cancelled" then
-        return placeholder.remove(self.project, self.id)
-      end
-      refuse(self, tostring(problem))
-    end)
-    if not fine then
-      self.captured = true
-      running:stop()
-      refuse(self, "the capture ended with an error; see " .. files.join(self.box.inbox, ".scripts.log") .. ".")
-    end
-  end
-  look()
+local function short(text)
+  text = text:gsub("%c", " ")
+  local stop = utf8.len(text) and utf8.offset(text, LONGEST_NAME + 1)
+  return stop and text:sub(1, stop - 1) or text
 end
 
-local function start_capture(self, selection)
-  capture.tidy(self.box.sources)
-  local running, problem = capture.start(self.values.capture, selection, self.box.sources, self.id)
-  if not running then
-    return refuse(self, problem)
-  end
-  wait_for_capture(self, running)
-end
-
--- Go. ``press``: box, project, action, values, selection, and the amount agreed to or nil.
-function send.go(press)
-  local self = setmetatable({ box = press.box, project = press.project, action = press.action }, send)
-  self.values, self.confirm_usd, self.id = press.values, press.confirm_usd, press.box.uuid()
-  local selection, values = press.selection, press.values
-  self.length = values.length or (selection.stop and selection.stop - selection.start) or 30
+local function make_placeholder(press, id, length)
+  local values, selection = press.values, press.selection
   local shown = { action = press.action, preset = values.preset, strength = values.strength }
   shown.cfg_scale, shown.steps = values.cfg_scale, values.steps
   local prompt = values.prompt or values.preset
@@ -128,14 +83,79 @@ function send.go(press)
     project = press.project,
     tracks = selection.tracks,
     track = values.track,
-    name = prompt:gsub("%c", " "):sub(1, utf8.offset(prompt, 41) and utf8.offset(prompt, 41) - 1 or -1),
+    name = short(prompt),
     position = selection.start,
-    length = self.length,
-  }, { mark = self.id, id = self.id, prompt = prompt, values = shown, variations = values.variations }, "DAW Bridge: on its way")
+    length = length,
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = values.variations }, "DAW Bridge: on its way")
+end
+
+-- A press. ``press``: box, project, action, values, selection, and the amount agreed to or nil.
+function send.go(press)
+  local id, values, selection = mailbox.uuid(), press.values, press.selection
+  local length = values.length or (selection.stop and selection.stop - selection.start) or 30
+  make_placeholder(press, id, length)
+  local work = { id = id, action = press.action, values = values, length = length, confirm_usd = press.confirm_usd }
   if press.action == "transform" then
-    return start_capture(self, selection)
+    work.selection, work.time = selections.to_words(selection), os.time()
+    return todo.add(id, work)
   end
-  hand_over(self)
+  work.box, work.project = press.box, press.project
+  hand_over(work)
+end
+
+-- The watcher: begin with what a press has left. Returns the sending, or nil where nothing goes on.
+function send.begin(box, work)
+  local self = setmetatable(work, send)
+  self.box = box
+  local item = own_item(self)
+  if not item then
+    return nil
+  elseif os.time() - self.time > LATEST then
+    return refuse(self, "the capture was interrupted.")
+  end
+  local selection = selections.find(self.project, self.selection)
+  if not selection then
+    return refuse(self, "what was selected is gone.")
+  end
+  placeholder.tell(self.project, item, "DAW Bridge: captures the selection")
+  capture.tidy(box.sources)
+  local running, problem = capture.start(self.values.capture, selection, box.sources, self.id)
+  if not running then
+    return refuse(self, problem)
+  end
+  self.running = running
+  return self
+end
+
+-- Go on for one tick. Returns false when it has ended.
+function send:step()
+  local outcome, problem = self.running:step()
+  if outcome == "going" then
+    return true
+  end
+  local running = self.running
+  self.running = nil
+  if outcome == "done" then
+    self.path = running.path
+    hand_over(self)
+    return false
+  end
+  running:stop()
+  if outcome == "cancelled" and own_item(self) then
+    placeholder.remove(self.project, self.id)
+  elseif outcome == "failed" then
+    refuse(self, tostring(problem))
+  end
+  return false
+end
+
+-- Break off: everything is put back, and the item says so.
+function send:stop(text)
+  if self.running then
+    self.running:stop()
+    self.running = nil
+    refuse(self, text or "the capture was interrupted.")
+  end
 end
 
 return send

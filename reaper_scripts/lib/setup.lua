@@ -8,7 +8,6 @@ local files = import("files")
 local mailbox = import("mailbox")
 local scripts = import("place_of_scripts")
 local startup = import("startup")
-local undo = import("undo")
 local version = import("version")
 local watcher = import("watcher")
 
@@ -117,7 +116,6 @@ local function take_back()
 end
 
 function setup.run()
-  undo.nothing()
   local there = files.exists(files.join(scripts.folder, "daw_bridge.json")) and reaper.GetExtState(TITLE, "set_up") ~= ""
   if there then
     local answer = reaper.MB("Set up again? No: unregister the actions.", TITLE, YES_NO_CANCEL)

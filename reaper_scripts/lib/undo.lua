@@ -20,9 +20,4 @@ function undo.step(project, title, flags, change, ...)
   return table.unpack(result, 2, result.n)
 end
 
--- An action that changed nothing leaves no undo step: REAPER makes none for a script that has deferred.
-function undo.nothing()
-  reaper.defer(function() end)
-end
-
 return undo

@@ -11,7 +11,6 @@ local placeholder = import("placeholder")
 local request = import("request")
 local tabs = import("tabs")
 local tag = import("tag")
-local undo = import("undo")
 local watcher = import("watcher")
 
 local unplaced = {}
@@ -118,7 +117,6 @@ local function bring(box, one)
 end
 
 function unplaced.run()
-  undo.nothing()
   local box, problem = mailbox.open()
   if not box then
     return reaper.MB(problem, SECTION, 0)

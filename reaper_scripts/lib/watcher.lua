@@ -10,8 +10,10 @@ local mailbox = import("mailbox")
 local peaks = import("peaks")
 local placing = import("placing")
 local results = import("results")
+local send = import("send")
 local scripts = import("place_of_scripts")
 local tabs = import("tabs")
+local todo = import("todo")
 local trap = import("trap")
 local unsaved = import("unsaved")
 local words = import("words")
@@ -24,7 +26,8 @@ local ITEMS = 200 -- looked at in one tick
 local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
 local AGAIN = 5.0 -- s until a word that seems to be lost is said again
 local REST_AFTER_ERROR = 5.0 -- s
-local MOST_ERRORS = 20 -- one after the other
+local MOST_ERRORS = 50
+local TURNS = 6 -- of REAPER's loop that a watcher gets to show that it lives
 local SCRIPT = "DAW Bridge_Watcher (starts by itself).lua"
 local DOWN = "the bridge is not running: daw-bridge run. Nothing is lost"
 
@@ -39,7 +42,7 @@ function watcher.new()
   if not ready then
     return nil, problem
   end
-  local self = setmetatable({ mailbox = box, errors = 0, period = 0, due = 0, away = {}, said_at = {} }, watcher)
+  local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, away = {}, said_at = {} }, watcher)
   self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
   self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
   self.bridge_has_open, self.project_count = true, -1
@@ -109,6 +112,33 @@ function watcher:go_on_placing(now)
   self.placing = nil
 end
 
+-- Captures that presses have left, one after the other.
+function watcher:go_on_sending()
+  if self.sending then
+    if not self.sending:step() then
+      self.sending, self.follow.captures = nil, nil
+    end
+  elseif todo.is_waiting() then
+    local work = todo.take()
+    if work then
+      self.follow.captures = work.id
+      self.sending = send.begin(self.mailbox, work)
+      self.follow.captures = self.sending and work.id
+    end
+  end
+end
+
+function watcher:stop()
+  if self.sending then
+    self.sending:stop()
+    self.sending = nil
+  end
+  if self.placing then
+    self.placing:stop()
+    self.placing = nil
+  end
+end
+
 -- Forget what is remembered of results that are gone.
 local function only(names, memory)
   local there = {}
@@ -157,17 +187,37 @@ end
 -- Tell whether nothing is left to wait for.
 function watcher:is_idle()
   local looked = self.results.complete and #self.walk.queue == 0 and self.period > 2 * SLOW
-  local waiting = self.placing or self.follow:count() > 0 or #self.results.names > 0 or self.unsaved:count() > 0
+  local waiting = self.placing or self.sending or todo.is_waiting() or self.follow:count() > 0 or #self.results.names > 0 or self.unsaved:count() > 0
   return looked and not waiting and not self.bridge_has_open and #self.peaks.waiting == 0
+end
+
+-- Do a part of the work. An error in it is written down, and ends that part alone; it is begun anew after a rest.
+function watcher:part(name, run)
+  local now = reaper.time_precise()
+  if now < (self.resting[name] or 0) then
+    return
+  end
+  local fine = trap.quiet(run, self, now)
+  if fine then
+    return
+  end
+  self.errors = self.errors + 1
+  self.resting[name] = now + REST_AFTER_ERROR
+  local unfinished = self[name]
+  if type(unfinished) == "table" and unfinished.stop then
+    self[name] = nil
+    trap.quiet(unfinished.stop, unfinished)
+  end
 end
 
 -- Do what one tick of REAPER has time for. Returns false when the watcher has ended.
 function watcher:tick()
   local now = reaper.time_precise()
+  self:part("sending", self.go_on_sending)
   if self.placing then
-    self:go_on_placing(now)
+    self:part("placing", self.go_on_placing)
   elseif now < self.due then
-    self.peaks:step()
+    self:part("drawing", function() self.peaks:step() end)
   end
   if now < self.due then
     return true
@@ -176,18 +226,8 @@ function watcher:tick()
   if not guard.beat(self.name) then
     return false
   end
-  self:look(now)
-  return not self:is_idle()
-end
-
-function watcher:on_error(now)
-  self.errors = self.errors + 1
-  self.due = now + REST_AFTER_ERROR
-  if self.placing then
-    self.placing:stop()
-    self.placing = nil
-  end
-  return self.errors < MOST_ERRORS
+  self:part("looking", self.look)
+  return self.errors < MOST_ERRORS and not self:is_idle()
 end
 
 -- Become the watcher and go on until nothing is open.
@@ -199,24 +239,16 @@ function watcher.start()
   end
   self.name = guard.claim()
   reaper.atexit(function()
-    if self.placing then
-      self.placing:stop()
-    end
+    trap.quiet(self.stop, self)
     guard.release(self.name)
   end)
   local function loop()
-    local goes_on = true
-    local fine = trap.quiet(function()
-      goes_on = self:tick()
-    end)
-    if fine then
-      self.errors = 0
-    else
-      goes_on = self:on_error(reaper.time_precise())
-    end
+    local goes_on = false
+    trap.quiet(function() goes_on = self:tick() end)
     if goes_on then
       reaper.defer(loop)
     else
+      self:stop()
       guard.release(self.name)
     end
   end
@@ -231,12 +263,7 @@ function watcher.run()
   watcher.start()
 end
 
--- See that a watcher runs. It is a script of its own, so that no action stays behind and REAPER asks nothing when it is pressed
--- again; where that cannot be started, this script watches.
-function watcher.ensure()
-  if guard.is_alive() then
-    return
-  end
+local function launch()
   local command = reaper.AddRemoveReaScript(true, 0, scripts.folder .. SCRIPT, true)
   if command ~= 0 then
     reaper.Main_OnCommand(command, 0)
@@ -244,6 +271,28 @@ function watcher.ensure()
   if not guard.is_alive() then
     watcher.start()
   end
+end
+
+-- See that a watcher runs. It is a script of its own, so that no action stays behind and REAPER asks nothing when it is pressed
+-- again; where that cannot be started, this script watches.
+function watcher.ensure()
+  if guard.is_alive() then
+    return
+  elseif not guard.is_claimed() then
+    return launch()
+  end
+  -- It may only have been held by a dialog until now: then it says so in its next tick.
+  local turns = 0
+  local function look()
+    turns = turns + 1
+    if guard.is_alive() then
+      return
+    elseif turns > TURNS then
+      return trap.action(launch)
+    end
+    reaper.defer(look)
+  end
+  reaper.defer(look)
 end
 
 watcher.SCRIPT = SCRIPT

@@ -45,6 +45,17 @@ def install(resources: Path, home: Path, client: str = "reaper") -> None:
     (target / "daw_bridge.json").write_text(json.dumps(told), encoding="utf-8")
 
 
+TOLD = """
+local told = {"errors", table.unpack(fake.errors)}
+told[#told + 1] = "modals"
+table.move(fake.modals, 1, #fake.modals, #told + 1, told)
+told[#told + 1] = "problem " .. tostring(fake.ext["DAW Bridge\\nproblem"])
+for _, project in ipairs(fake.tabs) do
+  for _, item in ipairs(fake.all_items(project)) do told[#told + 1] = item.texts.P_NOTES end
+end
+return told
+"""
+
 Start = Callable[..., Reaper]
 
 
@@ -62,6 +73,12 @@ def start(lua: str, tmp_path: Path, home: Path) -> Iterator[Start]:
         return reaper
 
     yield begin
+    for reaper in started:
+        if not reaper.dead:
+            print("REAPER:", reaper.do(TOLD))  # shown where the test fails
+            assert not [one for one in reaper.get("fake.errors") if "traceback" in one]
+    for log in home.glob("inbox/*/.scripts.log"):
+        assert "traceback" not in log.read_text(encoding="utf-8")
     for reaper in started:
         reaper.kill()
 

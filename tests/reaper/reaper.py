@@ -60,6 +60,7 @@ class Reaper:
 
     def __init__(self, lua: str, resources: Path, **options: Any) -> None:
         self.resources = resources
+        self.dead = False
         resources.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         if lua.startswith("lupa"):
@@ -71,7 +72,7 @@ class Reaper:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._call = self._ask
         given = {"resources": str(resources), **options}
-        parts = ", ".join(f"{key} = {_lua(value)}" for key, value in given.items())
+        parts = ", ".join(f"{key} = {to_lua(value)}" for key, value in given.items())
         self.do(f"start({{{parts}}})")
 
     def _ask(self, piece: bytes) -> bytes:
@@ -95,7 +96,7 @@ class Reaper:
 
     def press(self, script: str) -> None:
         """Run one of our actions."""
-        self.do(f"fake.run({_lua(str(self.scripts / f'DAW Bridge_{script}.lua'))})")
+        self.do(f"fake.run({to_lua(str(self.scripts / f'DAW Bridge_{script}.lua'))})")
 
     @property
     def scripts(self) -> Path:
@@ -115,6 +116,7 @@ class Reaper:
 
     def kill(self) -> None:
         """As a crash of REAPER: no script is told."""
+        self.dead = True
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -122,7 +124,8 @@ class Reaper:
             self._call = lambda piece: b'{"error": "REAPER is dead"}'
 
 
-def _lua(value: Any) -> str:
+def to_lua(value: Any) -> str:
+    """Write a value as Lua."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | Path):

@@ -12,8 +12,8 @@ import pytest
 
 from tests.e2e.processes import Bridge, bridge, fake_service
 from tests.reaper.conftest import Start, needed
+from tests.reaper.flows import answer, song
 from tests.reaper.reaper import Reaper
-from tests.reaper.test_flow import answer, song
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 POSITION = 12.25

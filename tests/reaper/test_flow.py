@@ -4,40 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.reaper.flows import ITEM, song, transform
 from tests.reaper.reaper import Reaper
 from tests.reaper.standin import StandIn
-
-#: A saved song with a guitar that is selected, and a time selection on it.
-SONG = """
-song = fake.new_project("")
-fake.save(song, "{path}")
-guitar = fake.new_track(song, "Guitar é")
-guitar.selected = true
-riff = fake.new_audio_item(guitar, 10.0, 20.0)
-song.time_selection = {{12.25, 20.25}}
-fake.undo_point(song, "made")
-fake.save(song)
-"""
-ITEM = "fake.all_items(song)[2]"
-
-
-def song(reaper: Reaper, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "Söng.rpp"
-    reaper.do(SONG.format(path=path))
-    return path
-
-
-def answer(reaper: Reaper, **fields: str) -> None:
-    given = ", ".join(f'["{key.replace("_", " ")}"] = "{value}"' for key, value in fields.items())
-    reaper.do(f"fake.answers[#fake.answers + 1] = {{{given}}}")
-
-
-def transform(reaper: Reaper, bridge: StandIn, **fields: str) -> dict:
-    answer(reaper, **({"Prompt": "strings, (slow)"} | fields))
-    reaper.press("Transform selection")
-    reaper.seconds(3)
-    return bridge.request()
 
 
 def test_a_selection_becomes_a_take(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:

@@ -135,6 +135,15 @@ return function(fake, own)
     return fake.at(selected_items(fake.project(pointer)), index)
   end
 
+  function own.IsMediaItemSelected(pointer)
+    return item_of(pointer).selected
+  end
+
+  function own.SetMediaItemSelected(pointer, selected)
+    item_of(pointer).selected = selected
+    fake.touch(item_of(pointer).track.project)
+  end
+
   function own.CountTrackMediaItems(pointer)
     return #fake.track_of(pointer).items
   end

@@ -71,9 +71,6 @@ return function(fake, own)
   function fake.touch(project)
     project.changes = project.changes + 1
     project.dirty = true
-    if fake.rendering and fake.rendering.project == project then
-      fake.rendering.touched = true
-    end
   end
 
   -- fact 3: nil and 0 are the active project
@@ -343,6 +340,9 @@ return function(fake, own)
     local project = fake.project(pointer)
     if set then
       project.numbers[key] = value
+      if fake.rendering and fake.rendering.project == project then
+        fake.rendering.touched = true
+      end
       fake.touch(project)
     end
     return project.numbers[key] or 0
@@ -397,6 +397,15 @@ return function(fake, own)
 
   function own.GetSelectedTrack(pointer, index)
     return at(selected_tracks(fake.project(pointer)), index)
+  end
+
+  function own.IsTrackSelected(pointer)
+    return track_of(pointer).selected
+  end
+
+  function own.SetTrackSelected(pointer, selected)
+    track_of(pointer).selected = selected
+    fake.touch(track_of(pointer).project)
   end
 
   function own.GetMasterTrack(pointer)

@@ -77,6 +77,13 @@ return function(fake, own)
     finish(script)
   end
 
+  -- A person ends all scripts.
+  function fake.terminate_all()
+    for _, script in ipairs({ table.unpack(fake.scripts) }) do
+      terminate(script)
+    end
+  end
+
   -- fact 35: REAPER asks when a script that is deferred is started again, unless the script said what it wants
   local function relaunch(path)
     for _, script in ipairs(fake.scripts) do
