@@ -45,12 +45,13 @@ local function write_tags(item, take, data, result)
   return changed
 end
 
+-- Returns what went wrong, or nil.
 local function add(item, data, result, source, text_of)
   local first = reaper.CountTakes(item) == 0
   local take = reaper.AddTakeToMediaItem(item)
   if not reaper.SetMediaItemTake_Source(take, source) then
     reaper.PCM_Source_Destroy(source)
-    error("REAPER did not take the source", 0)
+    return "REAPER did not take the source"
   end
   reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", data.position - data.anchor)
   reaper.SetMediaItemTakeInfo_Value(take, "D_PLAYRATE", 1)
@@ -94,8 +95,8 @@ function fill.item(project, item, result, path, text_of)
     return nil, problem
   end
   local data = tag.follow(item, tag.read(item))
-  local fine, trouble = pcall(undo.step, project, TITLE, undo.ITEMS, add, item, data, result, source, text_of)
-  local wrong = not fine and trouble or read_back(item, data, result, path)
+  local _, wrong = pcall(undo.step, project, TITLE, undo.ITEMS, add, item, data, result, source, text_of)
+  wrong = wrong or read_back(item, data, result, path)
   if wrong then
     if reaper.Undo_CanUndo2(project) == TITLE then
       reaper.Undo_DoUndo2(project)

@@ -54,7 +54,8 @@ function core.read_api(path)
     if name then
       local list = {}
       for argument in arguments:gmatch("[^,]+") do
-        list[#list + 1] = { kind = argument:gsub("%?$", ""), optional = argument:sub(-1) == "?" and argument ~= "?" }
+        local optional = argument:sub(-1) == "?"
+        list[#list + 1] = { kind = argument == "?" and "?" or (argument:gsub("%?$", "")), optional = optional }
       end
       api[name] = { name = name, arguments = list, since = tonumber(since:match("^<?=?(%d+%.%d+)")) or 0 }
     end
@@ -106,7 +107,7 @@ local function door(fake, spec, own)
     if not fake.broken.types then
       for index, argument in ipairs(spec.arguments) do
         local value = select(index, ...)
-        if index > count and not argument.optional and not fake.broken.counts and argument.kind ~= "?" then
+        if index > count and not argument.optional and not fake.broken.counts then
           bad(spec.name, index, argument.kind, nil)
         end
         if index <= count then
