@@ -109,14 +109,23 @@ local function show(self, walk, one, ended)
   end
 end
 
--- Read some statuses and show what is new. ``results`` are names of results on their way: their request is not at its end.
-function follow:step(walk, is_on_its_way)
+local function has_any(one, arriving)
+  for _, job in ipairs(one.status and one.status.jobs or {}) do
+    if arriving[job.job] then
+      return true
+    end
+  end
+  return false
+end
+
+-- Read some statuses and show what is new. ``arriving`` are the jobs whose results lie in the outbox: their request is not at its end.
+function follow:step(walk, arriving)
   local now = reaper.time_precise()
   for _ = 1, math.min(AT_ONCE, #self.order) do
     self.at = self.at % #self.order + 1
     local one = self.open[self.order[self.at]]
     local changed = read(self, one, now)
-    local ended = not is_open(one, self.mailbox, self.captures) and not is_on_its_way(one)
+    local ended = not is_open(one, self.mailbox, self.captures) and not has_any(one, arriving)
     local hint = self:hint_for(one)
     if changed or ended or hint ~= one.hint or one.shown ~= #one.items then
       one.hint, one.shown = hint, #one.items

@@ -11,24 +11,26 @@ results.__index = results
 local NAMES = 64 -- in one tick
 
 function results.new(folder)
-  return setmetatable({ folder = folder, at = nil, found = {}, names = {}, complete = false }, results)
+  return setmetatable({ folder = folder, at = nil, found = {}, jobs = {}, names = {}, complete = false }, results)
 end
 
--- Read on. ``self.names`` is what the last whole listing held.
+-- Read on. ``self.names`` is what the last whole listing held, ``self.jobs`` whose results they are.
 function results:step()
   if not self.at then
     reaper.EnumerateFiles(self.folder, -1) -- else an old listing is told
-    self.at, self.found = 0, {}
+    self.at, self.found, self.found_jobs = 0, {}, {}
   end
   for _ = 1, NAMES do
     local name = reaper.EnumerateFiles(self.folder, self.at)
     if not name then
       table.sort(self.found)
-      self.names, self.complete, self.at = self.found, true, nil
+      self.names, self.jobs, self.complete, self.at = self.found, self.found_jobs, true, nil
       return
     end
-    if mailbox.result_of(name) then
+    local job = mailbox.result_of(name)
+    if job then
       self.found[#self.found + 1] = name
+      self.found_jobs[job] = true
     end
     self.at = self.at + 1
   end

@@ -42,7 +42,7 @@ end
 
 -- Return a walk through the items of all tabs, some in each tick.
 function tabs.new_walk()
-  return setmetatable({ counts = {}, found = {}, queue = {}, at = 0, fresh = {}, changed = true }, tabs)
+  return setmetatable({ counts = {}, found = {}, queue = {}, at = 0, fresh = {}, marks = {}, changed = true }, tabs)
 end
 
 -- Note which projects have changed since they were walked through, and forget the closed ones.
@@ -112,6 +112,15 @@ function tabs:step(most)
     end
   end
   return #self.queue == 0
+end
+
+-- Note the marks and ids of everything that was found, in ``self.marks``.
+function tabs:note_marks()
+  self.marks = {}
+  self:each(function(_, _, data)
+    self.marks[data.mark] = true
+    self.marks[data.id or data.mark] = true
+  end)
 end
 
 -- Go through what was found: ``look`` gets project, item, data of each that is there still.

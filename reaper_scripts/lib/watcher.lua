@@ -9,6 +9,7 @@ local log = import("log")
 local mailbox = import("mailbox")
 local peaks = import("peaks")
 local placing = import("placing")
+local request = import("request")
 local results = import("results")
 local send = import("send")
 local scripts = import("place_of_scripts")
@@ -24,6 +25,8 @@ watcher.__index = watcher
 local PERIOD = 0.25 -- s
 local ITEMS = 200 -- looked at in one tick
 local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
+local READS = 16 -- results that are read for the first time in one tick
+local BUSY = 1.0 -- s until a project that records or renders is tried again
 local AGAIN = 5.0 -- s until a word that seems to be lost is said again
 local REST_AFTER_ERROR = 5.0 -- s
 local MOST_ERRORS = 50
@@ -42,7 +45,7 @@ function watcher.new()
   if not ready then
     return nil, problem
   end
-  local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, away = {}, said_at = {} }, watcher)
+  local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, known = {}, not_before = {} }, watcher)
   self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
   self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
   self.bridge_has_open, self.project_count = true, -1
@@ -73,24 +76,46 @@ function watcher:text_of(result)
   end
 end
 
--- Take up the next result that can be placed.
-function watcher:next_result(now)
-  for _, name in ipairs(self.results.names) do
-    local waits = self.away[name] or (self.said_at[name] and now - self.said_at[name] < AGAIN)
-    local result = not waits and self.mailbox:result(name)
+-- Return which placeholders a result is for, as it was read once; nil while it cannot be read, or enough was read in this tick.
+function watcher:about(name, budget)
+  local known = self.known[name]
+  if not known and budget.left > 0 then
+    budget.left = budget.left - 1
+    local result = self.mailbox:result(name)
     if result then
-      local outcome, more = placing.start(self.mailbox, self.unsaved, result)
-      if outcome == "begun" then
-        self.placing, self.placing_name = more, name
-        return
-      elseif outcome == "away" then
-        self.away[name] = true
-      elseif outcome == "done" then
-        placing.say(self.mailbox, result, more)
-        self.said_at[name] = now
-      end
-      return -- one in a tick
+      known = { mark = request.token_of(result.place), id = result.id }
+      self.known[name] = known
     end
+  end
+  return known
+end
+
+-- Take up the next result that a tab holds a placeholder of.
+function watcher:next_result(now)
+  local marks, budget = self.walk.marks, { left = READS }
+  for _, name in ipairs(self.results.names) do
+    if now >= (self.not_before[name] or 0) then
+      local known = self:about(name, budget)
+      if known and (marks[known.mark or ""] or marks[known.id or ""]) then
+        return self:begin_placing(name, now)
+      end
+    end
+  end
+end
+
+function watcher:begin_placing(name, now)
+  self.not_before[name] = now + AGAIN
+  local result = self.mailbox:result(name)
+  local outcome, more = nil, nil
+  if result then
+    outcome, more = placing.start(self.mailbox, self.unsaved, result)
+  end
+  if outcome == "begun" then
+    self.placing, self.placing_name = more, name
+  elseif outcome == "busy" then
+    self.not_before[name] = now + BUSY
+  elseif outcome == "done" then
+    placing.say(self.mailbox, result, more)
   end
 end
 
@@ -104,11 +129,10 @@ function watcher:go_on_placing(now)
       self.peaks:add(one.project, one.take)
       self.walk:wrote(one.project)
     end
-    self.said_at[self.placing_name] = now
   elseif outcome == "failed" then
     log.write("job " .. self.placing.result.job .. " could not be placed: " .. tostring(more))
-    self.said_at[self.placing_name] = now
   end
+  self.not_before[self.placing_name] = now + AGAIN
   self.placing = nil
 end
 
@@ -154,20 +178,14 @@ function watcher:look(now)
   self.walk:step(ITEMS)
   if self.walk.changed then
     self.walk.changed = false
+    self.walk:note_marks()
     self.follow:update(self.walk)
-    self.away = {}
   end
-  self.results:step()
-  self.follow:step(self.walk, function(one)
-    for _, job in ipairs(one.status and one.status.jobs or {}) do
-      for _, name in ipairs(self.results.names) do
-        if mailbox.result_of(name) == job.job then
-          return true
-        end
-      end
-    end
-    return false
-  end)
+  if self.period % 2 == 0 then
+    self.results:step()
+  else
+    self.follow:step(self.walk, self.results.jobs)
+  end
   if not self.placing then
     self:next_result(now)
   end
@@ -181,14 +199,15 @@ function watcher:look_slowly()
   self:look_at_bridge()
   self.unsaved:look_at_mine()
   self.unsaved:look_at_left()
-  self.away, self.said_at = only(self.results.names, self.away), only(self.results.names, self.said_at)
+  self.known, self.not_before = only(self.results.names, self.known), only(self.results.names, self.not_before)
 end
 
 -- Tell whether nothing is left to wait for.
 function watcher:is_idle()
   local looked = self.results.complete and #self.walk.queue == 0 and self.period > 2 * SLOW
-  local waiting = self.placing or self.sending or todo.is_waiting() or self.follow:count() > 0 or #self.results.names > 0 or self.unsaved:count() > 0
-  return looked and not waiting and not self.bridge_has_open and #self.peaks.waiting == 0
+  local at_work = self.placing or self.sending or todo.is_waiting() or #self.peaks.waiting > 0
+  local waiting = self.follow:count() + #self.results.names + self.unsaved:count() > 0
+  return looked and not at_work and not waiting and not self.bridge_has_open
 end
 
 -- Do a part of the work. An error in it is written down, and ends that part alone; it is begun anew after a rest.
