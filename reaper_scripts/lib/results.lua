@@ -8,7 +8,7 @@ local mailbox = import("mailbox")
 local results = {}
 results.__index = results
 
-local NAMES = 64 -- in one tick
+local NAMES = 256 -- in one tick
 
 function results.new(folder)
   return setmetatable({ folder = folder, at = nil, found = {}, jobs = {}, names = {}, complete = false }, results)

@@ -1,8 +1,8 @@
 """What the watcher of the REAPER scripts costs in each turn of REAPER's loop.
 
-Run: ``python -m tests.bench.reaper_watcher [OPEN JOBS]``. It runs the real scripts in Lua 5.4 and 5.3 (lupa) on the fake REAPER, with
-so many placeholders in one project of 500 other items, a bridge that writes four statuses a second, and files on a real disk. The
-fake and its checks are part of the time, so a real REAPER, whose functions are C, should cost less.
+Run: ``python -m tests.bench.reaper_watcher [OPEN JOBS]``. It runs the real scripts in Lua 5.4 and 5.3 on the fake
+REAPER, with so many placeholders in one project of 500 other items, a bridge that writes four statuses a second, and
+files on a real disk. The fake and its checks are part of the time; the functions of a real REAPER are C.
 
 A turn in which the watcher looks (four a second) is told apart from one in which it only asks what time it is.
 """
@@ -67,14 +67,18 @@ def measure(lua: str, jobs: int) -> list[tuple[float, bool]]:
 def main() -> None:
     """Print the table."""
     jobs = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    print(f"{jobs} open jobs, ms for each turn")
-    print(f"{'':12}{'turns':>8}{'median':>9}{'95 %':>9}{'most':>9}")
+    say = sys.stdout.write
+    say(f"{jobs} open jobs, ms for each turn\n")
+    say(f"{'':12}{'turns':>8}{'median':>9}{'95 %':>9}{'most':>9}\n")
     for lua in ("lupa.lua54", "lupa.lua53"):
         told = measure(lua, jobs)
-        for name, costs in (("all", [cost for cost, _ in told]), ("it looks", [cost for cost, looked in told if looked])):
+        for name, costs in (
+            ("all", [cost for cost, _ in told]),
+            ("it looks", [cost for cost, looked in told if looked]),
+        ):
             costs.sort()
             row = (statistics.median(costs), costs[int(len(costs) * 0.95)], costs[-1])
-            print(f"{lua[-5:]:6}{name:9}{len(costs):5}" + "".join(f"{value:9.3f}" for value in row))
+            say(f"{lua[-5:]:6}{name:9}{len(costs):5}" + "".join(f"{value:9.3f}" for value in row) + "\n")
 
 
 if __name__ == "__main__":

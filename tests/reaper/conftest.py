@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def start(lua: str, tmp_path: Path, home: Path) -> Iterator[Start]:
     yield begin
     for reaper in started:
         if not reaper.dead:
-            print("REAPER:", reaper.do(TOLD))  # shown where the test fails
+            sys.stdout.write(f"REAPER: {reaper.do(TOLD)}\n")  # shown where the test fails
             assert not [one for one in reaper.get("fake.errors") if "traceback" in one]
     for log in home.glob("inbox/*/.scripts.log"):
         assert "traceback" not in log.read_text(encoding="utf-8")

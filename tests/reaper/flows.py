@@ -67,10 +67,10 @@ def render_settings(reaper: Reaper) -> Any:
         local told = {}
         for key, value in pairs(song.numbers) do told[#told + 1] = key .. " " .. string.format("%.9g", value) end
         for key, value in pairs(song.texts) do told[#told + 1] = key .. " " .. value end
-        for _, track in ipairs(song.tracks) do told[#told + 1] = track.guid .. " " .. string.format("%g", track.info.I_FXEN) end
+        for _, track in ipairs(song.tracks) do
+          told[#told + 1] = track.guid .. " " .. string.format("%g", track.info.I_FXEN)
+        end
         told[#told + 1] = "master " .. string.format("%g", song.master.info.I_FXEN)
         table.sort(told)
         return told
     """)
-
-

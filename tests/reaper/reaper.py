@@ -1,4 +1,4 @@
-"""A fake REAPER in a test: the scripts and the fake run in a real Lua, in this process (lupa) or in Debian's interpreters."""
+"""A fake REAPER in a test: scripts and fake run in a real Lua, in this process (lupa) or in Debian's interpreters."""
 
 from __future__ import annotations
 

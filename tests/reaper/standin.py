@@ -1,4 +1,4 @@
-"""The files that the bridge would write, written by a test: what is in the outbox, and reading of what is in the inbox."""
+"""The files that the bridge would write, written by a test: the outbox is written, the inbox is read."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class StandIn:
     def beat(self, **more: Any) -> None:
         """Say that the bridge runs."""
         data = {
-            "client": "reaper", "running": True, "beat": 1, "time": time.time(), "every_s": 2.0, "version": "0.1.0",
-            "engine": "empiriolabs", "paused": False, "price_usd": 0.58, "spent_today_usd": 1.16, "limit_today_usd": 10.0,
-            "confirm_above_usd": 2.0, "presets": {"rain": {"prompt": "rain"}}, "jobs": [],
+            "client": "reaper", "running": True, "beat": 1, "time": time.time(), "every_s": 2.0,
+            "version": "0.1.0", "engine": "empiriolabs", "paused": False, "price_usd": 0.58,
+            "spent_today_usd": 1.16, "limit_today_usd": 10.0, "confirm_above_usd": 2.0,
+            "presets": {"rain": {"prompt": "rain"}}, "jobs": [],
         }  # fmt: skip
         self._write("daemon.json", data | more)
 
@@ -44,7 +45,9 @@ class StandIn:
 
     def words(self) -> list[str]:
         """Take the words about deliveries, as the names of their files."""
-        names = sorted(one.name for one in self.inbox.iterdir() if one.name.endswith((".placed.json", ".unplaced.json")))
+        names = sorted(
+            one.name for one in self.inbox.iterdir() if one.name.endswith((".placed.json", ".unplaced.json"))
+        )
         for name in names:
             (self.inbox / name).unlink()
         return names
@@ -65,7 +68,15 @@ class StandIn:
         """Say how far the jobs of a request are; returns their names."""
         jobs = [f"job{request['id'][:6]}{number}" for number in range(1, len(states) + 1)]
         told = [
-            {"job": job, "variation": number, "state": state, "charge": "none", "fraction": 0.4, "text": "", "seed": 6 + number}
+            {
+                "job": job,
+                "variation": number,
+                "state": state,
+                "charge": "none",
+                "fraction": 0.4,
+                "text": "",
+                "seed": 6 + number,
+            }
             | more
             for number, (job, state) in enumerate(zip(jobs, states, strict=True), 1)
         ]
@@ -88,14 +99,21 @@ class StandIn:
         return path, frames
 
     def result(
-        self, request: dict[str, Any], job: str, *, delivery: int = 1, variation: int = 1, seconds: float = 8.0, **more: Any
+        self,
+        request: dict[str, Any],
+        job: str,
+        *,
+        delivery: int = 1,
+        variation: int = 1,
+        seconds: float = 8.0,
+        **more: Any,
     ) -> Path:
         """Announce a take."""
         path, frames = self.take(self.home / "library" / "2026-11-22", job, seconds=seconds)
         data = {
-            "job": job, "id": request["id"], "client": "reaper", "delivery": delivery, "file": str(path), "variation": variation,
-            "variations": request.get("variations", 1), "seed": 6 + variation, "name": f"rain ({variation})", "rate": 48_000,
-            "frames": frames, "place": request["place"],
+            "job": job, "id": request["id"], "client": "reaper", "delivery": delivery, "file": str(path),
+            "variation": variation, "variations": request.get("variations", 1), "seed": 6 + variation,
+            "name": f"rain ({variation})", "rate": 48_000, "frames": frames, "place": request["place"],
         }  # fmt: skip
         self._write(f"{job}.{delivery}.result.json", data | more)
         return path

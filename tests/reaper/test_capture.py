@@ -116,7 +116,9 @@ def test_ending_the_script_puts_everything_back(reaper: Reaper, bridge: StandIn,
 
 
 @pytest.mark.parametrize("what", ["fake.close(song)", f"fake.delete_item({ITEM})", "fake.undo(song)"])
-def test_who_goes_away_while_it_renders_pays_nothing(reaper: Reaper, bridge: StandIn, tmp_path: Path, what: str) -> None:
+def test_who_goes_away_while_it_renders_pays_nothing(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, what: str
+) -> None:
     song(reaper, tmp_path / "song")
     reaper.do('fake.render = "background"')
     press(reaper)
@@ -166,7 +168,9 @@ def test_nothing_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> No
     assert bridge.requests() == []
 
 
-def test_a_dry_capture_has_what_the_items_play_and_silence_else(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+def test_a_dry_capture_has_what_the_items_play_and_silence_else(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
     song(reaper, tmp_path / "song")
     before = render_settings(reaper)
     reaper.do("song.time_selection = {28.5, 31.5}")

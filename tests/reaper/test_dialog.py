@@ -1,4 +1,4 @@
-"""The form, in REAPER's own dialog with its traps and in a window of ReaImGui; what it costs, and what is remembered."""
+"""The form, in REAPER's own dialog with its traps and in a window of ReaImGui; cost, and what is remembered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from tests.reaper.standin import StandIn
 
 @pytest.mark.parametrize(
     "prompt",
-    ["drums, bass, and keys", 'a "quoted" word', 'one " alone', "open ( only", "closed ) only", "100 % naïve — 日本語", "a | b \\ c"],
+    [
+        "drums, bass, and keys",
+        'a "quoted" word',
+        'one " alone',
+        "open ( only",
+        "closed ) only",
+        "100 % naïve — 日本語",
+        "a | b \\ c",
+    ],
 )
 def test_any_prompt_goes_through_the_dialog_and_comes_back_as_the_next_default(
     reaper: Reaper, bridge: StandIn, tmp_path: Path, prompt: str
@@ -29,7 +37,9 @@ def test_any_prompt_goes_through_the_dialog_and_comes_back_as_the_next_default(
     assert bridge.request()["prompt"] == prompt
 
 
-def test_a_long_prompt_of_before_is_kept_when_it_is_not_touched(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+def test_a_long_prompt_of_before_is_kept_when_it_is_not_touched(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
     song(reaper, tmp_path / "song")
     long = "ü" * 3000
     reaper.do(f"""reaper.SetExtState("DAW Bridge", "values_transform", '{{"prompt":"{long}"}}', true)""")
@@ -165,7 +175,9 @@ def test_nothing_is_sent_to_a_bridge_that_does_not_run(reaper: Reaper, bridge: S
         reaper.seconds(6)
     (bridge.home / "runtime.json").unlink()
     reaper.press("Transform selection")
-    assert [("not running" in text, "nothing was spent" in text) for text in reaper.get("fake.modals")] == [(True, True)] * 3
+    assert [("not running" in text, "nothing was spent" in text) for text in reaper.get("fake.modals")] == [
+        (True, True)
+    ] * 3
     assert bridge.requests() == []
 
 
@@ -227,13 +239,17 @@ def test_where_the_placeholder_stands(
 def test_the_window_of_reaimgui(start: Start, bridge: StandIn, tmp_path: Path) -> None:
     reaper = start(imgui=True)
     song(reaper, tmp_path / "song")
-    bridge.beat(jobs=[{"job": "a", "id": "b", "state": "generating", "charge": "confirmed", "fraction": 0.25, "prompt": "old"}])
+    bridge.beat(
+        jobs=[{"job": "a", "id": "b", "state": "generating", "charge": "confirmed", "fraction": 0.25, "prompt": "old"}]
+    )
     reaper.press("Transform selection")
     reaper.tick(3)
     texts = reaper.get("fake.ui.texts")
     assert any("Prompt: say what" in text for text in texts), "Send comes when the form is right"
     assert "bar 0.25" in texts
-    reaper.do('fake.ui.typed["Prompt"] = "two\\nlines" fake.ui.moved["Strength"] = 0.75 fake.ui.moved["Variations"] = 2')
+    reaper.do(
+        'fake.ui.typed["Prompt"] = "two\\nlines" fake.ui.moved["Strength"] = 0.75 fake.ui.moved["Variations"] = 2'
+    )
     reaper.do('fake.ui.typed["Capture"] = "dry" fake.ui.typed["Preset"] = "rain"')
     reaper.tick(2)
     assert any("This costs $1.16" in text for text in reaper.get("fake.ui.texts"))
@@ -271,13 +287,27 @@ def test_the_status_window(start: Start, bridge: StandIn, tmp_path: Path, imgui:
         paused={"reason": "person", "text": "paused by you", "since": 1.0},
         jobs=[
             {"job": "a", "id": "b", "state": "generating", "charge": "confirmed", "fraction": 0.5, "prompt": "rain"},
-            {"job": "c", "id": "d", "state": "held", "charge": "none", "fraction": 0.0, "prompt": "snow", "problem": problem},
+            {
+                "job": "c",
+                "id": "d",
+                "state": "held",
+                "charge": "none",
+                "fraction": 0.0,
+                "prompt": "snow",
+                "problem": problem,
+            },
         ],
     )
     reaper.press("Show status window")
     reaper.seconds(1)
     shown = " / ".join(reaper.get("fake.ui.texts" if imgui else "fake.drawn"))
-    for part in ("$0.58 a take", "paused by you", "generating 50 %  rain", "snow", "E-LIMIT: The day's limit is reached."):
+    for part in (
+        "$0.58 a take",
+        "paused by you",
+        "generating 50 %  rain",
+        "snow",
+        "E-LIMIT: The day's limit is reached.",
+    ):
         assert part in shown
     reaper.do("fake.ui.closed = true" if imgui else "fake.key = 27")
     bridge.beat()

@@ -40,7 +40,10 @@ end
 #: (fact, broken as) → what must hold.
 POINTS: dict[tuple[int, str], str] = {
     (1, "unknown"): "assert(reaper.ThereIsNoSuchFunction == nil)",
-    (2, "zero_based"): "assert(reaper.GetTrack(P, 0) == T and reaper.GetMediaItem(P, 0) == I and not reaper.GetTrack(P, 1))",
+    (
+        2,
+        "zero_based",
+    ): "assert(reaper.GetTrack(P, 0) == T and reaper.GetMediaItem(P, 0) == I and not reaper.GetTrack(P, 1))",
     (3, "project_zero"): "assert(reaper.CountTracks(0) == 1 and reaper.CountTracks(nil) == 1)",
     (4, "identity"): "fake.new_track(song, 'two') assert(reaper.GetTrack(P, 0) == T and reaper.GetTrack(P, 1) ~= T)",
     (5, "stale_delete"): """
@@ -99,13 +102,17 @@ POINTS: dict[tuple[int, str], str] = {
         put("b") assert(reaper.EnumerateFiles(folder, 1) == nil)
         reaper.EnumerateFiles(folder, -1)
         assert(reaper.EnumerateFiles(folder, 1) ~= nil)""",
-    (17, "exists_folder"): "assert(reaper.file_exists(fake.resources) and not reaper.file_exists(fake.resources .. '/no'))",
+    (
+        17,
+        "exists_folder",
+    ): "assert(reaper.file_exists(fake.resources) and not reaper.file_exists(fake.resources .. '/no'))",
     (18, "exec"): """
         assert(reaper.ExecProcess("nobody", 1) == nil)
         fake.processes["who"] = {0, "me"}
         assert(reaper.ExecProcess("who", 1) == "0\\nme")""",
     (19, "defer_inline"): """
-        fake.run(script("local function say(x) reaper.SetExtState('a', 'log', reaper.GetExtState('a', 'log') .. x, false) end "
+        fake.run(script("local function say(x) "
+          .. "reaper.SetExtState('a', 'log', reaper.GetExtState('a', 'log') .. x, false) end "
           .. "reaper.defer(function() say('later') end) say('now ')"))
         assert(reaper.GetExtState("a", "log") == "now ")
         fake.tick()
@@ -175,7 +182,10 @@ POINTS: dict[tuple[int, str], str] = {
     (32, "types"): """
         assert(fails(reaper.CountTracks, "x") and fails(reaper.GetTrack, P, 0.5) and fails(reaper.GetTrackGUID, I))
         assert(fails(reaper.GetMediaItemInfo_Value, I, 3) and fails(reaper.GetTrackGUID, nil))""",
-    (33, "counts"): "assert(fails(reaper.CountTracks, P, 1) and fails(reaper.GetTrack, P) and fails(reaper.GetTrackGUID))",
+    (
+        33,
+        "counts",
+    ): "assert(fails(reaper.CountTracks, P, 1) and fails(reaper.GetTrack, P) and fails(reaper.GetTrackGUID))",
     (34, "rollback"): """
         fake.undo_point(song, "a")
         reaper.GetSetMediaItemInfo_String(I, "P_NOTES", "half", true)

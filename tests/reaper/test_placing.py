@@ -104,9 +104,7 @@ def test_both_halves_of_a_split_show_their_own_part(reaper: Reaper, bridge: Stan
     ],
     ids=["left edge", "right edge", "extended"],
 )
-def test_trimmed_edges(
-    reaper: Reaper, bridge: StandIn, sent: dict[str, Any], edit: str, placed: list[float]
-) -> None:
+def test_trimmed_edges(reaper: Reaper, bridge: StandIn, sent: dict[str, Any], edit: str, placed: list[float]) -> None:
     reaper.do(f"{ITEM}.info.{edit.format(i=ITEM)} fake.touch(song)")
     arrive(reaper, bridge, sent)
     assert all_takes(reaper) == [placed]
@@ -123,7 +121,9 @@ def test_variations_are_takes_of_one_item_in_the_order_of_arrival(
     reaper.seconds(4)
     assert "1 of 3 takes are here" in notes(reaper)
     assert "generating" in notes(reaper)
-    jobs = bridge.status(sent, "stored", "failed", "placed", problem={"code": "E-FAILED", "text": "It went wrong.", "next": "Again."})
+    jobs = bridge.status(
+        sent, "stored", "failed", "placed", problem={"code": "E-FAILED", "text": "It went wrong.", "next": "Again."}
+    )
     bridge.result(sent, jobs[0], variation=1)
     reaper.seconds(4)
     names = reaper.do(f"local t = {{}} for i, k in ipairs({ITEM}.takes) do t[i] = k.texts.P_NAME end return t")
@@ -237,7 +237,9 @@ def test_two_tabs_with_the_same_song(reaper: Reaper, bridge: StandIn, sent: dict
     reaper.check()
 
 
-@pytest.mark.parametrize("what", [f"fake.delete_item({ITEM})", "fake.close(song) fake.new_project('')", "fake.undo(song)"])
+@pytest.mark.parametrize(
+    "what", [f"fake.delete_item({ITEM})", "fake.close(song) fake.new_project('')", "fake.undo(song)"]
+)
 def test_no_placeholder_no_place(reaper: Reaper, bridge: StandIn, sent: dict[str, Any], what: str) -> None:
     reaper.do(f"fake.new_project('') {what}")
     arrive(reaper, bridge, sent)
@@ -288,7 +290,10 @@ def test_a_take_of_a_project_that_was_never_saved_can_be_brought_back(
 
 @pytest.mark.parametrize(
     ("begin", "end"),
-    [("song.play_state = 5", "song.play_state = 0"), ("fake.rendering = {project = song, ticks = 1e9}", "fake.rendering = nil")],
+    [
+        ("song.play_state = 5", "song.play_state = 0"),
+        ("fake.rendering = {project = song, ticks = 1e9}", "fake.rendering = nil"),
+    ],
 )
 def test_not_while_it_records_or_renders(
     reaper: Reaper, bridge: StandIn, sent: dict[str, Any], begin: str, end: str
@@ -357,9 +362,7 @@ def test_a_file_of_that_name_is_not_overwritten(
     assert reaper.get(f"{ITEM}.takes[1].source.path") == str(mine.with_name(f"rain-{job} (2).wav"))
 
 
-def test_a_shorter_take_is_neither_looped_nor_stretched(
-    reaper: Reaper, bridge: StandIn, sent: dict[str, Any]
-) -> None:
+def test_a_shorter_take_is_neither_looped_nor_stretched(reaper: Reaper, bridge: StandIn, sent: dict[str, Any]) -> None:
     arrive(reaper, bridge, sent, seconds=5.0)
     assert all_takes(reaper) == [[12.25, 8.0, 0.0]]
     assert reaper.get(f"{{{ITEM}.info.B_LOOPSRC, {ITEM}.takes[1].info.D_PLAYRATE}}") == [0, 1]

@@ -135,7 +135,9 @@ def test_luacheck_has_nothing_to_say() -> None:
 
 
 @pytest.mark.needs("luacheck", "lua-check")
-@pytest.mark.parametrize("line", ["reaper.GetTrak(0, 0)", "reaper.BR_GetMediaItemByGUID(0, '')", "x = 1", "gfx.nothing()"])
+@pytest.mark.parametrize(
+    "line", ["reaper.GetTrak(0, 0)", "reaper.BR_GetMediaItemByGUID(0, '')", "x = 1", "gfx.nothing()"]
+)
 def test_luacheck_would_see_it(tmp_path: Path, line: str) -> None:
     path = tmp_path / "wrong.lua"
     path.write_text(line + "\n")

@@ -103,7 +103,9 @@ def test_request_number_5000_is_seen(start: Start, bridge: StandIn, tmp_path: Pa
     assert bridge.words() == [f"{job}.1.placed.json"]
 
 
-def test_so_is_a_result_after_5000_others_that_nobody_here_waits_for(start: Start, bridge: StandIn, tmp_path: Path) -> None:
+def test_so_is_a_result_after_5000_others_that_nobody_here_waits_for(
+    start: Start, bridge: StandIn, tmp_path: Path
+) -> None:
     reaper = start()
     song(reaper, tmp_path / "song")
     sent = transform(reaper, bridge)
