@@ -108,7 +108,7 @@ end
 local function take_back()
   local _, problem = startup.remove()
   register(false)
-  local text = "The actions are unregistered. The scripts themselves are removed by: daw-bridge install reaper --uninstall"
+  local text = "The actions are unregistered. The scripts themselves are removed by: daw-bridge uninstall reaper"
   if problem then
     text = text .. "\n\nScripts/__startup.lua was not changed: " .. problem
   end
