@@ -1,12 +1,14 @@
 -- @noindex
--- Cancels the newest request. What lies in the inbox still is taken back; else the bridge is told.
+-- Cancels the newest request: a capture is dropped, what lies in the inbox still is taken back, else the bridge is told.
 
 local import = ...
 local files = import("files")
 local mailbox = import("mailbox")
 local placeholder = import("placeholder")
+local send = import("send")
 local tabs = import("tabs")
 local tag = import("tag")
+local todo = import("todo")
 local watcher = import("watcher")
 local words = import("words")
 
@@ -37,6 +39,10 @@ function cancel.run()
   local box, problem = mailbox.open()
   if not box then
     return reaper.MB(problem, SECTION, 0)
+  end
+  local capturing = todo.newest() or reaper.GetExtState(SECTION, "capturing")
+  if capturing ~= "" then
+    return send.cancel(capturing)
   end
   local last = reaper.GetExtState(SECTION, "last_request")
   if last ~= "" and box:waits(last) and os.remove(files.join(box.inbox, last .. ".json")) then

@@ -108,8 +108,8 @@ function dry:stop()
   if self.writer then
     self.writer:close()
     self.writer = nil
-    os.remove(self.path)
   end
+  os.remove(self.path)
 end
 
 return dry

@@ -9,6 +9,7 @@ local mailbox = import("mailbox")
 local memory = import("memory")
 local region = import("region")
 local render = import("render")
+local selections = import("selection")
 local send = import("send")
 local version = import("version")
 local watcher = import("watcher")
@@ -18,6 +19,7 @@ local press = {}
 
 local TITLE = "DAW Bridge"
 local LONGEST = 190 -- s, of the model
+local NOTHING = "\n\nNothing was sent, nothing was spent."
 
 local function tell(text)
   reaper.MB(text, TITLE, 0)
@@ -47,14 +49,27 @@ local function compare_versions(daemon)
   end
 end
 
-local function is_open(self)
-  return reaper.ValidatePtr2(nil, self.project, "ReaProject*")
+-- A window may have stood open for long. Returns what was selected when it was pressed, or nil and why it cannot be used.
+local function selection_now(self)
+  if reaper.EnumProjects(-1) ~= self.project then
+    return nil, "Another project is in front now. Go back to the one that you pressed in, and press again." .. NOTHING
+  end
+  local selection = selections.find(self.project, self.words)
+  if not selection then
+    return nil, "What was selected is gone." .. NOTHING
+  end
+  return selection
 end
 
 local function agreed(self, values, typed)
-  if not values or not is_open(self) then
+  if not values then
     return
   end
+  local selection, problem = selection_now(self)
+  if not selection then
+    return tell(problem)
+  end
+  self.selection = selection
   local yes, amount = ask.price(self.daemon, values)
   if not yes then
     return
@@ -106,6 +121,7 @@ function press.run(action, how)
     return tell(problem)
   end
   local self = { box = box, project = project, action = action, selection = selection }
+  self.words = selections.to_words(selection)
   bridge_wait.wait(box, function(daemon)
     self.daemon = daemon
     compare_versions(daemon)

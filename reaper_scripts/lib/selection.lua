@@ -61,33 +61,33 @@ function selection.find(project, words)
   end
 end
 
--- Select what is meant and nothing else. Returns a function that selects again what was selected.
+local function flip(changed, object, kind, now, wanted, set)
+  if now ~= wanted then
+    set(object, wanted)
+    changed[#changed + 1] = { object = object, kind = kind, was = now, set = set }
+  end
+end
+
+-- Select what is meant and nothing else. Returns a function that takes back what was changed here, and leaves alone what somebody has
+-- selected since.
 function selection.select(found)
   local project = found.project
-  local tracks, items, before = set_of(found.tracks), set_of(found.items), { tracks = {}, items = {} }
-  each_track(project, function(track, name)
-    before.tracks[name] = reaper.IsTrackSelected(track)
-    if before.tracks[name] ~= (tracks[track] or false) then
-      reaper.SetTrackSelected(track, tracks[track] or false)
-    end
+  local tracks, items, changed = set_of(found.tracks), set_of(found.items), {}
+  each_track(project, function(track)
+    flip(changed, track, "MediaTrack*", reaper.IsTrackSelected(track), tracks[track] or false, reaper.SetTrackSelected)
   end)
-  each_item(project, function(item, name)
-    before.items[name] = reaper.IsMediaItemSelected(item)
-    if before.items[name] ~= (items[item] or false) then
-      reaper.SetMediaItemSelected(item, items[item] or false)
-    end
-  end)
+  if found.kind == "items" then
+    each_item(project, function(item)
+      local now = reaper.IsMediaItemSelected(item)
+      flip(changed, item, "MediaItem*", now, items[item] or false, reaper.SetMediaItemSelected)
+    end)
+  end
   return function()
-    each_track(project, function(track, name)
-      if before.tracks[name] ~= nil and before.tracks[name] ~= reaper.IsTrackSelected(track) then
-        reaper.SetTrackSelected(track, before.tracks[name])
+    for _, one in ipairs(changed) do
+      if reaper.ValidatePtr2(project, one.object, one.kind) then
+        one.set(one.object, one.was)
       end
-    end)
-    each_item(project, function(item, name)
-      if before.items[name] ~= nil and before.items[name] ~= reaper.IsMediaItemSelected(item) then
-        reaper.SetMediaItemSelected(item, before.items[name])
-      end
-    end)
+    end
   end
 end
 

@@ -18,6 +18,7 @@ send.__index = send
 
 local SECTION = "DAW Bridge"
 local NOTHING_SPENT = " Nothing was sent, nothing was spent."
+local CANCELLED = "cancelled before it was sent."
 local LATEST = 60 -- s after the press that a capture may begin
 local LONGEST_NAME = 40 -- characters of the name of a track
 
@@ -110,6 +111,8 @@ function send.begin(box, work)
   local item = own_item(self)
   if not item then
     return nil
+  elseif send.is_cancelled(self.id) then
+    return refuse(self, CANCELLED)
   elseif os.time() - self.time > LATEST then
     return refuse(self, "the capture was interrupted.")
   end
@@ -127,15 +130,28 @@ function send.begin(box, work)
   return self
 end
 
+-- Say that the capture of a press is not wanted any more.
+function send.cancel(id)
+  reaper.SetExtState(SECTION, "cancel_capture", id, false)
+end
+
+function send.is_cancelled(id)
+  return reaper.GetExtState(SECTION, "cancel_capture") == id
+end
+
 -- Go on for one tick. Returns false when it has ended.
 function send:step()
   local outcome, problem = self.running:step()
   if outcome == "going" then
-    return true
+    return true -- also where it was cancelled: a render in the background goes on, and reads its settings
   end
   local running = self.running
   self.running = nil
-  if outcome == "done" then
+  if send.is_cancelled(self.id) then
+    running:stop()
+    refuse(self, CANCELLED)
+    return false
+  elseif outcome == "done" then
     self.path = running.path
     hand_over(self)
     return false

@@ -4,6 +4,7 @@
 
 local import = ...
 local form = import("form")
+local guard = import("guard")
 local log = import("log")
 local mailbox = import("mailbox")
 local trap = import("trap")
@@ -52,6 +53,18 @@ function status.content(box)
   return { lines = lines, rows = rows }
 end
 
+-- A job that was asked for again elsewhere is open, and nobody here knows yet.
+function status.wake(box)
+  if guard.is_claimed() then
+    return
+  end
+  for _, job in ipairs((box:daemon() or {}).jobs or {}) do
+    if not words.is_ended(job) then
+      return watcher.ensure()
+    end
+  end
+end
+
 local function draw(content)
   gfx.set(0.13, 0.13, 0.14)
   gfx.rect(0, 0, gfx.w, gfx.h, true)
@@ -88,7 +101,10 @@ local function plain(box)
     local now = reaper.time_precise()
     if now >= due then
       due = now + PERIOD
-      trap.quiet(function() draw(status.content(box)) end)
+      trap.quiet(function()
+        draw(status.content(box))
+        status.wake(box)
+      end)
     end
     reaper.defer(loop)
   end
@@ -105,7 +121,10 @@ function status.run()
   end
   watcher.ensure()
   if window.is_possible() then
-    return window.status(function() return status.content(box) end, PERIOD)
+    return window.status(function()
+      status.wake(box)
+      return status.content(box)
+    end, PERIOD)
   end
   plain(box)
 end

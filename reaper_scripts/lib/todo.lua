@@ -30,6 +30,11 @@ function todo.take()
   return data
 end
 
+-- Return the newest thing that is to be done, or nil.
+function todo.newest()
+  return reaper.GetExtState(SECTION, LIST):match("(%S+)%s*$")
+end
+
 -- Tell whether something is to be done.
 function todo.is_waiting()
   return reaper.GetExtState(SECTION, LIST):find("%S") ~= nil

@@ -74,24 +74,30 @@ end
 
 -- Tell whether somebody has undone a take: its placeholder stands there without it.
 local function was_undone(data)
-  local count = reaper.GetProjectStateChangeCount(data.pointer)
-  if count == data.count then
-    return false
-  end
-  data.count = count
+  data.count = reaper.GetProjectStateChangeCount(data.pointer)
   return lacks(holders(data.mark, data.pointer), data.job)
 end
 
--- Look at what this life has placed: saved, undone, or closed without saving.
+-- Look at what this life has placed: saved, undone, or closed without saving. Cheap: one search through the items at most.
 function unsaved:look_at_mine()
-  local kept = {}
+  local kept, searched = {}, false
   for _, data in ipairs(self.mine) do
+    local settled = false
     if not tabs.is_open(data.pointer) then
       data.pointer = nil
       self.left[#self.left + 1] = data
-    elseif reaper.IsProjectDirty(data.pointer) == 0 or was_undone(data) then
+      settled = true
+    elseif reaper.IsProjectDirty(data.pointer) == 0 then
       self:drop(data)
-    else
+      settled = true
+    elseif not searched and data.count ~= reaper.GetProjectStateChangeCount(data.pointer) then
+      searched = true
+      settled = was_undone(data)
+      if settled then
+        self:drop(data)
+      end
+    end
+    if not settled then
       kept[#kept + 1] = data
     end
   end

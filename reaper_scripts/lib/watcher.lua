@@ -22,6 +22,7 @@ local words = import("words")
 local watcher = {}
 watcher.__index = watcher
 
+local SECTION = "DAW Bridge"
 local PERIOD = 0.25 -- s
 local ITEMS = 200 -- looked at in one tick
 local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
@@ -136,18 +137,24 @@ function watcher:go_on_placing(now)
   self.placing = nil
 end
 
+function watcher:capturing(id)
+  self.follow.captures = id
+  reaper.SetExtState(SECTION, "capturing", id or "", false)
+end
+
 -- Captures that presses have left, one after the other.
 function watcher:go_on_sending()
   if self.sending then
     if not self.sending:step() then
-      self.sending, self.follow.captures = nil, nil
+      self.sending = nil
+      self:capturing(nil)
     end
   elseif todo.is_waiting() then
     local work = todo.take()
     if work then
-      self.follow.captures = work.id
+      self:capturing(work.id)
       self.sending = send.begin(self.mailbox, work)
-      self.follow.captures = self.sending and work.id
+      self:capturing(self.sending and work.id)
     end
   end
 end
@@ -156,6 +163,7 @@ function watcher:stop()
   if self.sending then
     self.sending:stop()
     self.sending = nil
+    self:capturing(nil)
   end
   if self.placing then
     self.placing:stop()
@@ -174,6 +182,7 @@ end
 
 -- Look once.
 function watcher:look(now)
+  self.unsaved:look_at_mine()
   self.walk:notice()
   self.walk:step(ITEMS)
   if self.walk.changed then
@@ -197,7 +206,6 @@ end
 
 function watcher:look_slowly()
   self:look_at_bridge()
-  self.unsaved:look_at_mine()
   self.unsaved:look_at_left()
   self.known, self.not_before = only(self.results.names, self.known), only(self.results.names, self.not_before)
 end

@@ -225,3 +225,62 @@ def test_old_captures_are_removed(reaper: Reaper, bridge: StandIn, tmp_path: Pat
         (folder / name).write_text("x")
     sent = transform(reaper, bridge)
     assert sorted(one.name for one in folder.iterdir()) == sorted([Path(sent["source"]["path"]).name, "notes.txt"])
+
+
+def test_what_is_selected_meanwhile_stays_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do('fake.render = "background" two = fake.new_track(song, "two")')
+    press(reaper)
+    reaper.tick(3)
+    reaper.do("guitar.selected = false two.selected = true")
+    reaper.seconds(3)
+    assert reaper.get("{guitar.selected, two.selected}") == [False, True]
+    assert len(bridge.requests()) == 1
+
+
+def test_a_press_is_rendered_as_it_was_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    """Two presses: the second waits for the first, and the selection has changed until it is rendered."""
+    song(reaper, tmp_path / "song")
+    reaper.do('two = fake.new_track(song, "two") fake.new_audio_item(two, 12, 9)')
+    press(reaper, Capture="dry")
+    reaper.tick()
+    reaper.do("guitar.selected = false two.selected = true")
+    press(reaper, Prompt="second", Capture="heard")
+    reaper.tick()
+    reaper.do("guitar.selected = true two.selected = false")
+    reaper.seconds(5)
+    assert reaper.get("{#fake.renders, fake.renders[1].settings.tracks, fake.renders[1].selected}") == [1, 1, "two"]
+    assert reaper.get("{guitar.selected, two.selected}") == [True, False]
+    assert {sent["prompt"] for sent in bridge.requests()} == {"strings", "second"}
+    reaper.check()
+
+
+@pytest.mark.parametrize("capture", ["heard", "dry"])
+def test_a_capture_can_be_cancelled(reaper: Reaper, bridge: StandIn, tmp_path: Path, capture: str) -> None:
+    song(reaper, tmp_path / "song")
+    before = {line for line in render_settings(reaper) if line.startswith(("RENDER", "master"))}
+    reaper.do('fake.render = "background"')
+    press(reaper, Capture=capture)
+    reaper.tick(2)
+    reaper.press("Cancel newest")
+    if capture == "heard":
+        assert reaper.get("song.numbers.RENDER_STARTPOS") == 12.25, "the render goes on with its settings"
+    reaper.seconds(4)
+    assert bridge.requests() == []
+    assert bridge.commands() == []
+    assert "cancelled before it was sent. Nothing was sent, nothing was spent." in notes(reaper)
+    assert before <= set(render_settings(reaper))
+    assert list((bridge.inbox / ".sources").iterdir()) == []
+    reaper.check()
+
+
+def test_a_second_press_leaves_the_first_render_alone(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do('fake.render = "background"')
+    press(reaper)
+    reaper.tick(3)
+    reaper.press("Transform selection")
+    assert "renders something else" in reaper.get("fake.modals[2]")
+    reaper.seconds(4)
+    assert len(bridge.requests()) == 1
+    assert reaper.get("#fake.modals") == 2

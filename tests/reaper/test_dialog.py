@@ -348,3 +348,38 @@ def test_scripts_of_reapack_find_what_the_installer_wrote(reaper: Reaper, bridge
     reaper.do(f"fake.run({to_lua(other / 'DAW Bridge_Transform selection.lua')})")
     reaper.seconds(3)
     assert len(bridge.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "word"),
+    [
+        ("fake.new_project('')", "Another project is in front"),
+        ("fake.close(song)", "Another project is in front"),
+        ("table.remove(song.tracks, 1)", "What was selected is gone"),
+    ],
+)
+def test_a_window_that_stood_open_for_long(
+    start: Start, bridge: StandIn, tmp_path: Path, meanwhile: str, word: str
+) -> None:
+    reaper = start(imgui=True)
+    reaper.do("fake.new_project('')")
+    song(reaper, tmp_path / "song")
+    reaper.press("Transform selection")
+    reaper.tick(2)
+    reaper.do(meanwhile)
+    reaper.do('fake.ui.typed["Prompt"] = "late" fake.ui.clicks["Send"] = true')
+    reaper.seconds(3)
+    assert word in reaper.get("fake.modals[1]")
+    assert "nothing was spent" in reaper.get("fake.modals[1]")
+    assert bridge.requests() == []
+    assert all(reaper.get(f"#fake.all_items(fake.tabs[{tab}])") <= 1 for tab in range(1, reaper.get("#fake.tabs") + 1))
+
+
+def test_the_status_window_wakes_the_watcher(reaper: Reaper, bridge: StandIn) -> None:
+    reaper.press("Show status window")
+    reaper.seconds(8)
+    assert reaper.get("#fake.scripts") == 1, "nothing is open"
+    bridge.beat(jobs=[{"job": "a", "id": "b", "state": "generating", "charge": "confirmed"}])
+    reaper.seconds(2)
+    assert reaper.get("#fake.scripts") == 2
+    assert reaper.get("#fake.modals") == 0

@@ -407,3 +407,15 @@ def test_a_press_while_a_take_arrives(reaper: Reaper, bridge: StandIn, sent: dic
     assert reaper.get("#fake.scripts") == 1, "one watcher"
     assert reaper.get("#fake.modals") == 2, "two forms, and REAPER asked nothing"
     reaper.check()
+
+
+def test_undone_and_saved_and_closed_at_once(reaper: Reaper, bridge: StandIn, sent: dict[str, Any]) -> None:
+    job = arrive(reaper, bridge, sent)
+    bridge.forget(job)
+    bridge.words()
+    reaper.do("fake.undo(song)")
+    reaper.tick(9)
+    reaper.do("fake.save(song) fake.close(song) song = fake.open(song.path)")
+    reaper.seconds(10)
+    assert bridge.commands() == []
+    assert takes(reaper) == 0

@@ -194,7 +194,8 @@ return function(fake, own)
     local name = settings.texts.RENDER_PATTERN
     local path = settings.texts.RENDER_FILE .. "/" .. (name == "" and "untitled" or name) .. ".wav"
     assert(broken.render_settings or FORMATS[settings.texts.RENDER_FORMAT], "a format of WAV")
-    local job = { project = project, settings = settings, path = path, ticks = 20 }
+    local first = fake.selected_tracks(project)[1]
+    local job = { selected = first and first.texts.P_NAME, project = project, settings = settings, path = path, ticks = 20 }
     fake.renders[#fake.renders + 1] = job
     if fake.is_file(path) then
       fake.modal("Overwrite?") -- a name that is taken
