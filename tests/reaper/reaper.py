@@ -22,6 +22,10 @@ class LuaError(Exception):
     """What a piece of Lua ended with."""
 
 
+class DiedError(Exception):
+    """REAPER has died, as a test has asked for."""
+
+
 class _Host:
     """What plain Lua has no function for."""
 
@@ -81,7 +85,11 @@ class Reaper:
         assert self._process.stdout is not None
         self._process.stdin.write(b"%d\n" % len(piece) + piece)
         self._process.stdin.flush()
-        return self._process.stdout.readline()
+        answer = self._process.stdout.readline()
+        if not answer:
+            self.dead = True
+            raise DiedError
+        return answer
 
     def do(self, piece: str) -> Any:
         """Run a piece of Lua, and return what it returns. ``fake``, ``reaper`` and ``gfx`` are known there."""

@@ -115,6 +115,7 @@ local function door(fake, spec, own)
         end
       end
     end
+    fake.step()
     fake.calls[spec.name] = (fake.calls[spec.name] or 0) + 1
     if not own then
       error("the fake has no " .. spec.name .. ": write it before it is used", 2)

@@ -44,10 +44,19 @@ local function new(options)
     thinking = 10.0, -- s that a person takes to answer a dialog
     tabs = {}, active = 1, closed = {}, open_blocks = {}, frozen = 0,
     scripts = {}, deferred = {}, errors = {}, calls = {}, writes = {}, commands = {}, next_command = 50000, actions = {},
+    steps = 0, dies_at = -1,
     ext = {}, persistent = {}, listings = {}, processes = {}, console = "",
     modals = {}, answers = {}, drawn = {}, key = 0,
     renders = {}, render = "blocking", accessors = 0, loose_sources = 0,
   }
+  -- Each call, and each change of a file, is a moment in which REAPER may die, for good: nothing runs after it.
+  function fake.step()
+    fake.steps = fake.steps + 1
+    if fake.steps == fake.dies_at then
+      os.exit(7, false)
+    end
+  end
+
   fake.pointers = core.new_pointers(fake.broken)
   local kept = io.open(fake.resources .. "/reaper-extstate.lua", "rb")
   if kept then

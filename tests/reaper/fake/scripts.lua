@@ -10,6 +10,17 @@ return function(fake, own)
 
   -- Running scripts. fact 41: each run has globals of its own.
 
+  local function stepping(library)
+    local made = {}
+    for name, run in pairs(library) do
+      made[name] = type(run) ~= "function" and run or function(...)
+        fake.step()
+        return run(...)
+      end
+    end
+    return made
+  end
+
   local function new_globals(script)
     if broken.own_state then
       script.globals = fake.shared_globals
@@ -20,6 +31,7 @@ return function(fake, own)
       globals[key] = value
     end
     globals._G = globals
+    globals.os, globals.io = stepping(os), stepping(io)
     globals.reaper, globals.gfx = fake.reaper, fake.gfx
     globals.loadfile = function(path, mode, env)
       return loadfile(path, mode, env or globals)
