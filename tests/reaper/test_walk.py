@@ -14,10 +14,10 @@ from tests.reaper.flows import ITEM, answer, song, takes, transform
 from tests.reaper.reaper import DiedError, Reaper
 from tests.reaper.standin import StandIn
 
-pytestmark = [pytest.mark.timeout(240 if EVERY > 9 else 7200), pytest.mark.slow]
-#: Every so many calls of REAPER's functions, and operations with files, it dies once. REAPER_WALK=1 walks through all of
-#: them, which takes minutes.
+#: Every so many calls of REAPER's functions, and operations with files, it dies once. REAPER_WALK=1 walks through all
+#: of them, which takes minutes.
 EVERY = int(os.environ.get("REAPER_WALK", "43"))
+pytestmark = [pytest.mark.timeout(240 if EVERY > 9 else 7200), pytest.mark.slow]
 
 
 @pytest.fixture
