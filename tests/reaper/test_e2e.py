@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import processes
 from tests.e2e.processes import Bridge, bridge, fake_service
 from tests.reaper.conftest import Start, needed
 from tests.reaper.flows import answer, song
@@ -49,7 +50,7 @@ def daemon(home: Path) -> Iterator[Bridge]:
         yield made
 
 
-def eventually(reaper: Reaper, look: Callable[[], Any], *, seconds: float = 25.0) -> Any:
+def eventually(reaper: Reaper, look: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Let REAPER go on until ``look`` returns something."""
     end = time.monotonic() + seconds
     while not (found := look()):
@@ -69,9 +70,14 @@ def placeholder(reaper: Reaper) -> str:
 
 
 def press(reaper: Reaper, daemon: Bridge, variations: int) -> None:
+    """Transform; REAPER stands still from the moment in which the request lies in the inbox."""
     answer(reaper, Prompt="strings, slow, 90 bpm", Variations=str(variations))
     reaper.press("Transform selection")
-    eventually(reaper, lambda: len(jobs(daemon)) == variations)
+    end = time.monotonic() + 30
+    while not reaper.get('reaper.GetExtState("DAW Bridge", "last_request")'):
+        assert time.monotonic() < end, json.dumps(reaper.do(WHY))
+        reaper.tick()
+    processes.eventually(lambda: len(jobs(daemon)) == variations)
 
 
 def takes(reaper: Reaper) -> list[str]:
@@ -102,7 +108,7 @@ def test_three_variations_come_back_to_a_project_that_was_closed_meanwhile(
     path = song(reaper, tmp_path / "song")
     press(reaper, daemon, 3)
     reaper.do("fake.save(song) fake.close(song) fake.new_project('')")
-    eventually(reaper, lambda: all(job["state"] == "stored" for job in jobs(daemon)))
+    processes.eventually(lambda: all(job["state"] == "stored" for job in jobs(daemon)))
     reaper.seconds(3)
     assert not any(job["state"] == "placed" for job in jobs(daemon)), "never into a wrong project"
     assert reaper.get("#fake.all_items(fake.tabs[fake.active])") == 0
@@ -122,17 +128,43 @@ def test_the_daemon_is_killed_in_the_middle(start: Start, daemon: Bridge, tmp_pa
     reaper = start()
     path = song(reaper, tmp_path / "song")
     press(reaper, daemon, 2)
+    lost = {"unknown", "failed"}  # killed on the wire, or while it served the source
     daemon.kill()
     eventually(reaper, lambda: "daw-bridge run" in reaper.get(f"{placeholder(reaper)}.texts.P_NOTES"))
     daemon.start()
-    eventually(reaper, lambda: takes(reaper))
+    eventually(reaper, lambda: takes(reaper) or all(job["state"] in lost for job in jobs(daemon)))
     daemon.kill()  # perhaps before it has read the word that the take stands
     reaper.seconds(5)
     daemon.start()
-    eventually(reaper, lambda: all(job["state"] in ("placed", "unknown", "failed") for job in jobs(daemon)))
+    eventually(reaper, lambda: all(job["state"] in {"placed", *lost} for job in jobs(daemon)))
     placed = [job for job in jobs(daemon) if job["state"] == "placed"]
     assert sorted(Path(file).name for file in takes(reaper)) == sorted(Path(job["file"]).name for job in placed)
     assert path.exists()
+    reaper.check()
+
+
+def test_announced_five_times_placed_once(start: Start, daemon: Bridge, tmp_path: Path) -> None:
+    """The daemon is gone while the take is placed, and says it again whenever it is back."""
+    reaper = start()
+    path = song(reaper, tmp_path / "song")
+    press(reaper, daemon, 1)
+    outbox, inbox = daemon.home / "outbox" / "reaper", daemon.home / "inbox" / "reaper"
+    (result,) = processes.eventually(lambda: list(outbox.glob("*.result.json")))
+    announced = result.read_bytes()
+    daemon.kill()
+    for _ in range(5):
+        eventually(reaper, lambda: takes(reaper))
+        result.unlink(missing_ok=True)
+        reaper.seconds(3)
+        result.write_bytes(announced)
+        for word in inbox.glob("*.placed.json"):
+            word.unlink()  # as if it had been lost
+        eventually(reaper, lambda: list(inbox.glob("*.placed.json")))
+    daemon.start()
+    eventually(reaper, lambda: all_placed(daemon))
+    eventually(reaper, lambda: not list(outbox.glob("*.result.json")))
+    check_takes(reaper, daemon, 1, path.parent / "Media")
+    assert [job["delivery"] for job in jobs(daemon)] == [1]
     reaper.check()
 
 
