@@ -77,6 +77,7 @@ def press(reaper: Reaper, daemon: Bridge, variations: int) -> None:
     while not reaper.get('reaper.GetExtState("DAW Bridge", "last_request")'):
         assert time.monotonic() < end, json.dumps(reaper.do(WHY))
         reaper.tick()
+        time.sleep(0.02)
     processes.eventually(lambda: len(jobs(daemon)) == variations)
 
 
@@ -124,22 +125,25 @@ def test_three_variations_come_back_to_a_project_that_was_closed_meanwhile(
     reaper.check()
 
 
+def settled(daemon: Bridge) -> bool:
+    """Tell whether each job is placed, or was killed on the wire, while it served the source, or in the download."""
+    return all(job["state"] in ("placed", "unknown", "failed") or job["problem"] for job in jobs(daemon))
+
+
 def test_the_daemon_is_killed_in_the_middle(start: Start, daemon: Bridge, tmp_path: Path) -> None:
     reaper = start()
-    path = song(reaper, tmp_path / "song")
+    song(reaper, tmp_path / "song")
     press(reaper, daemon, 2)
-    lost = {"unknown", "failed"}  # killed on the wire, or while it served the source
     daemon.kill()
     eventually(reaper, lambda: "daw-bridge run" in reaper.get(f"{placeholder(reaper)}.texts.P_NOTES"))
     daemon.start()
-    eventually(reaper, lambda: takes(reaper) or all(job["state"] in lost for job in jobs(daemon)))
+    eventually(reaper, lambda: takes(reaper) or settled(daemon))
     daemon.kill()  # perhaps before it has read the word that the take stands
     reaper.seconds(5)
     daemon.start()
-    eventually(reaper, lambda: all(job["state"] in {"placed", *lost} for job in jobs(daemon)))
+    eventually(reaper, lambda: settled(daemon))
     placed = [job for job in jobs(daemon) if job["state"] == "placed"]
     assert sorted(Path(file).name for file in takes(reaper)) == sorted(Path(job["file"]).name for job in placed)
-    assert path.exists()
     reaper.check()
 
 
