@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from tests.reaper.flows import ITEM, answer, notes, render_settings, song, transform
-from tests.reaper.reaper import Reaper
+from tests.reaper.reaper import SCRIPTS, Reaper, to_lua
 from tests.reaper.standin import StandIn
 
 
@@ -133,12 +134,12 @@ def test_who_goes_away_while_it_renders_pays_nothing(
 @pytest.mark.parametrize(
     ("selection", "settings", "region"),
     [
-        ("fake.new_track(song, 'two').selected = true", 128, (12.25, 20.25)),
+        ("fake.new_track(song, 'two').selected = true", 2, (12.25, 20.25)),
         ("guitar.selected = false", 0, (12.25, 20.25)),
         ("song.time_selection = {0, 0} riff.selected = true", 32, (10.0, 30.0)),
         (
             "song.time_selection = {0, 0} riff.selected = true fake.new_audio_item(guitar, 31, 4).selected = true",
-            32 | 4 << 16,
+            2,
             (10.0, 35.0),
         ),
     ],
@@ -284,3 +285,40 @@ def test_a_second_press_leaves_the_first_render_alone(reaper: Reaper, bridge: St
     reaper.seconds(4)
     assert len(bridge.requests()) == 1
     assert reaper.get("#fake.modals") == 2
+
+
+@pytest.mark.parametrize("mode", ["blocking", "background"])
+def test_several_tracks_are_summed_to_one_file(reaper: Reaper, bridge: StandIn, tmp_path: Path, mode: str) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do(f'fake.render = "{mode}" fake.new_track(song, "two").selected = true')
+    sent = transform(reaper, bridge)
+    path = Path(sent["source"]["path"])
+    data, rate = soundfile.read(path)
+    assert (rate, data.shape) == (48_000, (8 * 48_000, 2))
+    assert data.max() == pytest.approx(0.5, abs=1e-3)
+    assert data[1000:1100].std() > 0.1
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert reaper.get("{guitar.selected, riff.selected}") == [True, False]
+    reaper.check()
+
+
+@pytest.mark.parametrize(("subtype", "level"), [("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-6), ("FLOAT", 1e-6)])
+def test_the_sum_is_right_in_every_format(reaper: Reaper, tmp_path: Path, subtype: str, level: float) -> None:
+    rng = np.random.default_rng(1)
+    parts = [rng.uniform(-0.3, 0.3, (40_001, 2)), rng.uniform(-0.3, 0.3, (40_001, 2)), rng.uniform(-0.3, 0.3, (17, 2))]
+    paths = [tmp_path / f"{number}.wav" for number in range(3)]
+    for path, part in zip(paths, parts, strict=True):
+        soundfile.write(path, part, 44_100, subtype=subtype)
+    listed = ", ".join(to_lua(path) for path in paths)
+    reaper.do(f"""
+        local load
+        load = function(name) return assert(loadfile({to_lua(SCRIPTS / "lib")} .. "/" .. name .. ".lua"))(load) end
+        local sum = assert(load("mix").start({{{listed}}}, {to_lua(tmp_path / "sum.wav")}))
+        repeat local outcome, problem = sum:step() assert(outcome ~= "failed", problem) until outcome == "done"
+    """)
+    data, rate = soundfile.read(tmp_path / "sum.wav")
+    expected = parts[0] + parts[1]
+    expected[:17] += parts[2]
+    assert rate == 44_100
+    assert abs(data - expected).max() < level
+    assert not any(path.exists() for path in paths)

@@ -142,8 +142,11 @@ def test_the_daemon_is_killed_in_the_middle(start: Start, daemon: Bridge, tmp_pa
     reaper.seconds(5)
     daemon.start()
     eventually(reaper, lambda: settled(daemon))
-    placed = [job for job in jobs(daemon) if job["state"] == "placed"]
-    assert sorted(Path(file).name for file in takes(reaper)) == sorted(Path(job["file"]).name for job in placed)
+    here = [Path(file).name for file in takes(reaper)]
+    told = jobs(daemon)
+    assert len(here) == len(set(here)), "each once"
+    assert {Path(job["file"]).name for job in told if job["state"] == "placed"} <= set(here)
+    assert set(here) <= {Path(job["file"]).name for job in told if job["file"]}
     reaper.check()
 
 

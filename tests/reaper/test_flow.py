@@ -20,7 +20,7 @@ def test_a_selection_becomes_a_take(reaper: Reaper, bridge: StandIn, tmp_path: P
     assert (place["position"], place["length"]) == (12.25, 8.0)
     assert (place["tempo"], place["time_signature"], place["beats"], place["sample_rate"]) == (120, "4/4", 24.5, 48000)
     assert (place["project"], place["target"]) == ("Söng.rpp", "arrangement")
-    assert Path(sent["source"]["path"]).stat().st_size == 44 + 8 * 48_000 * 4
+    assert Path(sent["source"]["path"]).stat().st_size == 44 + 8 * 48_000 * 6
     assert "confirm_usd" not in sent
 
     assert reaper.get(f"{{{ITEM}.info.D_POSITION, {ITEM}.info.D_LENGTH, #{ITEM}.takes}}") == [12.25, 8.0, 0]

@@ -174,7 +174,14 @@ return function(fake, own)
       return
     end
     fake.make_folder(settings.texts.RENDER_FILE)
-    wave.write(job.path, stop - start, math.tointeger(job.project.numbers.PROJECT_SRATE) or 48000)
+    local rate = math.tointeger(job.project.numbers.PROJECT_SRATE) or 48000
+    if settings.numbers.RENDER_SETTINGS & 2 ~= 0 and settings.tracks > 1 then -- one file for each track
+      for number = 1, settings.tracks do
+        wave.write(job.path:gsub("%.wav$", string.format("-%03d.wav", number)), stop - start, rate)
+      end
+      return
+    end
+    wave.write(job.path, stop - start, rate)
     if fake.sidecars and not broken.sidecars then -- fact 26
       for _, ending in ipairs({ ".RPP", ".RPP-bak" }) do
         local file = assert(io.open(job.path .. ending, "wb"))

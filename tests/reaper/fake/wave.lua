@@ -35,22 +35,22 @@ function wave.length(path)
   return seconds, rate, channels
 end
 
--- Write a tone of 16 bit.
+-- Write a tone of 24 bit, in stereo, from -0.25 to 0.25.
 function wave.write(path, seconds, rate, hertz)
   local frames = math.floor(seconds * rate + 0.5)
   local file = assert(io.open(path, "wb"))
-  local size = frames * 4
+  local size = frames * 6
   file:write(string.pack("<c4I4c4", "RIFF", 36 + size, "WAVE"))
-  file:write(string.pack("<c4I4I2I2I4I4I2I2", "fmt ", 16, 1, 2, rate, rate * 4, 4, 16), string.pack("<c4I4", "data", size))
+  file:write(string.pack("<c4I4I2I2I4I4I2I2", "fmt ", 16, 1, 2, rate, rate * 6, 6, 24), string.pack("<c4I4", "data", size))
   local period = math.max(1, math.floor(rate / (hertz or 220)))
   local cycle = {}
   for index = 1, period do
-    local value = math.floor(9000 * math.sin(2 * math.pi * index / period))
-    cycle[index] = string.pack("<i2i2", value, value)
+    local value = math.floor(2097152 * math.sin(2 * math.pi * index / period))
+    cycle[index] = string.pack("<i3i3", value, value)
   end
   local one = table.concat(cycle)
   local whole = one:rep(frames // period)
-  file:write(whole, one:sub(1, (frames % period) * 4))
+  file:write(whole, one:sub(1, (frames % period) * 6))
   file:close()
 end
 
