@@ -12,10 +12,11 @@ follow.__index = follow
 
 local AT_ONCE = 4 -- statuses that are read in one tick
 local PACE = 1.0 -- s between two looks at one status, and between two changes of an item's text
+local REDO = "it waits, since placing it would end what you can redo.\nIt comes with your next edit, or by Place unplaced takes"
 local SILENCE = 60 -- s after which a request without any trace is given up
 
 function follow.new(mailbox)
-  return setmetatable({ mailbox = mailbox, open = {}, order = {}, at = 0, hint = nil }, follow)
+  return setmetatable({ mailbox = mailbox, open = {}, order = {}, at = 0, hint = nil, redo = {} }, follow)
 end
 
 -- Take over what a walk has found.
@@ -79,6 +80,8 @@ end
 function follow:hint_for(one)
   if self.captures == one.id then
     return "captures the selection"
+  elseif self.redo[one.id] then
+    return REDO
   elseif one.status then
     return not words.all_ended(one.status) and self.hint or nil
   elseif not self.mailbox:waits(one.id) and os.time() - one.since >= SILENCE then

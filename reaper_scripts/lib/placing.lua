@@ -13,6 +13,7 @@ local log = import("log")
 local request = import("request")
 local tabs = import("tabs")
 local tag = import("tag")
+local undo = import("undo")
 
 local placing = {}
 placing.__index = placing
@@ -58,8 +59,27 @@ local function lacking(found, result)
   return list
 end
 
-local function is_busy(project)
-  return reaper.EnumProjects(RENDERING) == project or reaper.GetPlayStateEx(project) & RECORDING ~= 0
+-- Return why nothing is placed into a project now ("busy", "redo"), or nil. An undo step of ours would end what the person has undone
+-- and can redo; so it waits for their next edit, or until they say that it may.
+local function obstacle(one)
+  if reaper.EnumProjects(RENDERING) == one.project or reaper.GetPlayStateEx(one.project) & RECORDING ~= 0 then
+    return "busy"
+  elseif undo.can_redo(one.project) and not placing.may_end_redo(one.data.mark) then
+    return "redo"
+  end
+end
+
+local function may(mark)
+  return "may end redo " .. mark
+end
+
+-- Let the takes of a placeholder be placed although there is something to redo.
+function placing.let_end_redo(mark)
+  reaper.SetExtState(SECTION, may(mark), "1", false)
+end
+
+function placing.may_end_redo(mark)
+  return reaper.GetExtState(SECTION, may(mark)) ~= ""
 end
 
 -- Say the word about a delivery, also once more where it may have been lost. Returns true, or nil and why not.
@@ -72,8 +92,8 @@ function placing.say(mailbox, result, word, message)
   return mailbox:unplaced(result.job, result.delivery, CODE, message)
 end
 
--- Begin with a result. Returns "away" (no tab holds it), "busy" (its project records or renders), "done" (nothing is left to do
--- but to say the word, which is returned, too), or "begun", with the placing.
+-- Begin with a result. Returns "away" (no tab holds it), "busy" (its project records or renders), "redo" (see above), "done" (nothing
+-- is left to do but to say the word, which is returned, too), or "begun", with the placing.
 function placing.start(mailbox, unsaved, result)
   local word = placing.word(mailbox, result)
   if word then
@@ -88,8 +108,9 @@ function placing.start(mailbox, unsaved, result)
     return "done", PLACED
   end
   for _, one in ipairs(targets) do
-    if is_busy(one.project) then
-      return "busy"
+    local why = obstacle(one)
+    if why then
+      return why
     end
   end
   local self = setmetatable({ mailbox = mailbox, unsaved = unsaved, result = result, files = {} }, placing)
@@ -145,7 +166,7 @@ function placing:step(text_of)
   end
   local targets = lacking(found, self.result)
   for _, one in ipairs(targets) do
-    if is_busy(one.project) then
+    if obstacle(one) then
       return "going"
     elseif not self.files[one.project] then
       self:prepare_file(one.project, one.path)

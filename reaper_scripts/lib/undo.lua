@@ -20,4 +20,9 @@ function undo.step(project, title, flags, change, ...)
   return table.unpack(result, 2, result.n)
 end
 
+-- Tell whether the person has undone something that can be redone.
+function undo.can_redo(project)
+  return (reaper.Undo_CanRedo2(project) or "") ~= ""
+end
+
 return undo

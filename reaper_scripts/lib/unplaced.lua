@@ -8,9 +8,11 @@ local json = import("json")
 local mailbox = import("mailbox")
 local menu = import("menu")
 local placeholder = import("placeholder")
+local placing = import("placing")
 local request = import("request")
 local tabs = import("tabs")
 local tag = import("tag")
+local undo = import("undo")
 local watcher = import("watcher")
 
 local unplaced = {}
@@ -52,6 +54,18 @@ local function empty(box, list)
         local why = job.state == "placed" and "not in its item (undone, or in another project)" or "could not be placed"
         list[#list + 1] = { text = label(found.data.prompt, { position = found.data.position }, why), job = job.job, found = found }
       end
+    end
+  end
+end
+
+-- Takes that wait for the person's next edit, since there is something to redo.
+local function held_back(box, list)
+  for _, name in ipairs(files.list(box.outbox)) do
+    local result = mailbox.result_of(name) and box:result(name)
+    local mark = result and request.token_of(result.place)
+    local found = mark and tabs.search(function(data) return data.mark == mark end) or {}
+    if found[1] and undo.can_redo(found[1].project) and not tag.take_of(found[1].item, result.job) then
+      list[#list + 1] = { text = label(result.name, result.place, "placing it ends what you can redo"), now = mark }
     end
   end
 end
@@ -105,6 +119,7 @@ end
 
 -- A take is brought again: what was said of its last delivery does not count for the next one.
 local function bring(box, one)
+  placing.let_end_redo(one.mark or one.found.data.mark)
   if one.found and one.found.data.closed then
     tag.write(one.found.item, tag.with(one.found.data, { closed = false }))
   end
@@ -123,6 +138,7 @@ function unplaced.run()
   end
   local list = {}
   waiting(box, list)
+  held_back(box, list)
   empty(box, list)
   lost(box, list)
   if #list == 0 then
@@ -131,6 +147,9 @@ function unplaced.run()
   local project, made = reaper.EnumProjects(-1), {}
   local chosen = menu.choose_some("Place into this project", list)
   for _, one in ipairs(chosen) do
+    if one.now then
+      placing.let_end_redo(one.now)
+    end
     if one.mark then
       make_place(project, one, made)
     end

@@ -113,8 +113,10 @@ function watcher:begin_placing(name, now)
   end
   if outcome == "begun" then
     self.placing, self.placing_name = more, name
-  elseif outcome == "busy" then
+    self.follow.redo[result.id] = nil
+  elseif outcome == "busy" or outcome == "redo" then
     self.not_before[name] = now + BUSY
+    self.follow.redo[result.id] = outcome == "redo" or nil
   elseif outcome == "done" then
     placing.say(self.mailbox, result, more)
   end

@@ -419,3 +419,26 @@ def test_undone_and_saved_and_closed_at_once(reaper: Reaper, bridge: StandIn, se
     reaper.seconds(10)
     assert bridge.commands() == []
     assert takes(reaper) == 0
+
+
+@pytest.mark.parametrize("way", ["edit", "redo", "action"])
+def test_what_can_be_redone_is_not_lost(
+    reaper: Reaper, bridge: StandIn, sent: dict[str, Any], tmp_path: Path, way: str
+) -> None:
+    reaper.do('fake.undo_point(song, "mine") fake.undo(song)')
+    arrive(reaper, bridge, sent)
+    assert takes(reaper) == 0
+    assert "what you can redo" in notes(reaper)
+    assert reaper.get("#song.history") == 4
+    if way == "edit":
+        reaper.do('fake.undo_point(song, "another")')
+    elif way == "redo":
+        reaper.do("fake.redo(song)")
+    else:
+        reaper.do("fake.answers = {1}")
+        reaper.press("Place unplaced takes")
+        assert "ends what you can redo" in reaper.get("fake.menu")
+    reaper.seconds(4)
+    assert takes(reaper) == 1
+    assert len(bridge.words()) == 1
+    reaper.check()

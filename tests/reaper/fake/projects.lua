@@ -224,6 +224,11 @@ return function(fake, own)
     return project.at > 1 and project.history[project.at].title or nil
   end
 
+  function own.Undo_CanRedo2(pointer)
+    local project = fake.project(pointer)
+    return project.at < #project.history and project.history[project.at + 1].title or nil
+  end
+
   function own.Undo_DoUndo2(pointer)
     return fake.undo(fake.project(pointer))
   end
