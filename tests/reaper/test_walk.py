@@ -16,7 +16,7 @@ from tests.reaper.standin import StandIn
 
 #: Every so many calls of REAPER's functions, and operations with files, it dies once. REAPER_WALK=1 walks through all
 #: of them, which takes minutes.
-EVERY = int(os.environ.get("REAPER_WALK", "43"))
+EVERY = int(os.environ.get("REAPER_WALK", "83"))
 pytestmark = [pytest.mark.timeout(240 if EVERY > 9 else 7200), pytest.mark.slow]
 
 

@@ -84,6 +84,7 @@ def test_it_waits_for_jobs_whose_project_is_not_open_yet(reaper: Reaper, bridge:
     assert reaper.get("#fake.scripts") == 0
 
 
+@pytest.mark.parametrize("lua", ["lupa.lua54", "lua5.3"], indirect=True)
 def test_request_number_5000_is_seen(start: Start, bridge: StandIn, tmp_path: Path) -> None:
     """A known bridge of this kind goes deaf after a thousand."""
     reaper = start()
@@ -103,6 +104,7 @@ def test_request_number_5000_is_seen(start: Start, bridge: StandIn, tmp_path: Pa
     assert bridge.words() == [f"{job}.1.placed.json"]
 
 
+@pytest.mark.parametrize("lua", ["lupa.lua54", "lua5.3"], indirect=True)
 def test_so_is_a_result_after_5000_others_that_nobody_here_waits_for(
     start: Start, bridge: StandIn, tmp_path: Path
 ) -> None:
@@ -137,7 +139,7 @@ def test_a_refusal_stands_in_the_item_with_its_code_and_what_to_do(
 def test_a_request_that_the_bridge_does_not_know(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
     song(reaper, tmp_path / "song")
     transform(reaper, bridge)
-    reaper.do("local real = os.time os.time = function(t) return t and real(t) or real() + 100 end")
+    reaper.do("fake.late = 100")
     reaper.seconds(3)
     assert "the bridge does not know of this request. Look: daw-bridge jobs list" in notes(reaper)
 

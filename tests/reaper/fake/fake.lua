@@ -41,6 +41,7 @@ local function new(options)
     version_number = tonumber(options.version or "7.08"),
     default_media = options.resources .. "/Default Media",
     now = 1000.0,
+    late = 0, -- s that the clock of the machine is ahead
     thinking = 10.0, -- s that a person takes to answer a dialog
     tabs = {}, active = 1, closed = {}, open_blocks = {}, frozen = 0,
     scripts = {}, deferred = {}, errors = {}, calls = {}, writes = {}, commands = {}, next_command = 50000, actions = {},

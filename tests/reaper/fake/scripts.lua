@@ -32,6 +32,9 @@ return function(fake, own)
     end
     globals._G = globals
     globals.os, globals.io = stepping(os), stepping(io)
+    globals.os.time = function(parts)
+      return parts and os.time(parts) or os.time() + fake.late
+    end
     globals.reaper, globals.gfx = fake.reaper, fake.gfx
     globals.loadfile = function(path, mode, env)
       return loadfile(path, mode, env or globals)
