@@ -57,7 +57,7 @@ function form.start(action, length)
   end
   values.seed = ""
   if length then
-    values.length = string.format("%.6f", length):gsub("0+$", ""):gsub("%.$", "")
+    values.length = string.format("%.9f", length):gsub("0+$", ""):gsub("%.$", "")
   end
   return values
 end
