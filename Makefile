@@ -9,7 +9,7 @@ UV ?= $(shell command -v uv 2>/dev/null)
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint docs lock walk clean
+.PHONY: demo test lint docs lock walk clean live
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -25,6 +25,11 @@ lint: $(VENV)/.ready-dev
 docs: $(VENV)/.ready-dev
 	@$(RUN) docs/make_tables.py
 	@$(RUN) reaper_scripts/make_index.py
+
+# The Max for Live devices and the drawings of their panels; both are committed.
+live: $(VENV)/.ready-dev
+	@$(RUN) -m max_for_live.build
+	@$(RUN) -m max_for_live.drawing
 
 # Pins of everything, with hashes and without the name of any package host. Needs uv.
 lock:

@@ -6,28 +6,46 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bridge_daemon import __version__
 from bridge_daemon.admit import Admit, invalid
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.delivery import confirm
 from bridge_daemon.engine.choice import Engines
-from bridge_daemon.errors import KeyTrouble, NotFound
-from bridge_daemon.job import MICRO, Job
+from bridge_daemon.errors import KeyTrouble, NotFound, Paused
+from bridge_daemon.job import MICRO, RESERVED, Job, Problem, State
 from bridge_daemon.job_actions import JobActions, said
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.models import models
 from bridge_daemon.pipeline.conveyor import Conveyor
-from bridge_daemon.pipeline.tools import PauseGate
+from bridge_daemon.pipeline.tools import PANIC, PauseGate
 from bridge_daemon.prices import price_facts
+from bridge_daemon.render_actions import RenderActions
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
-_PAUSE_TEXTS = {"person": "paused by you", "panic": "panic: everything was stopped"}
+_PAUSE_TEXTS = {"person": "paused by you", PANIC: "panic: everything was stopped"}
+_SEND_HELD = "daw-bridge resume, and then: daw-bridge jobs retry JOB sends it, daw-bridge jobs cancel JOB ends it."
 
 
-class Actions(JobActions):
+class Pads(Protocol):
+    """What is asked of the MIDI intake."""
+
+    async def arm(self) -> dict[str, Any]:
+        """Let pads spend money, for a time and a sum."""
+        ...
+
+    def disarm(self) -> dict[str, Any]:
+        """Let them spend nothing."""
+        ...
+
+    async def listen(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in over MIDI."""
+        ...
+
+
+class Actions(JobActions, RenderActions):
     """The daemon's verbs. Each raises a BridgeError that says what happened, and whether money was spent."""
 
     def __init__(
@@ -53,6 +71,8 @@ class Actions(JobActions):
         self._reload = reload_settings
         self._about = about
         self._started = time.monotonic()
+        #: The MIDI intake, once it is there.
+        self.pads: Pads | None = None
 
     # Jobs
 
@@ -113,12 +133,50 @@ class Actions(JobActions):
         file = await self.take_file(job)
         return (await asyncio.to_thread(peaks, file, buckets)).as_dict()
 
+    # MIDI
+
+    def _pads(self) -> Pads:
+        if self.pads is None:
+            raise NotFound("MIDI is not open yet.", next="Try again in a moment.")
+        return self.pads
+
+    async def arm_pads(self) -> dict[str, Any]:
+        """Let pads spend money, for a time and a sum. Raises Paused."""
+        return await self._pads().arm()
+
+    def disarm_pads(self) -> dict[str, Any]:
+        """Let pads spend nothing."""
+        return self._pads().disarm()
+
+    async def listen_midi(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in over MIDI, or wait for it for a while."""
+        return await self._pads().listen(data)
+
     # The whole
 
     async def pause(self, reason: str = "person") -> dict[str, Any]:
-        """Stop all sending; what is charged already goes on."""
+        """Stop all sending; what is charged already goes on. A panic stops deliveries too, and holds what waits."""
+        if reason == PANIC:
+            return await self._panic()
         kind = reason if reason in _PAUSE_TEXTS else "person"  # no words of a person name a pause that ends by itself
         return {"paused": await self._pause.close(kind, _PAUSE_TEXTS.get(reason, f"paused by you: {reason}"))}
+
+    async def _panic(self) -> dict[str, Any]:
+        """Stop all sending and all deliveries, and hold what is not sent: each of those waits for a person from now."""
+        held: list[Job] = []
+        trouble = Paused("Panic: everything was stopped. Nothing was sent for this one.", next=_SEND_HELD)
+        problem = Problem(code=trouble.code, text=trouble.message, since=self._times.now(), next=trouble.next_step)
+
+        def hold(tx: Transaction) -> None:
+            held.extend(
+                tx.move(job, State.HELD, event=problem.as_dict(), problem=problem, text="waits for you")
+                for job in tx.jobs_in(RESERVED)
+            )
+
+        fact = await self._pause.close(PANIC, _PAUSE_TEXTS[PANIC], hold)
+        for job in held:
+            self._conveyor.drive(job.job)  # whoever drives it looks, and leaves it
+        return {"paused": fact, "held": len(held)}
 
     async def resume(self) -> dict[str, Any]:
         """Send again, whatever the reason of the pause was."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge_daemon.clock import Clock
 from bridge_daemon.engine.choice import SKETCH, Choice, Engines
 from bridge_daemon.errors import (
     BridgeError,
@@ -30,10 +31,11 @@ from bridge_daemon.errors import (
 from bridge_daemon.job import MICRO, Charge, Job, Parameters, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.models import Model, models
+from bridge_daemon.musical import of_request
 from bridge_daemon.parameters import Asked, fill, lengths, parameters
 from bridge_daemon.prices import covers, price_facts
 from bridge_daemon.publish.publisher import Publishers
-from bridge_daemon.request import Request, parse
+from bridge_daemon.request import Place, Request, parse
 from bridge_daemon.roots import Roots
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
@@ -43,6 +45,12 @@ DOUBLE_PRESS = 10.0
 #: What does not make a press another press.
 _NOT_FINGERPRINT = {"id", "version", "confirm_usd", "again", "valid_for", "place"}
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
+
+
+#: The kind of a request that was pressed on a pad.
+PAD = "pad"
+#: Looks, in the transaction that admits a request of so many micro-dollars, whether a pad may spend them.
+Guard = Callable[[Transaction, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class Admit:
         publishers: Publishers,
         roots: Callable[[], Roots],
         times: Times,
+        clock: Clock,
     ) -> None:
         """Nothing is kept between two requests."""
         self._journal = journal
@@ -86,27 +95,40 @@ class Admit:
         self._publishers = publishers
         self._roots = roots
         self._times = times
+        self._clock = clock
 
-    async def admit(self, data: Mapping[str, Any], *, retry: Retry | None = None) -> tuple[dict[str, Any], bool]:
+    async def admit(
+        self,
+        data: Mapping[str, Any],
+        *,
+        retry: Retry | None = None,
+        fields: Mapping[str, object] | None = None,
+        notes: tuple[str, ...] = (),
+        guard: Guard | None = None,
+    ) -> tuple[dict[str, Any], bool]:
         """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
 
-        ``retry`` makes it the retry of a job. Raises a Refusal; then nothing was written and nothing is spent.
+        ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are
+        for the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is
+        the same each time it is sent. Raises a Refusal; then nothing was written and nothing is spent.
         """
         request, right, faults = parse(data)
         body_hash = hash_of(data)
         try:
-            asked, more = fill(right, self._settings())
+            right, heard = of_request(right, self._clock)
+            asked, more = fill(right, self._settings(), {**heard.fields, **(fields or {})})
             wrong = {fault.field.partition(".")[0] for fault in faults}
             faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
             if request is None or asked is None:
                 raise InvalidRequest(faults)
-            plan = await self._plan(request, asked, dict(data), body_hash)
+            request = request.model_copy(update={"place": Place.model_validate(right.get("place", {}))})
+            plan = await self._plan(request, asked, dict(data), body_hash, (*notes, *heard.notes, *asked.notes))
         except BridgeError:
             before = await self._before(right, faults, body_hash)
             if before is not None:
                 return before, True
             raise
-        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry))
+        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry, guard))
 
     async def _before(self, right: dict[str, Any], faults: list[Fault], body_hash: str) -> dict[str, Any] | None:
         """Return what an id was answered that would be refused now. Raises IdReused."""
@@ -114,16 +136,19 @@ class Admit:
             return None
         return await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
 
-    async def _plan(self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str) -> _Plan:
+    async def _plan(
+        self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str, said: tuple[str, ...]
+    ) -> _Plan:
         """Check what needs files and the engine. Raises a Refusal."""
         engine = await self._engines.current()
-        source_seconds, notes = None, []
+        source_seconds, notes = None, list(dict.fromkeys(said))
         if request.place.folder is not None:
             await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
         if asked.action == "transform" and request.source is not None:
-            self._publishers.choose(engine)
             from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
 
+            notice = self._publishers.choose(engine).notice()
+            notes += [notice] if notice else []
             path = await asyncio.to_thread(self._roots().check, request.source.path)
             region = await asyncio.to_thread(
                 check_region, path, request.source.start, request.source.end, longest=asked.model.source_longest
@@ -138,7 +163,9 @@ class Admit:
             notes.append(f"the take is cut back to {cut:g} s")
         return _Plan(request, asked, engine, parameters(asked, duration, cut), tuple(notes), body, body_hash)
 
-    def _accept(self, tx: Transaction, plan: _Plan, retry: Retry | None) -> tuple[dict[str, Any], bool]:
+    def _accept(
+        self, tx: Transaction, plan: _Plan, retry: Retry | None, guard: Guard | None
+    ) -> tuple[dict[str, Any], bool]:
         """Check the money and write the jobs, in one transaction."""
         request, settings, now = plan.request, self._settings(), self._times.now()
         before = repeated(tx, request.id, plan.body_hash)
@@ -158,11 +185,13 @@ class Admit:
                 f"The same request was accepted {max(0.0, now - pressed):.1f} s ago. Nothing was sent for this one."
             )
         check_limits(tx, total, settings)
+        if guard is not None:
+            guard(tx, total)
         new = _jobs(plan, price, now, retry.of if retry is not None else None)
         answer = {"id": request.id, "jobs": [job.job for job in new], "usd": total / MICRO}
         tx.add_request(
             request.id,
-            kind="request",
+            kind="request" if guard is None else PAD,
             client=request.client,
             body_hash=plan.body_hash,
             fingerprint=fingerprint,

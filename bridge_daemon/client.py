@@ -116,11 +116,7 @@ class BridgeClient:
 
     async def jobs(self, **query: str | int | Iterable[str] | None) -> list[Data]:
         """Return jobs, newest first. Keys: state (one or several), q, client, limit, before."""
-        pairs: list[tuple[str, str]] = []
-        for key, value in query.items():
-            values = [value] if isinstance(value, str | int) else list(value or ())
-            pairs += [(key, str(one)) for one in values]
-        found: list[Data] = (await self._call("GET", "/api/jobs", query=pairs))["jobs"]
+        found: list[Data] = (await self._call("GET", "/api/jobs", query=_pairs(query)))["jobs"]
         return found
 
     async def job(self, job: str) -> Data:
@@ -164,9 +160,38 @@ class BridgeClient:
         """Let the daemon ask the service whether the key is good."""
         return await self._call("GET", "/api/key/check")
 
+    async def folders(self) -> Data:
+        """Return the watched folders."""
+        return await self._call("GET", "/api/folders")
+
+    async def renders(self, **query: str | int | Iterable[str] | None) -> list[Data]:
+        """Return renders of watched folders, newest first. Keys: folder, state (one or several), limit, before."""
+        found: list[Data] = (await self._call("GET", "/api/folders/renders", query=_pairs(query)))["renders"]
+        return found
+
+    async def send_render(self, data: Mapping[str, Any]) -> Data:
+        """Make a job of a render: {entry, id, again, confirm_usd}."""
+        return await self._call("POST", "/api/folders/send", dict(data))
+
+    async def forget_render(self, entry: int | str) -> Data:
+        """Take a waiting render off the list."""
+        return await self._call("POST", "/api/folders/forget", {"entry": entry})
+
     async def reload_settings(self) -> Data:
         """Let the daemon read the settings again."""
         return await self._call("POST", "/api/settings/reload", {})
+
+    async def arm_pads(self) -> Data:
+        """Let pads spend money, for a time and a sum."""
+        return await self._call("POST", "/api/midi/arm", {})
+
+    async def disarm_pads(self) -> Data:
+        """Let pads spend nothing."""
+        return await self._call("POST", "/api/midi/disarm", {})
+
+    async def listen_midi(self, port: str, **more: Any) -> Data:
+        """Return what came in over MIDI. Keys: since (the ``next`` of the last answer), wait (s), mute, stop."""
+        return await self._call("POST", "/api/midi/listen", {"port": port} | more)
 
     async def page_url(self) -> str:
         """Return the address of the page with a one-time code in it, which is good for 30 s."""
@@ -266,7 +291,7 @@ class BridgeClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         address, token = self._address(), self._home.read_token()
         # Until it answers, nobody knows whether a request that was sent has arrived.
-        charge = "possible" if path == "/api/requests" else "none"
+        charge = "possible" if path in ("/api/requests", "/api/folders/send") else "none"
         try:
             await self._prove(address, token)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -322,6 +347,14 @@ async def _take_events(queue: asyncio.Queue[tuple[str, Data]], watch: Watch) -> 
                 elif kind in ("hello", "lost"):
                     break  # something may have been missed
     return watch.done
+
+
+def _pairs(query: Mapping[str, str | int | Iterable[str] | None]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in query.items():
+        values = [value] if isinstance(value, str | int) else list(value or ())
+        pairs += [(key, str(one)) for one in values]
+    return pairs
 
 
 def _job_path(job: str) -> str:

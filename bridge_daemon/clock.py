@@ -1,14 +1,24 @@
-"""The time line of each client, as it last told it, and how old that is."""
+"""The time line of each client, as it last told it, and how old that is.
+
+Beside the clients there are clocks: MIDI clock and Ableton Link. They stand here under names of their own (CLOCKS),
+which no client has, and fill in what a client does not tell.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+_T = TypeVar("_T", int, float)
 
 #: A transport that was not heard of for so long may have moved anywhere, s.
 STALE: Final = 2.0
+#: The names of the clocks that are no clients.
+MIDI_CLOCK: Final = "midi-clock"
+LINK: Final = "link"
+CLOCKS: Final = frozenset({MIDI_CLOCK, LINK})
 #: Clients whose transport is kept; the one that was silent for longest goes first.
 MOST: Final = 64
 
@@ -39,7 +49,10 @@ LIMITS: Final = {
     "tempo": Limit(low=1, high=2000),  # quarter notes a minute
     "numerator": Limit(low=1, high=999, whole=True),
     "denominator": Limit(low=1, high=128, whole=True),
+    "bar": Limit(low=-1e6, high=1e8),  # quarter notes: where a bar of this meter begins
 }
+_NUMBERS: Final = ("position", "beats", "tempo", "bar")
+_WHOLES: Final = ("numerator", "denominator")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +66,7 @@ class Transport:
     tempo: float | None = None  # quarter notes a minute
     numerator: int | None = None
     denominator: int | None = None
+    bar: float | None = None  # quarter notes: where a bar of this meter begins; None: at 0
     received: float = 0.0  # monotonic
 
     def age(self, now: float) -> float:
@@ -77,27 +91,39 @@ class Transport:
 
 
 class Clock:
-    """The transports of all clients."""
+    """The transports of all clients, and of the clocks."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Know nothing yet."""
         self.monotonic = monotonic
+        #: The meter where nobody tells one.
+        self.meter = (4, 4)
+        #: The time code at the start of the project, s: a session may begin at one hour.
+        self.time_code_start = 0.0
         self._transports: dict[str, Transport] = {}
-        self._played: dict[str, float] = {}
+        self._started: dict[str, float] = {}  # when each began to play
+        self._played: dict[str, float] = {}  # when each last told that it plays
 
-    def update(self, client: str, fields: dict[str, Any]) -> Transport:
-        """Take what a client told. What it left out stays as it was; the values were checked with LIMITS."""
-        now = self.monotonic()
+    def update(self, client: str, fields: dict[str, Any], *, at: float | None = None) -> Transport:
+        """Take what a client told, at ``at`` (monotonic; now, where it is left out).
+
+        What it left out stays as it was, None forgets it; the values were checked with LIMITS.
+        """
+        now = self.monotonic() if at is None else at
         known = self._transports.pop(client, None) or Transport(client=client)
         changes: dict[str, Any] = {"received": now}
         # what is carried on must not fall back to where it was when it was told last
         changes |= {"position": known.position_now(now), "beats": known.beats_now(now)}
-        changes |= {name: float(fields[name]) for name in ("position", "beats", "tempo") if name in fields}
-        changes |= {name: int(fields[name]) for name in ("numerator", "denominator") if name in fields}
+        changes |= {name: _as(float, fields[name]) for name in _NUMBERS if name in fields}
+        changes |= {name: _as(int, fields[name]) for name in _WHOLES if name in fields}
         changes |= {"playing": fields["playing"]} if "playing" in fields else {}
         transport = replace(known, **changes)
+        if "bar" not in fields and (transport.numerator, transport.denominator) != (known.numerator, known.denominator):
+            transport = replace(transport, bar=None)  # that was a bar of another meter
         self._transports[client] = transport  # as the last: the dictionary is in the order of the last word
         if transport.playing:
+            if not known.playing or known.stale(now):
+                self._started[client] = now
             self._played[client] = now
         self._forget()
         return transport
@@ -107,17 +133,57 @@ class Clock:
             oldest = next(iter(self._transports))
             del self._transports[oldest]
             self._played.pop(oldest, None)
+            self._started.pop(oldest, None)
 
     def of(self, client: str) -> Transport | None:
         """Return the transport of a client, None where it never told one."""
         return self._transports.get(client)
 
-    def last_playing(self) -> Transport | None:
-        """Return the transport that last played; where none ever did, the one that was told last."""
-        if self._played:
-            return self._transports[max(self._played, key=lambda client: self._played[client])]
-        return next(reversed(self._transports.values()), None)
+    def last_playing(self, among: Collection[str] | None = None) -> Transport | None:
+        """Return the transport of the client that last played, of all or ``among`` some (those that are connected).
+
+        Of those that play now it is the one that was started last, so that two at once do not take turns; else the one
+        that played latest; where none ever played, the one that was told last. A transport that is stale does not play.
+        Clocks are no clients.
+        """
+        now = self.monotonic()
+        known = [
+            (order, transport)
+            for order, transport in enumerate(self._transports.values())
+            if transport.client not in CLOCKS and (among is None or transport.client in among)
+        ]
+
+        def rank(each: tuple[int, Transport]) -> tuple[bool, float, int]:
+            order, transport = each
+            plays = transport.playing and not transport.stale(now)
+            times = self._started if plays else self._played
+            return plays, times.get(transport.client, -math.inf), order
+
+        return max(known, key=rank)[1] if known else None
+
+    def best(self, client: str | None) -> Transport | None:
+        """Return what is known of the time line of a client (None: of the one that last played).
+
+        What the client does not tell, or told too long ago, is filled in from the clocks, a running one first. It may
+        be stale: then nothing better is known.
+        """
+        now = self.monotonic()
+        own = self.of(client) if client is not None else self.last_playing()
+        clocks = [each for name in CLOCKS if (each := self.of(name)) is not None and not each.stale(now)]
+        clocks.sort(key=lambda each: (each.playing, each.client == MIDI_CLOCK, each.received), reverse=True)
+        if own is None or own.stale(now):
+            own, clocks = (clocks[0], clocks[1:]) if clocks else (own, [])
+        if own is None:
+            return None
+        for other in clocks:
+            if own.tempo is None:
+                own = replace(own, tempo=other.tempo)
+        return own
 
     def all(self) -> list[Transport]:
         """Return every transport, the one told last at the end."""
         return list(self._transports.values())
+
+
+def _as(kind: type[_T], value: Any) -> _T | None:
+    return None if value is None else kind(value)

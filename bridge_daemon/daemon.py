@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -17,17 +18,23 @@ from bridge_daemon.actions import Actions
 from bridge_daemon.admit import Admit
 from bridge_daemon.api.events import EventHub
 from bridge_daemon.api.server import ApiServer
+from bridge_daemon.awake import Awake
 from bridge_daemon.catalogue import Catalogue
 from bridge_daemon.clock import Clock
+from bridge_daemon.clock_link import LinkSource
+from bridge_daemon.delivery.arrival import Arrivals
 from bridge_daemon.delivery.osc import Announcer
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home import Home, Runtime
+from bridge_daemon.intake.folders import Folders
+from bridge_daemon.intake.inbox import Inbox
 from bridge_daemon.intake.intake import Intake
+from bridge_daemon.intake.midi import MidiIntake
 from bridge_daemon.intake.osc import OscServer
-from bridge_daemon.job import Job
+from bridge_daemon.job import OPEN, Job
 from bridge_daemon.journal import Journal
 from bridge_daemon.key import KeyStore
 from bridge_daemon.pipeline.conveyor import Conveyor, load_audio
@@ -36,10 +43,16 @@ from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.roots import Roots
 from bridge_daemon.settings import Settings
+from bridge_daemon.settings_changes import changes
 from bridge_daemon.times import Times
 
 log = logging.getLogger(__name__)
 _HOUR: Final = 3600.0
+#: Settings that were bound to a port or a budget at the start.
+_AFTER_RESTART: Final = (
+    *("http.", "osc.", "publish.source_port"),
+    *("engine.requests_per_minute", "engine.max_open_jobs"),
+)
 
 
 class Daemon:
@@ -50,7 +63,8 @@ class Daemon:
     ) -> None:
         """Build nothing yet; ``keys`` and ``times`` are for tests."""
         self.home = home
-        self.settings = settings
+        self.settings = self._at_start = settings
+        self._reloading = asyncio.Lock()
         self._times = times or Times()
         self._keys = keys or KeyStore(home)
         self._stack = AsyncExitStack()
@@ -58,20 +72,27 @@ class Daemon:
         self._roots = self._make_roots(settings)
         self.http_url = ""
         self.clock = Clock(self._times.monotonic)
+        self._set_clock(settings)
         self.osc: OscServer | None = None  # None: switched off
         self.intakes: list[Intake] = []
+        #: Everything is loaded that the first press could need.
+        self.warm = asyncio.Event()
 
     # Building
 
     def _make_roots(self, settings: Settings) -> Roots:
         library = self.home.library(settings)
         watched = [Path(folder.path).expanduser() for folder in settings.folders]
-        results = [Path(folder.results).expanduser() for folder in settings.folders if folder.results]
+        results = [folder.results_path for folder in settings.folders]
         return Roots(
             [Path(root).expanduser() for root in settings.audio.read_roots],
             always=[self.home.path, library, *watched],
             writable=[library, *results],
         )
+
+    def _set_clock(self, settings: Settings) -> None:
+        self.clock.meter = settings.clock.meter_numbers
+        self.clock.time_code_start = settings.clock.time_code_start
 
     async def start(self) -> None:
         """Start every part. Raises a BridgeError that explains what is in the way; then nothing is left running."""
@@ -101,8 +122,11 @@ class Daemon:
         self._stack.push_async_callback(listener.close)
         await listener.start()
         self.source_port = listener.port
-        publishers = Publishers(listener, settings, self._times)
-        pause = PauseGate(journal, self._times)
+        publishers = self.publishers = Publishers(
+            listener, settings, self._times, journal=journal, engines=engines, budget=budget, home=self.home
+        )
+        self._stack.push_async_callback(publishers.close)
+        pause = self._pause = PauseGate(journal, self._times)
         tools = Tools(
             journal=journal,
             settings=settings,
@@ -116,11 +140,13 @@ class Daemon:
             times=self._times,
             pause=pause,
             on_wire=OnWire(),
+            arrivals=Arrivals(journal, self.clock),
         )
+        self._tools = tools
         self._conveyor = Conveyor(tools)
         catalogue = Catalogue(journal, engines, polls, budget, settings, self._times)
         self.actions = Actions(
-            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times),
+            admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times, self.clock),
             journal=journal,
             conveyor=self._conveyor,
             pause=pause,
@@ -132,7 +158,14 @@ class Daemon:
             about=self._about,
         )
         self._tell(journal, pause)
+        awake = Awake(self._times.now)
+        self._stack.push_async_callback(awake.close)
+        journal.listen(awake.changed)
         await self._conveyor.recover()
+        for job in await journal.read(lambda tx: tx.jobs_in(OPEN)):
+            awake.changed(job)
+        awake.start()
+        await publishers.recover()
         api = ApiServer(self.actions, self.hub, token=token, host=self.settings.http.host, port=self.settings.http.port)
         self._stack.push_async_callback(api.close)
         await api.start()
@@ -144,7 +177,7 @@ class Daemon:
         self._stack.push_async_callback(self._end_tasks)
         self._spawn(catalogue.watch(), "catalogue")
         self._spawn(self._clean(), "cleaning")
-        self._spawn(_warm(engines), "engine")
+        self._spawn(self._warm(engines), "engine")
         await self._open_intakes()
         if self.osc is not None:
             self._stack.push_async_callback(self.osc.close)  # first of all: what comes now is said again
@@ -154,13 +187,15 @@ class Daemon:
     async def _open_osc(self, token: str, tools: Tools) -> None:
         host, port = self.settings.osc.host, self.settings.osc.port
         osc = OscServer(self.actions, self.clock, token=token, host=host, port=port, times=self._times)
-        announcer = Announcer(self.actions, osc.send)
+        announcer = Announcer(self.actions, osc.send, silent=lambda: tools.pause.panic)
         self._stack.push_async_callback(announcer.close)
         self._stack.push_async_callback(osc.close)
         await osc.start()
         osc.on_hello.append(announcer.hello)
         tools.ready.append(announcer.ready)
+        tools.arrivals.reach.append(lambda client: osc.clients.port(client) is not None)
         tools.journal.listen(announcer.changed)
+        tools.pause.listeners.append(lambda fact: announcer.go_on() if fact is None else None)
         self.osc = osc
 
     async def _open_intakes(self) -> None:
@@ -170,7 +205,22 @@ class Daemon:
             await intake.start()
 
     def _make_intakes(self) -> list[Intake]:
-        return []
+        midi = self.actions.pads = MidiIntake(
+            self.actions,
+            journal=self.journal,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            osc=lambda: self.osc,
+            pause=self._pause,
+            times=self._times,
+            whole_render=lambda name: self.folders.newest(name),
+        )
+        tools = self._tools
+        inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)
+        tools.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
+        folders = self.folders = Folders(self.actions, self.journal, self.home, lambda: self.settings, self._times)
+        self.actions.folders = folders
+        return [LinkSource(self.clock, lambda: self.settings), midi, inbox, folders]
 
     @property
     def osc_port(self) -> int | None:
@@ -185,6 +235,8 @@ class Daemon:
             self.hub.publish("paused", {"paused": fact})
 
         journal.listen(job_changed)
+        journal.listen(self.publishers.changed)
+        self.publishers.listeners.append(lambda about: self.hub.publish("publish", about))
         pause.listeners.append(pause_changed)
 
     def _write_runtime(self) -> None:
@@ -208,31 +260,29 @@ class Daemon:
             "osc_port": self.osc_port,
             "osc": self.osc.about() if self.osc is not None else None,
             "source_port": self.source_port,
+            "publish": self.publishers.about(),
             **{intake.name: intake.about() for intake in self.intakes},
         }
 
     async def reload(self) -> dict[str, Any]:
-        """Read config.toml again. What was bound to a port or a budget at the start stays until the next start.
+        """Read config.toml again: return what ``changed``, and which of it counts only ``after_restart``.
 
         Raises SettingsInvalid; then the old settings go on.
         """
-        new = await asyncio.to_thread(Settings.load, self.home)
-        old, self.settings = self.settings, new
-        self._roots = self._make_roots(new)
-        for intake in self.intakes:
-            await intake.configure()
-        fixed = [
-            name
-            for name, before, after in (
-                ("[http]", old.http, new.http),
-                ("[osc]", old.osc, new.osc),
-                ("[publish] source_port", old.publish.source_port, new.publish.source_port),
-                ("[engine] requests_per_minute", old.engine.requests_per_minute, new.engine.requests_per_minute),
-                ("[engine] max_open_jobs", old.engine.max_open_jobs, new.engine.max_open_jobs),
-            )
-            if before != after
-        ]
-        return {"reloaded": True, "after_restart": fixed}
+        async with self._reloading:
+            new = await asyncio.to_thread(Settings.load, self.home)
+            old, self.settings = self.settings, new
+            self._roots = self._make_roots(new)
+            self._set_clock(new)
+            changed = changes(old, new)
+            for intake in self.intakes:
+                try:
+                    await intake.configure()
+                except Exception:  # the others heed the settings all the same
+                    log.exception("The new settings could not be heeded by %s", intake.name)
+            waiting = [name for name in changes(self._at_start, new) if name.startswith(_AFTER_RESTART)]
+            log.info("Settings read again; changed: %s", ", ".join(changed) or "nothing")
+            return {"reloaded": True, "changed": changed, "after_restart": waiting}
 
     # Background
 
@@ -275,6 +325,17 @@ class Daemon:
                     removed += 1
         return removed
 
+    async def _warm(self, engines: Engines) -> None:
+        """Load the rest, read the key and start the built-in engine before the first press needs them."""
+        await asyncio.to_thread(load_audio)
+        try:
+            choice = await engines.current()
+            if not choice.paid:
+                await engines.sketch_url()
+        except BridgeError as error:
+            log.warning("%s %s", error.message, error.next_step)
+        self.warm.set()
+
     # Ending
 
     async def stop(self) -> None:
@@ -286,36 +347,38 @@ class Daemon:
         await self._conveyor.cut()
 
 
-async def _warm(engines: Engines) -> None:
-    """Load the rest, read the key and start the built-in engine before the first press needs them."""
-    await asyncio.to_thread(load_audio)
-    try:
-        choice = await engines.current()
-    except BridgeError as error:
-        log.warning("%s %s", error.message, error.next_step)
-        return
-    if not choice.paid:
-        await engines.sketch_url()
-
-
 async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str], None]) -> None:
     """Run a daemon until SIGINT or SIGTERM; a second one does not wait for the wire.
 
+    SIGHUP, where the platform has it, reads the settings again, or ends the daemon where its terminal was closed.
     ``ready`` is called once it can be used; ``told`` gets lines for the person at the terminal.
     """
     ask = asyncio.Event()
     hurry = asyncio.Event()
+    reloading: set[asyncio.Task[None]] = set()
+    ends_with_terminal = _ends_with_terminal()
 
     def on_signal() -> None:
         if ask.is_set():
             hurry.set()
         ask.set()
 
-    with _signals(on_signal):
+    def on_hangup() -> None:
+        if ends_with_terminal and not _has_terminal():
+            log.info("The terminal was closed")
+            ask.set()
+        elif not ask.is_set():
+            task = asyncio.create_task(_reload(daemon, told), name="reload")
+            reloading.add(task)
+            task.add_done_callback(reloading.discard)
+
+    with _signals(on_signal, on_hangup):
         await daemon.start()
         ready()
         await ask.wait()
-        told("Stopping. A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it.")
+        with suppress(OSError):  # the terminal may be gone
+            told("Stopping. A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it.")
+        await asyncio.gather(*reloading)
         stopping = asyncio.create_task(daemon.stop(), name="stop")
         hurrying = asyncio.create_task(hurry.wait(), name="hurry")
         await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
@@ -326,18 +389,49 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
         await stopping
 
 
-class _signals:  # noqa: N801 - used as a function
-    """Calls ``handler`` on the event loop for SIGINT and SIGTERM while it is entered."""
+async def _reload(daemon: Daemon, told: Callable[[str], None]) -> None:
+    """Read the settings again, for a signal: nobody waits for the answer."""
+    try:
+        done = await daemon.actions.reload_settings()
+    except BridgeError as error:
+        log.error("%s: %s The old settings go on.", error.code, error.message)
+        return
+    except Exception:
+        log.exception("The settings could not be read again; the old ones go on")
+        return
+    later = f" Waiting for the next start: {', '.join(done['after_restart'])}." if done["after_restart"] else ""
+    with suppress(OSError):
+        told(f"Settings read again. Changed: {', '.join(done['changed']) or 'nothing'}.{later}")
 
-    def __init__(self, handler: Callable[[], None]) -> None:
-        self._handler = handler
+
+def _ends_with_terminal() -> bool:
+    """Tell whether the end of a terminal is to end this process: not without one, and not under ``nohup``."""
+    return sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+
+
+def _has_terminal() -> bool:
+    """Tell whether this process has a terminal that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True
+
+
+class _signals:  # noqa: N801 - used as a function
+    """Calls handlers on the event loop while it is entered: for SIGINT and SIGTERM, and for SIGHUP."""
+
+    def __init__(self, handler: Callable[[], None], hangup: Callable[[], None]) -> None:
+        self._handlers = {signal.SIGINT: handler, signal.SIGTERM: handler}
+        if sys.platform != "win32":  # which has no such signal
+            self._handlers[signal.SIGHUP] = hangup
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in self._handlers.items():
             # not loop.add_signal_handler: Windows has none, and this works on both
-            self._before[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._handler))
+            self._before[number] = signal.signal(number, lambda *_, act=handler: loop.call_soon_threadsafe(act))
 
     def __exit__(self, *_: object) -> None:
         for number, before in self._before.items():

@@ -179,6 +179,14 @@ class LimitReached(Refusal):
     next = "Raise [spend] per_day_usd or per_month_usd in the settings, or wait."
 
 
+class Disarmed(Refusal):
+    """The controllers are not armed, or not any more: a pad may not spend money."""
+
+    code = "E-DISARMED"
+    status = 409
+    next = "Press the pad that arms, or: daw-bridge midi arm"
+
+
 class PathRefused(Refusal):
     """A file or folder lies outside of what the bridge may read or write. Missing and forbidden sound alike."""
 
@@ -200,7 +208,12 @@ class NotPublished(Refusal):
 
     code = "E-PUBLISH"
     status = 424
-    next = "Set [publish] in the settings; docs/settings.md lists it."
+    next = "Set [publish] in the settings; docs/publishing.md tells which way to choose."
+
+    def __init__(self, message: str, *, next: str | None = None, passing: bool = False) -> None:
+        """``passing``: it may work later by itself, so a job that was admitted is tried again while it is valid."""
+        super().__init__(message, next=next)
+        self.passing = passing
 
 
 class Paused(Refusal):

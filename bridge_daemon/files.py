@@ -67,10 +67,11 @@ def replace(source: Path, target: Path) -> None:
             time.sleep(_REPLACE_PAUSE)
 
 
-def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600) -> None:
+def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durable: bool = True) -> None:
     """Write ``data`` to ``path`` so that a reader, or a crash, sees the old content or the new, never a part.
 
-    ``point`` names the failpoints ``file.<point>.write`` and ``file.<point>.replace``.
+    ``point`` names the failpoints ``file.<point>.write`` and ``file.<point>.replace``. What is not ``durable`` may be
+    gone or empty after a power cut: for what is made anew from the journal at the next start.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
@@ -78,13 +79,15 @@ def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600) -> No
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             failpoint(f"file.{point}.write")
-            flush_to_disk(file)
+            if durable:
+                flush_to_disk(file)
         replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     failpoint(f"file.{point}.replace")
-    flush_folder(path.parent)
+    if durable:
+        flush_folder(path.parent)
 
 
 def settle(part: Path, target: Path, *, point: str) -> Path:

@@ -97,6 +97,11 @@ class Home:
         return self.path / "key"
 
     @property
+    def s3_key_file(self) -> Path:
+        """The credentials of the bucket for sources, on machines without a keyring."""
+        return self.path / "s3-key"
+
+    @property
     def journal(self) -> Path:
         """The database of jobs."""
         return self.path / "journal.sqlite3"

@@ -59,6 +59,8 @@ TERMINAL: Final = frozenset({State.PLACED, State.CANCELLED, State.REFUSED, State
 RESERVED: Final = frozenset({State.QUEUED, State.PREPARING})
 #: The service has, or may be about to have, work for us.
 OPEN: Final = frozenset({State.SUBMITTING, State.GENERATING, State.FETCHING})
+#: The source of a transform may still be fetched by the service.
+SERVED: Final = RESERVED | OPEN | {State.UNKNOWN}
 
 #: Every allowed move. The journal refuses all others.
 MOVES: Final[dict[State, frozenset[State]]] = {
@@ -126,8 +128,9 @@ class Publication:
 
     method: str
     url: str
-    capability: str | None = None  # the path element of our own listener
+    capability: str | None = None  # its unguessable name: the path element of our own listener, or the object's key
     file: str | None = None
+    since: float | None = None  # UTC; when a signed URL was signed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

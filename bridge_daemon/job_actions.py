@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge_daemon.admit import (
     Admit,
+    Guard,
     Retry,
     check_limits,
     check_pause,
@@ -28,6 +29,7 @@ from bridge_daemon.job import MICRO, OPEN, RESERVED, Charge, Job, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.prices import dollars
+from bridge_daemon.request import Place
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
@@ -49,6 +51,8 @@ class JobActions:
         times: Times,
     ) -> None:
         """Nothing is kept between two of them."""
+        #: Requests that a pad asked a client to make: their ids, and what watches over their spending.
+        self.expected: dict[str, Guard] = {}
         self._admit = admit
         self._journal = journal
         self._conveyor = conveyor
@@ -56,9 +60,21 @@ class JobActions:
         self._settings = settings
         self._times = times
 
-    async def admit(self, data: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """Take a request: {id, jobs, usd}, and whether its id had been accepted before."""
-        answer, again = await self._admit.admit(data)
+    async def admit(
+        self,
+        data: dict[str, Any],
+        *,
+        fields: Mapping[str, object] | None = None,
+        notes: tuple[str, ...] = (),
+        guard: Guard | None = None,
+    ) -> tuple[dict[str, Any], bool]:
+        """Take a request: {id, jobs, usd}, and whether its id had been accepted before.
+
+        ``fields`` are for the prompt of its preset (prompt_fields.FIELDS); ``notes`` are told on its jobs; ``guard``
+        watches over the spending of a pad.
+        """
+        guard = guard or self.expected.get(str(data.get("id")).lower())
+        answer, again = await self._admit.admit(data, fields=fields, notes=notes, guard=guard)
         self._drive(answer["jobs"])
         return answer, again
 
@@ -67,8 +83,11 @@ class JobActions:
         for job in jobs:
             self._conveyor.drive(job)
 
-    async def cancel(self, job: str) -> dict[str, Any]:
-        """Cancel: before the submit nothing is spent; from then on the take is kept and not placed."""
+    async def cancel(self, job: str, *, once: str | None = None) -> dict[str, Any]:
+        """Cancel: before the submit nothing is spent; from then on the take is kept and not placed.
+
+        ``once`` is the id (UUID) of a command that may come again after a crash: it is done once.
+        """
 
         def write(tx: Transaction) -> tuple[Job, str]:
             found = tx.job(job)
@@ -84,11 +103,17 @@ class JobActions:
                 "Its take is fetched and kept, and not placed."
             )
 
-        return await self._act("cancel", write)
+        return await self._act("cancel", _once(once, {"cancel": job}, write))
 
-    async def deliver(self, job: str) -> dict[str, Any]:
-        """Bring the take once more; costs nothing."""
-        return await self._act("deliver", lambda tx: _deliver(tx.job(job), tx))
+    async def deliver(
+        self, job: str, place: Mapping[str, Any] | None = None, *, once: str | None = None
+    ) -> dict[str, Any]:
+        """Bring the take once more; costs nothing.
+
+        ``place`` changes keys of its place; ``once`` as for :meth:`cancel`.
+        """
+        body = {"deliver": job}
+        return await self._act("deliver", _once(once, body, lambda tx: _deliver(tx.job(job), tx, place or {})))
 
     async def retry(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Try again, as cheaply as the state of the job allows: see rule of money 2."""
@@ -99,18 +124,26 @@ class JobActions:
         if found.state is State.HELD:
             return await self._retry_held(found, data)
         if found.state in (State.STORED, State.PLACED):
-            return await self.deliver(job)
+            return await self.deliver(job, once=None if data.get("id") is None else _request_id(data))
         if found.state in OPEN:
-            return self._nudge(found)
+            return await self._nudge(job, data)
         if found.state in (State.FAILED, State.REFUSED, State.UNKNOWN, State.CANCELLED, State.DISMISSED):
             return await self._again(found, data)
         raise WrongState(f"The job is {found.state}: it is on its way already.", charge=found.charge)
 
-    def _nudge(self, job: Job) -> dict[str, Any]:
-        self._conveyor.drive(job.job)
-        if job.state is State.SUBMITTING:
-            return said(job, "It is on the wire; its answer is awaited.")
-        return said(job, "It is tried at once. It is charged already, so this costs nothing.")
+    async def _nudge(self, job: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Look at a job now. Its id is remembered: the same retry again, once the job has failed, must not pay anew."""
+
+        def write(tx: Transaction) -> tuple[Job, str]:
+            found = tx.job(job)
+            if found.state not in OPEN:
+                raise WrongState(f"The job is {found.state} now. Nothing was sent.", charge=found.charge)
+            if found.state is State.SUBMITTING:
+                return found, "It is on the wire; its answer is awaited."
+            return found, "It is tried at once. It is charged already, so this costs nothing."
+
+        once = None if data.get("id") is None else _request_id(data)
+        return await self._act("nudge", _once(once, {"retry": job}, write))
 
     async def _retry_held(self, job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
         """Send a held job: that same job, through the checks of the money again, on the engine it was admitted for."""
@@ -222,8 +255,10 @@ class JobActions:
         return said(job, text)
 
 
-def _deliver(job: Job, tx: Transaction) -> tuple[Job, str]:
+def _deliver(job: Job, tx: Transaction, place: Mapping[str, Any]) -> tuple[Job, str]:
     changes: dict[str, Any] = {"wanted": True, "problem": None, "delivery": job.delivery + 1}
+    if place:
+        changes["place"] = Place.model_validate(job.place.as_dict() | dict(place))
     text = "It is brought once more; that costs nothing."
     if job.state is State.STORED:
         return tx.note(job, "delivery", {"number": job.delivery + 1}, **changes), text
@@ -231,6 +266,34 @@ def _deliver(job: Job, tx: Transaction) -> tuple[Job, str]:
         moved = tx.move(job, State.STORED, event={"number": job.delivery + 1}, text="is brought once more", **changes)
         return moved, text
     raise WrongState(f"The job is {job.state}; there is no take to deliver.", charge=job.charge)
+
+
+def _once(
+    command: str | None, body: dict[str, str], write: Callable[[Transaction], tuple[Job, str]]
+) -> Callable[[Transaction], tuple[Job, str]]:
+    """Have a command done once for its id, which is remembered in the same transaction."""
+    if command is None:
+        return write
+    (job,) = body.values()
+
+    def write_once(tx: Transaction) -> tuple[Job, str]:
+        before = repeated(tx, command, hash_of(body))
+        if before is not None:
+            return tx.job(job), str(before["message"])
+        found, text = write(tx)
+        fingerprint = hash_of(body | {"id": command})  # no press is the same press as this
+        tx.add_request(
+            command,
+            kind="command",
+            client=found.client,
+            body_hash=hash_of(body),
+            fingerprint=fingerprint,
+            body=body,
+            answer={"message": text},
+        )
+        return found, text
+
+    return write_once
 
 
 def _resolvable(job: Job) -> bool:

@@ -75,7 +75,7 @@ class KeyStore:
         """
         if given := self._environ.get(VARIABLE, "").strip():
             return _found(given, "environment", f"The environment variable {VARIABLE}")
-        if kept := self._from_keyring():
+        if kept := from_keyring(USER):
             return _found(kept, "keyring", "The keyring's entry for daw-bridge")
         path = self._home.key_file
         try:
@@ -95,7 +95,7 @@ class KeyStore:
             KeyTrouble: the keyring is there and does not take it, or the file cannot be written.
         """
         value = check(value)
-        if self._into_keyring(value):
+        if into_keyring(USER, value):
             self._home.key_file.unlink(missing_ok=True)  # an older key must not come back when the keyring is away
             return "keyring"
         try:
@@ -111,37 +111,45 @@ class KeyStore:
             KeyTrouble: the keyring is there and does not let it go.
         """
         cleared: list[Where] = []
-        if self._from_keyring() is not None:
-            try:
-                _keyring().delete_password(SERVICE, USER)
-            except Exception as error:
-                raise _trouble("does not remove the key", error) from error
+        if from_keyring(USER) is not None:
+            out_of_keyring(USER)
             cleared.append("keyring")
         if self._home.key_file.exists() or self._home.key_file.is_symlink():
             self._home.key_file.unlink()
             cleared.append("file")
         return cleared
 
-    def _from_keyring(self) -> str | None:
-        keyring = _keyring()
-        try:
-            kept: str | None = keyring.get_password(SERVICE, USER)
-        except keyring.errors.NoKeyringError:
-            return None
-        except Exception as error:  # each backend has errors of its own, and not all are KeyringError
-            raise _trouble("cannot be read", error) from error
-        return kept
 
-    def _into_keyring(self, value: str) -> bool:
-        """Keep the key in the keyring; False when this machine has none (or one that keeps nothing)."""
-        keyring = _keyring()
-        try:
-            keyring.set_password(SERVICE, USER, value)
-            return bool(keyring.get_password(SERVICE, USER) == value)  # the null backend takes all and keeps nothing
-        except keyring.errors.NoKeyringError:
-            return False
-        except Exception as error:
-            raise _trouble("does not take the key", error) from error
+def from_keyring(user: str) -> str | None:
+    """Return one of our entries in the keyring, None where there is none. Raises KeyTrouble."""
+    keyring = _keyring()
+    try:
+        kept: str | None = keyring.get_password(SERVICE, user)
+    except keyring.errors.NoKeyringError:
+        return None
+    except Exception as error:  # each backend has errors of its own, and not all are KeyringError
+        raise _trouble("cannot be read", error) from error
+    return kept
+
+
+def into_keyring(user: str, value: str) -> bool:
+    """Keep an entry in the keyring; False when this machine has none (or one that keeps nothing). Raises KeyTrouble."""
+    keyring = _keyring()
+    try:
+        keyring.set_password(SERVICE, user, value)
+        return bool(keyring.get_password(SERVICE, user) == value)  # the null backend takes all and keeps nothing
+    except keyring.errors.NoKeyringError:
+        return False
+    except Exception as error:
+        raise _trouble("does not take the key", error) from error
+
+
+def out_of_keyring(user: str) -> None:
+    """Remove an entry from the keyring. Raises KeyTrouble."""
+    try:
+        _keyring().delete_password(SERVICE, user)
+    except Exception as error:
+        raise _trouble("does not remove the key", error) from error
 
 
 def _keyring() -> ModuleType:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge_daemon import prompt_fields
 from bridge_daemon.errors import Fault
 from bridge_daemon.job import Parameters
 from bridge_daemon.models import Model, models
-from bridge_daemon.request import PARAMETERS, Request
+from bridge_daemon.request import MAX_PROMPT, PARAMETERS, Request
 from bridge_daemon.settings import Settings
 
 #: Seeds are drawn from 1 to this; both of the documented readings of the service take these.
@@ -33,19 +34,26 @@ class Asked:
     seed: int | None
     variations: int
     valid_for: float  # s
+    notes: tuple[str, ...] = ()  # what the preset's prompt had to leave out
 
 
-def fill(given: Mapping[str, Any], settings: Settings) -> tuple[Asked | None, list[Fault]]:
+def fill(
+    given: Mapping[str, Any], settings: Settings, fields: Mapping[str, object] | None = None
+) -> tuple[Asked | None, list[Fault]]:
     """Fill in preset and defaults, in that order behind the request itself, and check every range.
 
-    ``given`` holds the fields of the request that are right by themselves. Returns None beside the faults.
+    ``given`` holds the fields of the request that are right by themselves, ``fields`` what the prompt of a preset may
+    name. Returns None beside the faults.
     """
     faults: list[Fault] = []
+    notes: tuple[str, ...] = ()
     values: dict[str, Any] = {}
     name = given.get("preset")
     preset = settings.presets.get(name) if name is not None else None
     if preset is not None:
         values |= preset.model_dump(exclude_none=True)
+        if preset.prompt is not None and given.get("prompt") is None:
+            values["prompt"], notes = _prompt(preset.prompt, fields or {}, faults)
     elif name is not None:
         faults.append(Fault("preset", name, _did_you_mean(name, settings.presets)))
     values |= {key: given[key] for key in (*PARAMETERS, "action") if given.get(key) is not None}
@@ -63,7 +71,7 @@ def fill(given: Mapping[str, Any], settings: Settings) -> tuple[Asked | None, li
         faults += _range_faults(values, model) + _place_faults(given, model)
     if faults or model is None:
         return None, faults
-    fields = ("duration", "steps", "cfg_scale", "seed")
+    left_out = ("duration", "steps", "cfg_scale", "seed")
     return Asked(
         action=values["action"],
         prompt=values["prompt"],
@@ -71,8 +79,20 @@ def fill(given: Mapping[str, Any], settings: Settings) -> tuple[Asked | None, li
         strength=values["strength"],
         variations=values["variations"],
         valid_for=values["valid_for"],
-        **{field: values.get(field) for field in fields},
+        notes=notes,
+        **{field: values.get(field) for field in left_out},
     ), []
+
+
+def _prompt(prompt: str, fields: Mapping[str, object], faults: list[Fault]) -> tuple[str, tuple[str, ...]]:
+    """Return the prompt of a preset with its fields filled, and what was left out."""
+    filled = prompt_fields.fill(prompt, fields)
+    if len(filled.text) > MAX_PROMPT:
+        faults.append(Fault("preset", prompt[:60], f"its prompt, filled, is longer than {MAX_PROMPT} characters"))
+    if filled.notes and not filled.text:
+        faults.append(Fault("preset", prompt[:60], f"nothing is left of its prompt: {'; '.join(filled.notes)}"))
+        return prompt, ()
+    return filled.text, filled.notes
 
 
 def _did_you_mean(name: str, known: Mapping[str, Any]) -> str:
@@ -105,7 +125,11 @@ def _place_faults(given: Mapping[str, Any], model: Model) -> list[Fault]:
     length = (given.get("place") or {}).get("length")
     if given.get("duration") is not None or length is None or length <= model.duration[1]:
         return []
-    return [Fault("place.length", length, f"is longer than the model makes ({model.duration[1]:g} s)")]
+    most = f"longer than the model makes ({model.duration[1]:g} s)"
+    bars = given["place"].get("bars")
+    if bars is not None:
+        return [Fault("place.bars", bars, f"is {length:.4g} s at this tempo, {most}")]
+    return [Fault("place.length", length, f"is {most}")]
 
 
 def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:

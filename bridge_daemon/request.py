@@ -36,6 +36,8 @@ def _whole(value: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_whole)]
 RequestId = Annotated[str, Field(max_length=64), AfterValidator(_uuid)]
 Name = Annotated[str, Field(max_length=200)]
+#: Where on the time line: at the press, at the start of its bar, or at the next bars once the take is ready.
+When = Literal["press", "press_bar", "arrival_bar"]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -65,6 +67,8 @@ class Place(_Frozen):
     target: Literal["arrangement", "session"] | None = None
     slot: Annotated[Whole, Field(ge=0, le=100_000)] | None = None
     launch: Literal["none", "quantized"] | None = None
+    when: When | None = None
+    bars: Annotated[Whole, Field(ge=1, le=999)] | None = None  # length in bars, where no length in seconds is given
     position: Annotated[float, Field(ge=-86_400, le=864_000)] | None = None  # s
     beats: Annotated[float, Field(ge=-1e6, le=1e8)] | None = None
     length: Annotated[float, Field(gt=0, le=86_400)] | None = None  # s

@@ -34,6 +34,7 @@ from bridge_daemon.settings_faults import (
 )
 from bridge_daemon.settings_sections import (
     Audio,
+    ClockSettings,
     Defaults,
     Engine,
     Http,
@@ -77,6 +78,7 @@ class Settings(Section):
     http: Http = Http()
     audio: Audio = Audio()
     midi: MidiSettings = MidiSettings()
+    clock: ClockSettings = ClockSettings()
     folders: Many[WatchedFolder] = ()
     presets: dict[str, Preset] = Field(default_factory=dict)
 

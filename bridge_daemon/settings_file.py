@@ -31,6 +31,7 @@ SHOWN: Final[dict[str, tuple[str, ...] | None]] = {
 _PLAIN: Final = ("spend", "audio.read_roots")
 #: What is written for a setting that is left out by default.
 _EXAMPLES: Final = {"audio.library": "~/Music/daw-bridge"}
+_BINDINGS_VARIABLE: Final = "DAW_BRIDGE_MIDI__BINDINGS"
 _ROOTS_VARIABLE: Final = "DAW_BRIDGE_AUDIO__READ_ROOTS"
 
 _HEAD: Final = """\
@@ -97,6 +98,50 @@ def create_default(home: Home) -> bool:
     return False
 
 
+def add_binding(home: Home, binding: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> None:
+    """Add a binding to ``[[midi.bindings]]``. Comments and order of the file are kept.
+
+    Raises:
+        SettingsInvalid: the binding is wrong, the file has faults already, or the environment sets the bindings.
+        OSError: the file cannot be written; it is as it was.
+    """
+    import tomlkit
+    import tomlkit.items
+
+    if _BINDINGS_VARIABLE in environ:
+        raise SettingsInvalid(
+            f"The environment sets {_BINDINGS_VARIABLE}, so a change of config.toml would have no effect.",
+            next="Change it there.",
+        )
+    target, text = _text_of(home)
+    document = tomlkit.parse(text)
+    midi: Any = document.setdefault("midi", tomlkit.table(is_super_table=True))
+    if not isinstance(midi.get("bindings", tomlkit.aot()), tomlkit.items.AoT):
+        raise SettingsInvalid(
+            f"{target} has its bindings as a list in one line, which is not extended by a command.",
+            next="Write them as [[midi.bindings]], each under a heading of its own.",
+        )
+    table = tomlkit.table()
+    table.update({key: value for key, value in binding.items() if value is not None})
+    midi.setdefault("bindings", tomlkit.aot()).append(table)
+    _replace(home, target, document.as_string())
+
+
+def _text_of(home: Home) -> tuple[Path, str]:
+    """Return the file of the settings and its text, which is right. Raises SettingsInvalid."""
+    target = home.config.resolve()  # a person may keep it elsewhere and have a link here
+    try:
+        text = target.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        text = default_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{target} cannot be read: {error}.") from error
+    settings, faults = parse(text, {})
+    if settings is None:
+        raise invalid(home.config, faults)
+    return target, text
+
+
 def allow_path(home: Home, path: Path | str, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Add a folder to ``[audio] read_roots`` and return the list. Comments and order of the file are kept.
 
@@ -113,16 +158,9 @@ def allow_path(home: Home, path: Path | str, environ: Mapping[str, str] = os.env
             f"The environment sets {_ROOTS_VARIABLE}, so a change of config.toml would have no effect.",
             next="Change it there.",
         )
-    target = home.config.resolve()  # a person may keep it elsewhere and have a link here
-    try:
-        text = target.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        text = default_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{target} cannot be read: {error}.") from error
-    settings, faults = parse(text, {})
-    if settings is None:
-        raise invalid(home.config, faults)
+    target, text = _text_of(home)
+    settings, _ = parse(text, {})
+    assert settings is not None
     roots = list(settings.audio.read_roots)
     if folder in {_expanded(root) for root in roots}:
         return roots

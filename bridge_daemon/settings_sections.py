@@ -106,6 +106,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address), Field(json_schema_extr
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
 ModelName = Annotated[str, AfterValidator(_known_model), Field(json_schema_extra={"allowed": _known_models()})]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+CommandLine = Annotated[str, Field(min_length=1, max_length=2000)]  # with the token of a tunnel in it
 Many = Annotated[tuple[_T, ...], BeforeValidator(_tuple)]
 
 
@@ -174,19 +175,30 @@ class Publish(Section):
     """How the service reaches the source of a transform."""
 
     method: Literal["auto", "s3", "public_url", "upload"] = Field(
-        default="auto", description="The way to publish a source."
+        default="auto",
+        description="The way to publish a source; auto: s3 where a bucket is set, else public_url where that is set.",
     )
-    ttl_s: int = Field(default=86_400, ge=60, le=604_800, description="How long a source can be fetched, in seconds.")
+    ttl_s: int = Field(
+        default=86_400, ge=60, le=604_800, description="How long a source can be fetched at most, in seconds."
+    )
     source_port: Port = Field(
         default=9132, description="Port (loopback) that serves sources and nothing else; 0: any free one."
     )
     public_base_url: WebAddress | None = Field(
         default=None, description="Where the world reaches source_port, when a tunnel or proxy of yours leads there."
     )
-    tunnel_command: Name | None = Field(default=None, description="A program that opens a tunnel to source_port.")
+    tunnel_command: CommandLine | None = Field(
+        default=None,
+        description='A program that opens a tunnel to source_port when one is needed: "cloudflared", "ngrok" or '
+        '"tailscale" alone, or a command line, in which {port} and {url} stand for where sources are served.',
+    )
     s3_endpoint: WebAddress | None = Field(default=None, description="The S3 service; left out: AWS.")
-    s3_region: Name | None = Field(default=None, description="Region of the bucket.")
-    s3_bucket: Name | None = Field(default=None, description="Bucket that sources are put into.")
+    s3_region: Name | None = Field(
+        default=None, description="Region of the bucket; left out: AWS_REGION of the environment, else us-east-1."
+    )
+    s3_bucket: Name | None = Field(
+        default=None, description="Bucket that sources are put into; its credentials: daw-bridge key s3."
+    )
     s3_prefix: str = Field(
         default="daw-bridge/", max_length=200, description="Start of the name of each source in the bucket."
     )
@@ -255,15 +267,23 @@ class Binding(Section):
     min: float | None = Field(default=None, description="The parameter at the low end of the knob.")
     max: float | None = Field(default=None, description="The parameter at the high end of the knob.")
     mode: Literal["absolute", "relative"] = Field(default="absolute", description="Kind of knob.")
+    encoding: Literal["twos_complement", "binary_offset", "sign_bit"] = Field(
+        default="twos_complement", description="How a relative knob tells left from right; midi learn finds out."
+    )
     bits: Literal[7, 14] = Field(default=7, description="Resolution of the controller.")
     source: Annotated[str, Field(pattern=r"^(newest_take|selection|folder:.+)$")] | None = Field(
         default=None,
         description="Where a transform takes its audio from.",
         json_schema_extra={"allowed": '"newest_take", "selection" or "folder:<name>"'},
     )
+    job: Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}$")] | None = Field(
+        default=None,
+        description="The job whose take is delivered; left out: the newest one, of the preset and client named here.",
+        json_schema_extra={"allowed": "the id of a job"},
+    )
     client: Annotated[str, Field(pattern=CLIENT_PATTERN)] | None = Field(
         default=None,
-        description="The client that gets the take.",
+        description="The client that gets the take; left out: the connected one whose transport last played.",
         json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"},
     )
     track: Name | None = Field(default=None, description="The track that gets the take.")
@@ -297,6 +317,42 @@ class MidiSettings(Section):
         return micro(self.arm_budget_usd)
 
 
+def _meter(text: str) -> str:
+    numerator, _, denominator = text.partition("/")
+    if not (_whole(numerator, 99) and _whole(denominator, 64)):
+        raise ValueError("must be a time signature, such as 4/4 or 6/8")
+    return text
+
+
+def _whole(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= most
+
+
+class ClockSettings(Section):
+    """Tempo and bars, where a DAW does not tell them itself."""
+
+    link: bool = Field(
+        default=False, description="Whether the tempo of an Ableton Link session is heard; needs daw-bridge[link]."
+    )
+    meter: Annotated[str, AfterValidator(_meter)] = Field(
+        default="4/4",
+        description="Time signature where nothing tells one: MIDI clock and Link do not.",
+        json_schema_extra={"allowed": "a time signature, such as 4/4 or 6/8"},
+    )
+    time_code_start: float = Field(
+        default=0.0,
+        ge=0,
+        lt=86_400,
+        description="MIDI time code at the start of the project, in seconds; 3600 where sessions begin at one hour.",
+    )
+
+    @property
+    def meter_numbers(self) -> tuple[int, int]:
+        """The meter as its two numbers."""
+        numerator, denominator = self.meter.split("/")
+        return int(numerator), int(denominator)
+
+
 class WatchedFolder(Section):
     """A folder whose renders become requests."""
 
@@ -307,9 +363,15 @@ class WatchedFolder(Section):
     max_batch: int = Field(default=3, ge=1, le=100, description="More renders at once than this ask first.")
     results: Annotated[str, AfterValidator(_folder_or_empty)] = Field(
         default="",
-        description='Where takes go; empty: a sister folder "<name> takes".',
+        description='Where takes go; empty: a folder beside it, "Renders takes" for "Renders".',
         json_schema_extra={"allowed": "a path"},
     )
+
+    @property
+    def results_path(self) -> Path:
+        """The folder where takes go."""
+        path = Path(self.path).expanduser()
+        return Path(self.results).expanduser() if self.results else path.with_name(f"{path.name} takes")
 
 
 class Preset(Section):

@@ -49,8 +49,7 @@ def settings() -> str:
         "The API key is never in this file: `daw-bridge key set` keeps it in the keyring of the system, or in a file that",
         "only you can read; `EMPIRIOLABS_API_KEY` beats both.",
         "",
-        "Read and checked already, and not used in this version: `[midi]`, `[[midi.bindings]]`, `[[folders]]`, and of `[publish]`",
-        "everything but `ttl_s` and `source_port` (sources are served to services on this machine only).",
+        "Which way of `[publish]` to choose: [publishing](publishing.md).",
     ]
     section = None
     for one in describe():

@@ -42,7 +42,7 @@ class Clock(Times):
         return super().now() + self.offset
 
 
-def settings(service: Service | None, **sections: dict[str, Any]) -> Settings:
+def settings(service: Service | None, **sections: Any) -> Settings:
     """Return settings for the fake service, or for the sketch engine; sections override."""
     engine = {"name": "empiriolabs", "base_url": service.url} if service else {"name": "sketch"}
     given = {
@@ -53,13 +53,13 @@ def settings(service: Service | None, **sections: dict[str, Any]) -> Settings:
         "audio": {"read_roots": ("/tmp",)},
     }
     for section, values in sections.items():
-        given[section] = given.get(section, {}) | values
+        given[section] = given.get(section, {}) | values if isinstance(values, dict) else values
     return Settings.model_validate(given)
 
 
 @asynccontextmanager
 async def running(
-    path: Path, service: Service | None, *, times: Times | None = None, key: str | None = "", **sections: dict[str, Any]
+    path: Path, service: Service | None, *, times: Times | None = None, key: str | None = "", **sections: Any
 ) -> AsyncIterator[Daemon]:
     """Run a daemon on the home ``path``; leave it as a normal end does."""
     home = Home(path)

@@ -345,6 +345,25 @@ class TestRetry:
             assert len(on.service.posts) == 1
             assert await on.others() == []
 
+    @pytest.mark.parametrize("state", [State.SUBMITTING, State.GENERATING])
+    async def test_a_free_retry_that_comes_again_never_becomes_one_that_costs(
+        self, tmp_path: Path, state: State
+    ) -> None:
+        async with stage(tmp_path, state) as on:
+            await on.actions.retry(on.name, data := fresh())
+            if state is State.SUBMITTING:
+                await on.daemon.cut()  # the answer to the POST is lost
+            else:
+                on.service.control({"clear": True, "poll": ["failed"]})
+                await on.actions.retry(on.name, {})
+            ended = await until(on.daemon, on.name)
+            assert ended.state is (State.UNKNOWN if state is State.SUBMITTING else State.FAILED)
+            posts = len(on.service.posts)
+            again = await on.actions.retry(on.name, data)
+            assert (again["job"], again["state"]) == (on.name, ended.state)
+            assert await on.others() == []
+            assert len(on.service.posts) == posts
+
     @pytest.mark.parametrize("state", [State.STORED, State.PLACED])
     async def test_one_that_is_there_is_only_delivered_and_free(self, tmp_path: Path, state: State) -> None:
         async with stage(tmp_path, state) as on:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_daemon.clock import LIMITS, MOST, STALE, Clock, Transport
+from bridge_daemon.clock import CLOCKS, LIMITS, MOST, STALE, Clock, Transport
 
 
 class Hand:
@@ -110,3 +110,60 @@ def test_limits_never_raise(number: float, whole: int) -> None:
         for value in (number, whole):
             if limit.allows(value):
                 assert limit.low <= value <= limit.high
+
+
+def test_none_forgets_and_a_time_of_its_own_counts() -> None:
+    hand = Hand()
+    clock = Clock(hand)
+    clock.update("a", {"playing": True, "beats": 4.0, "tempo": 120.0}, at=999.0)
+    found = clock.of("a")
+    assert found is not None
+    assert found.beats_now(hand.at) == 6.0
+    assert clock.update("a", {"beats": None}).beats is None
+
+
+def test_a_bar_counts_as_long_as_its_meter() -> None:
+    clock = Clock(Hand())
+    told = clock.update("a", {"numerator": 7, "denominator": 8, "bar": 3.5})
+    assert told.bar == 3.5
+    assert clock.update("a", {"beats": 9.0, "numerator": 7}).bar == 3.5
+    assert clock.update("a", {"numerator": 4, "denominator": 4}).bar is None
+    assert clock.update("a", {"numerator": 3, "bar": 11.0}).bar == 11.0
+
+
+def test_of_two_that_play_the_one_that_was_started_last_stays_it() -> None:
+    hand = Hand()
+    clock = Clock(hand)
+    for name in ("a", "b", "a", "b", "a", "a"):
+        clock.update(name, {"playing": True})
+        hand.at += 0.1
+    assert clock.last_playing() == clock.of("b"), "a spoke last, and they do not take turns"
+    clock.update("a", {"playing": False})
+    clock.update("a", {"playing": True})
+    assert clock.last_playing() == clock.of("a")
+
+
+def test_one_that_fell_silent_plays_no_more() -> None:
+    hand = Hand()
+    clock = Clock(hand)
+    clock.update("a", {"playing": True})
+    hand.at += 1
+    clock.update("b", {"playing": True})
+    for _ in range(30):
+        hand.at += 0.1
+        clock.update("a", {"playing": True})
+    assert clock.last_playing() == clock.of("a"), "b crashed while it played"
+    clock.update("b", {"playing": True})
+    assert clock.last_playing() == clock.of("b"), "it is back, which is a start"
+
+
+def test_clocks_are_no_clients_and_only_some_may_be_meant() -> None:
+    hand = Hand()
+    clock = Clock(hand)
+    for name in CLOCKS:
+        clock.update(name, {"playing": True})
+    assert clock.last_playing() is None
+    clock.update("a", {})
+    clock.update("b", {"playing": True})
+    assert clock.last_playing(among=["a"]) == clock.of("a")
+    assert clock.last_playing(among=[]) is None

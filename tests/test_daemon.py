@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -265,3 +267,10 @@ async def test_what_is_admitted_while_it_stops_goes_on_at_the_next_start(tmp_pat
                 assert (await until(daemon, name)).state is State.PLACED
             assert await daemon.actions.admit(late) == (answer, True)
         assert len(service.charges) == 2
+
+
+def test_a_start_loads_nothing_that_reads_audio() -> None:
+    """It takes a third of the time to start; each of these is loaded beside the start, or when it is needed."""
+    look = "import sys, bridge_daemon.cli.run, bridge_daemon.daemon; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"numpy", "soundfile", "soxr", "alembic", "keyring", "obstore", "wakepy", "tomlkit"} & set(loaded)

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from bridge_daemon import request
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.home import Home
 from bridge_daemon.settings import Settings, describe, masked, parse
-from bridge_daemon.settings_file import SHOWN, allow_path, create_default, default_text
+from bridge_daemon.settings_file import SHOWN, add_binding, allow_path, create_default, default_text
 from bridge_daemon.settings_sections import Preset, is_loopback, micro
 
 
@@ -223,7 +223,7 @@ FAULTS = [
     ("[audio]\nread_roots = ['~', 3]", "audio.read_roots[2] = 3", "must be a whole path"),
     ("[engine]\nmodel = 2", "engine.model = 2", MODELS),
     ("folders = 3", "folders = 3", "must be a list of tables"),
-    ("[publish]\ntunnel_command = ''", 'publish.tunnel_command = ""', "must be text of 1 to 200 characters"),
+    ("[publish]\ntunnel_command = ''", 'publish.tunnel_command = ""', "must be text of 1 to 2000 characters"),
     # ports
     ("[http]\nport = -1", "http.port = -1", "0 to 65535"),
     ("[osc]\nport = 65536", "osc.port = 65536", "0 to 65535"),
@@ -274,7 +274,7 @@ FAULTS = [
     ("[[folders]]\nname='a'\npath='~'\nmax_batch=0", "folders[1].max_batch", "1 to 100"),
     ("[[folders]]\nname='a'\npath='~'\nresults='x'", "folders[1].results", "must be a whole path"),
     (
-        "[[folders]]\nname='a'\npath='~'\n[[folders]]\nname='a'\npath='~'",
+        "[[folders]]\nname='a'\npath='~/a'\n[[folders]]\nname='a'\npath='~/b'",
         'config.toml:5: folders[2].name = "a"',
         "is used by number 1 already",
     ),
@@ -291,6 +291,34 @@ FAULTS = [
     (BINDING + "preset='p'\nsource='folder:x'", "midi.bindings[1].source", 'there is no [[folders]] with name = "x"'),
     (BINDING + "preset='p'\nvelocity_to='strenght'", "midi.bindings[1].velocity_to", "did you mean strength?"),
     (BINDING + "preset='p'\nlight={idle=200}", "midi.bindings[1].light.idle = 200", "0 to 127"),
+    (
+        BINDING + "preset='p'\nbits=14\nnumber=32\nmessage='control_change'",
+        "midi.bindings[1].bits = 14",
+        "with a number of 0 to 31",
+    ),
+    (BINDING + "preset='p'\nmode='relative'", "midi.bindings[1].mode", 'and action = "set"'),
+    (
+        BINDING + "preset='p'\nmessage='program_change'\nconfirm='hold'",
+        "midi.bindings[1].confirm",
+        "is never let go of; use twice",
+    ),
+    (
+        BINDING + "preset='p'\nmessage='program_change'\nvelocity_to='strength'",
+        "midi.bindings[1].velocity_to",
+        "has no velocity",
+    ),
+    (BINDING + "preset='p'\nmessage='program_change'\nlight={idle=1}", "midi.bindings[1].light", "is for notes"),
+    (BINDING + "preset='p'\njob='x'", "midi.bindings[1].job", 'is for action = "deliver"'),
+    (
+        "[presets.t]\naction='transform'\n" + BINDING + "preset='t'",
+        "midi.bindings[1].source",
+        "is required: [presets.t] is a transform",
+    ),
+    (
+        "[presets.g]\naction='generate'\n" + BINDING + "preset='g'\nsource='newest_take'",
+        "midi.bindings[1].source",
+        "is for transforms; [presets.g] generates",
+    ),
     (BINDING + "action='set'", "midi.bindings[1].parameter", 'is required for action = "set"'),
     (BINDING + "action='set'\nparameter='prompt'", "midi.bindings[1].parameter", "must be one of duration"),
     (
@@ -298,6 +326,10 @@ FAULTS = [
         "midi.bindings[2].name",
         "is used by number 1 already",
     ),
+    ("[clock]\nmeter = '4'", 'clock.meter = "4"', "must be a time signature, such as 4/4 or 6/8"),
+    ("[clock]\nmeter = '0/4'", "clock.meter", "must be a time signature"),
+    ("[clock]\ntime_code_start = 86400", "clock.time_code_start", "a number"),
+    ("[clock]\nlink = 'yes'", "clock.link", "must be true or false"),
     # presets
     ("[presets.a]\naction = 'make'", "presets.a.action", 'must be "generate" or "transform"'),
     ("[presets.a]\nduration = 191", "presets.a.duration = 191", "must be 1 to 190 for stable-audio-2-0"),
@@ -331,6 +363,7 @@ GOOD = [
     "[presets.'Drums, à la Zoë']",
     "[audio]\nread_roots = []",
     BINDING + "action = 'panic'",
+    "[clock]\nlink = true\nmeter = '6/8'\ntime_code_start = 3600",
 ]
 
 
@@ -591,3 +624,40 @@ class TestAllowPath:
             allow_path(home, tmp_path, {})
         assert home.config.read_text(encoding="utf-8") == default_text()
         assert not list(home.path.glob(".*"))
+
+
+class TestAddBinding:
+    ARM: ClassVar = {"name": "arm", "port": "pad*", "number": 1, "action": "arm", "preset": None}
+
+    @pytest.mark.parametrize(
+        "text", ["", "# mine\n[midi] # here\narm_minutes = 5.0 # short\n\n[http]\nport = 1\n", "midi.enabled = true\n"]
+    )
+    def test_comments_and_order_stay(self, home: Home, text: str) -> None:
+        home.config.write_text(text, encoding="utf-8")
+        add_binding(home, self.ARM, {})
+        add_binding(home, self.ARM | {"name": "two"}, {})
+        written = home.config.read_text(encoding="utf-8")
+        lines = iter(written.splitlines())
+        assert all(line in lines for line in text.splitlines()), written
+        assert [binding.name for binding in Settings.load(home, {}).midi.bindings] == ["arm", "two"]
+
+    def test_into_the_default_file(self, home: Home) -> None:
+        add_binding(home, self.ARM, {})
+        assert home.config.read_text(encoding="utf-8").startswith(default_text())
+
+    @pytest.mark.parametrize(
+        ("text", "environ", "told"),
+        [
+            ("", {"DAW_BRIDGE_MIDI__BINDINGS": "[]"}, "DAW_BRIDGE_MIDI__BINDINGS"),
+            ("midi.bindings = [{name='x', port='y', action='arm'}]", {}, "in one line"),
+            ("[midi]\n[[midi.bindings]]\nname='arm'\nport='x'\naction='arm'\n", {}, "is used by number 1 already"),
+            ("[nonsense]\n", {}, "nonsense"),
+        ],
+    )
+    def test_what_would_be_wrong_is_not_written(
+        self, home: Home, text: str, environ: dict[str, str], told: str
+    ) -> None:
+        home.config.write_text(text, encoding="utf-8")
+        with pytest.raises(SettingsInvalid, match=re.escape(told)):
+            add_binding(home, self.ARM, environ)
+        assert home.config.read_text(encoding="utf-8") == text

@@ -89,6 +89,34 @@ class Desk(Protocol):
         """Ask the service whether the key is good; costs nothing."""
         ...
 
+    def watched_folders(self) -> Answer:
+        """Return the watched folders: {folders, waiting}."""
+        ...
+
+    async def renders(self, *, folder: str | None, states: list[str], before: int | None, limit: int) -> list[Answer]:
+        """Return renders of watched folders, newest first. No states means all but the forgotten ones."""
+        ...
+
+    async def send_render(self, data: Answer) -> Answer:
+        """Make a job of a render: {entry, id, again, confirm_usd}."""
+        ...
+
+    async def forget_render(self, data: Answer) -> Answer:
+        """Take a waiting render off the list: {entry}."""
+        ...
+
     async def reload_settings(self) -> Answer:
         """Read the settings again."""
+        ...
+
+    async def arm_pads(self) -> Answer:
+        """Let pads spend money, for a time and a sum."""
+        ...
+
+    def disarm_pads(self) -> Answer:
+        """Let pads spend nothing."""
+        ...
+
+    async def listen_midi(self, data: Answer) -> Answer:
+        """Return what came in over MIDI, or wait for it for a while."""
         ...

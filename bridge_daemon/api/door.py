@@ -83,6 +83,13 @@ SECURITY: Final[dict[Key, Access]] = {
     ("POST", "/api/key/reload"): Access.SESSION,
     ("GET", "/api/key/check"): Access.SESSION,
     ("POST", "/api/settings/reload"): Access.SESSION,
+    ("POST", "/api/midi/arm"): Access.SESSION,
+    ("POST", "/api/midi/disarm"): Access.SESSION,
+    ("POST", "/api/midi/listen"): Access.SESSION,
+    ("GET", "/api/folders"): Access.SESSION,
+    ("GET", "/api/folders/renders"): Access.SESSION,
+    ("POST", "/api/folders/send"): Access.SESSION,
+    ("POST", "/api/folders/forget"): Access.SESSION,
 }
 
 EVENTS: Final = ("GET", "/api/events")
@@ -91,6 +98,7 @@ STREAMS: Final = frozenset({EVENTS, ("GET", "/api/jobs/{job}/audio"), ("GET", "/
 #: Where one of these breaks off in the middle, nobody knows whether a job was admitted.
 MAY_COST: Final = frozenset(
     {("POST", "/api/requests"), ("POST", "/api/jobs/{job}/retry"), ("POST", "/api/jobs/{job}/resolve")}
+    | {("POST", "/api/folders/send")}
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from bridge_daemon.api.proof import NONCE, NONCE_HEADER, PROOF_HEADER, prove
 from bridge_daemon.api.sessions import SESSION_LIFE, Sessions
 from bridge_daemon.errors import Fault, InvalidRequest, NoToken
 from bridge_daemon.job import State
+from bridge_daemon.render import RenderState
 from bridge_daemon.request import CLIENT_PATTERN
 
 DEFAULT_LIMIT: Final = 50
@@ -66,6 +68,13 @@ class Routes:
             ("POST", "/api/key/reload"): self.reload_key,
             ("GET", "/api/key/check"): self.check_key,
             ("POST", "/api/settings/reload"): self.reload_settings,
+            ("POST", "/api/midi/arm"): self.arm_pads,
+            ("POST", "/api/midi/disarm"): self.disarm_pads,
+            ("POST", "/api/midi/listen"): self.listen_midi,
+            ("GET", "/api/folders"): self.folders,
+            ("GET", "/api/folders/renders"): self.renders,
+            ("POST", "/api/folders/send"): self.send_render,
+            ("POST", "/api/folders/forget"): self.forget_render,
         }
 
     # --- who is there
@@ -205,6 +214,45 @@ class Routes:
         """Read the settings again."""
         return answer(await self._desk.reload_settings())
 
+    # --- MIDI
+
+    async def arm_pads(self, call: Call) -> web.StreamResponse:
+        """Let pads spend money."""
+        return answer(await self._desk.arm_pads())
+
+    async def disarm_pads(self, call: Call) -> web.StreamResponse:
+        """Let pads spend nothing."""
+        return answer(self._desk.disarm_pads())
+
+    async def listen_midi(self, call: Call) -> web.StreamResponse:
+        """Answer with what came in over MIDI."""
+        return answer(await self._desk.listen_midi(call.data))
+
+    # --- watched folders
+
+    async def folders(self, call: Call) -> web.StreamResponse:
+        """Answer with the watched folders."""
+        return answer(self._desk.watched_folders())
+
+    async def renders(self, call: Call) -> web.StreamResponse:
+        """Answer with renders, newest first."""
+        query = _Query(call.request, ("folder", "state", "limit", "before"))
+        folder = query.text("folder", rf"(?s)^.{{1,{_LONGEST}}}$", f"must have at most {_LONGEST} characters")
+        states = query.states(RenderState)
+        before = query.text("before", _WHOLE, "must be the number of a render")
+        limit = query.whole("limit", DEFAULT_LIMIT, MOST_JOBS)
+        query.check()
+        last = int(before) if before else None
+        return answer({"renders": await self._desk.renders(folder=folder, states=states, before=last, limit=limit)})
+
+    async def send_render(self, call: Call) -> web.StreamResponse:
+        """Make a job of a render."""
+        return answer(await self._desk.send_render(call.data), 202)
+
+    async def forget_render(self, call: Call) -> web.StreamResponse:
+        """Take a render off the list."""
+        return answer(await self._desk.forget_render(call.data))
+
 
 class _Query:
     """The query of an address; collects every fault in it, so that all of them are told at once."""
@@ -231,10 +279,10 @@ class _Query:
             self._faults.append(Fault(key, value, allowed))
         return value
 
-    def states(self) -> list[str]:
+    def states(self, kind: type[StrEnum] = State) -> list[str]:
         named = ",".join(self._query.getall("state", [])).split(",")
         states = list(dict.fromkeys(name.strip() for name in named if name.strip()))
-        known: list[Any] = [str(state) for state in State]
+        known: list[Any] = [str(state) for state in kind]
         self._faults += [
             Fault("state", state, f"must be one of {', '.join(known)}") for state in states if state not in known
         ]

@@ -12,7 +12,22 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from bridge_daemon import __version__
-from bridge_daemon.cli import config, demo, generate, install, jobs, key, logs, pause, price, run, sketch_engine, status
+from bridge_daemon.cli import (
+    config,
+    demo,
+    folders,
+    generate,
+    install,
+    jobs,
+    key,
+    logs,
+    midi,
+    pause,
+    price,
+    run,
+    sketch_engine,
+    status,
+)
 from bridge_daemon.cli import problems as problems_
 from bridge_daemon.cli import transform as transform_
 from bridge_daemon.cli.problems import INTERRUPTED
@@ -72,6 +87,7 @@ def build() -> typer.Typer:
     app.command("generate")(generate.generate)
     app.command("transform")(transform_.transform)
     app.add_typer(jobs.app, name="jobs")
+    app.add_typer(folders.app, name="folders")
     app.command("pause")(pause.pause)
     app.command("resume")(pause.resume)
     app.add_typer(price.app, name="price")
@@ -79,6 +95,7 @@ def build() -> typer.Typer:
     app.add_typer(config.app, name="config")
     app.add_typer(install.app, name="install")
     app.add_typer(install.remove, name="uninstall")
+    app.add_typer(midi.app, name="midi")
     app.command("logs")(logs.logs)
     app.command("sketch-engine")(sketch_engine.sketch_engine)
     return app

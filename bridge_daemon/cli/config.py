@@ -11,7 +11,7 @@ import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import problems, terminal
-from bridge_daemon.cli.talk import tell
+from bridge_daemon.cli.talk import talk, tell
 from bridge_daemon.home import Home
 
 app = typer.Typer(help="Look at the settings and check them.", no_args_is_help=True, rich_markup_mode=None)
@@ -106,6 +106,21 @@ def check(json: o.Json = False) -> None:
             terminal.note(f"  {fault}")
     if faults:
         raise typer.Exit(problems.WRONG_USE)
+
+
+@app.command("reload")
+def reload(json: o.Json = False) -> None:
+    """Have the running bridge read config.toml again. Where it has faults, the old settings go on."""
+    answer = talk(lambda bridge: bridge.reload_settings())
+    if json:
+        terminal.dump(answer)
+        return
+    for name, (before, after) in answer["changed"].items():
+        terminal.say(f"{name}: {_value(before)} → {_value(after)}")
+    if not answer["changed"]:
+        terminal.say("Nothing has changed.")
+    for name in answer["after_restart"]:
+        terminal.say(f"{name} counts after the next start of the bridge.", "yellow")
 
 
 @app.command("allow")

@@ -66,6 +66,41 @@ def _wants_check(check: bool | None) -> bool:
     return bool(check)
 
 
+@app.command("s3")
+def set_s3_key(
+    clear: Annotated[bool, typer.Option("--clear", help="Forget them instead.")] = False,
+) -> None:
+    """Keep the credentials of the bucket for sources: typed, the secret unseen, or two lines from stdin."""
+    from bridge_daemon.redact import mask
+    from bridge_daemon.s3_key import ID_VARIABLE, S3KeyStore
+
+    home = Home.locate()
+    home.prepare()
+    store = S3KeyStore(home)
+    if clear:
+        cleared = store.clear()
+        terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was nothing to remove.")
+        return
+    name, secret = _read_s3()
+    try:
+        where = store.set(name, secret)
+    except ValueError as error:
+        raise InvalidRequest([Fault("s3 key", None, str(error))]) from None
+    kept = f"the file {home.s3_key_file}, which only you can read" if where == "file" else "the keyring of this machine"
+    terminal.say(f"The credentials {mask(name.strip())} are kept in {kept}. They are used from the next transform on.")
+    found = store.get()
+    if found is not None and found.where == "environment":
+        terminal.note(f"{ID_VARIABLE} is set in the environment, and beats it here.", "yellow")
+
+
+def _read_s3() -> tuple[str, str]:
+    if sys.stdin is not None and sys.stdin.isatty():
+        sys.stderr.write("Access key id: ")
+        sys.stderr.flush()
+        return sys.stdin.readline(), getpass.getpass("Secret access key (not shown): ", stream=sys.stderr)
+    return (sys.stdin.readline(), sys.stdin.readline()) if sys.stdin is not None else ("", "")
+
+
 @app.command("check")
 def check_key(json: o.Json = False) -> None:
     """Ask the service whether it accepts the key. Costs nothing. The bridge must be running."""

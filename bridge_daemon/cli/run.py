@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import logging
 import os
 import signal
@@ -101,7 +102,8 @@ def _run(level: Level, early: _Early) -> None:
             raise
         finally:
             logs.close()
-    terminal.say("Stopped.")
+    with suppress(OSError):  # the terminal may have been closed
+        terminal.say("Stopped.")
 
 
 def _start_log(home: Home, level: Level) -> Logs:
@@ -141,11 +143,23 @@ def _serve(home: Home, settings: Any, early: _Early) -> None:
         asyncio.get_running_loop().set_exception_handler(log_loop_errors)
         await daemons.run(daemon, ready=ready, told=terminal.note)
 
+    async def say_ready() -> None:
+        with suppress(OSError):  # the terminal may have been closed; the log says the same
+            await _say_ready(daemon)
+
     def ready() -> None:
-        telling.add(asyncio.create_task(_say_ready(daemon), name="ready"))
+        telling.add(asyncio.create_task(say_ready(), name="ready"))
+        telling.add(asyncio.create_task(_settle(daemon), name="settle"))
 
     early.check()
     asyncio.run(serve())
+
+
+async def _settle(daemon: Daemon) -> None:
+    """Take what is there for good out of the garbage collector's rounds: they would hold the loop up for 50 ms."""
+    await daemon.warm.wait()
+    gc.collect()
+    gc.freeze()
 
 
 async def _say_ready(daemon: Daemon) -> None:

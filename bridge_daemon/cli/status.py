@@ -42,7 +42,10 @@ def _print(status: dict[str, Any]) -> None:
         ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
         ("Asks", f"before a request of more than {words.usd(status['confirm_above_usd'])}"),
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
+        *_publish_lines(status),
         *_osc_lines(status.get("osc")),
+        *_midi_lines(status.get("midi") or {}),
+        *_folder_lines(status.get("folders")),
         ("Library", status["library"]),
         ("Log", status["log"]),
     ]
@@ -75,12 +78,66 @@ def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _publish_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return how sources of transforms get to the service, and whether that is ready."""
+    publish = status.get("publish")
+    if publish is None or status["engine"]["name"] == "sketch":
+        return []
+    if publish["problem"]:
+        problem = publish["problem"]
+        name = publish["method"] or "no way to publish them"
+        return [("Sources", f"{name}: {problem['code']} {problem['message']}\nNext: {problem['next']}")]
+    tunnel = publish["tunnel"]
+    if tunnel is None:
+        return [("Sources", f"{publish['method']}, ready")]
+    if tunnel["url"] is None:
+        return [("Sources", f"{publish['method']}, ready; a tunnel is opened when a transform needs it")]
+    count = tunnel["open_sources"]
+    reach = f"{count} source(s) can be fetched there, each by a secret URL" if count else "no source is open"
+    return [("Sources", f"{publish['method']}, tunnel {tunnel['url']}; {reach}")]
+
+
 def _osc_lines(osc: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return where OSC listens, and which clients are there."""
     if osc is None:
         return []
     here = [client["client"] for client in osc["clients"] if client["connected"]]
     return [("OSC", f"port {osc['port']}, " + (", ".join(here) if here else "no client connected"))]
+
+
+def _midi_lines(midi: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return which controllers are open, whether pads may spend, and what became of presses that did nothing."""
+    if not midi.get("bindings") and not midi.get("clock_port"):
+        return []
+    stage, missed = midi["stage"], midi["presses"]["not_taken"]
+    opened = ", ".join(midi["open"]) or (f"none: {midi['problem']}" if midi["problem"] else "no controller attached")
+    lines = [("MIDI", opened), *(("", f"{name} {why}.") for name, why in midi["trouble"].items())]
+    if stage["armed"]:
+        money = f"{words.usd(stage['spent_usd'])} of {words.usd(stage['budget_usd'])} spent"
+        lines.append(("Pads", f"armed for {stage['minutes_left']:g} min more, {money}"))
+    else:
+        lines.append(("Pads", f"not armed: {stage['why']}"))
+    if missed:
+        lines.append(("", "not taken: " + ", ".join(f"{count} ({reason})" for reason, count in missed.items())))
+    return lines
+
+
+def _folder_lines(told: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return each watched folder, with what waits in it and what is in the way."""
+    lines = []
+    for folder in (told or {}).get("folders", ()):
+        spends = "spends by itself" if folder.get("spend") else "does not spend by itself"
+        text = (
+            f"{folder['name']}: {spends}"
+            if folder["watching"]
+            else f"{folder['name']}: not watched. {folder['problem']}"
+        )
+        if folder.get("unsafe"):
+            text += f"; nothing is sent by itself: {folder['unsafe']}"
+        if folder["waiting"]:
+            text += f"; {folder['waiting']} waiting (daw-bridge folders)"
+        lines.append(("Folder", text))
+    return lines
 
 
 def _limit(spent: float, limit: float) -> str:

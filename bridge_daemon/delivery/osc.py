@@ -84,10 +84,12 @@ class _Progress:
 class Announcer:
     """Tells clients what becomes of their jobs."""
 
-    def __init__(self, takes: Takes, send: Send) -> None:
-        """``send`` says whether the client is connected."""
+    def __init__(self, takes: Takes, send: Send, *, silent: Callable[[], bool] = lambda: False) -> None:
+        """``send`` says whether the client is connected; while it is ``silent`` no results are announced."""
         self._takes = takes
         self._send = send
+        self._silent = silent
+        self._held_back = False  # a result was not said
         self._due: dict[str, _Due] = {}
         self._progress: dict[str, _Progress] = {}
         self._failed: dict[str, tuple[State, int]] = {}
@@ -191,8 +193,20 @@ class Announcer:
             due.timer = loop.call_later(REPEATS[number], self._repeat, due, number + 1)
 
     def _say(self, due: _Due) -> None:
+        if self._silent():
+            self._held_back = True
+            return
         if self._send(due.job.client or "", "/bridge/result", result_pairs(due.job, due.file)):
             due.said += 1
+
+    def go_on(self) -> None:
+        """The silence is over, if there was one: announce what is due from the beginning."""
+        if not self._held_back:
+            return
+        self._held_back = False
+        for due in self._due.values():
+            due.stop()
+            self._repeat(due, 0)
 
     def hello(self, client: str) -> None:
         """Say what a client has missed, and once more what it has not confirmed."""
@@ -264,6 +278,12 @@ def result_pairs(job: Job, file: Path) -> dict[str, Any]:
     """Return what /bridge/result tells: the take, and all of its place."""
     place = job.place.as_dict()
     numbers = {key: decimal(value) for key, value in place.items() if isinstance(value, float)}
+    pairs = take_pairs(job, file)
+    return pairs | {"notes": (pairs["notes"] or "")[:1000] or None} | place | numbers
+
+
+def take_pairs(job: Job, file: Path) -> dict[str, Any]:
+    """Return what is told of a take to whoever places it, without its place."""
     return {
         "job": job.job,
         "id": job.request,
@@ -276,8 +296,8 @@ def result_pairs(job: Job, file: Path) -> dict[str, Any]:
         "name": item_name(job),
         "rate": job.take.rate if job.take else None,
         "frames": job.take.frames if job.take else None,
-        "notes": "; ".join(job.notes)[:1000] or None,
-    } | (place | numbers)
+        "notes": "; ".join(job.notes) or None,
+    }
 
 
 def item_name(job: Job) -> str:

@@ -7,6 +7,7 @@ also after the settings have changed.
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -119,7 +120,9 @@ class Engines:
         async with self._lock:
             failed = self._sketch_starts is not None and self._sketch_starts.done() and self._sketch_starts.exception()
             if self._sketch is None or failed:
-                from bridge_daemon.engine.sketch.server import SketchEngine  # loads numpy, which no start waits for
+                # loads numpy, which no start waits for; off the event loop, which it would hold up for 30 ms
+                await asyncio.to_thread(importlib.import_module, "bridge_daemon.engine.sketch.server")
+                from bridge_daemon.engine.sketch.server import SketchEngine
 
                 self._sketch = SketchEngine(self._home.sketch)
                 self._sketch_starts = asyncio.create_task(self._sketch.start(), name="sketch engine")

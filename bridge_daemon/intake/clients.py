@@ -61,6 +61,10 @@ class Clients:
         client = self._clients.get(name)
         return client.port if client is not None and self._is_here(client) else None
 
+    def connected(self) -> list[str]:
+        """Return the names of those who are here."""
+        return [name for name, client in self._clients.items() if self._is_here(client)]
+
     def answer_port(self, name: str | None, sender: int) -> int:
         """Return where an answer goes: to the client's last hello, else to the sender.
 

@@ -17,12 +17,12 @@ from bridge_daemon.request import Place, Request
 NUMBERS: Final = frozenset(
     {
         *("duration", "cfg_scale", "strength", "confirm_usd", "valid_for", "start", "end"),
-        *("position", "beats", "length", "time_offset", "tempo"),
+        *("position", "beats", "length", "time_offset", "tempo", "bar"),
     }
 )
 WHOLES: Final = frozenset(
     {
-        *("version", "steps", "seed", "variations", "slot", "sample_rate"),
+        *("version", "steps", "seed", "variations", "slot", "bars", "sample_rate"),
         *("port", "limit", "delivery", "numerator", "denominator"),
     }
 )

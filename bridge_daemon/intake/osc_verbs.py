@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bridge_daemon import __version__
 from bridge_daemon.actions import Actions
-from bridge_daemon.clock import LIMITS, Clock
+from bridge_daemon.clock import CLOCKS, LIMITS, Clock
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, TooBusy
 from bridge_daemon.intake.clients import Clients
 from bridge_daemon.intake.osc_keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
@@ -134,6 +134,8 @@ class Verbs:
                     "spent_today_usd": decimal(status["spent_today_usd"]),
                     "limit_today_usd": decimal(status["limit_today_usd"]),
                     "text": pause["text"] if pause else None,
+                    # names one a line: a device shows them in a menu
+                    "presets": "\n".join(self._actions.presets()) or None,
                 },
             )
         ]
@@ -142,6 +144,8 @@ class Verbs:
         """Take where a client's time line stands. Only what is wrong with it is answered."""
         faults = _Faults(call)
         name = faults.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -")
+        if name in CLOCKS:
+            faults.add("client", name, "is the name of a clock of the bridge itself")
         fields = {key: call.data[key] for key in ("playing", *LIMITS) if key in call.data}
         for key, value in fields.items():
             if key == "playing" and not isinstance(value, bool):

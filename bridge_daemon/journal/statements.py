@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, or_, select, update
 
-from bridge_daemon.job import RESERVED, TERMINAL, Charge, State
+from bridge_daemon.job import OPEN, RESERVED, TERMINAL, Charge, State
 from bridge_daemon.journal.tables import events, facts, jobs, requests
 
 
@@ -72,6 +72,18 @@ SPENT: Final = select(
     _sum(jobs.c.state.in_(_texts(RESERVED))).label("reserved"),
 )
 
+#: What one kind of request has spent since a job.
+SPENT_BY: Final = (
+    select(func.coalesce(func.sum(jobs.c.price), 0))
+    .join(requests, jobs.c.request == requests.c.id)
+    .where(
+        jobs.c.seq > bindparam("since"),
+        requests.c.kind == bindparam("kind"),
+        or_(_CHARGED, jobs.c.state.in_(_texts(RESERVED))),
+    )
+)
+LAST_SEQ: Final = select(func.coalesce(func.max(jobs.c.seq), 0)).where(jobs.c.created_at < bindparam("before"))
+
 ADD_EVENT: Final = insert(events)
 EVENTS_OF: Final = (
     select(events.c.at, events.c.kind, events.c.data).where(events.c.job == bindparam("job")).order_by(events.c.id)
@@ -103,3 +115,26 @@ def find_jobs(states: bool, text: bool, client: bool, before: bool) -> Select[An
     if before:
         query = query.where(jobs.c.seq < bindparam("before"))
     return query
+
+
+@cache
+def newest_take(client: bool, preset: bool) -> Select[Any]:
+    """Return the search for the job whose take was made last."""
+    made = jobs.c.state.in_(_texts((State.STORED, State.PLACED)))
+    query = select(jobs).where(made, jobs.c.wanted, jobs.c.take.is_not(None))
+    return _one_of(query.order_by(jobs.c.finished_at.desc(), jobs.c.seq.desc()), client, preset)
+
+
+@cache
+def newest_on_its_way(client: bool, preset: bool) -> Select[Any]:
+    """Return the search for the job that was admitted last and can still be cancelled."""
+    query = select(jobs).where(jobs.c.state.in_(_texts(RESERVED | OPEN | {State.HELD})), jobs.c.wanted)
+    return _one_of(query.order_by(jobs.c.seq.desc()), client, preset)
+
+
+def _one_of(query: Select[Any], client: bool, preset: bool) -> Select[Any]:
+    if client:
+        query = query.where(jobs.c.client == bindparam("client"))
+    if preset:
+        query = query.where(jobs.c.preset == bindparam("preset"))
+    return query.limit(1)

@@ -142,6 +142,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=_READERS + 1,
         max_overflow=0,
+        hide_parameters=True,  # in errors, which go into the log and into the problem of a job
     )
 
     @event.listens_for(engine, "connect")

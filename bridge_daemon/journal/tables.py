@@ -27,7 +27,7 @@ requests = Table(
     "requests",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("kind", String(16), nullable=False),  # request, retry, resolve
+    Column("kind", String(16), nullable=False),  # request, pad, retry, resolve
     Column("client", String(40)),
     Column("body_hash", String(64), nullable=False),
     Column("fingerprint", String(64), nullable=False),  # what makes two presses the same press
@@ -104,4 +104,32 @@ facts = Table(
     metadata,
     Column("key", String(300), primary_key=True),
     Column("value", JSON, nullable=False),
+)
+
+#: What was seen in watched folders: one row for each content at each place. What was sent is never removed.
+renders = Table(
+    "renders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("folder", String(200), nullable=False),
+    Column("root", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("sha256", String(64)),
+    Column("state", String(16), nullable=False),
+    Column("code", String(32)),
+    Column("text", Text, nullable=False),
+    Column("same_as", Integer),
+    Column("request", String(36)),
+    Column("try_id", String(36)),
+    Column("try_body", JSON(none_as_null=True)),
+    Column("tries", Integer, nullable=False),
+    Column("present", Boolean, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("renders_place", "root", "present"),
+    Index("renders_content", "sha256"),
+    Index("renders_size", "size"),
+    Index("renders_state", "present", "state"),
 )

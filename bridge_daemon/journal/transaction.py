@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +147,21 @@ class Transaction:
         """Return the newest jobs that a person should look at: unknown, held, or on their way with a problem."""
         return self._jobs(sql.WITH_PROBLEMS, most=limit)
 
+    def newest_take(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
+        """Return the job whose take was made last, of those that were wanted."""
+        return self._newest(sql.newest_take, client, preset)
+
+    def newest_on_its_way(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
+        """Return the job that was admitted last, of those that can still be cancelled."""
+        return self._newest(sql.newest_on_its_way, client, preset)
+
+    def _newest(
+        self, statement: Callable[[bool, bool], Executable], client: str | None, preset: str | None
+    ) -> Job | None:
+        given = {name: value for name, value in (("client", client), ("preset", preset)) if value is not None}
+        found = self._jobs(statement("client" in given, "preset" in given), **given)
+        return found[0] if found else None
+
     def count(self) -> dict[str, int]:
         """Return how many jobs are in each state."""
         return {row[0]: row[1] for row in self._connection.execute(sql.COUNT)}
@@ -233,6 +249,18 @@ class Transaction:
         today = self._times.day()
         row = self._connection.execute(sql.SPENT, {"today": today, "month": today[:8] + "01"}).one()
         return Spent(day=int(row.day), month=int(row.month), reserved=int(row.reserved))
+
+    def last_seq(self, *, before: float | None = None) -> int:
+        """Return the number of the job that was admitted last, of all or of those before a time (UTC); 0: none."""
+        given = {"before": math.inf if before is None else before}
+        return int(self._connection.execute(sql.LAST_SEQ, given).scalar_one())
+
+    def spent_by(self, kind: str, *, since: int) -> int:
+        """Return the micro-dollars of the jobs after the number ``since`` whose requests are of a kind.
+
+        Counted are those that were charged, perhaps charged, or may still be sent by themselves.
+        """
+        return int(self._connection.execute(sql.SPENT_BY, {"kind": kind, "since": since}).scalar_one())
 
     # Facts
 

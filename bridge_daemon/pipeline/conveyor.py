@@ -210,8 +210,6 @@ class Conveyor:
         job = admitted if admitted is not None else await tools.journal.read(lambda tx: tx.job(name))
         if job.state is State.SUBMITTING and wire_name(name) not in tools.on_wire:
             job = await self._recover(job)  # a fault of ours broke it off: as after a restart
-        if job.publication is not None and job.state not in RESERVED | _SERVED:
-            await tools.publishers.of(job.publication).withdraw(job.publication)
         step = step_for(job)
         if step is None:
             return None
@@ -222,7 +220,7 @@ class Conveyor:
         if job.state is State.STORED:
             slot.free()
         wait = await step(job, tools)
-        if wait is not None and job.state in OPEN and wait.seconds >= _LONG_REST:
+        if wait is not None and (wait.free or (job.state in OPEN and wait.seconds >= _LONG_REST)):
             slot.free()  # the service forgot it, or has trouble with it: others need not wait for that
         return None if wait is None else wait.seconds
 

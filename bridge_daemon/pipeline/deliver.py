@@ -9,7 +9,7 @@ from pathlib import Path
 from bridge_daemon.delivery.library import bring
 from bridge_daemon.errors import NotPlaceable
 from bridge_daemon.job import Job, State
-from bridge_daemon.pipeline.tools import Tools, Wait
+from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,9 @@ async def deliver(job: Job, tools: Tools) -> Wait | None:
     """Bring a stored take to its folder, and say that it is placed where nobody else has to."""
     if not job.wanted:
         return None
+    if tools.pause.panic:
+        await tools.pause.calm()
+        return GO_ON  # whatever was decided about it meanwhile counts
     if job.delivery == 0:
         job = await tools.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
     try:
@@ -39,7 +42,9 @@ async def deliver(job: Job, tools: Tools) -> Wait | None:
 
 async def _announce(job: Job, copy: Path | None, tools: Tools) -> None:
     """Say that a take is there for its client, if it still is: somebody may have cancelled it during the copy."""
-    fresh = await tools.journal.read(lambda tx: tx.job(job.job))
+    fresh = await tools.arrivals.settle(await tools.journal.read(lambda tx: tx.job(job.job)))
+    if fresh is None:
+        return  # at the next hello of its client
     if fresh.state is State.STORED and fresh.delivery == job.delivery and fresh.take is not None:
         for listener in tools.ready:
             listener(fresh, copy if copy is not None else Path(fresh.take.file))

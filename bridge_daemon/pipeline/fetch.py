@@ -15,7 +15,7 @@ from bridge_daemon.engine.download import Expired, download, serves_privately
 from bridge_daemon.errors import DownloadTrouble, Undecodable
 from bridge_daemon.job import Job, State
 from bridge_daemon.pipeline.disk import disk_trouble
-from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
+from bridge_daemon.pipeline.tools import GO_ON, Proved, Tools, Wait
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ async def _fetch(job: Job, tools: Tools) -> None:
         await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
         verified, notes = await asyncio.to_thread(_prove, part, await _declared(job, tools), watch.refused_download)
         target = folder / f"{stem(job)}.original.{_ENDINGS.get(verified.container, 'wav')}"
-        original, digest = await asyncio.to_thread(_settle, part, target)
+        original, digest, identity = await asyncio.to_thread(_settle, part, target)
     except Undecodable:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)
         await asyncio.to_thread(part.unlink, missing_ok=True)
@@ -75,6 +75,7 @@ async def _fetch(job: Job, tools: Tools) -> None:
     except (DownloadTrouble, OSError):
         await asyncio.to_thread(part.unlink, missing_ok=True)
         raise
+    watch.proved = Proved(identity, verified)
     await tools.journal.write(
         "fetched",
         lambda tx: tx.note(
@@ -110,9 +111,10 @@ def _prove(part: Path, declared: float | None, last: str) -> tuple[Verified, tup
         return verified, (f"the service said {declared:g} s, and {verified.seconds:.2f} s came, twice",)
 
 
-def _settle(part: Path, target: Path) -> tuple[Path, str]:
+def _settle(part: Path, target: Path) -> tuple[Path, str, tuple[int, int, int, int]]:
     digest = files.sha256(part)
-    return files.settle(part, target, point="original"), digest
+    settled = files.settle(part, target, point="original")
+    return settled, digest, Proved.identity_of(settled)
 
 
 def stem(job: Job) -> str:

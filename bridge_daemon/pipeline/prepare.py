@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
+from typing import Final
 from weakref import WeakValueDictionary
 
 from bridge_daemon.audio.region import Extracted, check_region, extract
-from bridge_daemon.errors import OtherEngine, Refusal
+from bridge_daemon.errors import NotPublished, OtherEngine, Refusal
 from bridge_daemon.job import Job, Publication, State
 from bridge_daemon.journal import Transaction
 from bridge_daemon.models import Model, models
@@ -18,6 +20,7 @@ from bridge_daemon.roots import Roots
 
 #: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
 SOURCE_RATE = 44_100
+_AGAIN: Final = (2.0, 60.0)  # s between two tries to publish a source
 #: The variations of a request share one source file; one of them makes it.
 _making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
@@ -35,6 +38,8 @@ async def prepare(job: Job, tools: Tools) -> Wait | None:
         publisher = tools.publishers.choose(engine)
         file, notes = await _source_file(job, tools)
         publication = await publisher.publish(job, file)
+    except NotPublished as error:
+        return await _not_published(job, error, tools)
     except Refusal as error:
         await tools.hold(job, error)
         return None
@@ -43,9 +48,26 @@ async def prepare(job: Job, tools: Tools) -> Wait | None:
     try:
         await tools.journal.write("prepared", lambda tx: _prepared(tx, job, file, notes, publication))
     except BaseException:  # cancelled meanwhile: nobody would withdraw it later
-        await publisher.withdraw(publication)
+        publisher.withdraw(publication)
         raise
+    tools.watch(job).errors = 0
     return GO_ON
+
+
+async def _not_published(job: Job, error: NotPublished, tools: Tools) -> Wait | None:
+    """Try again while the request is valid, where that may help; else let a person decide. Nothing was spent.
+
+    Meanwhile others have its place at the service: a dead tunnel must not hold up text-to-audio.
+    """
+    if not error.passing or tools.times.now() > job.valid_until:
+        await tools.hold(job, error)
+        return None
+    await tools.set_problem(job, error)
+    watch = tools.watch(job)
+    watch.errors += 1
+    least, most = _AGAIN
+    pause = min(most, least * 2 ** min(watch.errors - 1, 10)) * random.uniform(0.5, 1.0)
+    return Wait(min(pause, max(0.1, job.valid_until - tools.times.now())), free=True)
 
 
 def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication) -> None:

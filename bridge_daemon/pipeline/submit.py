@@ -31,7 +31,7 @@ from bridge_daemon.errors import (
     SubmitUnknown,
     WrongState,
 )
-from bridge_daemon.job import MICRO, RESERVED, Charge, Job, Problem, State
+from bridge_daemon.job import MICRO, RESERVED, Charge, Job, Problem, Publication, State
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.disk import hold_back, no_room
 from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait, close_in, until_written
@@ -57,7 +57,17 @@ async def submit(job: Job, tools: Tools) -> Wait | None:
         return await hold_back(job, full, tools)
     if endpoint.paid:
         await tools.budget.submit()
+    if job.publication is not None and not await tools.publishers.holds(job.publication):
+        return await _publish_again(job, job.publication, tools)
     return await tools.on_wire.run(_send(job, endpoint, tools), wire_name(job.job))
+
+
+async def _publish_again(job: Job, publication: Publication, tools: Tools) -> Wait:
+    """Take back what the service could not fetch any more: the generation would be paid for nothing."""
+    tools.publishers.of(publication).withdraw(publication)
+    event = {"published": publication.method}
+    await tools.journal.write("republish", lambda tx: tx.note(job, "republish", event, publication=None))
+    return GO_ON
 
 
 def wire_name(job: str) -> str:

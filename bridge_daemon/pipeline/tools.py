@@ -7,10 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
+from bridge_daemon.delivery.arrival import Arrivals
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
@@ -23,11 +24,15 @@ from bridge_daemon.roots import Roots
 from bridge_daemon.settings import Settings
 from bridge_daemon.times import Times
 
+if TYPE_CHECKING:
+    from bridge_daemon.audio.take import Verified  # loads numpy, which no start waits for
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Reasons of a pause that only a person ends.
-BY_PEOPLE: Final = frozenset({"person", "panic"})
+PANIC: Final = "panic"
+BY_PEOPLE: Final = frozenset({"person", PANIC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,26 @@ class Wait:
     """What a step answers: go on with the job after some seconds. None instead: nothing more to do for now."""
 
     seconds: float = 0.0
+    #: Whether others may have the job's place at the service meanwhile.
+    free: bool = False
 
 
 GO_ON = Wait()
 Step = Callable[[Job, "Tools"], Awaitable[Wait | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What this process found out about an original when it came, which is true as long as the file is that one."""
+
+    identity: tuple[int, int, int, int]
+    verified: Verified
+
+    @staticmethod
+    def identity_of(file: Path) -> tuple[int, int, int, int]:
+        """Return what tells a file that was replaced or written to since."""
+        status = file.stat()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(slots=True)
@@ -53,6 +74,7 @@ class Watch:
     expired: int = 0  # output URLs that had run out
     refused_download: str = ""  # SHA-256 of the last download that was not taken
     lost: int = 0  # originals that could not be made into a take
+    proved: Proved | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +93,7 @@ class Tools:
     times: Times
     pause: PauseGate
     on_wire: OnWire
+    arrivals: Arrivals
     watches: dict[str, Watch] = field(default_factory=dict)
     #: Called with a job and its file once a client's take lies whole where it belongs.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
@@ -122,6 +145,8 @@ class PauseGate:
         self._times = times
         self._open = asyncio.Event()
         self._open.set()
+        self._calm = asyncio.Event()
+        self._calm.set()
         self.current: dict[str, Any] | None = None
         self.listeners: list[Callable[[dict[str, Any] | None], None]] = []
 
@@ -129,10 +154,12 @@ class PauseGate:
         """Read the fact: at the start, and after a transaction that may have written it."""
         self._show(await self._journal.read(lambda tx: tx.fact("pause")))
 
-    async def close(self, reason: str, text: str) -> dict[str, Any]:
-        """Pause; return the reason that counts."""
+    async def close(self, reason: str, text: str, also: Callable[[Transaction], None] | None = None) -> dict[str, Any]:
+        """Pause; return the reason that counts. ``also`` is done in the same transaction."""
 
         def write(tx: Transaction) -> dict[str, Any]:
+            if also is not None:
+                also(tx)
             return close_in(tx, reason, text, self._times.now())
 
         fact = await self._journal.write("pause", write)
@@ -158,9 +185,22 @@ class PauseGate:
         """Return while sending is not paused."""
         await self._open.wait()
 
+    @property
+    def panic(self) -> bool:
+        """Whether everything was stopped, deliveries too."""
+        return self.current is not None and self.current["reason"] == PANIC
+
+    async def calm(self) -> None:
+        """Return while there is no panic."""
+        await self._calm.wait()
+
     def _show(self, fact: dict[str, Any] | None) -> None:
         changed = fact != self.current
         self.current = fact
+        if self.panic:
+            self._calm.clear()
+        else:
+            self._calm.set()
         if fact is None:
             self._open.set()
         else:
@@ -176,12 +216,17 @@ def close_in(tx: Transaction, reason: str, text: str, now: float) -> dict[str, A
     """Pause, inside of a transaction that is being written anyway.
 
     The first reason stays, but for that of a person: a pause that may end by itself must not hide one that may not.
+    A panic stands above all, for it stops more.
     """
     fact: dict[str, Any] | None = tx.fact("pause")
-    if fact is None or (reason in BY_PEOPLE and fact["reason"] not in BY_PEOPLE):
+    if fact is None or _rank(reason) > _rank(fact["reason"]):
         fact = {"reason": reason, "text": text, "since": now}
         tx.set_fact("pause", fact)
     return fact
+
+
+def _rank(reason: str) -> int:
+    return 2 if reason == PANIC else int(reason in BY_PEOPLE)
 
 
 class OnWire:

@@ -5,6 +5,7 @@ A tunnel or proxy may point here, never at the API. Whoever has the name has the
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ def new_capability() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    file: Path
+    content: Path | bytes
     until: float  # UTC
 
 
@@ -68,12 +69,20 @@ class SourceListener:
         """Serve a file under a name until a time (UTC, seconds since the epoch)."""
         self._served[capability] = _Served(file, until)
 
+    def serve_bytes(self, capability: str, content: bytes) -> None:
+        """Serve a few bytes under a name until it is withdrawn: a probe, by which we know our own tunnel."""
+        self._served[capability] = _Served(content, math.inf)
+
     def withdraw(self, capability: str) -> None:
         """Serve it no more."""
         self._served.pop(capability, None)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         served = self._served.get(request.match_info["capability"])
-        if served is None or served.until < time.time() or not served.file.is_file():
+        if served is None or served.until < time.time():
             raise web.HTTPNotFound
-        return web.FileResponse(served.file, headers=_HEADERS)
+        if isinstance(served.content, bytes):
+            return web.Response(body=served.content, headers=_HEADERS)
+        if not served.content.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(served.content, headers=_HEADERS)

@@ -198,7 +198,7 @@ def paid(tmp_path_factory: pytest.TempPathFactory, sketch_url: str) -> Iterator[
 def await_(request: pytest.FixtureRequest) -> Callable[[Callable[[], bool]], None]:
     """Wait until something holds."""
 
-    def wait(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    def wait(holds: Callable[[], bool], seconds: float = 90.0) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, "it did not happen"

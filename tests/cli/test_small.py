@@ -138,6 +138,7 @@ def test_config_shows_every_kind_of_setting(cli: Cli) -> None:
         f'[[folders]]\nname = "renders"\npath = "{cli.home}"\npreset = "new drums"\n'
         '[presets."new drums"]\naction = "transform"\nprompt = "drums"\n'
         '[[midi.bindings]]\nname = "pad"\nport = "*"\nchannel = 1\nnumber = 36\npreset = "new drums"\n'
+        'source = "newest_take"\n'
     )
     shown = cli("config", "show").stdout
     assert "[[folders]]" in shown

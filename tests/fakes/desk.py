@@ -148,6 +148,33 @@ class FakeDesk:
         await self._called("check_key")
         return {"good": True}
 
+    def watched_folders(self) -> Data:
+        return {"folders": [], "waiting": 0}
+
+    async def renders(self, *, folder: str | None, states: list[str], before: int | None, limit: int) -> list[Data]:
+        await self._called("renders", folder, states, before, limit)
+        return []
+
+    async def send_render(self, data: Data) -> Data:
+        await self._called("send_render", data)
+        return {"id": data.get("id"), "jobs": ["j1"], "usd": 0.58, "entry": data.get("entry")}
+
+    async def forget_render(self, data: Data) -> Data:
+        await self._called("forget_render", data)
+        return {"entry": data.get("entry"), "message": "off the list"}
+
     async def reload_settings(self) -> Data:
         await self._called("reload_settings")
         return {"changed": []}
+
+    async def arm_pads(self) -> Data:
+        await self._called("arm_pads")
+        return {"armed": True}
+
+    def disarm_pads(self) -> Data:
+        self.calls.append(("disarm_pads",))
+        return {"armed": False}
+
+    async def listen_midi(self, data: Data) -> Data:
+        await self._called("listen_midi", data)
+        return {"messages": [], "next": 0}

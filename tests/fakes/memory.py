@@ -76,6 +76,7 @@ class Settings:
     retry_after: str | None = None  # of the 429 of enforce_rate
     source_trouble: str = "refuse"  # or "fail": accepted and charged, then the job fails
     source_timeout: float = 10.0
+    upload: str = "gone"  # or "path", "url", "in two parts", "html", or an HTTP status
     take_seconds: float | None = 1.0  # None: as long as was asked for
     take_rate: int = 44100
     take_channels: int = 2
@@ -97,6 +98,7 @@ class Memory(Settings):
         self.fetches: list[dict[str, Any]] = []  # of sources: at, url, status, type, size, trouble
         self.requests: list[tuple[float, str, str]] = []  # at, method, target: everything but /_fake
         self.violations: list[str] = []
+        self.uploads: dict[str, str | None] = {}  # name that was answered → what is wrong with the audio
         self.nonsense = 0  # how far progress_nonsense came
         self._scripts: dict[str, deque[tuple[str, str]]] = {name: deque() for name in TABLES}
         self._base, self._zero = time.time(), time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,8 +51,8 @@ def parse(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def check(body: dict[str, Any], models: tuple[str, ...]) -> None:
-    """Refuse what the page does not allow."""
+def check(body: dict[str, Any], models: tuple[str, ...], uploads: Collection[str] = ()) -> None:
+    """Refuse what the page does not allow; ``uploads`` are the files that the service has itself."""
     if unknown := sorted(set(body) - FIELDS):
         raise refused(f"unknown fields: {unknown}")
     for name in ("model", "prompt"):
@@ -65,7 +66,7 @@ def check(body: dict[str, Any], models: tuple[str, ...]) -> None:
     for name in sorted(RANGES.keys() & body.keys()):
         _in_range(name, body[name], STEPS_TRANSFORM if name == "steps" and transform else RANGES[name])
     _seed(body)
-    _mode(body, transform)
+    _mode(body, transform, uploads)
 
 
 def _texts(body: dict[str, Any], models: tuple[str, ...]) -> None:
@@ -90,7 +91,9 @@ def _in_range(name: str, value: Any, span: tuple[float, float]) -> None:
         raise refused(f"{name} must be a whole number")
 
 
-def _mode(body: dict[str, Any], transform: bool) -> None:
+def _mode(body: dict[str, Any], transform: bool, uploads: Collection[str]) -> None:
+    if transform and body.get("audio_url") in uploads:
+        return
     if transform:
         parts = urlsplit(body.get("audio_url", ""))
         if parts.scheme not in ("http", "https") or not parts.hostname:

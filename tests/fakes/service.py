@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import email
 import json
 import secrets
 import signal
@@ -121,6 +122,8 @@ class Service(Memory):
             self.violations.append(f"the key in a URL or body, or a cookie: {x.method} {x.path}")
         if x.path.startswith(GENERATIONS) and (x.method == "POST" or x.path.endswith("/moved")):
             await self._generate(x)
+        elif (x.method, x.path) == ("POST", "/v1/files/upload"):
+            await self._upload(x)
         elif x.path.startswith("/elsewhere/"):
             self.violations.append(f"polled where an answer pointed: {x.path}")
             raise rules.Refused(404, "not_found", "not here")
@@ -171,7 +174,7 @@ class Service(Memory):
             if x.header("Content-Type") != "application/json":
                 raise rules.refused("Content-Type must be application/json")
             seen.body = rules.parse(x.body)
-            rules.check(seen.body, tuple(self.models))
+            rules.check(seen.body, tuple(self.models), self.uploads)
             if "audio_url" in seen.body and self.source_trouble == "refuse":
                 await self._refuse_bad_source(seen.body["audio_url"])
             name, arg = self._next("post") if x.path == GENERATIONS else ("ok", "")
@@ -196,7 +199,35 @@ class Service(Memory):
         self.save()
         return job
 
+    async def _upload(self, x: Exchange) -> None:
+        """Take a file: one field of a multipart form, and audio as a source must be. It costs nothing."""
+        self._door(x)
+        if self.upload in ("gone", "html") or self.upload.isdecimal():
+            status = {"gone": 410, "html": 200}.get(self.upload) or int(self.upload)
+            await x.answer(status, b"<html>no</html>", "text/html")
+            return
+        kind = (x.header("Content-Type") or "").encode()
+        message = email.message_from_bytes(b"Content-Type: " + kind + b"\n\n" + x.body)
+        parts = message.get_payload() if message.is_multipart() else []
+        names = [part.get_param("name", header="Content-Disposition") for part in parts]
+        if names != ["file"] or not parts[0].get_filename():
+            raise rules.refused(f"a form with one file is wanted, not {names}")
+        data = parts[0].get_payload(decode=True)
+        name = f"uploads/{secrets.token_hex(8)}.wav"
+        answered = f"{self.url}/{name}" if self.upload == "url" else name
+        self.uploads[answered] = await asyncio.to_thread(audio.source_trouble, data)
+        if self.upload == "in two parts":
+            body = json.dumps({"path": name}).encode()
+            await x.start(200, "application/json", [("Content-Length", str(len(body)))])
+            await x.raw(body[:5])
+            await asyncio.sleep(0.2)
+            await x.raw(body[5:])
+            return
+        await x.json(200, {"path": name} if self.upload == "path" else {"data": [{"url": answered}]})
+
     async def _fetch(self, url: str) -> str | None:
+        if url in self.uploads:
+            return self.uploads[url]
         seen: dict[str, Any] = {"at": self.now(), "url": url}
         self.fetches.append(seen)
         seen |= await audio.fetch_source(url, self.source_timeout)

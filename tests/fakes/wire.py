@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 MAX_BODY = 1_000_000
+MAX_UPLOAD = 50_000_000  # bytes
 #: So much is read before it is decided whether a POST is read at all.
 FIRST = len(b"POST /v1/")
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 404: "Not Found", 502: "Bad Gateway"}
@@ -73,7 +74,8 @@ class Exchange:
         length = self.header("Content-Length")
         if self.header("Transfer-Encoding") or (self.method == "POST" and length is None):
             raise Malformed("a body needs a Content-Length")
-        if not (length or "0").isdecimal() or int(length or 0) > MAX_BODY:
+        most = MAX_UPLOAD if self.path == "/v1/files/upload" else MAX_BODY
+        if not (length or "0").isdecimal() or int(length or 0) > most:
             raise Malformed(f"Content-Length {length!r}")
         self.body = await self.reader.readexactly(int(length or 0))
 

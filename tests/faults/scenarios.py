@@ -25,6 +25,17 @@ class Scenario:
     before: Callable[[Path, Service], Awaitable[None]] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     service: dict[str, Any] = field(default_factory=dict)
+    spend: bool | None = None  # whether its watched folder spends; None: it has none
+
+    def settings_of(self, home: Path) -> dict[str, Any]:
+        """Return the sections of the settings."""
+        if self.spend is None:
+            return self.settings
+        folder = home.parent / "Renders é"
+        folder.mkdir(exist_ok=True)
+        watched = {"name": "renders", "path": str(folder), "spend": self.spend, "preset": "strings"}
+        preset = {"action": "transform", "prompt": "string quartet"}
+        return self.settings | {"folders": [watched], "presets": {"strings": preset}}
 
 
 def _generate(number: int, **given: Any) -> list[Any]:
@@ -102,7 +113,26 @@ def _as_preparing(tx: Any, name: str) -> None:
     tx._connection.execute(update(jobs).where(jobs.c.job == name).values(**values, finished_at=None))
 
 
+def _script(name: str, data: Any) -> list[Any]:
+    return ["script", {"client": "reaper", "name": name, "data": data}]
+
+
+def _inbox(*_: Any) -> list[list[Any]]:
+    request = {"id": ID.format(10), "action": "generate", "prompt": "rain", "duration": 1, "seed": 1}
+    wrong = ID.format(11)
+    return [
+        _script(f"{ID.format(10)}.json", request | {"place": {"when": "arrival_bar", "bars": 1, "tempo": 240}}),
+        _script(f"{wrong}.json", {"id": ID.format(12)}),
+        ["answered", {"client": "reaper", "names": [ID.format(10), wrong]}],
+        REST,
+        _script(f"{ID.format(13)}.command.json", {"command": "deliver", "job_of": ID.format(10)}),
+        ["answered", {"client": "reaper", "names": [ID.format(13)]}],
+        ["confirm", {"client": "reaper", "names": [ID.format(10)]}],
+    ]
+
+
 SCENARIOS = {
+    "inbox": Scenario(_inbox),
     "generate": Scenario(_folder, service={"job_seconds": 1.2}),
     "transform": Scenario(_transform),
     "held": Scenario(
@@ -145,6 +175,16 @@ SCENARIOS = {
     ),
     "damaged": Scenario(lambda *_: [REST], before=_damaged),
     "preparing": Scenario(lambda *_: [REST], before=_preparing),
+    "render": Scenario(lambda *_: [["drop", {"name": "drums.wav", "seconds": 7}], REST], spend=True),
+    "renders": Scenario(
+        lambda *_: [
+            ["drop", {"name": "drums.wav", "seconds": 7}],
+            ["move", {"name": "drums.wav", "to": "congas.wav"}],
+            ["beside", {"name": "congas.wav", "text": '{"strenght": 0.5}'}],
+            ["forget", {"name": "congas.wav"}],
+        ],
+        spend=False,
+    ),
     "cancelled": Scenario(
         lambda *_: [
             _generate(8),

@@ -22,6 +22,7 @@ from bridge_daemon.job import State
 from bridge_daemon.key import KeyStore
 from bridge_daemon.pipeline import pace
 from bridge_daemon.settings import Settings
+from tests.faults import renders, scripts
 
 _MOVING = {State.QUEUED, State.PREPARING, State.SUBMITTING, State.GENERATING, State.FETCHING}
 
@@ -43,6 +44,10 @@ async def _op(daemon: Daemon, verb: str, given: Any) -> None:
         await rest(daemon, given)
     elif verb in ("pause", "resume"):
         await getattr(actions, verb)()
+    elif verb in renders.VERBS:
+        await renders.VERBS[verb](daemon, given)
+    elif verb in ("script", "answered", "confirm"):
+        await getattr(scripts, verb)(daemon.home.path, given)
     elif verb == "agree":
         await actions.agree_price(given)
     else:  # cancel, deliver, retry, resolve: of the newest job of a state

@@ -29,6 +29,8 @@ PLACE = {
     "target": ("arrangement", "arrangement"),
     "slot": (3, 3),
     "launch": ("none", "none"),
+    "when": ("press", "press"),
+    "bars": ("2", 2),
     "position": ("12.345678901234", 12.345678901234),
     "beats": (Typed(("f", 24.7)), 24.7),
     "length": (1.5, 1.5),

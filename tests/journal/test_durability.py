@@ -11,7 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.job import Charge, Job, State
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bridge_daemon.job import Charge, Job, Publication, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.times import Times
 from tests.journal.conftest import add
@@ -34,6 +37,15 @@ async def test_the_settings_that_durability_rests_on_are_really_set(journal: Jou
 
     assert await journal.write("test", look) == wanted, "on the connection that writes"
     assert await journal.read(look) == wanted
+
+
+async def test_an_error_of_the_database_tells_nothing_of_what_was_written(journal: Journal) -> None:
+    """It goes into the log and into the problem of a job: no prompt, no signed URL."""
+    secret = Publication(method="s3", url="https://bucket.example/x.wav?X-Amz-Signature=abc123", capability="x.wav")
+    job = await journal.write("add", lambda tx: add(tx, publication=secret))
+    with pytest.raises(IntegrityError) as caught:
+        await journal.write("add", lambda tx: tx.add_jobs([job]))
+    assert "abc123" not in str(caught.value)
 
 
 def picture(path: Path) -> tuple[Any, ...]:

@@ -29,6 +29,7 @@ from tests.journal.conftest import add
 
 MIGRATIONS = Path(bridge_daemon.journal.migrations.__file__).parent
 POINTS = ["begin", "commit", "committed"]
+NOW = schema.HEAD
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
@@ -138,7 +139,7 @@ class TestALaterVersion:
         use(future(tmp_path), monkeypatch.setattr)
         assert await jobs_in(path) == [job]
         assert revision_in(path) == "9999"
-        assert revision_in(path.with_name(f"{path.name}.before-0001")) == "0001"
+        assert revision_in(path.with_name(f"{path.name}.before-{NOW}")) == NOW
 
     async def test_a_migration_that_fails_changes_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,7 +150,7 @@ class TestALaterVersion:
             use(future(tmp_path, "op.execute('nonsense')"), later.setattr)
             with pytest.raises(OperationalError):
                 await opened(path)
-        assert revision_in(path) == "0001"
+        assert revision_in(path) == NOW
         assert await jobs_in(path) == [job]
         [event] = await events_in(path, job)
         assert event["kind"] == "queued"
@@ -282,7 +283,7 @@ class TestEndingInTheMiddle:
         job = await moved(path, job)
         scripts = future(tmp_path)
         assert await die(path, scripts, point) == EXIT_CODE
-        assert revision_in(path) == ("9999" if point == "committed" else "0001")
+        assert revision_in(path) == ("9999" if point == "committed" else NOW)
         if point != "committed":
             assert await jobs_in(path) == [job], "this version can still use it"
         use(scripts, monkeypatch.setattr)

@@ -11,6 +11,7 @@ import os
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,19 @@ from bridge_daemon.job import OPEN, Charge, Job, State
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline import conveyor, disk, fetch, follow, tools
 from tests.fakes.service import Service
-from tests.support import Clock, events, job_of, press, request, running, tone, until, until_event, until_seen
+from tests.support import (
+    RESTING,
+    Clock,
+    events,
+    job_of,
+    press,
+    request,
+    running,
+    tone,
+    until,
+    until_event,
+    until_seen,
+)
 
 MANY = {"spend": {"confirm_above_usd": 100, "per_day_usd": 100}}
 
@@ -162,6 +175,31 @@ async def test_a_panic_between_the_turn_and_the_submit_is_in_time(
         name = await press(daemon)
         await asyncio.sleep(0.1)
         await daemon.actions.pause("panic")
+        wait.set()
+        await asyncio.sleep(0.3)
+        assert (await job_of(daemon, name)).state is State.HELD
+        await daemon.actions.resume()
+        await asyncio.sleep(0.3)
+        assert service.posts == []
+        await daemon.actions.retry(name, {"id": str(uuid.uuid4())})
+        assert (await until(daemon, name, RESTING - {State.HELD})).state is State.PLACED
+
+
+async def test_a_pause_between_the_turn_and_the_submit_is_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        budget, wait = daemon.budget, asyncio.Event()
+        submit = budget.submit
+
+        async def slow() -> None:
+            await wait.wait()
+            await submit()
+
+        monkeypatch.setattr(budget, "submit", slow)
+        name = await press(daemon)
+        await asyncio.sleep(0.1)
+        await daemon.actions.pause("person")
         wait.set()
         await asyncio.sleep(0.3)
         assert (await job_of(daemon, name)).state is State.QUEUED

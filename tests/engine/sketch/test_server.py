@@ -405,6 +405,11 @@ async def test_two_at_once(caller) -> None:
     assert 1 <= most <= 2
 
 
+#: The loop never stands still for as long as one of these renders takes, over a second. On a machine that others use
+#: too it may stand for a moment.
+LONGEST_GAP = 0.25  # s
+
+
 async def _longest_gap(until: asyncio.Task[Any]) -> float:
     """Return the longest time in s for which the loop did not turn, beyond what it was asked to sleep."""
     longest, last = 0.0, time.perf_counter()
@@ -432,7 +437,7 @@ async def test_the_loop_turns_while_it_renders(caller, shelf, music) -> None:
         work = asyncio.create_task(all_of_them())
         gaps.append(await _longest_gap(work))
         assert {job["status"] for job in await work} == {"completed"}
-        if gaps[-1] < 0.05:
+        if gaps[-1] < LONGEST_GAP:
             break
     logging.getLogger(__name__).warning("longest gaps: %s ms", [round(1000 * gap, 1) for gap in gaps])
-    assert min(gaps) < 0.05, gaps
+    assert min(gaps) < LONGEST_GAP, gaps

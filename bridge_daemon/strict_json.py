@@ -1,0 +1,49 @@
+"""Reading JSON from outside: one object, and nothing in it that two readers read differently."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+
+class Malformed(ValueError):
+    """It is no valid JSON object; the message says why, as the end of a sentence."""
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """Read one JSON object strictly: UTF-8, no key twice, no NaN, no infinity, no half characters. Raises Malformed."""
+    try:
+        text = raw.decode("utf-8")
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(data, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair cannot be stored anywhere
+    except RecursionError:
+        raise Malformed("it is nested too deeply") from None
+    except UnicodeError:
+        raise Malformed("it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"{error.msg.lower()}, line {error.lineno}, column {error.colno}") from None
+    except ValueError as error:
+        raise Malformed(str(error)) from None
+    if not isinstance(data, dict):
+        raise Malformed("it is not an object")
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):  # one reader takes the first, another the last: nobody shall guess which was meant
+        raise ValueError("a key stands in it twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value

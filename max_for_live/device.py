@@ -1,0 +1,143 @@
+"""The two devices: the boxes behind the panel, and the cords from each control to the script and on to the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from max_for_live import amxd, panel
+from max_for_live.patcher import Patcher
+
+#: Where the script sends what it has to say; route strips the word.
+_TOLD: Final = ("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset")
+_RECORDER: Final = ("delay", "recorder", "measure")
+#: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
+DELAY_LINE: Final = 32_000
+SCRIPT: Final = "DawBridge.js"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the two devices."""
+
+    name: str  # of the file
+    letters: str
+    recorder: bool
+    description: str
+
+
+AUDIO: Final = Kind("Daw Bridge.amxd", amxd.AUDIO_EFFECT, True, "Generates, transforms, captures and places audio.")
+MIDI: Final = Kind("Daw Bridge MIDI.amxd", amxd.MIDI_EFFECT, False, "Generates, transforms and places audio.")
+KINDS: Final = (AUDIO, MIDI)
+
+
+def document(kind: Kind) -> dict[str, Any]:
+    """Return the patcher of a device."""
+    patcher = Patcher(kind.letters, panel.WIDTH)
+    script = _script(patcher, kind)
+    boxes = _controls(patcher, kind, script)
+    told = _told(patcher, kind, script)
+    _network(patcher, script)
+    _shown(patcher, told, boxes)
+    _memory(patcher, script, told)
+    _start(patcher, script, boxes)
+    if kind.recorder:
+        _audio(patcher, script, told)
+    else:
+        patcher.chain(patcher.typed("midiin"), patcher.typed("midiout"))
+    return patcher.document(scripts=[SCRIPT], description=kind.description)
+
+
+def _script(patcher: Patcher, kind: Kind) -> str:
+    # outlets: network, port, everything that is told to the panel
+    saved = {"filename": SCRIPT, "parameter_enable": 0}
+    mode = "audio" if kind.recorder else "midi"
+    return patcher.typed(f"js {SCRIPT} {mode}", outlets=3, saved_object_attributes=saved)
+
+
+def _controls(patcher: Patcher, kind: Kind, script: str) -> dict[str, str]:
+    """Add the panel; each control that a person uses goes to the script under its word."""
+    boxes: dict[str, str] = {}
+    for control in panel.controls(recorder=kind.recorder):
+        box = patcher.ui(control.maxclass, control.rect, **control.attributes())
+        if control.valueof:
+            patcher.parameter(box, control.valueof)
+        name = control.message or control.title.lower()
+        if name:
+            boxes[name] = box
+        if control.message and control.maxclass not in ("comment", "multislider"):
+            # umenu says the chosen name at its second outlet
+            word = patcher.typed(f"prepend {control.message}")
+            patcher.cord(box, word, outlet=1 if control.maxclass == "umenu" else 0)
+            patcher.cord(word, script)
+    return boxes
+
+
+def _told(patcher: Patcher, kind: Kind, script: str) -> dict[str, tuple[str, int]]:
+    """Route what the script tells; return for each word the box and outlet where it comes out."""
+    words = _TOLD + (_RECORDER if kind.recorder else ())
+    route = patcher.typed("route " + " ".join(words))
+    patcher.cord(script, route, outlet=2)
+    return {word: (route, index) for index, word in enumerate(words)}
+
+
+def _network(patcher: Patcher, script: str) -> None:
+    # port 0: none is taken until the script names one
+    send, receive = patcher.typed("udpsend 127.0.0.1 9130"), patcher.typed("udpreceive 0")
+    patcher.cord(script, send, outlet=0)
+    patcher.cord(script, receive, outlet=1)
+    # what comes from the network comes in a thread where nothing of Live may be touched
+    patcher.chain(receive, patcher.typed("deferlow"), script)
+
+
+def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, str]) -> None:
+    for word in ("connection", "status", "money"):
+        show = patcher.typed("prepend set")
+        route, outlet = told[word]
+        patcher.cord(route, show, outlet=outlet)
+        patcher.cord(show, boxes[word])
+    show = patcher.typed("prepend set")
+    patcher.cord(told["light"][0], show, outlet=told["light"][1])
+    patcher.cord(show, boxes["connected"])
+    for word, box in (("progress", "progress"), ("presets", "preset"), ("prompt", "prompt"), ("seed", "seed")):
+        patcher.cord(told[word][0], boxes[box], outlet=told[word][1])
+
+
+def _memory(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:
+    """What is saved with the set beside the controls: who the device is, and the name of its preset."""
+    for word, title, info in (
+        ("identity", "Identity", "The name of this device at the bridge, and the mark of this set."),
+        ("preset", "Preset Name", "The preset that is chosen."),
+    ):
+        pattr = patcher.typed(f"pattr {title.replace(' ', '')}")
+        patcher.parameter(pattr, panel.stored(title, info))
+        said = patcher.typed(f"prepend {'identity' if word == 'identity' else 'presetname'}")
+        patcher.cord(told[word][0], pattr, outlet=told[word][1])
+        patcher.chain(pattr, said, script)
+
+
+def _start(patcher: Patcher, script: str, boxes: dict[str, str]) -> None:
+    device = patcher.typed("live.thisdevice")
+    patcher.cord(device, script)
+    active = patcher.typed("prepend active")
+    patcher.cord(device, active, outlet=1)
+    for name in panel.DIMMED:
+        if name in boxes:
+            patcher.cord(active, boxes[name])
+
+
+def _audio(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:
+    """Pass the sound on untouched, and keep the last seconds of it in a delay line that can be recorded."""
+    plugin, plugout = patcher.typed("plugin~"), patcher.typed("plugout~")
+    recorder = patcher.typed("sfrecord~ 2")
+    for channel in (0, 1):
+        patcher.cord(plugin, plugout, outlet=channel, inlet=channel)
+        line, tap = patcher.typed(f"tapin~ {DELAY_LINE}"), patcher.typed("tapout~ 1")
+        patcher.cord(plugin, line, outlet=channel)
+        patcher.chain(line, tap)
+        patcher.cord(told["delay"][0], tap, outlet=told["delay"][1])
+        patcher.cord(tap, recorder, inlet=channel)
+    patcher.cord(told["recorder"][0], recorder, outlet=told["recorder"][1])
+    measure, said = patcher.typed("snapshot~"), patcher.typed("prepend recorded")
+    patcher.chain(recorder, measure, said, script)
+    patcher.cord(told["measure"][0], measure, outlet=told["measure"][1])

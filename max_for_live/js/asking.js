@@ -1,0 +1,106 @@
+/** Asking: what a press means, as the keys of a request. Numbers go as decimal text, since a float of OSC is not exact. */
+var Asking = (function () {
+  var LONGEST_PROMPT = 5500; // bytes; a datagram holds 8 KiB, and the paths of the set have to fit as well
+
+  /** A pad that launches its take, or wants it when it has come, means the session. */
+  function inSession(panel, overrides) {
+    if (overrides.target) {
+      return overrides.target === "session";
+    }
+    return overrides.launch === "quantized" || overrides.when === "arrival_bar" || panel.place === Panel.SESSION;
+  }
+
+  /** Where a new take goes, by the controls: {beats, length (beats), session, slot, track} or {error}. */
+  function spot(panel, song, overrides) {
+    var session = inSession(panel, overrides);
+    var bars = Number(overrides.bars) || panel.bars;
+    var here = song.playing ? Timeline.barAt(song.beats, song.bar) : song.beats;
+    var found = { beats: here, length: bars * song.bar, session: session, slot: Session.highlighted(), track: null };
+    if (panel.span === Panel.LOOP && !overrides.bars) {
+      found.beats = song.loopStart;
+      found.length = song.loopLength;
+    } else if (panel.span === Panel.CLIP && !overrides.bars) {
+      var clip = Sources.clip(song);
+      if (clip.error) {
+        return clip;
+      }
+      found.length = clip.length * song.tempo / 60;
+      found.beats = isNaN(clip.beats) ? here : clip.beats;
+      found.slot = clip.session ? clip.slot : found.slot;
+      found.track = clip.track;
+    }
+    return found;
+  }
+
+  /** Where a transform goes: to its source, in the session or in the arrangement as the panel says. */
+  function spotOf(source, panel, song, overrides) {
+    var session = inSession(panel, overrides);
+    var here = song.playing ? Timeline.barAt(song.beats, song.bar) : song.beats;
+    return {
+      beats: source.beats === undefined || isNaN(source.beats) ? here : source.beats,
+      length: overrides.bars ? Number(overrides.bars) * song.bar : source.length * song.tempo / 60, session: session,
+      slot: source.session ? source.slot : Session.highlighted(),
+      track: (overrides.track ? Tracks.named(String(overrides.track), -1) : null) || source.track || null
+    };
+  }
+
+  /** The folders for the take, the best first: of the project where the set is saved in one. "" is the library. */
+  function folders(path) {
+    var folder = Files.folder(Files.native(path));
+    return path !== "" && / Project$/.test(folder) ? [folder + "/Samples", folder, ""] : [""];
+  }
+
+  function place(spot, song, identity, panel, path, launch) {
+    var track = spot.track || Tracks.own();
+    var named = track && Tracks.able(track) ? track : null;
+    var token = { w: panel.warp ? 1 : 0 };
+    if (named) {
+      token.t = Tracks.index(named);
+      token.n = Live.text(named, "name").slice(0, 200);
+    }
+    var seconds = Timeline.seconds(spot.length, song.tempo);
+    return {
+      trackId: named ? Number(named.id) : 0,
+      pairs: [
+        ["project", Files.native(path).slice(-200)], ["project_id", identity.set], ["track", token.n],
+        ["target", spot.session ? "session" : "arrangement"], ["slot", spot.session ? spot.slot : undefined],
+        ["launch", spot.session && launch ? "quantized" : undefined],
+        ["position", Text.decimal(Timeline.seconds(spot.beats, song.tempo))], ["beats", Text.decimal(spot.beats)],
+        ["length", Text.decimal(seconds)], ["tempo", Text.decimal(song.tempo)],
+        ["time_signature", song.numerator + "/" + song.denominator], ["token", JSON.stringify(token)]
+      ]
+    };
+  }
+
+  /** What the sound shall be. With a preset only what is typed goes before it. */
+  function sound(panel, overrides, transform) {
+    var preset = overrides.preset || panel.preset;
+    var given = function (key, own) { return overrides[key] !== undefined ? String(overrides[key]) : own; };
+    return [
+      ["prompt", given("prompt", panel.prompt)], ["preset", preset],
+      ["strength", transform ? given("strength", preset ? undefined : Text.decimal(panel.strength, 3)) : undefined],
+      ["cfg_scale", given("cfg_scale", preset ? undefined : Text.decimal(panel.cfg, 3))],
+      ["steps", given("steps", undefined)], ["model", given("model", undefined)], ["duration", given("duration", undefined)], ["variations", Number(given("variations", panel.variations))]
+    ];
+  }
+
+  function bytes(text) {
+    try {
+      return encodeURIComponent(text).replace(/%[0-9A-F]{2}/g, "x").length;
+    } catch (error) {
+      return Infinity; // half of a letter
+    }
+  }
+
+  /** Why a press cannot be sent, or "". */
+  function missing(panel, overrides) {
+    var prompt = overrides.prompt !== undefined ? String(overrides.prompt) : panel.prompt;
+    if (bytes(prompt) > LONGEST_PROMPT) {
+      return "The prompt is too long for a message: " + LONGEST_PROMPT + " letters at most and fewer with accents";
+    }
+    return prompt.replace(/\s/g, "") === "" && !overrides.preset && !panel.preset ?
+      "Type a prompt first or choose a preset" : "";
+  }
+
+  return { spot: spot, spotOf: spotOf, folders: folders, place: place, sound: sound, missing: missing };
+}());

@@ -1,0 +1,272 @@
+/** The device: everything put together. Max brings it messages and time; Live is touched only when it is ready. */
+function Device(outlet, kind) {
+  var self = this;
+  this.kind = kind;
+  this.outlet = outlet;
+  this.ready = false;
+  this.owner = "device-" + Text.hex(12);
+  this.panel = new Panel(outlet);
+  this.wire = new Wire(outlet);
+  this.jobs = new Jobs();
+  this.requests = new Requests(this.wire);
+  this.notes = { text: "", until: 0 };
+  this.done = {}; // ids of pads that were acted on
+  this.saved = []; // what the set had saved, until Live is there
+  this.tell = function (sentence) { self.notes = { text: sentence, until: self.now() + Device.NOTE }; };
+}
+
+Device.TICK = 100; // ms
+Device.NOTE = 5000; // ms that an event is shown before what goes on is shown again
+Device.JOBS = 50;
+
+Device.prototype.now = function () {
+  return new Date().getTime();
+};
+
+/** Live is there. Also comes after a preset was loaded or the device saved: then only what may have changed is read. */
+Device.prototype.start = function (devicePath) {
+  if (!this.ready) {
+    this.ready = true;
+    this.ledger = new Ledger(this.owner);
+    this.home = new Home(devicePath);
+    this.identity = new Identity(this.ledger);
+    this.port = new Port(this.wire, this.ledger, this.outlet);
+    this.connection = new Connection(this.home, this.wire, this.port, this.identity);
+    this.timeline = new Timeline(this.wire, this.identity);
+    this.placer = new Placer(this.wire, this.identity, this.panel, devicePath);
+    this.recorder = new Recorder(this.outlet, this.home, this.timeline);
+    this.presses = new Presses({
+      wire: this.wire, panel: this.panel, identity: this.identity, requests: this.requests, jobs: this.jobs,
+      placer: this.placer, connection: this.connection, salt: this.number(), tell: this.tell
+    });
+    this.placer.version = Live.version();
+    this.outlet(2, ["identity", "bang"]);
+    this.outlet(2, ["preset", "bang"]);
+  }
+  this.identity.restore(this.saved, this.now());
+  this.outlet(2, ["prompt", "bang"]);
+  this.panel.presets(this.panel.names);
+  this.tick();
+};
+
+/** A number of this device for the making of ids. */
+Device.prototype.number = function () {
+  return parseInt(this.owner.slice(-4), 16);
+};
+
+/** Whatever came in at the inlet. */
+Device.prototype.hear = function (word, values) {
+  if (word.charAt(0) === "/") {
+    if (this.ready) {
+      this.fromBridge(word, values);
+    }
+  } else if (word === "identity") {
+    this.saved = values;
+    if (this.ready) {
+      this.identity.restore(values, this.now());
+    }
+  } else if (word === "presetname") {
+    this.panel.choose(values);
+    this.panel.presets(this.panel.names);
+  } else if (word === "preset") {
+    this.outlet(2, ["preset", this.panel.choose(values)]);
+  } else if (!this.panel.hear(word, values) && this.ready) {
+    this.used(word, values);
+  }
+};
+
+/** A button, or the recorder. A button that says 0 was let go. */
+Device.prototype.used = function (word, values) {
+  if (word === "recorded") {
+    this.recorder.measured(values[0]);
+  } else if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
+    this.presses.onlyFor(word);
+    this[Device.BUTTONS[word]]({});
+    this.show(this.now());
+  }
+};
+
+Device.BUTTONS = {
+  generate: "pressGenerate", transform: "pressTransform", capture: "pressCapture", cancel: "pressCancel", reveal: "pressReveal"
+};
+
+/** Save who this device is with the set, at the first thing that is done with it: adding it alone changes nothing. */
+Device.prototype.keep = function () {
+  if (!this.identity.saved) {
+    this.identity.saved = true;
+    this.outlet(2, ["identity"].concat(this.identity.words()));
+  }
+};
+
+Device.prototype.pressGenerate = function (overrides) {
+  this.keep();
+  this.presses.generate(Timeline.read(), overrides, this.now());
+};
+
+Device.prototype.pressTransform = function (overrides) {
+  this.keep();
+  var song = Timeline.read();
+  var source = this.panel.source === 1 && !overrides.action ? Sources.loop(song, Tracks.own()) : Sources.clip(song);
+  this.presses.transform("transform", source, song, overrides, this.now());
+};
+
+Device.prototype.pressCapture = function (overrides) {
+  this.keep();
+  var now = this.now();
+  var why = "This device hears no audio: Capture is in Daw Bridge on an audio track";
+  if (!overrides.action && this.presses.agreedCapture(now)) {
+    return;
+  }
+  if (this.kind === "audio") {
+    why = Asking.missing(this.panel, overrides) || (this.connection.connected ? "" : this.connection.why);
+    var bars = Number(overrides.bars) || this.panel.bars;
+    why = why || this.recorder.begin(this.panel.which === 1, bars, Timeline.read(), this.number(), now);
+    this.overrides = overrides;
+  }
+  if (why !== "") {
+    this.tell(why + ". Nothing was recorded or spent");
+  }
+};
+
+Device.prototype.pressCancel = function () {
+  var captured = this.recorder.cancel();
+  var count = this.presses.cancel(this.now());
+  if (count === 0) {
+    this.tell(captured ? "The capture was given up. Nothing was spent" : "There is nothing to cancel");
+  }
+};
+
+/** Show the folder of the last take in the Finder or the Explorer. */
+Device.prototype.pressReveal = function () {
+  var file = this.placer.lastFile;
+  if (file === "") {
+    this.tell("No take has come yet");
+    return;
+  }
+  var folder = Files.folder(Files.native(file));
+  messnamed("max", "launchbrowser", "file://" + (folder.charAt(0) === "/" ? "" : "/") + encodeURI(folder));
+};
+
+Device.prototype.fromBridge = function (address, values) {
+  var word = address.slice(address.lastIndexOf("/") + 1);
+  if (address === Port.ADDRESS) {
+    this.port.heard(values[0]);
+    this.connection.tick(this.now());
+    return;
+  }
+  var told = Wire.pairs(values);
+  var act = Device.HEARD[address];
+  if (act) {
+    this[act](told, word);
+    this.show(this.now());
+  }
+};
+
+Device.HEARD = {
+  "/bridge/welcome": "welcomed", "/bridge/accepted": "answered", "/bridge/ok": "answered", "/bridge/refused": "answered",
+  "/bridge/progress": "progressed", "/bridge/job": "progressed", "/bridge/result": "came", "/bridge/failed": "failed",
+  "/bridge/do": "asked"
+};
+
+Device.prototype.welcomed = function (told) {
+  this.panel.presets(String(told.presets || "").split("\n").filter(function (name) { return name !== ""; }));
+  if (this.connection.welcomed(told, this.now())) {
+    this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);
+  }
+};
+
+Device.prototype.answered = function (told, word) {
+  if (!this.requests.heard(word, told) && word === "refused" && String(told.re || "") !== "transport") {
+    this.tell(String(told.message || told.code));
+  }
+};
+
+Device.prototype.progressed = function (told, word) {
+  if (this.requests.open[told.id]) {
+    this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: told.usd }); // its answer was lost
+  }
+  this.jobs.state(told);
+  this.presses.saw(told, this.now());
+  if (word === "job" && told.state === "stored") {
+    this.jobs.end(told.job); // if it is to be placed it is announced
+  }
+};
+
+/** A take came. */
+Device.prototype.came = function (told) {
+  if (this.requests.open[told.id]) {
+    this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: "0" });
+  }
+  if (this.presses.saw(told, this.now())) {
+    return; // given up here: it is kept and not placed
+  }
+  var said = this.placer.take(told);
+  this.jobs.end(told.job);
+  if (said !== "") {
+    this.tell(said);
+  }
+};
+
+Device.prototype.failed = function (told) {
+  this.jobs.state(told);
+  this.jobs.end(told.job);
+  this.tell(String(told.message || "It failed") + " (" + told.code + ")");
+};
+
+/** A pad asks for something. The same ask twice is done once. */
+Device.prototype.asked = function (told) {
+  var act = { capture: "pressCapture", transform_selection: "pressTransform" }[told.action];
+  if (!act || (told.id && this.done[told.id])) {
+    return;
+  }
+  this.done[String(told.id || "")] = true;
+  this[act](told);
+};
+
+/** Time passes: hellos, repeats, the transport, the recorder, and what is shown. */
+Device.prototype.tick = function () {
+  var now = this.now();
+  this.identity.hold(now);
+  this.connection.tick(now);
+  this.requests.tick(now);
+  this.timeline.tick(now, this.connection.connected);
+  var capture = this.recorder.tick(now);
+  if (capture) {
+    this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
+  }
+  this.show(now);
+};
+
+Device.prototype.show = function (now) {
+  var welcome = this.connection.welcome || {};
+  var connected = this.connection.connected;
+  var going = this.jobs.summary();
+  this.panel.light(connected);
+  this.panel.say("connection", connected ? "Connected: " + String(welcome.engine || "") : "Not connected");
+  this.panel.say("status", this.status(now, going, connected, welcome));
+  this.panel.progress(going ? going.fraction : 0);
+  if (connected) {
+    var price = Number(welcome.price_usd) ? Text.dollars(welcome.price_usd) + " a take" : "free";
+    var left = Number(welcome.limit_today_usd) - Number(welcome.spent_today_usd);
+    this.panel.say("money", price + " · " + Text.dollars(Math.max(0, left)) + " left today · " + this.identity.client);
+  }
+};
+
+Device.prototype.status = function (now, going, connected, welcome) {
+  if (now < this.notes.until) {
+    return this.notes.text;
+  }
+  var paused = String(welcome.paused || "");
+  return this.recorder.says() || (connected ? "" : this.connection.why) || (going ? going.text : "") ||
+    (paused !== "" ? "Paused (" + paused + "). daw-bridge resume goes on" : "") || this.notes.text ||
+    this.connection.mismatch(VERSION) || "Ready";
+};
+
+/** The device is taken away. */
+Device.prototype.gone = function () {
+  if (this.ready) {
+    this.recorder.cancel();
+    this.port.release();
+    this.ledger.release("client_" + this.identity.client);
+  }
+};

@@ -1,0 +1,76 @@
+/** Files: small text files, and the paths of two worlds. Max writes "Macintosh HD:/Users/x", Live and Python "/Users/x". */
+var Files = (function () {
+  var LARGEST = 65536; // bytes of a file that is read
+
+  /** The path as Live, Python and people write it. */
+  function native(path) {
+    var slashes = String(path).replace(/\\/g, "/");
+    return slashes.replace(/^[^\/:]{2,}:\//, "/");
+  }
+
+  /** The volume in front of a path of Max on macOS, or "". */
+  function volume(path) {
+    var found = /^[^\/:]{2,}:(?=\/)/.exec(String(path));
+    return found ? found[0] : "";
+  }
+
+  function folder(path) {
+    return String(path).replace(/\/[^\/]*$/, "");
+  }
+
+  function name(path) {
+    return String(path).replace(/\\/g, "/").replace(/^.*\//, "");
+  }
+
+  function open(path) {
+    var file = new File(path, "read");
+    if (!file.isopen) {
+      return null;
+    }
+    var text = "";
+    while (text.length < LARGEST && file.position < file.eof) {
+      var more = file.readstring(4096);
+      if (!more) {
+        break;
+      }
+      text += more;
+    }
+    file.close();
+    return text;
+  }
+
+  /** The text of a file, or null. `like` is a path that Max gave, for the name of the volume. */
+  function read(path, like) {
+    var text = open(path);
+    if (text === null && volume(like) && path.charAt(0) === "/") {
+      text = open(volume(like) + path);
+    }
+    return text;
+  }
+
+  function exists(path, like) {
+    return [path, volume(like) + path].some(function (form) {
+      var file = new File(form, "read");
+      var found = Boolean(file.isopen);
+      if (found) {
+        file.close();
+      }
+      return found;
+    });
+  }
+
+  function json(path, like) {
+    var text = read(path, like);
+    if (text === null) {
+      return null;
+    }
+    try {
+      var value = JSON.parse(text);
+      return value !== null && typeof value === "object" ? value : null;
+    } catch (error) {
+      return null; // half written: it is read again soon
+    }
+  }
+
+  return { native: native, folder: folder, name: name, read: read, exists: exists, json: json };
+}());

@@ -1,0 +1,107 @@
+/** The panel: what its controls say, and what is shown on it. */
+function Panel(outlet) {
+  this.outlet = outlet;
+  this.prompt = "";
+  this.preset = "";
+  this.bars = 4;
+  this.span = 0;
+  this.place = 0;
+  this.strength = 0.5;
+  this.cfg = 7;
+  this.variations = 1;
+  this.seed = 0;
+  this.lock = 0;
+  this.warp = 0;
+  this.launch = 0;
+  this.source = 0;
+  this.which = 0;
+  this.names = [];
+  this.shown = {};
+}
+
+Panel.BARS = 0;
+Panel.LOOP = 1;
+Panel.CLIP = 2;
+Panel.SESSION = 0;
+Panel.NO_PRESET = "No preset";
+Panel.NUMBERS = {
+  bars: true, span: true, place: true, strength: true, cfg: true, variations: true, seed: true, lock: true, warp: true,
+  launch: true, source: true, which: true
+};
+
+/** Take a value of a control; false where the word is none of them. */
+Panel.prototype.hear = function (word, values) {
+  if (Panel.NUMBERS[word] === true) {
+    if (values.length && !isNaN(Number(values[0]))) {
+      this[word] = Number(values[0]);
+    }
+    return true;
+  }
+  if (word === "prompt") {
+    // "text", then all of it as one word, or as many; an empty field says bang, of which prepend may leave nothing
+    this.prompt = String(values[0]) === "text" ? values.slice(1).join(" ") : "";
+    return true;
+  }
+  return false;
+};
+
+/** A name was chosen in the preset menu; returns what is to be saved. */
+Panel.prototype.choose = function (values) {
+  var name = values.join(" ");
+  this.preset = name === Panel.NO_PRESET || name === "bang" || name === "0" ? "" : name;
+  return this.preset === "" ? Panel.NO_PRESET : this.preset;
+};
+
+/** Fill the preset menu and keep the choice, also of a preset that the bridge has not got (yet). */
+Panel.prototype.presets = function (names) {
+  var all = [Panel.NO_PRESET].concat(names);
+  if (this.preset !== "" && all.indexOf(this.preset) < 0) {
+    all.push(this.preset);
+  }
+  var key = all.join("\n") + "\n\n" + this.preset;
+  if (this.shown.presets === key) {
+    return;
+  }
+  this.shown.presets = key;
+  this.names = names;
+  this.outlet(2, ["presets", "clear"]);
+  for (var i = 0; i < all.length; i += 1) {
+    this.outlet(2, ["presets", "append", all[i]]);
+  }
+  this.outlet(2, ["presets", "setsymbol", this.preset === "" ? Panel.NO_PRESET : this.preset]);
+};
+
+/** Show a sentence on one of the lines: connection, status, money. */
+Panel.prototype.say = function (line, sentence) {
+  if (this.shown[line] !== sentence) {
+    this.shown[line] = sentence;
+    var words = Text.words(sentence);
+    this.outlet(2, [line].concat(words.length ? words : [" "]));
+  }
+};
+
+Panel.prototype.light = function (on) {
+  this.once("light", on ? 1 : 0);
+};
+
+/** Show how far the jobs are, 0 to 1. */
+Panel.prototype.progress = function (fraction) {
+  this.once("progress", Math.round(Math.max(0, Math.min(1, fraction)) * 100) / 100);
+};
+
+Panel.prototype.once = function (word, value) {
+  if (this.shown[word] !== value) {
+    this.shown[word] = value;
+    this.outlet(2, [word, value]);
+  }
+};
+
+/** The seed of the next press: the locked one, else a new one that is then shown. */
+Panel.prototype.nextSeed = function () {
+  if (this.lock && this.seed > 0) {
+    return Math.floor(this.seed);
+  }
+  this.seed = 1 + Math.floor(Math.random() * 16777206); // leaves room for eight variations
+  this.outlet(2, ["seed", "assign", this.seed]); // a stored value that is assigned makes no undo step
+  return this.seed;
+};

@@ -1,0 +1,174 @@
+/**
+ * The placer: each (job, delivery) is acted on once and confirmed each time that it is announced. A take is placed in one
+ * go, so that Live makes one undo step of it, and counts as placed only when its clip was read back.
+ */
+function Placer(wire, identity, panel, devicePath) {
+  this.devicePath = devicePath;
+  this.wire = wire;
+  this.identity = identity;
+  this.panel = panel;
+  this.version = [0, 0, 0];
+  this.acted = {}; // job and delivery → what was answered
+  this.asked = {}; // request id → {trackId, at}: what this device has asked for since it was loaded
+  this.lastFile = "";
+}
+
+Placer.LANES = [12, 2, 0];
+Placer.FARTHEST = 1576800; // beats
+
+/** Take an announced result. Returns a sentence about it, or "" where there is nothing new. */
+Placer.prototype.take = function (told) {
+  var key = told.job + " " + told.delivery;
+  if (this.acted[key]) {
+    this.confirm(told, this.acted[key]);
+    return "";
+  }
+  if (String(told.client || "") !== this.identity.client || !told.job || !told.delivery || !told.file) {
+    return "";
+  }
+  var waits = this.belongsElsewhere(told);
+  if (waits !== "") {
+    return waits;
+  }
+  var answer = this.place(told);
+  this.acted[key] = answer;
+  this.lastFile = String(told.file);
+  this.confirm(told, answer);
+  return answer.said;
+};
+
+/** Why a take is not for the set that is open; "" where it is. The mark says which set, the path which copy of it. */
+Placer.prototype.belongsElsewhere = function (told) {
+  var set = String(told.project_id || "");
+  if (set !== "" && set !== this.identity.set) {
+    return "A take waits for another set";
+  }
+  var asked = Files.native(told.project || "");
+  var here = Files.native(Live.setPath(this.version)).slice(-200);
+  if (set === "" || asked === "" || asked === here || this.asked[told.id]) {
+    return "";
+  }
+  // the set was renamed or moved where the one that asked is gone
+  return Files.exists(asked, this.devicePath) ? "A take waits for the set " + Files.name(asked) : "";
+};
+
+Placer.prototype.place = function (told) {
+  if (!Live.canPlace(this.version)) {
+    return this.failed("LIVE-TOO-OLD", "Live " + this.version.join(".") +
+      " cannot place clips by itself (it takes 11.3.25 or 12.0.5). Show File shows the take: drag it in");
+  }
+  var order = Placer.order(told, this.asked[told.id], this.panel);
+  order.lanes = Live.atLeast(this.version, Placer.LANES);
+  if (!this.asked[told.id] && this.count(order.file) >= Number(told.delivery)) {
+    return { ok: true, said: "Placed before: " + order.name };
+  }
+  if (!order.session && (isNaN(order.beats) || order.beats < 0 || order.beats > Placer.FARTHEST)) {
+    return this.failed("NO-PLACE", "The beat " + order.beats + " lies outside of the arrangement");
+  }
+  return this.answer(order, this.onTrack(order));
+};
+
+Placer.prototype.onTrack = function (order) {
+  var act = order.session ? Session.place : Arrangement.place;
+  var track = Tracks.wanted(order);
+  if (track) {
+    return act(order, track);
+  }
+  var own = Tracks.own();
+  var name = own ? Live.text(own, "name") : "daw-bridge";
+  var made = Tracks.madeFor(name);
+  if (made.length) {
+    return act(order, made[0]);
+  }
+  var fresh = Tracks.make(own);
+  if (!fresh) {
+    return { ok: false, why: "there is no audio track for it, and Live made none" };
+  }
+  var result = act(order, fresh);
+  if (result.ok) {
+    fresh.set("name", name + Tracks.TAKES);
+  } else {
+    Tracks.remove(fresh);
+  }
+  return result;
+};
+
+Placer.prototype.answer = function (order, result) {
+  if (!result.ok) {
+    return this.failed("NOT-PLACED", "Not placed: " + result.why + ". Show File shows the take");
+  }
+  var short = order.seconds < order.wanted - 0.05 ? ["the take is shorter than was asked"] : [];
+  var notes = result.notes.concat(short);
+  return { ok: true, said: "Placed: " + order.name + (notes.length ? " (" + notes.join(" - ") + ")" : "") };
+};
+
+Placer.prototype.failed = function (code, message) {
+  return { ok: false, code: code, said: message };
+};
+
+Placer.prototype.confirm = function (told, answer) {
+  var about = [["client", this.identity.client], ["job", told.job], ["delivery", Number(told.delivery)]];
+  if (answer.ok) {
+    this.wire.send("/bridge/placed", about);
+  } else {
+    this.wire.send("/bridge/unplaced", about.concat([["code", answer.code], ["message", answer.said]]));
+  }
+};
+
+/** How many clips of a file the set has. Only asked for a take of an earlier life of this device. */
+Placer.prototype.count = function (file) {
+  var found = 0;
+  var look = function (parent) {
+    Live.ids(parent, "arrangement_clips").forEach(function (id) {
+      found += Clips.isOf(Live.byId(id), file) ? 1 : 0;
+    });
+  };
+  var lanes = Live.atLeast(this.version, Placer.LANES);
+  Tracks.all().filter(function (track) { return Live.flag(track, "has_audio_input"); }).forEach(function (track) {
+    look(track);
+    Live.ids(track, "clip_slots").forEach(function (id) {
+      var slot = Live.byId(id);
+      found += Live.flag(slot, "has_clip") && Clips.isOf(Live.child(slot, "clip"), file) ? 1 : 0;
+    });
+    if (lanes) {
+      Live.ids(track, "take_lanes").forEach(function (id) { look(Live.byId(id)); });
+    }
+  });
+  return found;
+};
+
+/** What a result asks for, as numbers. Beats are rounded: Live's own reader stumbles over 1e-05. */
+Placer.order = function (told, asked, panel) {
+  var number = function (key) { return told[key] === undefined || told[key] === "" ? NaN : Number(told[key]); };
+  var token = {};
+  try {
+    token = JSON.parse(String(told.token || "{}")) || {};
+  } catch (error) {
+    token = {}; // another's token: the other keys say enough
+  }
+  var song = Timeline.read();
+  var beats = number("beats");
+  if (isNaN(beats) && !isNaN(number("position"))) {
+    beats = number("position") * (number("tempo") || song.tempo) / 60;
+  }
+  var target = String(told.target || "");
+  var session = target !== "" ? target === "session" :
+    !isNaN(number("slot")) || (isNaN(beats) && panel.place === Panel.SESSION);
+  var take = number("frames") / number("rate");
+  var wanted = isNaN(number("length")) ? take : number("length");
+  var seconds = isNaN(take) ? wanted : Math.min(wanted, take);
+  var from = isNaN(number("slot")) ? Session.highlighted() : number("slot");
+  return {
+    file: Files.native(told.file), name: String(told.name || "take"), session: session, wanted: wanted, seconds: seconds,
+    tempo: song.tempo, length: Number((seconds * song.tempo / 60).toFixed(6)),
+    fileLength: (isNaN(take) ? seconds : take) * song.tempo / 60,
+    beats: isNaN(beats) ? Number(song.beats.toFixed(6)) : Placer.beat(beats), warp: token.w === 1,
+    slot: from + Math.max(0, (number("variation") || 1) - 1), launch: String(told.launch || "") === "quantized",
+    trackId: asked ? asked.trackId : 0, trackIndex: token.t === undefined ? -1 : Number(token.t),
+    trackName: token.n !== undefined ? String(token.n) : String(told.track || "")
+  };
+};
+
+Placer.beat = function (beats) {
+  return Math.abs(beats) < 1e-4 ? 0 : Number(beats.toFixed(6));
+};

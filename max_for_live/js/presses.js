@@ -1,0 +1,200 @@
+/**
+ * Presses: from a button to an accepted request. A press has one id for life. What the bridge asks back (the price, a
+ * second press within ten seconds) is agreed to by pressing the same button again.
+ */
+function Presses(parts) {
+  this.wire = parts.wire;
+  this.panel = parts.panel;
+  this.identity = parts.identity;
+  this.requests = parts.requests;
+  this.jobs = parts.jobs;
+  this.placer = parts.placer;
+  this.connection = parts.connection;
+  this.salt = parts.salt;
+  this.tell = parts.tell; // (sentence): shown
+  this.question = null; // {button, press, extra, until}
+  this.last = { key: "", at: 0, seed: 0 };
+  this.waiting = {}; // presses that are not answered, by their ids
+  this.cancelled = {}; // ids of presses that were given up before they were answered
+  this.ending = {}; // jobs that are being cancelled
+}
+
+Presses.AGREE = 15000; // ms in which a question may be answered
+Presses.DOUBLE = 10000; // ms in which the bridge asks whether a press was meant twice
+
+/** Generate, by the controls. */
+Presses.prototype.generate = function (song, overrides, now) {
+  var why = Asking.missing(this.panel, overrides);
+  var spot = why ? null : Asking.spot(this.panel, song, overrides);
+  if (why || spot.error) {
+    this.tell((why || spot.error) + ". Nothing was asked or spent");
+    return;
+  }
+  this.send("generate", "/bridge/generate", [], spot, song, overrides, now);
+};
+
+/** Transform a source {file, start, end, length (s), beats, ...}. */
+Presses.prototype.transform = function (button, source, song, overrides, now) {
+  var why = Asking.missing(this.panel, overrides) || source.error;
+  if (why) {
+    this.tell(why + ". Nothing was asked or spent");
+    return;
+  }
+  var region = [["file", source.file], ["start", Text.decimal(source.start)], ["end", Text.decimal(source.end)]];
+  var spot = Asking.spotOf(source, this.panel, song, overrides);
+  this.send(button, "/bridge/transform", region, spot, song, overrides, now);
+};
+
+Presses.prototype.send = function (button, address, region, spot, song, overrides, now) {
+  if (!this.connection.connected) {
+    this.tell("Not connected to the bridge: nothing was asked or spent. " + this.connection.why);
+    return;
+  }
+  var path = Live.setPath(this.placer.version);
+  var launch = overrides.launch ? overrides.launch === "quantized" : this.panel.launch;
+  var place = Asking.place(spot, song, this.identity, this.panel, path, launch);
+  var sound = Asking.sound(this.panel, overrides, address === "/bridge/transform");
+  var key = address + JSON.stringify(sound.concat(region));
+  if (!overrides.action && this.agreed(button, key, now)) {
+    return;
+  }
+  var agreed = ["confirm_usd", "again", "valid_for"].filter(function (key) { return overrides[key] !== undefined; })
+    .map(function (key) { return [key, overrides[key]]; });
+  this.go({
+    button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: Asking.folders(path),
+    seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(key, now),
+    pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed,
+    key: button === "capture" ? JSON.stringify(Asking.sound(this.panel, {}, true)) : key
+  }, now);
+};
+
+Presses.id = function (given) {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(String(given || "")) ? String(given).toLowerCase() : "";
+};
+
+/** The seed of a press. The same press again keeps it for a while, or the bridge could not see that it is the same. */
+Presses.prototype.seed = function (key, now) {
+  if (this.panel.lock && this.panel.seed > 0) {
+    return this.panel.nextSeed();
+  }
+  if (key !== this.last.key || now - this.last.at > Presses.DOUBLE) {
+    this.last = { key: key, seed: this.panel.nextSeed() };
+  }
+  this.last.at = now;
+  return this.last.seed;
+};
+
+Presses.prototype.go = function (press, now) {
+  var self = this;
+  var pairs = press.pairs.concat([["seed", press.seed], ["folder", press.folders[0]]], press.extra);
+  this.placer.asked[press.id] = { trackId: press.trackId };
+  this.tell("Asking ...");
+  this.waiting[press.id] = press;
+  this.requests.ask(press.address, press.id, pairs, now, function (word, told) {
+    self.answered(press, word, told);
+  });
+};
+
+Presses.prototype.answered = function (press, word, told) {
+  var self = this;
+  delete this.waiting[press.id];
+  if (word === "accepted") {
+    this.jobs.accepted(told);
+    this.tell("Accepted: " + (Number(told.usd) ? Text.dollars(told.usd) : "free"));
+    String(told.jobs).split(",").forEach(function (job) {
+      self.saw({ job: job, id: press.id }, new Date().getTime());
+    });
+  } else if (word === "refused") {
+    this.refused(press, told, new Date().getTime());
+  } else {
+    this.tell("No answer: it may have been taken. The list of jobs tells (daw-bridge jobs)");
+  }
+};
+
+Presses.prototype.refused = function (press, told, now) {
+  var code = String(told.code || "");
+  var extra = { "E-CONFIRM": ["confirm_usd", this.price(press)], "E-DOUBLE-PRESS": ["again", 1] }[code];
+  if (this.cancelled[press.id]) {
+    this.tell("Cancelled. Nothing was spent");
+  } else if (code === "E-PATH" && press.folders.length > 1) {
+    press.folders = press.folders.slice(1); // refused costs nothing and keeps the id free
+    this.go(press, now);
+  } else if (extra) {
+    this.question = { button: press.button, press: press, extra: extra, until: now + Presses.AGREE };
+    this.tell(told.message + " Press it again to agree");
+  } else {
+    this.tell(told.message + " Nothing was spent (" + code + ")");
+  }
+};
+
+/** The price of all takes of a press, rounded up to cents. */
+Presses.prototype.price = function (press) {
+  var one = Number((this.connection.welcome || {}).price_usd) || 0;
+  var takes = press.pairs.filter(function (pair) { return pair[0] === "variations"; })[0];
+  return Text.decimal(Math.ceil(one * (takes ? Number(takes[1]) || 1 : 1) * 100 - 1e-6) / 100, 2);
+};
+
+/** The same press of the button that a question is open for answers it; true where it did. Whatever else has changed is a new one. */
+Presses.prototype.agreed = function (button, key, now) {
+  var question = this.question;
+  this.question = null;
+  if (!question || question.button !== button || question.press.key !== key || now > question.until) {
+    return false;
+  }
+  question.press.extra = question.press.extra.concat([question.extra]);
+  if (question.extra[0] === "again") {
+    question.press.seed = this.panel.nextSeed();
+  }
+  this.go(question.press, now);
+  return true;
+};
+
+/** Another button than the one that a question is open for: it was not agreed to. */
+Presses.prototype.onlyFor = function (button) {
+  if (this.question && this.question.button !== button) {
+    this.question = null;
+  }
+};
+
+/** A capture answers a question before it records anew: what it has recorded is sent, if the controls are as they were. */
+Presses.prototype.agreedCapture = function (now) {
+  return this.agreed("capture", JSON.stringify(Asking.sound(this.panel, {}, true)), now);
+};
+
+/** Cancel what is asked and what goes on. Returns how many. What is not answered yet is asked no more. */
+Presses.prototype.cancel = function (now) {
+  var self = this;
+  var waiting = Object.keys(this.waiting).filter(function (id) { return self.requests.hush(id); });
+  this.question = null;
+  waiting.forEach(function (id) { self.cancelled[id] = true; });
+  if (waiting.length) {
+    this.tell("Cancelling ...");
+  }
+  var jobs = this.jobs.open();
+  this.cancelJobs(jobs, now);
+  return waiting.length + jobs.length;
+};
+
+/** A job was heard of: where its press was given up it is cancelled. True where it was. */
+Presses.prototype.saw = function (told, now) {
+  if (this.cancelled[told.id] && !this.ending[told.job]) {
+    this.cancelJobs([String(told.job)], now);
+  }
+  return this.cancelled[told.id] === true;
+};
+
+Presses.prototype.cancelJobs = function (jobs, now) {
+  var self = this;
+  jobs.forEach(function (job) {
+    self.ending[job] = true;
+    var pairs = [["client", self.identity.client], ["job", job]];
+    self.requests.ask("/bridge/cancel", Text.uuid(self.salt), pairs, now, function (word, told) {
+      if (word === "ok") {
+        self.jobs.end(job);
+      } else if (word === "silence") {
+        delete self.ending[job];
+      }
+      self.tell(String(told.message || "Cancel was not answered: daw-bridge jobs tells"));
+    });
+  });
+};

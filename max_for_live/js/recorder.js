@@ -1,0 +1,156 @@
+/**
+ * The recorder: writes what passes through the device to a file. Sound goes through a delay line; for bars that were heard
+ * already the file is written from its far end. The file begins a little early, and the request says where its bars begin.
+ */
+function Recorder(outlet, home, timeline) {
+  this.outlet = outlet;
+  this.home = home;
+  this.timeline = timeline;
+  this.state = "idle"; // idle, armed, opened, recording, closing
+  this.capture = null;
+  this.at = 0;
+}
+
+Recorder.LONGEST = 30; // s that the delay line can give back
+Recorder.SETTLE = 150; // ms for the delay line and the file
+Recorder.EARLY = 350; // ms that a file of bars that were heard begins before them, beyond the settling
+Recorder.SPARE = 350; // ms that are recorded beyond the last bar
+Recorder.CLOSE = 400; // ms for the file to be closed
+
+/** Begin a capture of so many bars. Returns why not, or "". */
+Recorder.prototype.begin = function (last, bars, song, salt, now) {
+  if (this.state !== "idle") {
+    return "A capture is going on already. Cancel gives it up";
+  }
+  if (this.home.path === "" || this.home.secret() === "") {
+    return "There is no home of the bridge to record into. Start it: daw-bridge run";
+  }
+  var beats = bars * song.bar;
+  this.capture = {
+    file: this.home.path + "/sources/capture-" + Text.uuid(salt) + ".wav", beats: beats, tempo: song.tempo, delay: 0,
+    start: NaN, measured: NaN, salt: salt
+  };
+  if (last) {
+    return this.beginLast(beats, song, now);
+  }
+  this.state = "armed";
+  return "";
+};
+
+/** The bars up to the last bar line, or up to where playing stopped. */
+Recorder.prototype.beginLast = function (beats, song, now) {
+  var timeline = this.timeline;
+  var since = song.playing ? 0 : (now - timeline.stoppedAt) / 1000;
+  var heard = song.playing ? song.beats : timeline.stoppedBeats;
+  var end = song.playing ? Timeline.barAt(song.beats, song.bar) : heard;
+  var start = end - beats;
+  var back = Timeline.seconds(heard - start, song.tempo) + since;
+  if (!timeline.stoppedAt || start < timeline.playedFrom - 0.25) {
+    return this.refuse("So many bars were not played yet");
+  }
+  if (back > Recorder.LONGEST) {
+    return this.refuse("The device keeps the last " + Recorder.LONGEST + " s: choose fewer bars");
+  }
+  this.capture.start = start;
+  this.capture.delay = back * 1000 + Recorder.SETTLE + Recorder.EARLY;
+  this.capture.heard = heard;
+  this.capture.heardAt = now - since * 1000;
+  this.open(now);
+  return "";
+};
+
+Recorder.prototype.refuse = function (why) {
+  this.capture = null;
+  return why;
+};
+
+Recorder.prototype.open = function (now) {
+  this.outlet(2, ["delay", this.capture.delay]);
+  this.outlet(2, ["recorder", "samptype", "int24"]);
+  this.outlet(2, ["recorder", "open", this.capture.file, "wave"]);
+  this.state = "opened";
+  this.at = now + Recorder.SETTLE;
+};
+
+/** Go on; returns a finished capture {file, start, end, beats, length} or {error}, once, else null. */
+Recorder.prototype.tick = function (now) {
+  if (this.state === "idle" || (this.state !== "armed" && now < this.at)) {
+    return null;
+  }
+  return this[this.state](now);
+};
+
+/** Waits until the set plays. */
+Recorder.prototype.armed = function (now) {
+  if (Timeline.read().playing) {
+    this.open(now);
+  }
+  return null;
+};
+
+Recorder.prototype.opened = function (now) {
+  var song = Timeline.read();
+  var capture = this.capture;
+  this.outlet(2, ["recorder", 1]);
+  if (isNaN(capture.start)) {
+    // the next bar line; one that is too close to be caught whole is left out
+    capture.start = Timeline.barAt(song.beats, song.bar) + song.bar;
+    capture.first = song.beats;
+  } else {
+    capture.first = capture.heard + ((now - capture.heardAt - capture.delay) / 1000) * song.tempo / 60;
+  }
+  capture.tempo = song.tempo;
+  capture.from = Timeline.seconds(capture.start - capture.first, song.tempo);
+  capture.to = capture.from + Timeline.seconds(capture.beats, song.tempo);
+  this.state = "recording";
+  this.at = now + capture.to * 1000 + Recorder.SPARE;
+  return null;
+};
+
+Recorder.prototype.recording = function (now) {
+  this.outlet(2, ["measure", "bang"]); // how long the file is, before it is closed
+  this.outlet(2, ["recorder", 0]);
+  this.state = "closing";
+  this.at = now + Recorder.CLOSE;
+  return null;
+};
+
+Recorder.prototype.closing = function () {
+  var capture = this.capture;
+  this.state = "idle";
+  this.capture = null;
+  if (!(capture.measured / 1000 >= capture.to)) {
+    return { error: "Nothing was recorded: is Live's audio on?" };
+  }
+  return {
+    file: capture.file, start: capture.from, end: capture.to, beats: capture.start, tempo: capture.tempo,
+    length: Timeline.seconds(capture.beats, capture.tempo), salt: capture.salt
+  };
+};
+
+/** The recorder said how long its file is, ms. */
+Recorder.prototype.measured = function (ms) {
+  if (this.capture) {
+    this.capture.measured = Number(ms);
+  }
+};
+
+/** Give a capture up; true where there was one. */
+Recorder.prototype.cancel = function () {
+  if (this.state === "idle") {
+    return false;
+  }
+  if (this.state === "recording" || this.state === "opened") {
+    this.outlet(2, ["recorder", 0]);
+  }
+  this.state = "idle";
+  this.capture = null;
+  return true;
+};
+
+Recorder.prototype.says = function () {
+  if (this.state === "idle") {
+    return "";
+  }
+  return this.state === "armed" ? "Press play: recording starts at the next bar" : "Recording ...";
+};

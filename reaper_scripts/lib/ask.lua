@@ -1,0 +1,128 @@
+-- @noindex
+-- The form in REAPER's own dialog, GetUserInputs, which has traps: captions are parted by commas whatever is said; values
+-- are parted by a newline here, so that a prompt may hold commas; an odd quote or an open parenthesis in a value to begin
+-- with swallows the fields behind it and cannot be escaped; it is short of room.
+
+local import = ...
+local form = import("form")
+local memory = import("memory")
+local menu = import("menu")
+
+local ask = {}
+
+local TITLE = "DAW Bridge"
+local ROOM = 1000 -- bytes of all values that surely fit into the dialog
+local NEWLINE = "\n"
+
+local function balanced(text)
+  local depth = 0
+  for mark in text:gmatch("[()]") do
+    depth = depth + (mark == "(" and 1 or -1)
+    if depth < 0 then
+      return false
+    end
+  end
+  return depth == 0
+end
+
+-- Return a text that REAPER can show as a value to begin with.
+function ask.showable(text)
+  text = text:gsub("[%c]+", " ")
+  if select(2, text:gsub('"', "")) % 2 == 1 then
+    text = text:gsub('"', "'")
+  end
+  if not balanced(text) then
+    text = text:gsub("%(", "["):gsub("%)", "]")
+  end
+  if #text > ROOM - 200 then
+    text = text:sub(1, (utf8.offset(text, -1, ROOM - 199) or 1) - 1)
+  end
+  return text
+end
+
+local function captions(fields)
+  local parts = {}
+  for _, field in ipairs(fields) do
+    local label = field.key == "prompt" and "Prompt (? = earlier ones)" or field.label
+    parts[#parts + 1] = (label:gsub(", ", " / "):gsub(",", " "))
+  end
+  parts[#parts + 1] = "extrawidth=320"
+  parts[#parts + 1] = "separator=" .. NEWLINE
+  return table.concat(parts, ",")
+end
+
+local function split(text)
+  local parts = {}
+  for part in (text .. NEWLINE):gmatch("([^\n]*)\n") do
+    parts[#parts + 1] = part
+  end
+  return parts
+end
+
+-- Show the fields once. Returns what was typed, nil where it was cancelled, or nil and a fault.
+local function once(title, fields, typed)
+  local shown = {}
+  for index, field in ipairs(fields) do
+    shown[index] = ask.showable(typed[field.key] or "")
+  end
+  local agreed, text = reaper.GetUserInputs(title, #fields, captions(fields), table.concat(shown, NEWLINE))
+  if not agreed then
+    return nil
+  end
+  if #text > ROOM then
+    return nil, "This is too long for REAPER's dialog. Install ReaImGui for a larger one, or put the prompt into a preset."
+  end
+  local parts, read = split(text), {}
+  if #parts ~= #fields then
+    return nil, "REAPER's dialog gave back other fields than it was given. Leave quotes and parentheses out."
+  end
+  for index, field in ipairs(fields) do
+    -- what was not touched is what it was, also where it could not be shown as it is
+    read[field.key] = parts[index] == shown[index] and (typed[field.key] or "") or parts[index]
+  end
+  return read
+end
+
+local function earlier_prompt()
+  local prompts = memory.prompts()
+  local chosen = #prompts > 0 and menu.choose(TITLE, prompts)
+  return chosen and prompts[chosen]
+end
+
+-- Show the form until it is right or cancelled. Returns the values and what was typed, or nil.
+function ask.form(action, daemon, typed)
+  local fields = form.fields(action)
+  local title = string.format("%s: %s (%s)", TITLE, action, form.headline(daemon))
+  while true do
+    local read, fault = once(title, fields, typed)
+    if not read and not fault then
+      return nil
+    end
+    if read then
+      typed = read
+    end
+    if read and read.prompt:match("^%s*%?%s*$") == nil then
+      local values
+      values, fault = form.read(action, read)
+      if values then
+        return values, read
+      end
+    elseif read then
+      typed.prompt = earlier_prompt() or ""
+    end
+    if fault then
+      reaper.MB(fault, TITLE, 0)
+    end
+  end
+end
+
+-- Ask before a dear request is sent. Returns true and the amount agreed to (nil where none was asked for), or false.
+function ask.price(daemon, values)
+  local question, amount = form.question(daemon, values)
+  if not question then
+    return true, nil
+  end
+  return reaper.MB(question, TITLE, 4) == 6, amount
+end
+
+return ask

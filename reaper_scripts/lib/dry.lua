@@ -1,0 +1,115 @@
+-- @noindex
+-- The quick capture: what the items of the tracks play, before all effects, faders and sends. It changes no setting, shows no
+-- window and reads a little in each tick.
+
+local import = ...
+local wav = import("wav")
+
+local dry = {}
+dry.__index = dry
+
+local CHANNELS = 2
+local BLOCK = 32768 -- frames in one tick
+
+local function open_accessors(tracks)
+  local accessors = {}
+  for _, track in ipairs(tracks) do
+    accessors[#accessors + 1] = reaper.CreateTrackAudioAccessor(track)
+  end
+  return accessors
+end
+
+-- Begin to capture. ``selection``: tracks, start and stop in s. Returns the capture, or nil and why not.
+function dry.start(selection, path, rate)
+  if #selection.tracks == 0 then
+    return nil, "A dry capture needs tracks or items; none is selected."
+  end
+  local writer, problem = wav.create(path, rate, CHANNELS)
+  if not writer then
+    return nil, "The capture cannot be written: " .. tostring(problem)
+  end
+  local self = setmetatable({ writer = writer, path = path, rate = rate, at = 0, heard = false }, dry)
+  self.start_time = selection.start
+  self.frames = math.floor((selection.stop - selection.start) * rate + 0.5)
+  self.accessors = open_accessors(selection.tracks)
+  self.buffer = reaper.new_array(BLOCK * CHANNELS)
+  return self
+end
+
+local function add(sum, part, count)
+  if not sum then
+    return part
+  end
+  for index = 1, count do
+    sum[index] = sum[index] + part[index]
+  end
+  return sum
+end
+
+function dry:block(frames)
+  local sum
+  for _, accessor in ipairs(self.accessors) do
+    self.buffer.clear() -- what lies behind the end of the items is left as it was
+    local from = self.start_time + self.at / self.rate
+    local got = reaper.GetAudioAccessorSamples(accessor, self.rate, CHANNELS, from, frames, self.buffer)
+    if got < 0 then
+      return nil, "REAPER could not read the audio of a track."
+    end
+    self.heard = self.heard or got > 0
+    sum = add(sum, self.buffer.table(1, frames * CHANNELS), frames * CHANNELS)
+  end
+  return sum
+end
+
+-- Go on for one tick. Returns "going", "done", or "failed" and why.
+function dry:step()
+  local frames = math.min(BLOCK, self.frames - self.at)
+  local samples, problem = self:block(frames)
+  if samples then
+    local written, why = self.writer:write(samples, frames * CHANNELS)
+    problem = not written and "The capture cannot be written: " .. tostring(why) or nil
+  end
+  if problem then
+    self:stop()
+    return "failed", problem
+  end
+  self.at = self.at + frames
+  if self.at < self.frames then
+    return "going"
+  end
+  return self:finish()
+end
+
+function dry:finish()
+  self:let_go()
+  local writer = self.writer
+  self.writer = nil
+  local closed, problem = writer:close()
+  if not closed then
+    os.remove(self.path)
+    return "failed", "The capture cannot be written: " .. tostring(problem)
+  elseif not self.heard then
+    os.remove(self.path)
+    return "failed", "There is no audio in the selection."
+  end
+  return "done"
+end
+
+function dry:let_go()
+  for _, accessor in ipairs(self.accessors) do
+    reaper.DestroyAudioAccessor(accessor)
+  end
+  self.accessors = {}
+end
+
+-- Break off, in any state, and leave no file.
+function dry:stop()
+  self:let_go()
+  if self.writer then
+    self.writer:close()
+    self.writer = nil
+  end
+  os.remove(self.path)
+end
+
+return dry

@@ -1,0 +1,109 @@
+-- @noindex
+-- Puts a take into an item, as one undo step, and reads back what stands there.
+
+local import = ...
+local tag = import("tag")
+local undo = import("undo")
+local words = import("words")
+
+local fill = {}
+
+local TITLE = "DAW Bridge: take placed"
+
+local function is_near(a, b, tolerance)
+  return math.abs(a - b) <= tolerance
+end
+
+-- Return the file as a source, or nil and why it is none.
+local function open_source(path, result)
+  local source = reaper.PCM_Source_CreateFromFile(path)
+  if not source then
+    return nil, "REAPER cannot read " .. path
+  end
+  local length, in_beats = reaper.GetMediaSourceLength(source)
+  local rate, frames = tonumber(result.rate), tonumber(result.frames)
+  local whole = not in_beats and length > 0
+  if whole and rate and frames then
+    whole = is_near(length, frames / rate, 1.5 / rate)
+  end
+  if not whole then
+    reaper.PCM_Source_Destroy(source)
+    return nil, string.format("%s is not the take that was announced (%.6f s)", path, length)
+  end
+  return source
+end
+
+local function write_tags(item, take, data, result)
+  local takes = {}
+  for job, known in pairs(data.takes) do
+    takes[job] = known
+  end
+  takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1 }
+  tag.write_take(take, result.job, result.delivery)
+  local changed = tag.with(data, { takes = takes })
+  tag.write(item, changed)
+  return changed
+end
+
+-- Returns what went wrong, or nil.
+local function add(item, data, result, source, text_of)
+  local first = reaper.CountTakes(item) == 0
+  local take = reaper.AddTakeToMediaItem(item)
+  if not reaper.SetMediaItemTake_Source(take, source) then
+    reaper.PCM_Source_Destroy(source)
+    return "REAPER did not take the source"
+  end
+  reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", data.position - data.anchor)
+  reaper.SetMediaItemTakeInfo_Value(take, "D_PLAYRATE", 1)
+  reaper.GetSetMediaItemTakeInfo_String(take, "P_NAME", tostring(result.name or data.prompt), true)
+  reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
+  if first then -- later ones do not take over while somebody listens
+    reaper.SetMediaItemInfo_Value(item, "I_CUSTOMCOLOR", 0)
+    reaper.SetActiveTake(take)
+  end
+  local changed = write_tags(item, take, data, result)
+  reaper.GetSetMediaItemInfo_String(item, "P_NOTES", text_of(changed), true)
+  reaper.UpdateItemInProject(item)
+end
+
+-- Return what is wrong with a take that was placed, or nil.
+local function read_back(item, data, result, path)
+  local take = tag.take_of(item, result.job)
+  if not take then
+    return "the item has no such take"
+  end
+  local source = reaper.GetMediaItemTake_Source(take)
+  if not source or reaper.GetMediaSourceFileName(source):gsub("\\", "/") ~= path:gsub("\\", "/") then
+    return "the take has another file"
+  end
+  local position, length = tag.bounds(item)
+  local offset = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS")
+  if not (is_near(position, data.position, 1e-9) and is_near(length, data.span, 1e-9)) then
+    return "the item has moved"
+  elseif not is_near(offset, data.position - data.anchor, 1e-9) then
+    return "the take begins elsewhere"
+  elseif reaper.GetMediaItemInfo_Value(item, "B_LOOPSRC") ~= 0 then
+    return "the take is looped"
+  end
+end
+
+-- Put a take into an item. ``text_of`` makes the item's text from its tag. Returns the take, or nil and why not; then the item is
+-- as it was.
+function fill.item(project, item, result, path, text_of)
+  local source, problem = open_source(path, result)
+  if not source then
+    return nil, problem
+  end
+  local data = tag.follow(item, tag.read(item))
+  local _, wrong = pcall(undo.step, project, TITLE, undo.ITEMS, add, item, data, result, source, text_of)
+  wrong = wrong or read_back(item, data, result, path)
+  if wrong then
+    if reaper.Undo_CanUndo2(project) == TITLE then
+      reaper.Undo_DoUndo2(project)
+    end
+    return nil, tostring(wrong)
+  end
+  return (tag.take_of(item, result.job))
+end
+
+return fill

@@ -1,0 +1,168 @@
+-- @noindex
+-- The form of a request: its fields, how typed text is read, what it costs. Both dialogs (REAPER's own and the window of
+-- ReaImGui) show this form.
+
+local import = ...
+local memory = import("memory")
+
+local form = {}
+
+form.CAPTURES = { "heard", "no fx", "dry" }
+form.TRACKS = { "new", "same", "lane" }
+form.MOST_VARIATIONS = 8
+
+local BOTH = { "generate", "transform" }
+local TRANSFORM = { "transform" }
+
+-- kind: text, or number and whole with "" for "as the bridge or the preset has it", or one of a few words.
+local FIELDS = {
+  { key = "prompt", label = "Prompt", kind = "text", default = "", on = BOTH },
+  { key = "preset", label = "Preset (empty: none)", kind = "text", default = "", on = BOTH },
+  { key = "strength", label = "Strength 0..1", kind = "number", low = 0, high = 1, default = "", on = TRANSFORM },
+  { key = "cfg_scale", label = "CFG scale 1..25", kind = "number", low = 1, high = 25, default = "", on = BOTH },
+  { key = "steps", label = "Steps", kind = "whole", low = 1, high = 100, default = "", on = BOTH },
+  { key = "seed", label = "Seed (empty: new)", kind = "whole", low = 1, high = 4294967294, default = "", on = BOTH },
+  { key = "variations", label = "Variations 1..8", kind = "whole", low = 1, high = 8, default = "1", on = BOTH },
+  { key = "length", label = "Length in s", kind = "number", low = 0.01, high = 190, default = "30", on = BOTH },
+  { key = "capture", label = "Capture", words = form.CAPTURES, default = "heard", on = TRANSFORM },
+  { key = "track", label = "Track", words = form.TRACKS, default = "new", on = BOTH },
+}
+
+for _, field in ipairs(FIELDS) do
+  if field.words then
+    field.kind = "word"
+    field.label = field.label .. ": " .. table.concat(field.words, ", ")
+  end
+end
+
+-- Return the fields of an action ("generate" or "transform").
+function form.fields(action)
+  local found = {}
+  for _, field in ipairs(FIELDS) do
+    for _, name in ipairs(field.on) do
+      if name == action then
+        found[#found + 1] = field
+      end
+    end
+  end
+  return found
+end
+
+-- Return the text in each field to begin with: the last values; the length of what is selected, and a new seed.
+function form.start(action, length)
+  local last, values = memory.values(action), {}
+  for _, field in ipairs(form.fields(action)) do
+    local value = last[field.key]
+    values[field.key] = type(value) == "string" and value or field.default
+  end
+  values.seed = ""
+  if length then
+    values.length = string.format("%.9f", length):gsub("0+$", ""):gsub("%.$", "")
+  end
+  return values
+end
+
+local function number_of(text)
+  return tonumber((text:gsub(",", ".")))
+end
+
+local function read_number(field, text)
+  local number = number_of(text)
+  if field.kind == "whole" then
+    number = number and math.tointeger(number)
+  end
+  if not number or number < field.low or number > field.high then
+    local what = field.kind == "whole" and "a whole number" or "a number"
+    return nil, string.format("%s: %s from %g to %.0f", field.label, what, field.low, field.high)
+  end
+  return number
+end
+
+local function read_field(field, text)
+  if field.kind == "text" then
+    return text
+  elseif field.kind ~= "word" then
+    return read_number(field, text)
+  end
+  for _, word in ipairs(field.words) do
+    if text:lower() == word then
+      return word
+    end
+  end
+  return nil, field.label .. ": one of these words"
+end
+
+-- Read what was typed. Returns the values with empty fields left out, or nil and every fault in one text.
+function form.read(action, typed)
+  local values, faults = {}, {}
+  for _, field in ipairs(form.fields(action)) do
+    local text = (typed[field.key] or ""):match("^%s*(.-)%s*$")
+    if text ~= "" then
+      local value, fault = read_field(field, text)
+      values[field.key] = value
+      faults[#faults + 1] = fault
+    end
+  end
+  if not values.prompt and not values.preset then
+    faults[#faults + 1] = "Prompt: say what you want to hear, or name a preset"
+  end
+  if #faults > 0 then
+    return nil, table.concat(faults, "\n")
+  end
+  values.variations = values.variations or 1
+  values.capture = values.capture or "heard"
+  values.track = values.track or "new"
+  return values
+end
+
+local function dollars(usd)
+  return (string.format("$%.2f", usd):gsub(",", "."))
+end
+
+form.dollars = dollars
+
+-- Return what a request costs in dollars, or nil where the bridge has not said its price.
+function form.price(daemon, values)
+  local each = daemon and tonumber(daemon.price_usd)
+  return each and each * values.variations
+end
+
+-- Return one line about money and the bridge, for the head of the dialog.
+function form.headline(daemon)
+  if not daemon then
+    return "the bridge has said nothing yet"
+  end
+  local parts = {}
+  local price, spent, limit = tonumber(daemon.price_usd), tonumber(daemon.spent_today_usd), tonumber(daemon.limit_today_usd)
+  if daemon.engine == "sketch" then
+    parts[#parts + 1] = "sketch engine, free"
+  elseif price then
+    parts[#parts + 1] = dollars(price) .. " a take"
+  end
+  if spent and limit and daemon.engine ~= "sketch" then
+    parts[#parts + 1] = string.format("%s of %s left today", dollars(math.max(0, limit - spent)), dollars(limit))
+  end
+  if daemon.paused then
+    parts[#parts + 1] = "PAUSED"
+  end
+  return table.concat(parts, ", ")
+end
+
+-- Return the question to ask before a dear request is sent, or nil; and the amount to agree to.
+function form.question(daemon, values)
+  local price = form.price(daemon, values)
+  local limit = daemon and tonumber(daemon.confirm_above_usd) or 2
+  if not price or price <= limit then
+    return nil
+  end
+  local text = string.format(
+    "This costs %s (%d at %s). You are asked above %s.\n\nSend it?",
+    dollars(price),
+    values.variations,
+    dollars(tonumber(daemon.price_usd)),
+    dollars(limit)
+  )
+  return text, price
+end
+
+return form

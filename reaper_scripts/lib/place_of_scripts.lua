@@ -1,0 +1,3 @@
+-- @noindex
+-- Where the scripts lie; app.lua fills it in.
+return { folder = "" }

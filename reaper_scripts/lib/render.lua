@@ -1,0 +1,203 @@
+-- @noindex
+-- The capture of what is heard: REAPER's own renderer writes the selection into a file of ours. REAPER may do that at once and
+-- stand still meanwhile, or in the background; the person may cancel it. Both look the same here.
+
+local import = ...
+local files = import("files")
+local mix = import("mix")
+local selections = import("selection")
+local settings = import("render_settings")
+
+local render = {}
+render.__index = render
+
+local RENDER_NOW = 42230 -- File: Render project, using the most recent render settings, auto-close render dialog
+local RENDERING = 0x40000000 -- EnumProjects: the project that is being rendered
+local RECORDING = 4 -- bit of GetPlayStateEx
+local WAV_24_BIT = "ZXZhdxgBAA=="
+local MASTER, STEMS, ITEMS = 0, 2, 32 -- of RENDER_SETTINGS
+local EMPTY = 44 -- bytes of a WAV file without audio
+local PATIENCE = 2.0 -- s that a file may take to appear after a render
+
+-- What REAPER leaves beside a render where the person ticked it.
+local SIDECARS = { ".RPP", ".RPP-bak", ".reapeaks" }
+
+-- REAPER writes one file for each track; they are summed. The files of several items would begin at different times: so what
+-- sounds on their tracks meanwhile is rendered.
+local function source_of(selection)
+  if selection.kind == "master" then
+    return MASTER
+  end
+  return selection.kind == "items" and #selection.items == 1 and ITEMS or STEMS
+end
+
+local function all_tracks(project)
+  local tracks = {}
+  for index = 0, reaper.CountTracks(project) - 1 do
+    tracks[#tracks + 1] = reaper.GetTrack(project, index)
+  end
+  return tracks
+end
+
+local function effects_of(selection)
+  local tracks, items = {}, selection.items
+  if selection.kind == "master" then
+    tracks = all_tracks(selection.project)
+  else
+    table.move(selection.tracks, 1, #selection.tracks, 1, tracks)
+  end
+  tracks[#tracks + 1] = reaper.GetMasterTrack(selection.project)
+  return tracks, items
+end
+
+-- Return why nothing can be rendered now, or nil.
+function render.obstacle(project)
+  if reaper.EnumProjects(RENDERING) then
+    return "REAPER renders something else. Start this again when it has ended."
+  elseif reaper.GetPlayStateEx(project) & RECORDING ~= 0 then
+    return "REAPER records. Stop the recording first."
+  end
+end
+
+local function set_up(kept, selection, folder, name, effects)
+  kept:set({
+    RENDER_SETTINGS = source_of(selection),
+    RENDER_BOUNDSFLAG = 0,
+    RENDER_STARTPOS = selection.start,
+    RENDER_ENDPOS = selection.stop,
+    RENDER_CHANNELS = 2,
+    RENDER_SRATE = 0, -- the project's
+    RENDER_TAILFLAG = 0,
+    RENDER_TAILMS = 0,
+    RENDER_ADDTOPROJ = 0,
+    RENDER_DITHER = 0,
+    RENDER_NORMALIZE = 0,
+  }, { RENDER_FILE = folder, RENDER_PATTERN = name, RENDER_FORMAT = WAV_24_BIT, RENDER_FORMAT2 = "" })
+  if not effects then
+    kept:without_effects(effects_of(selection))
+  end
+end
+
+-- Begin to render a selection into ``folder``/``name``.wav, a name that is new and has no $ in it. Returns the render, or nil and
+-- why not; nothing is changed then.
+function render.start(selection, folder, name, effects)
+  local obstacle = render.obstacle(selection.project)
+  if obstacle then
+    return nil, obstacle
+  end
+  local ready, problem = files.make_folder(folder)
+  if not ready then
+    return nil, "The capture cannot be written: " .. tostring(problem)
+  end
+  local self = setmetatable({ project = selection.project, folder = folder, name = name }, render)
+  self.path = files.join(folder, name .. ".wav")
+  self.kept = settings.keep(selection.project)
+  local fine, trouble = pcall(function()
+    set_up(self.kept, selection, folder, name, effects)
+    if selection.kind ~= "master" then
+      self.kept:later(selections.select(selection))
+    end
+    reaper.Main_OnCommandEx(RENDER_NOW, 0, selection.project)
+  end)
+  if not fine then
+    self:stop()
+    return nil, "REAPER could not render: " .. tostring(trouble)
+  end
+  return self
+end
+
+local function remove_sidecars(path)
+  for _, ending in ipairs(SIDECARS) do
+    os.remove(path .. ending)
+    os.remove((path:gsub("%.wav$", ending)))
+  end
+end
+
+-- Return the files of this render that are there, and their sizes as a text.
+function render:written()
+  local paths, sizes = {}, {}
+  for _, name in ipairs(files.list(self.folder)) do
+    if name:sub(1, #self.name) == self.name and name:match("%.wav$") then
+      paths[#paths + 1] = files.join(self.folder, name)
+      sizes[#sizes + 1] = name .. " " .. tostring(files.size(paths[#paths]))
+    end
+  end
+  return paths, table.concat(sizes, " ")
+end
+
+-- Make one file of what was written. Returns "going", "done", or "failed" and why.
+function render:finish(paths)
+  for _, path in ipairs(paths) do
+    remove_sidecars(path)
+    if (files.size(path) or 0) <= EMPTY then
+      self:stop()
+      return "failed", "REAPER rendered an empty file."
+    end
+  end
+  if #paths > 1 then
+    local problem
+    self.mix, problem = mix.start(paths, files.join(self.folder, self.name .. ".sum"))
+    if not self.mix then
+      self:stop()
+      return "failed", "The tracks could not be summed: " .. tostring(problem)
+    end
+    return "going"
+  elseif paths[1] ~= self.path then
+    os.rename(paths[1], self.path)
+  end
+  return "done"
+end
+
+function render:go_on_mixing()
+  local outcome, problem = self.mix:step()
+  if outcome == "going" then
+    return "going"
+  end
+  self.mix = nil
+  local sum = files.join(self.folder, self.name .. ".sum")
+  if outcome == "done" then
+    outcome, problem = os.rename(sum, self.path)
+    outcome = outcome and "done" or "failed"
+  end
+  if outcome == "failed" then
+    os.remove(sum)
+    return "failed", "The tracks could not be summed: " .. tostring(problem)
+  end
+  return "done"
+end
+
+-- Look once in a tick. Returns "going", "done", "cancelled", or "failed" and why.
+function render:step()
+  if reaper.EnumProjects(RENDERING) then
+    self.ended = nil
+    return "going"
+  elseif self.mix then
+    return self:go_on_mixing()
+  end
+  self.kept:restore() -- only now: a render in the background reads the settings while it runs
+  local now = reaper.time_precise()
+  self.ended = self.ended or now
+  local paths, sizes = self:written()
+  if #paths == 0 then
+    return now - self.ended > PATIENCE and "cancelled" or "going"
+  end
+  local steady = self.sizes == sizes
+  self.sizes = sizes
+  return steady and self:finish(paths) or "going"
+end
+
+-- Break off, in any state: the settings are put back, and no file is left.
+function render:stop()
+  self.kept:restore()
+  if self.mix then
+    self.mix:stop()
+    self.mix = nil
+  end
+  for _, path in ipairs((self:written())) do
+    os.remove(path)
+    remove_sidecars(path)
+  end
+  os.remove(files.join(self.folder, self.name .. ".sum"))
+end
+
+return render

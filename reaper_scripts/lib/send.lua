@@ -1,0 +1,177 @@
+-- @noindex
+-- From the agreed form to the request in the inbox: the placeholder at once, then the capture, then the request, once. A press makes
+-- the placeholder; what takes longer is done by the watcher, so that the action can be pressed again at once.
+
+local import = ...
+local capture = import("capture")
+local log = import("log")
+local mailbox = import("mailbox")
+local placeholder = import("placeholder")
+local request = import("request")
+local selections = import("selection")
+local tabs = import("tabs")
+local tag = import("tag")
+local todo = import("todo")
+
+local send = {}
+send.__index = send
+
+local SECTION = "DAW Bridge"
+local NOTHING_SPENT = " Nothing was sent, nothing was spent."
+local CANCELLED = "cancelled before it was sent."
+local LATEST = 60 -- s after the press that a capture may begin
+local LONGEST_NAME = 40 -- characters of the name of a track
+
+local function own_item(self)
+  for _, found in ipairs(tabs.search(function(data) return data.mark == self.id end)) do
+    if not self.project or self.project == found.project then
+      self.project = found.project
+      return found.item, found.data
+    end
+  end
+end
+
+-- The item says why nothing was sent, and is followed no longer.
+local function refuse(self, text)
+  local item, data = own_item(self)
+  if item then
+    tag.write(item, tag.with(data, { closed = true }))
+    placeholder.tell(self.project, item, "DAW Bridge: " .. text .. NOTHING_SPENT)
+  end
+  if self.path then
+    os.remove(self.path)
+  end
+  log.write(text)
+end
+
+-- Write the request.
+local function hand_over(self)
+  local item = own_item(self)
+  if not item then -- deleted, undone, or its project closed meanwhile: they changed their mind
+    if self.path then
+      os.remove(self.path)
+    end
+    return
+  end
+  local position = tag.bounds(item)
+  local body = request.make(self.values, {
+    id = self.id,
+    client = self.box.client,
+    action = self.action,
+    place = request.place(self.project, reaper.GetMediaItemTrack(item), self.id, position, self.length),
+    source = self.path and { path = self.path } or nil,
+    confirm_usd = self.confirm_usd,
+  })
+  local sent, problem = self.box:send(body)
+  if not sent then
+    return refuse(self, "the request could not be written (" .. tostring(problem) .. ").")
+  end
+  reaper.SetExtState(SECTION, "last_request", self.id, false)
+end
+
+local function short(text)
+  text = text:gsub("%c", " ")
+  local stop = utf8.len(text) and utf8.offset(text, LONGEST_NAME + 1)
+  return stop and text:sub(1, stop - 1) or text
+end
+
+local function make_placeholder(press, id, length)
+  local values, selection = press.values, press.selection
+  local shown = { action = press.action, preset = values.preset, strength = values.strength }
+  shown.cfg_scale, shown.steps = values.cfg_scale, values.steps
+  local prompt = values.prompt or values.preset
+  placeholder.create({
+    project = press.project,
+    tracks = selection.tracks,
+    track = values.track,
+    name = short(prompt),
+    position = selection.start,
+    length = length,
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = values.variations }, "DAW Bridge: on its way")
+end
+
+-- A press. ``press``: box, project, action, values, selection, and the amount agreed to or nil.
+function send.go(press)
+  local id, values, selection = mailbox.uuid(), press.values, press.selection
+  local length = values.length or (selection.stop and selection.stop - selection.start) or 30
+  make_placeholder(press, id, length)
+  local work = { id = id, action = press.action, values = values, length = length, confirm_usd = press.confirm_usd }
+  if press.action == "transform" then
+    work.selection, work.time = selections.to_words(selection), os.time()
+    return todo.add(id, work)
+  end
+  work.box, work.project = press.box, press.project
+  hand_over(work)
+end
+
+-- The watcher: begin with what a press has left. Returns the sending, or nil where nothing goes on.
+function send.begin(box, work)
+  local self = setmetatable(work, send)
+  self.box = box
+  local item = own_item(self)
+  if not item then
+    return nil
+  elseif send.is_cancelled(self.id) then
+    return refuse(self, CANCELLED)
+  elseif os.time() - self.time > LATEST then
+    return refuse(self, "the capture was interrupted.")
+  end
+  local selection = selections.find(self.project, self.selection)
+  if not selection then
+    return refuse(self, "what was selected is gone.")
+  end
+  placeholder.tell(self.project, item, "DAW Bridge: captures the selection")
+  capture.tidy(box.sources)
+  local running, problem = capture.start(self.values.capture, selection, box.sources, self.id)
+  if not running then
+    return refuse(self, problem)
+  end
+  self.running = running
+  return self
+end
+
+-- Say that the capture of a press is not wanted any more.
+function send.cancel(id)
+  reaper.SetExtState(SECTION, "cancel_capture", id, false)
+end
+
+function send.is_cancelled(id)
+  return reaper.GetExtState(SECTION, "cancel_capture") == id
+end
+
+-- Go on for one tick. Returns false when it has ended.
+function send:step()
+  local outcome, problem = self.running:step()
+  if outcome == "going" then
+    return true -- also where it was cancelled: a render in the background goes on, and reads its settings
+  end
+  local running = self.running
+  self.running = nil
+  if send.is_cancelled(self.id) then
+    running:stop()
+    refuse(self, CANCELLED)
+    return false
+  elseif outcome == "done" then
+    self.path = running.path
+    hand_over(self)
+    return false
+  end
+  running:stop()
+  if outcome == "cancelled" and own_item(self) then
+    placeholder.remove(self.project, self.id)
+  elseif outcome == "failed" then
+    refuse(self, tostring(problem))
+  end
+  return false
+end
+
+-- Break off: everything is put back, and the item says so.
+function send:stop(text)
+  if self.running then
+    self.running:stop()
+    self.running = nil
+    refuse(self, text or "the capture was interrupted.")
+  end
+end
+
+return send

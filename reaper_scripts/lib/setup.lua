@@ -1,0 +1,133 @@
+-- @noindex
+-- Setup, run once: registers the actions, finds out whether the bridge is there, and offers to start the watcher with REAPER.
+-- Everything goes through REAPER's own functions; of files only Scripts/__startup.lua is touched, our block of it, when agreed.
+
+local import = ...
+local config = import("config")
+local files = import("files")
+local mailbox = import("mailbox")
+local scripts = import("place_of_scripts")
+local startup = import("startup")
+local version = import("version")
+local watcher = import("watcher")
+
+local setup = {}
+
+local TITLE = "DAW Bridge"
+local YES_NO, YES, YES_NO_CANCEL, NO = 4, 6, 3, 7
+
+setup.ACTIONS = {
+  "DAW Bridge_Generate at cursor or time selection.lua",
+  "DAW Bridge_Transform selection.lua",
+  "DAW Bridge_Transform again with the last settings.lua",
+  "DAW Bridge_Cancel newest.lua",
+  "DAW Bridge_Show status window.lua",
+  "DAW Bridge_Place unplaced takes.lua",
+  "DAW Bridge_Setup.lua",
+  watcher.SCRIPT,
+}
+
+-- Register the actions, or take them back. Returns how many were, and the names of those that were not.
+local function register(add)
+  local done, failed = 0, {}
+  for index, name in ipairs(setup.ACTIONS) do
+    local last = index == #setup.ACTIONS -- REAPER writes its list once, at the end
+    local command = reaper.AddRemoveReaScript(add, 0, scripts.folder .. name, last)
+    if command ~= 0 then
+      done = done + 1
+    else
+      failed[#failed + 1] = name
+    end
+  end
+  return done, failed
+end
+
+local function ask_for_home()
+  local agreed, text = reaper.GetUserInputs(
+    TITLE .. ": where is the bridge?",
+    2,
+    "Home (daw-bridge status tells it),Name of this REAPER,extrawidth=320,separator=\n",
+    "\nreaper"
+  )
+  local home, client = text:match("^([^\n]*)\n([^\n]*)$")
+  if not agreed or not home then
+    return nil, "Setup was cancelled."
+  end
+  return config.create(home, client)
+end
+
+local function see_bridge()
+  local box, problem = mailbox.open()
+  if not box then
+    return problem
+  end
+  local ready
+  ready, problem = box:prepare()
+  if not ready then
+    return problem
+  end
+  local daemon = box:daemon()
+  if not mailbox.is_fresh(daemon) then
+    return "The bridge does not run now. Start it with: daw-bridge run"
+  elseif tostring(daemon.version) ~= version then
+    return string.format("The bridge is version %s, the scripts are %s. Run: daw-bridge install reaper", daemon.version, version)
+  end
+  return "The bridge runs, version " .. version .. "."
+end
+
+local function offer_startup()
+  if startup.is_there() then
+    return
+  end
+  local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press?\n\n"
+    .. "This adds a block of three lines to Scripts/__startup.lua."
+  if reaper.MB(question, TITLE, YES_NO) == YES then
+    local done, problem = startup.add(scripts.folder .. watcher.SCRIPT)
+    if not done then
+      reaper.MB("Scripts/__startup.lua was not changed: " .. tostring(problem), TITLE, 0)
+    end
+  end
+end
+
+local function install()
+  if not config.load() then
+    local made, problem = ask_for_home()
+    if not made then
+      return reaper.MB(problem, TITLE, 0)
+    end
+  end
+  local done, failed = register(true)
+  local text = string.format("%d actions are registered: look for DAW Bridge in the action list.\n\n%s", done, see_bridge())
+  if #failed > 0 then
+    text = text .. "\n\nNot registered:\n" .. table.concat(failed, "\n")
+  end
+  offer_startup()
+  reaper.MB(text, TITLE, 0)
+end
+
+local function take_back()
+  local _, problem = startup.remove()
+  register(false)
+  local text = "The actions are unregistered. The scripts themselves are removed by: daw-bridge uninstall reaper"
+  if problem then
+    text = text .. "\n\nScripts/__startup.lua was not changed: " .. problem
+  end
+  reaper.MB(text, TITLE, 0)
+end
+
+function setup.run()
+  local there = files.exists(files.join(scripts.folder, "daw_bridge.json")) and reaper.GetExtState(TITLE, "set_up") ~= ""
+  if there then
+    local answer = reaper.MB("Set up again? No: unregister the actions.", TITLE, YES_NO_CANCEL)
+    if answer == NO then
+      reaper.SetExtState(TITLE, "set_up", "", true)
+      return take_back()
+    elseif answer ~= YES then
+      return
+    end
+  end
+  install()
+  reaper.SetExtState(TITLE, "set_up", "1", true)
+end
+
+return setup

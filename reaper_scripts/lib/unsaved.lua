@@ -1,0 +1,129 @@
+-- @noindex
+-- Takes that were placed and confirmed, in a project that is not saved yet. If REAPER dies, or the project is closed without
+-- saving, its placeholder is empty when the project is opened again; then the bridge is asked to bring the take once more. An
+-- undo by the person is no such case: the take was there, and they did not want it.
+--
+-- One small file for each, since ExtState does not outlive a crash for sure.
+
+local import = ...
+local files = import("files")
+local json = import("json")
+local tabs = import("tabs")
+local tag = import("tag")
+
+local unsaved = {}
+unsaved.__index = unsaved
+
+local KEPT = 30 * 86400 -- s
+
+-- Read what an earlier life left.
+function unsaved.open(mailbox)
+  local self = setmetatable({ mailbox = mailbox, mine = {}, left = {} }, unsaved)
+  for _, name in ipairs(files.list(mailbox.unsaved)) do
+    local text = name:match("%.json$") and files.read(files.join(mailbox.unsaved, name))
+    local data = text and json.decode(text)
+    if type(data) == "table" and data.mark and data.job and os.time() - (tonumber(data.time) or 0) < KEPT then
+      data.name = name
+      self.left[#self.left + 1] = data
+    elseif text then
+      os.remove(files.join(mailbox.unsaved, name))
+    end
+  end
+  return self
+end
+
+-- Note a take that was just placed in a project. A project that never looks modified (a preference of REAPER) cannot be followed.
+function unsaved:add(project, path, mark, result)
+  reaper.MarkProjectDirty(project)
+  if reaper.IsProjectDirty(project) == 0 then
+    return
+  end
+  local data = { mark = mark, job = result.job, delivery = result.delivery, project = path, time = os.time() }
+  data.place, data.id, data.title, data.variations = result.place, result.id, result.name, result.variations
+  data.name = string.format("%s.%d.%s.json", result.job, result.delivery, self.mailbox.uuid())
+  local written = files.write_new(self.mailbox.unsaved, data.name, json.encode(data))
+  if written then
+    data.pointer = project
+    self.mine[#self.mine + 1] = data
+  end
+end
+
+function unsaved:drop(data)
+  os.remove(files.join(self.mailbox.unsaved, data.name))
+end
+
+local function holders(mark, project)
+  local found = tabs.search(function(data) return data.mark == mark end)
+  local here = {}
+  for _, one in ipairs(found) do
+    if project == nil or one.project == project then
+      here[#here + 1] = one
+    end
+  end
+  return here
+end
+
+local function lacks(found, job)
+  for _, one in ipairs(found) do
+    if not tag.take_of(one.item, job) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Tell whether somebody has undone a take: its placeholder stands there without it.
+local function was_undone(data)
+  data.count = reaper.GetProjectStateChangeCount(data.pointer)
+  return lacks(holders(data.mark, data.pointer), data.job)
+end
+
+-- Look at what this life has placed: saved, undone, or closed without saving. Cheap: one search through the items at most.
+function unsaved:look_at_mine()
+  local kept, searched = {}, false
+  for _, data in ipairs(self.mine) do
+    local settled = false
+    if not tabs.is_open(data.pointer) then
+      data.pointer = nil
+      self.left[#self.left + 1] = data
+      settled = true
+    elseif reaper.IsProjectDirty(data.pointer) == 0 then
+      self:drop(data)
+      settled = true
+    elseif not searched and data.count ~= reaper.GetProjectStateChangeCount(data.pointer) then
+      searched = true
+      settled = was_undone(data)
+      if settled then
+        self:drop(data)
+      end
+    end
+    if not settled then
+      kept[#kept + 1] = data
+    end
+  end
+  self.mine = kept
+end
+
+-- Ask for takes of earlier lives whose placeholder is open and empty.
+function unsaved:look_at_left()
+  local kept = {}
+  for _, data in ipairs(self.left) do
+    local found = holders(data.mark)
+    local missing = lacks(found, data.job)
+    if missing and self.mailbox:command("deliver", { job = data.job }) then
+      self:drop(data) -- after the command: asked for twice is harmless, never asked for is not
+    elseif #found > 0 and not missing then
+      self:drop(data)
+    else
+      kept[#kept + 1] = data
+    end
+  end
+  self.left = kept
+end
+
+-- Return how many there are that may still need something.
+function unsaved:count()
+  return #self.mine + #self.left
+end
+
+return unsaved

@@ -1,0 +1,192 @@
+-- @noindex
+-- The form and the status in a window of ReaImGui, where that extension is installed. The form is the same as in REAPER's own
+-- dialog: text for each field, read by form.read.
+
+local import = ...
+local form = import("form")
+local memory = import("memory")
+local status = nil -- loaded late: it loads this module, too
+local trap = import("trap")
+local words_missing = "as the bridge or the preset has it"
+
+local window = {}
+
+local TITLE = "DAW Bridge"
+local NEEDED = {
+  "CreateContext", "Begin", "End", "Text", "TextWrapped", "InputText", "InputTextMultiline", "SliderDouble", "SliderInt",
+  "BeginCombo", "EndCombo", "Selectable", "Button", "ProgressBar", "SameLine", "Separator", "SetNextWindowSize", "Cond_FirstUseEver",
+}
+local START = { strength = 0.5, cfg_scale = 7, steps = 50, variations = 1 } -- where a slider stands before it is moved
+local PERIOD = 0.5 -- s
+
+-- Tell whether ReaImGui is there, with everything that is used of it.
+function window.is_possible()
+  for _, name in ipairs(NEEDED) do
+    if not reaper["ImGui_" .. name] then
+      return false
+    end
+  end
+  return true
+end
+
+local function text_of(field, number)
+  return field.kind == "whole" and string.format("%d", number) or (string.format("%.3f", number):gsub(",", "."))
+end
+
+local function slider(context, field, typed)
+  local set = typed[field.key] ~= ""
+  local now = tonumber(typed[field.key]) or START[field.key]
+  local label = field.label .. (set and "" or " (" .. words_missing .. ")")
+  local moved, value
+  if field.kind == "whole" then
+    moved, value = reaper.ImGui_SliderInt(context, label .. "##" .. field.key, math.floor(now), field.low, field.high)
+  else
+    moved, value = reaper.ImGui_SliderDouble(context, label .. "##" .. field.key, now, field.low, field.high, "%.2f")
+  end
+  if moved then
+    typed[field.key] = text_of(field, value)
+  end
+end
+
+local function combo(context, label, current, choices, choose)
+  if not reaper.ImGui_BeginCombo(context, label, current) then
+    return
+  end
+  for index, choice in ipairs(choices) do
+    if reaper.ImGui_Selectable(context, choice:gsub("%c", " ") .. "##" .. index, choice == current) then
+      choose(choice)
+    end
+  end
+  reaper.ImGui_EndCombo(context)
+end
+
+local function preset_names(daemon)
+  local names = {}
+  for name in pairs(type(daemon.presets) == "table" and daemon.presets or {}) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  table.insert(names, 1, "")
+  return names
+end
+
+local function show_field(context, field, typed, daemon)
+  local choose = function(choice) typed[field.key] = choice end
+  if field.key == "prompt" then
+    local changed, text = reaper.ImGui_InputTextMultiline(context, "Prompt##prompt", typed.prompt, 420, 90)
+    typed.prompt = changed and text or typed.prompt
+    combo(context, "Earlier prompts##earlier", "", memory.prompts(), choose)
+  elseif field.key == "preset" then
+    combo(context, "Preset##preset", typed.preset, preset_names(daemon), choose)
+  elseif field.words then
+    combo(context, field.label .. "##" .. field.key, typed[field.key], field.words, choose)
+  elseif START[field.key] then
+    slider(context, field, typed)
+  else
+    local changed, text = reaper.ImGui_InputText(context, field.label .. "##" .. field.key, typed[field.key])
+    typed[field.key] = changed and text or typed[field.key]
+  end
+end
+
+local function show_status(context, content)
+  for _, line in ipairs(content.lines) do
+    reaper.ImGui_TextWrapped(context, line)
+  end
+  for _, row in ipairs(content.rows) do
+    if not row.ended then
+      reaper.ImGui_ProgressBar(context, row.fraction, 160, 0)
+      reaper.ImGui_SameLine(context)
+    end
+    reaper.ImGui_TextWrapped(context, row.text)
+  end
+end
+
+local function cost_line(daemon, values)
+  local price = values and form.price(daemon, values)
+  if not price then
+    return form.headline(daemon)
+  end
+  return string.format("This costs %s. %s", form.dollars(price), form.headline(daemon))
+end
+
+-- One frame of the form. Returns "open", "send" or "closed".
+local function frame(self)
+  local context, outcome = self.context, "open"
+  reaper.ImGui_SetNextWindowSize(context, 560, 560, reaper.ImGui_Cond_FirstUseEver())
+  local visible, open = reaper.ImGui_Begin(context, TITLE .. ": " .. self.action, true)
+  if visible then
+    for _, field in ipairs(form.fields(self.action)) do
+      show_field(context, field, self.typed, self.daemon)
+    end
+    local values, fault = form.read(self.action, self.typed)
+    reaper.ImGui_TextWrapped(context, cost_line(self.daemon, values))
+    if fault then
+      reaper.ImGui_TextWrapped(context, fault)
+    elseif reaper.ImGui_Button(context, "Send") then
+      self.values, outcome = values, "send"
+    end
+    if reaper.ImGui_Button(context, "Cancel") then
+      outcome = "closed"
+    end
+    reaper.ImGui_Separator(context)
+    show_status(context, self.content())
+    reaper.ImGui_End(context)
+  end
+  return open and outcome or "closed"
+end
+
+-- Return a function that makes something anew at most every so many seconds.
+local function now_and_then(make, period)
+  local made, due = nil, 0
+  return function()
+    local now = reaper.time_precise()
+    if made == nil or now >= due then
+      made, due = make(), now + period
+    end
+    return made
+  end
+end
+
+-- Show the form. ``done`` gets the values and what was typed, or nil where it was closed.
+function window.form(action, daemon, typed, done)
+  status = status or import("status")
+  local box = import("mailbox").open()
+  local self = { context = reaper.ImGui_CreateContext(TITLE), action = action, daemon = daemon, typed = typed }
+  self.content = now_and_then(function()
+    self.daemon = box:daemon() or daemon
+    return status.content(box)
+  end, PERIOD)
+  local function loop()
+    local outcome = "closed"
+    trap.quiet(function() outcome = frame(self) end)
+    if outcome == "open" then
+      return reaper.defer(loop)
+    end
+    trap.action(done, outcome == "send" and self.values or nil, self.typed)
+  end
+  loop()
+end
+
+-- Show the status until the window is closed.
+function window.status(content, period)
+  local context = reaper.ImGui_CreateContext(TITLE)
+  local current = now_and_then(content, period)
+  local function loop()
+    local open = false
+    trap.quiet(function()
+      local visible
+      reaper.ImGui_SetNextWindowSize(context, 640, 420, reaper.ImGui_Cond_FirstUseEver())
+      visible, open = reaper.ImGui_Begin(context, TITLE .. ": status", true)
+      if visible then
+        show_status(context, current())
+        reaper.ImGui_End(context)
+      end
+    end)
+    if open then
+      reaper.defer(loop)
+    end
+  end
+  loop()
+end
+
+return window

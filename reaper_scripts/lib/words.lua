@@ -1,0 +1,150 @@
+-- @noindex
+-- What is said of a request: in the text of its item, and in the status window.
+
+local words = {}
+
+local ENDED = { placed = true, cancelled = true, refused = true, failed = true, dismissed = true }
+local STATES = {
+  queued = "waits for its turn",
+  preparing = "prepares the source",
+  submitting = "is being sent",
+  generating = "generating",
+  fetching = "fetching the take",
+  stored = "the take is ready",
+  placed = "placed",
+  held = "held: it waits for you",
+  cancelled = "cancelled",
+  refused = "refused by the service, not charged",
+  failed = "failed",
+  unknown = "unknown: perhaps charged, it is never sent again by itself",
+  dismissed = "closed",
+}
+local ELSEWHERE = "placed, and not here: in another project, or it was undone.\nThe action Place unplaced takes brings it here, free"
+local ALMOST = { queued = true, preparing = true, submitting = true, generating = true, fetching = true }
+
+-- Tell whether nothing more will come of a job by itself. A take that was cancelled after it was charged, or that could not be placed,
+-- stays "stored".
+function words.is_ended(job)
+  if job.state == "stored" then
+    return job.wanted == false or type(job.problem) == "table"
+  end
+  return ENDED[job.state] == true
+end
+
+-- Tell whether nothing more will come of a request by itself.
+function words.all_ended(status)
+  if status.refused then
+    return true
+  end
+  for _, job in ipairs(status.jobs or {}) do
+    if not words.is_ended(job) then
+      return false
+    end
+  end
+  return #(status.jobs or {}) > 0
+end
+
+-- Return a job's state in words.
+function words.state(job)
+  local text = STATES[job.state] or tostring(job.state)
+  local fraction = tonumber(job.fraction) or 0
+  if ALMOST[job.state] and fraction > 0 and fraction < 1 then
+    text = string.format("%s %d %%", text, math.floor(fraction * 100))
+  end
+  if job.wanted == false and job.charge ~= "none" then
+    text = "cancelled after it was sent: the money is spent, the take is kept in the library"
+  end
+  return text
+end
+
+-- Return a problem {code, text or message, next} in words.
+function words.problem(problem)
+  local parts = { tostring(problem.code) .. ": " .. tostring(problem.text or problem.message) }
+  if problem.next and problem.next ~= "" then
+    parts[#parts + 1] = tostring(problem.next)
+  end
+  return table.concat(parts, "\n")
+end
+
+local PARAMETERS = { "action", "preset", "strength", "cfg_scale", "steps" }
+
+local function sorted_takes(data)
+  local list = {}
+  for job, take in pairs(data.takes) do
+    list[#list + 1] = { job = job, seed = take.seed, order = take.order or 0 }
+  end
+  table.sort(list, function(a, b) return a.order < b.order end)
+  return list
+end
+
+-- Return what is known for good of the takes of an item: prompt, parameters, seeds.
+function words.notes(data)
+  local lines = { data.prompt }
+  local values = {}
+  for _, key in ipairs(PARAMETERS) do
+    local value = data.values and data.values[key]
+    if value ~= nil then
+      values[#values + 1] = key .. " " .. tostring(value)
+    end
+  end
+  if #values > 0 then
+    lines[#lines + 1] = table.concat(values, ", ")
+  end
+  for number, take in ipairs(sorted_takes(data)) do
+    lines[#lines + 1] = string.format("take %d: seed %s, job %s", number, tostring(take.seed), take.job)
+  end
+  return table.concat(lines, "\n")
+end
+
+local function count(takes)
+  local number = 0
+  for _ in pairs(takes) do
+    number = number + 1
+  end
+  return number
+end
+
+words.count = count
+
+local function job_lines(data, status)
+  local lines, seen = {}, {}
+  for _, job in ipairs(status.jobs or {}) do
+    if not data.takes[job.job] then
+      local line = job.state == "placed" and ELSEWHERE or words.state(job)
+      if type(job.problem) == "table" then
+        line = line .. "\n" .. words.problem(job.problem)
+      end
+      if not seen[line] then
+        seen[line] = true
+        lines[#lines + 1] = line
+      end
+    end
+  end
+  return lines
+end
+
+-- Return the text of an item: how far it is, then what is known for good. ``status`` is nil while there is no answer.
+function words.of_item(data, status, hint)
+  local lines = {}
+  local here = count(data.takes)
+  if here > 0 and here < (data.variations or 1) then
+    lines[1] = string.format("%d of %d takes are here", here, data.variations)
+  end
+  if status and status.refused then
+    lines[#lines + 1] = "Not sent. " .. words.problem(status.refused)
+  elseif status then
+    for _, line in ipairs(job_lines(data, status)) do
+      lines[#lines + 1] = line
+    end
+  end
+  if hint then
+    lines[#lines + 1] = hint
+  end
+  if #lines == 0 then
+    return words.notes(data)
+  end
+  lines[1] = "DAW Bridge: " .. lines[1]
+  return table.concat(lines, "\n") .. "\n\n" .. words.notes(data)
+end
+
+return words

@@ -1,0 +1,46 @@
+"""Measures everything and writes the table to the docs: `python -m tests.bench`, some minutes on a quiet machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import arrival, finishing, growing, notice, press, process_cost
+from tests.bench.figures import Row
+
+PAGE = Path(__file__).parents[2] / "docs" / "figures.md"
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "From the press to the wire": lambda: [press.row()],
+    "From done to the timeline": lambda: [arrival.row()],
+    "Start and idle": process_cost.rows,
+    "Finishing": finishing.rows,
+    "As the journal grows": growing.rows,
+    "Noticing that a job is done (simulated: the real function, a clock of its own)": notice.rows,
+}
+HEAD = """# Figures
+
+Made by `python -m tests.bench`, which measures the daemon as it runs for people, in processes of its own, with every
+commit on the disk. Run it again on your machine: it writes this page anew.
+
+"""
+
+
+def main() -> None:
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    lines = [f"{system}, {time.strftime('%Y-%m-%d')}, load before the run {load:.1f}."]
+    for title, measure in PARTS.items():
+        sys.stderr.write(f"{title} ...\n")
+        lines += ["", f"## {title}", "", "| what | figure | target | met |", "|---|---|---|---|"]
+        lines += [f"| {row.what} | {row.figure} | {row.target} | {row.verdict} |" for row in measure()]
+    text = HEAD + "\n".join(lines) + "\n"
+    sys.stdout.write(text)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""How long from a press on a pad to the request on the wire, and what an attached controller costs while nobody plays.
+
+    python -m tests.bench.pads [--presses 200] [--idle 10]
+
+Needs jackd (package jackd2). Five processes: a JACK server without hardware, a controller, the daemon as it runs for
+people, a server that notes when a POST is there, and this one. All read the one monotonic clock of the machine; the
+press is stamped by the controller just before it hands the message to its driver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.press import environment
+from tests.intake.controller import Controller, controller, jack_server, note, off
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+PADS = [
+    {"name": "arm", "port": "pad*", "number": 1, "action": "arm"},
+    {"name": "go", "port": "pad*", "number": 36, "preset": "go", "repeat_ms": 0, "light": {"idle": 0, "armed": 5}},
+]
+
+
+def midi_environment(attached: bool) -> dict[str, str]:
+    return {
+        "DAW_BRIDGE_MIDI__ENABLED": "true" if attached else "false",
+        "DAW_BRIDGE_MIDI__ARM_BUDGET_USD": "100000",
+        "DAW_BRIDGE_MIDI__BINDINGS": json.dumps(PADS if attached else []),
+    }
+
+
+def cpu(pid: int) -> float:
+    """Return the seconds of processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+async def idle(pid: int, seconds: float) -> float:
+    """Return the percent of a core that a process uses."""
+    before, start = cpu(pid), time.monotonic()
+    await asyncio.sleep(seconds)
+    return 100 * (cpu(pid) - before) / (time.monotonic() - start)
+
+
+async def daemon(home: Path, port: int, *, attached: bool) -> subprocess.Popen[bytes]:
+    home.mkdir()
+    (home / "config.toml").write_text('[presets.go]\naction = "generate"\nprompt = "riser"\n')
+    home.chmod(0o700)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bridge_daemon", "run"],
+        env=os.environ | environment(home, port) | midi_environment(attached),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (home / "runtime.json").exists():
+        assert process.poll() is None
+        await asyncio.sleep(0.05)
+    return process
+
+
+async def press(keys: Controller, server: Any, presses: int) -> list[float]:
+    times = []
+    for number in range(presses + 5):
+        sent = await keys.play(note(36), off(36))
+        seen = int((await server.stdout.readline()).split()[0]) / 1e9
+        if number >= 5:
+            times.append((seen - sent) * 1e3)
+        await asyncio.sleep(random.uniform(0.1, 0.2))  # no common measure with any poll
+    return times
+
+
+async def measure(presses: int, seconds: float) -> tuple[list[float], float, float]:
+    arguments = [sys.executable, "-m", "tests.bench.press", "--server"]
+    server = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    assert server.stdout is not None
+    try:
+        port = int(await server.stdout.readline())
+        with tempfile.TemporaryDirectory() as folder:
+            alone = await daemon(Path(folder) / "alone", port, attached=False)
+            await asyncio.sleep(2)
+            without = await idle(alone.pid, seconds)
+            alone.terminate()
+            alone.wait()
+            async with controller() as keys:
+                home = Path(folder) / "home"
+                process = await daemon(home, port, attached=True)
+                await keys.until(lambda: keys.seen)  # the idle light: it is attached
+                await keys.play(note(1), off(1))
+                await keys.until(lambda: note(36, 5) in keys.seen)  # armed
+                await asyncio.sleep(1)
+                times = await press(keys, server, presses)
+                await asyncio.sleep(35)  # until it takes nobody for playing
+                attached = await idle(process.pid, seconds)
+                process.terminate()
+                process.wait()
+        return times, without, attached
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--presses", type=int, default=200)
+    parser.add_argument("--idle", type=float, default=10)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, jack_server(Path(folder) / "jackd.log") as env:
+        os.environ.update(env)
+        times, without, attached = asyncio.run(measure(given.presses, given.idle))
+    times.sort()
+    sys.stdout.write(
+        f"press on a pad → POST: median {statistics.median(times):.2f} ms, p95 {times[int(len(times) * 0.95)]:.2f} ms, "
+        f"least {times[0]:.2f}, most {times[-1]:.2f} ({len(times)} presses)\n"
+        f"idle: {attached:.2f} % of a core with a controller attached, {without:.2f} % without MIDI\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"use strict";
+// A Live with devices in it, driven by lines of JSON: {"n": 1, "do": "open", ...} → {"n": 1, "ok": ...}.
+const readline = require("readline");
+const container = require("./container");
+const boxes = require("./boxes");
+const { Script } = require("./script");
+const { Lom, LiveSet, ThisDevice } = require("./lom");
+
+class Patcher {
+  constructor(json, { lom, clock, given, saved, console_ }) {
+    Object.assign(this, { lom, clock, given, saved, closed: false, inNetworkThread: false, console: console_ });
+    this.log = { sent: [], received: [], undo: [], named: [], recorded: [], notBound: [], symbols: new Set() };
+    this.used = new Set();
+    this.boxes = json.boxes.map(({ box }) => boxes.make(this, box));
+    const byId = new Map(this.boxes.map((box) => [box.id, box]));
+    for (const { patchline } of json.lines) {
+      const [[from, outlet], [to, inlet]] = [patchline.source, patchline.destination];
+      byId.get(from).cords[outlet].push([byId.get(to), inlet]);
+    }
+  }
+
+  // A control by its long name, or the box that a word of the route leads to.
+  control(name) {
+    const found = this.boxes.find((box) => box.valueof && box.valueof.parameter_longname === name) ||
+      this.boxes.find((box) => (box.json.annotation_name || "") === name);
+    if (!found) {
+      throw new Error(`no control ${name}`);
+    }
+    return found;
+  }
+}
+
+class Rig {
+  constructor(given) {
+    this.given = given;
+    this.speed = given.speed || 1;
+    this.begun = Date.now();
+    this.held = null;
+    this.console_ = [];
+    this.global = {};
+    this.set = new LiveSet(given.live || {}, () => this.clock());
+    this.lom = new Lom(this.set, this.console_);
+    this.devices = new Map();
+  }
+
+  clock() {
+    return this.held === null ? this.begun + (Date.now() - this.begun) * this.speed : this.held;
+  }
+
+  // Time stands still while a script runs: what this machine needs for it must not be heard in a recording.
+  hold(act) {
+    const outer = this.held;
+    this.held = this.clock();
+    try {
+      return act();
+    } finally {
+      this.held = outer;
+    }
+  }
+
+  open({ device = "a", amxd, path, track = 0, saved = {}, given = {} }) {
+    const frozen = container.read(amxd);
+    const patcher = new Patcher(frozen.patcher, {
+      lom: this.lom, clock: () => this.clock(), given, saved, console_: this.console_
+    });
+    this.devices.set(device, patcher);
+    const place = track === "master" ? this.set.master : this.set.tracks[track];
+    patcher.boxes.forEach((box) => box.load());
+    for (const box of patcher.boxes.filter((one) => one instanceof boxes.Js)) {
+      const [, name, ...args] = box.words;
+      box.script = new Script(box, {
+        source: frozen.files[name], args: [name, ...args], maxPath: `${given.volume || ""}${path}`, lom: this.lom,
+        device: new ThisDevice(place), clock: () => this.clock(), hold: (act) => this.hold(act), speed: this.speed, global: this.global,
+        console_: this.console_, log: patcher.log
+      });
+    }
+    patcher.boxes.filter((box) => box.restore).forEach((box) => box.restore());
+    this.bang({ device });
+    return null;
+  }
+
+  // live.thisdevice: also after each preset and save.
+  bang({ device = "a" }) {
+    const patcher = this.devices.get(device);
+    patcher.boxes.filter((box) => box instanceof boxes.Js).forEach((box) => { box.script.ready = true; });
+    patcher.boxes.filter((box) => box instanceof boxes.ThisDevice).forEach((box) => box.bang());
+    return null;
+  }
+
+  use({ device = "a", control, value }) {
+    this.devices.get(device).control(control).use(value);
+    return null;
+  }
+
+  // A value that Live's automation or a mapping sets.
+  mapped({ device = "a", control, value }) {
+    this.devices.get(device).control(control).message([value]);
+    return null;
+  }
+
+  panel({ device = "a" }) {
+    const patcher = this.devices.get(device);
+    const lines = patcher.boxes.filter((box) => box instanceof boxes.Comment).map((box) => box.text);
+    const menu = patcher.boxes.find((box) => box instanceof boxes.Umenu);
+    return {
+      connection: lines[0], status: lines[1], money: lines[2], light: patcher.control("Connected").value,
+      progress: patcher.boxes.find((box) => box instanceof boxes.Multislider).value, presets: menu.items,
+      preset: menu.items[menu.index], seed: patcher.control("Seed").value, active: patcher.control("Generate").active
+    };
+  }
+
+  logs({ device = "a" }) {
+    const { log } = this.devices.get(device);
+    const plain = (entries) => entries.map((entry) => ({ ms: Number(entry.at / 1000n) / 1000, port: entry.port, message: entry.message }));
+    return { console: this.console_, sent: plain(log.sent), received: plain(log.received), undo: log.undo, named: log.named,
+      recorded: log.recorded, not_bound: log.notBound, symbols: log.symbols.size };
+  }
+
+  live(given) {
+    const set = this.set;
+    if (given.version) { set.version = given.version; }
+    if (given.file !== undefined) { set.filePath = given.file; }
+    if (given.tempo) { set.tempo = given.tempo; }
+    if (given.loop) { set.loop = given.loop; }
+    if (given.play !== undefined) { set.play(given.play); }
+    if (given.stop) { set.stop(); }
+    if (given.frozen !== undefined) { set.tracks[given.frozen].frozen = true; }
+    if (given.recording !== undefined) { set.tracks[given.recording].recording = true; }
+    if (given.move_track) { set.tracks.splice(given.move_track[1], 0, ...set.tracks.splice(given.move_track[0], 1)); }
+    if (given.remove_track !== undefined) { set.tracks.splice(given.remove_track, 1); }
+    if (given.clip) { this.addClip(given.clip); }
+    if (given.highlight) { set.selected.slot = set.tracks[given.highlight[0]].slots[given.highlight[1]]; }
+    return Object.assign(set.about(), { undo: null });
+  }
+
+  addClip({ track = 0, file, slot, beats, select, warping, looping, edges, markers }) {
+    const on = this.set.tracks[track];
+    const clip = slot !== undefined ? this.set.intoSlot(on.slots[slot], file) : this.set.intoArrangement(on, file, beats);
+    if (markers) { clip.markers = markers; }
+    if (warping !== undefined) { clip.warping = warping; }
+    if (edges) { [clip.start, clip.end] = edges; clip.startMarker = edges[0]; }
+    if (looping !== undefined) {
+      clip.looping = looping;
+      clip.loopedLength = looping ? clip.end - clip.start : null;
+    }
+    if (select) { this.set.selected.detail = clip; }
+  }
+
+  // What the set would save of a device.
+  save({ device = "a" }) {
+    const saved = {};
+    this.devices.get(device).boxes.filter((box) => box instanceof boxes.Parameter && box.kept)
+      .forEach((box) => { if (box.value !== null) { saved[box.long] = box.value; } });
+    return saved;
+  }
+
+  close({ device = "a" }) {
+    const patcher = this.devices.get(device);
+    patcher.boxes.forEach((box) => box.close());
+    patcher.closed = true;
+    this.devices.delete(device);
+    return null;
+  }
+
+  renumber() {
+    this.lom.renumber();
+    return null;
+  }
+
+  // The cords that have carried a message.
+  cords({ device = "a" }) {
+    return [...this.devices.get(device).used];
+  }
+
+  // What was printed; that a port was taken is said by the device itself and printed by nobody here.
+  console() {
+    return this.console_;
+  }
+
+  // From a click to the answer of the bridge, ms, without what this program and its reader need.
+  time({ device = "a", control, address }) {
+    const { log } = this.devices.get(device);
+    const begun = process.hrtime.bigint();
+    return new Promise((resolve) => {
+      log.onReceived = ({ at, message }) => {
+        if (message[0] === address) {
+          log.onReceived = null;
+          resolve(Number(at - begun) / 1e6);
+        }
+      };
+      this.use({ device, control });
+    });
+  }
+}
+
+let rig = null;
+readline.createInterface({ input: process.stdin }).on("line", async (line) => {
+  const given = JSON.parse(line);
+  let answer;
+  try {
+    if (given.do === "begin") {
+      rig = new Rig(given);
+      answer = { ok: null };
+    } else {
+      answer = { ok: await rig[given.do](given) };
+    }
+  } catch (fault) {
+    answer = { error: fault.stack };
+  }
+  process.stdout.write(`${JSON.stringify(Object.assign({ n: given.n }, answer))}\n`);
+}).on("close", () => process.exit(0));

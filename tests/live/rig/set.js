@@ -1,0 +1,186 @@
+"use strict";
+// A Live Set: tracks, slots, scenes, take lanes, and a time line that runs with the rig's clock.
+const { Clip, wav } = require("./clip");
+
+const FARTHEST = 1576800; // beats (facts: 1.1)
+
+class Slot {
+  constructor(track) {
+    this.track = track;
+    this.clip = null;
+    this.fired = 0;
+  }
+}
+
+class Lane {
+  constructor(track) {
+    this.track = track;
+    this.clips = [];
+  }
+}
+
+class Track {
+  constructor(set, { name, audio = true, frozen = false, group = false, recording = false }) {
+    Object.assign(this, { set, name, audio, frozen, group, recording });
+    this.slots = set.scenes.map(() => new Slot(this));
+    this.clips = [];
+    this.lanes = [];
+    this.devices = [];
+  }
+}
+
+class Scene {}
+
+class LiveSet {
+  constructor(given, clock) {
+    this.clock = clock;
+    this.version = given.version || [12, 2, 0];
+    this.tempo = given.tempo || 120;
+    this.signature = given.signature || [4, 4];
+    this.filePath = given.file || "";
+    this.warpsNew = given.warps_new === undefined ? Math.random() < 0.5 : given.warps_new;
+    this.loopsNew = given.loops_new || false;
+    this.guessedTempo = given.guessed_tempo || 97.3;
+    this.mostScenes = given.most_scenes || Infinity;
+    this.refusesMarkers = given.refuses_markers || false;
+    this.splitsSpaces = given.splits_spaces || false; // facts 1.1: whether a path with spaces survives is open
+    this.loop = given.loop || [0, 16];
+    this.position = given.position || 0;
+    this.playingSince = null;
+    this.scenes = Array.from({ length: given.scenes || 4 }, () => new Scene());
+    this.tracks = (given.tracks || [{ name: "Guitar" }]).map((track) => new Track(this, track));
+    this.master = new Track(this, { name: "Main", audio: false });
+    this.selected = { scene: given.selected_scene || 0, slot: null, detail: null };
+    this.changes = 0;
+  }
+
+  get playing() {
+    return this.playingSince !== null;
+  }
+
+  get songTime() {
+    return this.playing ? this.position + (((this.clock() - this.playingSince) / 1000) * this.tempo) / 60 : this.position;
+  }
+
+  play(position) {
+    this.position = position === undefined ? this.position : position;
+    this.playingSince = this.clock();
+  }
+
+  stop() {
+    this.position = this.songTime;
+    this.playingSince = null;
+  }
+
+  changed() {
+    this.changes += 1;
+  }
+
+  atLeast(...want) {
+    for (let i = 0; i < 3; i += 1) {
+      if (this.version[i] !== want[i]) {
+        return this.version[i] > want[i];
+      }
+    }
+    return true;
+  }
+
+  get makesClips() {
+    return this.version[0] <= 11 ? this.atLeast(11, 3, 25) : this.atLeast(12, 0, 5);
+  }
+
+  sound(track, path) {
+    if (!track.audio || track.group) {
+      throw new Error("Audio clips can only be created on audio tracks");
+    }
+    if (track.frozen) {
+      throw new Error("Clips cannot be created on frozen tracks");
+    }
+    if (!/^(\/|[A-Za-z]:\/)/.test(path)) {
+      throw new Error("Please provide an absolute path");
+    }
+    const found = wav.about(path);
+    if (!found) {
+      throw new Error("The path does not point to a valid audio file");
+    }
+    return found;
+  }
+
+  intoSlot(slot, path) {
+    if (slot.clip) {
+      throw new Error("The slot is not empty");
+    }
+    slot.clip = new Clip(this, path, this.sound(slot.track, path), null);
+    this.changed();
+    return slot.clip;
+  }
+
+  intoArrangement(parent, path, beats) {
+    const track = parent instanceof Lane ? parent.track : parent;
+    if (typeof beats !== "number" || beats < 0 || beats > FARTHEST) {
+      throw new Error("The position is out of range");
+    }
+    if (track.recording) {
+      throw new Error("The track is being recorded into");
+    }
+    return this.put(parent, new Clip(this, path, this.sound(track, path), beats));
+  }
+
+  // What lies under a new clip is lost; the head of an older one survives.
+  put(parent, clip) {
+    const start = clip.startTime;
+    const end = start + clip.length;
+    parent.clips = parent.clips.filter((old) => {
+      const apart = old.startTime + old.length <= start + 1e-9 || old.startTime >= end - 1e-9;
+      if (!apart && old.startTime < start) {
+        this.overwritten = (this.overwritten || 0) + 1;
+        old.end = old.start + ((start - old.startTime) * (old.warping ? 1 : 60 / this.tempo));
+        return true;
+      }
+      if (!apart) {
+        this.overwritten = (this.overwritten || 0) + 1;
+        old.gone = true;
+      }
+      return apart;
+    });
+    parent.clips.push(clip);
+    parent.clips.sort((a, b) => a.startTime - b.startTime); // by time, not by age
+    this.changed();
+    return clip;
+  }
+
+  addScene(index) {
+    if (this.scenes.length >= this.mostScenes) {
+      throw new Error("The number of scenes is limited in this edition");
+    }
+    const at = index === -1 ? this.scenes.length : index;
+    this.scenes.splice(at, 0, new Scene());
+    this.tracks.forEach((track) => track.slots.splice(at, 0, new Slot(track)));
+    this.changed();
+  }
+
+  removeScene(index) {
+    this.scenes.splice(index, 1);
+    this.tracks.forEach((track) => track.slots.splice(index, 1));
+    this.changed();
+  }
+
+  addTrack(index) {
+    const at = index === -1 ? this.tracks.length : index;
+    this.tracks.splice(at, 0, new Track(this, { name: `${at + 1}-Audio` }));
+    this.changed();
+  }
+
+  about() {
+    return {
+      overwritten: this.overwritten || 0, scenes: this.scenes.length, song_time: this.songTime,
+      tracks: this.tracks.map((track) => ({
+        name: track.name, clips: track.clips.map((c) => c.about()),
+        slots: track.slots.map((s) => (s.clip ? Object.assign(s.clip.about(), { fired: s.fired }) : null)),
+        lanes: track.lanes.map((lane) => lane.clips.map((c) => c.about()))
+      }))
+    };
+  }
+}
+
+module.exports = { LiveSet, Track, Slot, Lane, Scene, Clip };

@@ -1,0 +1,108 @@
+"""A simulation of many jobs against the rate budget, with a clock of its own that needs no waiting."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.pipeline import pace
+from bridge_daemon.pipeline.pace import Seen, Share, next_poll
+from bridge_daemon.times import Times
+
+Policy = Callable[[Seen, Sequence[float], Share, float], float]
+
+RATE = 50
+ROUND_TRIP = 0.15  # s, of a poll
+
+
+class Clock(Times):
+    """A clock that stands where the simulation is."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@dataclass
+class Generation:
+    """A job at the service: done ``seconds`` after ``begun``."""
+
+    begun: float
+    seconds: float
+    samples: list[tuple[float, float]] = field(default_factory=list)
+    delay: float | None = None
+
+
+@dataclass
+class Simulation:
+    """Jobs that come in rounds, ``together`` at a time; each round begins when the one before is done."""
+
+    together: int
+    progress: bool
+    seed: int = 1
+    step: float = 0.0  # progress is told in steps of this
+    policy: Policy = next_poll
+    first: float = pace.FIRST
+    clock: Clock = field(default_factory=Clock)
+    requests: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+    earlier: list[float] = field(default_factory=list)
+
+    def run(self, rounds: int) -> Simulation:
+        dice = random.Random(self.seed)
+        budget = RateBudget(RATE, self.clock)
+        for _ in range(rounds):
+            begun = self.clock.at
+            jobs = [Generation(begun, dice.uniform(8.0, 60.0)) for _ in range(self.together)]
+            self._round(jobs, budget, dice)
+            self.clock.at += dice.uniform(1.0, 5.0)  # the next press
+        return self
+
+    def _round(self, jobs: list[Generation], budget: RateBudget, dice: random.Random) -> None:
+        for job in jobs:  # the submits count too
+            self.clock.at += budget._wait(RATE) + 0.05
+            budget._sent.append(self.clock.at)
+            self.requests.append(self.clock.at)
+            job.begun = self.clock.at
+        open_jobs = len(jobs)
+        due = [(job.begun + self.first, number) for number, job in enumerate(jobs)]
+        heapq.heapify(due)
+        while due:
+            at, number = heapq.heappop(due)
+            self.clock.at = max(self.clock.at, at)
+            job = jobs[number]
+            if not budget.take_poll():
+                heapq.heappush(due, (self.clock.at + budget.wait_for_poll() + dice.uniform(0.0, 0.2), number))
+                continue
+            self.requests.append(self.clock.at)
+            age = self.clock.at - job.begun
+            if age >= job.seconds:
+                self.delays.append(age - job.seconds)
+                self.earlier = [age, *self.earlier][:50]
+                open_jobs -= 1
+                continue
+            if self.progress:
+                told = age / job.seconds
+                job.samples.append((age, math.floor(told / self.step) * self.step if self.step else told))
+            share = Share(spare=budget.spare_polls(), jobs=open_jobs, per_minute=budget.polls_per_minute)
+            wait = self.policy(Seen(age=age, samples=tuple(job.samples)), self.earlier, share, dice.random())
+            assert wait > 0
+            heapq.heappush(due, (self.clock.at + ROUND_TRIP + wait, number))
+
+    def busiest_minute(self) -> int:
+        return busiest_minute(self.requests)
+
+
+def busiest_minute(times: Sequence[float]) -> int:
+    ordered, most, first = sorted(times), 0, 0
+    for last, at in enumerate(ordered):
+        while ordered[first] <= at - 60.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

@@ -1,0 +1,83 @@
+-- A little of ReaImGui: a person is a table of clicks and typed texts, by label, used once each. Windows must be begun and ended as
+-- that extension demands.
+
+return function(fake, own)
+  local ui = { clicks = {}, typed = {}, moved = {}, texts = {}, depth = 0, closed = false, frames = 0 }
+  fake.ui = ui
+
+  local function take(list, label)
+    for key, value in pairs(list) do
+      if label:find(key, 1, true) == 1 then
+        list[key] = nil
+        return value
+      end
+    end
+  end
+
+  local function inside(context)
+    assert(context == ui.context, "not a context of ImGui")
+    assert(ui.depth > 0, "outside of a window")
+  end
+
+  function own.ImGui_CreateContext()
+    ui.context = {}
+    return ui.context
+  end
+  function own.ImGui_Cond_FirstUseEver() return 4 end
+  function own.ImGui_SetNextWindowSize(context) assert(context == ui.context) end
+  function own.ImGui_Begin(context)
+    assert(context == ui.context and ui.depth == 0, "Begin twice")
+    ui.depth, ui.frames, ui.texts = 1, ui.frames + 1, {}
+    return true, not ui.closed
+  end
+  function own.ImGui_End(context)
+    inside(context)
+    ui.depth = 0
+  end
+  function own.ImGui_Text(context, text) inside(context) ui.texts[#ui.texts + 1] = text end
+  own.ImGui_TextWrapped = own.ImGui_Text
+  function own.ImGui_Separator(context) inside(context) end
+  function own.ImGui_SameLine(context) inside(context) end
+  function own.ImGui_ProgressBar(context, fraction)
+    inside(context)
+    ui.texts[#ui.texts + 1] = string.format("bar %.2f", fraction)
+  end
+  function own.ImGui_Button(context, label)
+    inside(context)
+    return take(ui.clicks, label) or false
+  end
+  function own.ImGui_InputText(context, label, text)
+    inside(context)
+    assert(type(text) == "string")
+    local typed = take(ui.typed, label)
+    return typed ~= nil, typed or text
+  end
+  function own.ImGui_InputTextMultiline(context, label, text, width, height)
+    assert(width and height)
+    return own.ImGui_InputText(context, label, text)
+  end
+  local function slider(context, label, value, low, high)
+    inside(context)
+    assert(type(value) == "number" and low and high)
+    local moved = take(ui.moved, label)
+    return moved ~= nil, moved or value
+  end
+  own.ImGui_SliderDouble = slider
+  function own.ImGui_SliderInt(context, label, value, low, high)
+    assert(math.type(value) == "integer", "a whole number")
+    return slider(context, label, value, low, high)
+  end
+  function own.ImGui_BeginCombo(context, label)
+    inside(context)
+    ui.choice = take(ui.typed, label)
+    return ui.choice ~= nil
+  end
+  function own.ImGui_Selectable(context, label)
+    inside(context)
+    return label:match("^(.-)##") == ui.choice
+  end
+  function own.ImGui_EndCombo(context)
+    inside(context)
+    ui.choice = nil
+  end
+end

@@ -1,0 +1,262 @@
+-- Items and takes.
+
+local import = ...
+local model = import("model")
+
+return function(fake, own)
+  local pointers, broken = fake.pointers, fake.broken
+
+  -- P_NAME, P_NOTES, GUID, P_EXT:…
+  function fake.get_set_text(object, key, value, set, project)
+    local extension = key:match("^P_EXT:(.+)$")
+    if key == "GUID" then
+      return true, object.guid
+    elseif extension then
+      if set then
+        object.ext[extension] = value ~= "" and value or nil
+        fake.touch(project)
+      end
+      return set or object.ext[extension] ~= nil, object.ext[extension] or ""
+    elseif object.texts[key] == nil then
+      return false, ""
+    elseif set then
+      object.texts[key] = value
+      fake.touch(project)
+      fake.writes[key] = (fake.writes[key] or 0) + 1
+    end
+    return true, object.texts[key]
+  end
+
+  local function item_of(pointer)
+    return pointers.find(pointer, "MediaItem") or error("stale MediaItem")
+  end
+
+  local function take_of(pointer)
+    return pointers.find(pointer, "MediaItem_Take") or error("stale MediaItem_Take")
+  end
+
+  fake.item_of, fake.take_of = item_of, take_of
+
+  local function all_items(project)
+    local found = {}
+    for _, track in ipairs(project.tracks) do
+      for _, item in ipairs(track.items) do
+        found[#found + 1] = item
+      end
+    end
+    return found
+  end
+
+  fake.all_items = all_items
+
+  local function selected_items(project)
+    local found = {}
+    for _, item in ipairs(all_items(project)) do
+      if item.selected then
+        found[#found + 1] = item
+      end
+    end
+    return found
+  end
+
+  fake.selected_items = selected_items
+
+  -- What a person does with items
+
+  function fake.add_item(track, item)
+    track.items[#track.items + 1] = item
+    item.track = track
+    fake.register_item(item)
+    fake.touch(track.project)
+    return item
+  end
+
+  function fake.new_audio_item(track, position, length)
+    local item = model.new_item()
+    item.info.D_POSITION, item.info.D_LENGTH = position, length
+    item.takes[1] = model.new_take()
+    return fake.add_item(track, item)
+  end
+
+  -- A copy has a new GUID, and what scripts wrote goes with it.
+  function fake.copy_item(item, track, position)
+    local plain = model.plain_item(item)
+    local made = model.copy(plain)
+    made.guid = model.guid()
+    made.ext = broken.copy_loses and {} or made.ext -- fact 36
+    made.info.D_POSITION = position
+    for index, take in ipairs(made.takes) do
+      take.guid = model.guid()
+      take.file, take.source = nil, item.takes[index].source
+    end
+    return fake.add_item(track or item.track, made)
+  end
+
+  function fake.split_item(item, at)
+    local first = at - item.info.D_POSITION
+    local right = fake.copy_item(item, item.track, at)
+    right.info.D_LENGTH = item.info.D_LENGTH - first
+    for _, take in ipairs(right.takes) do
+      take.info.D_STARTOFFS = take.info.D_STARTOFFS + first
+    end
+    item.info.D_LENGTH = first
+    fake.touch(item.track.project)
+    return right
+  end
+
+  function fake.delete_item(item)
+    local items = item.track.items
+    for index, one in ipairs(items) do
+      if one == item then
+        table.remove(items, index)
+      end
+    end
+    if not broken.stale_delete then -- fact 5
+      fake.kill_item(item)
+    end
+    fake.touch(item.track.project)
+  end
+
+  -- As a script sees them
+
+  function own.CountMediaItems(pointer)
+    return #all_items(fake.project(pointer))
+  end
+
+  function own.GetMediaItem(pointer, index)
+    return fake.at(all_items(fake.project(pointer)), index)
+  end
+
+  function own.CountSelectedMediaItems(pointer)
+    return #selected_items(fake.project(pointer))
+  end
+
+  function own.GetSelectedMediaItem(pointer, index)
+    return fake.at(selected_items(fake.project(pointer)), index)
+  end
+
+  function own.IsMediaItemSelected(pointer)
+    return item_of(pointer).selected
+  end
+
+  function own.SetMediaItemSelected(pointer, selected)
+    item_of(pointer).selected = selected
+    fake.touch(item_of(pointer).track.project)
+  end
+
+  function own.CountTrackMediaItems(pointer)
+    return #fake.track_of(pointer).items
+  end
+
+  function own.GetTrackMediaItem(pointer, index)
+    return fake.at(fake.track_of(pointer).items, index)
+  end
+
+  function own.GetMediaItemTrack(pointer)
+    return pointers.of(item_of(pointer).track)
+  end
+
+  -- fact 38: a new item loops its source
+  function own.AddMediaItemToTrack(pointer)
+    local item = model.new_item()
+    if broken.loop_default then
+      item.info.B_LOOPSRC = 0
+    end
+    fake.add_item(fake.track_of(pointer), item)
+    return pointers.of(item)
+  end
+
+  function own.DeleteTrackMediaItem(_, pointer)
+    fake.delete_item(item_of(pointer))
+    return true
+  end
+
+  function own.GetMediaItemInfo_Value(pointer, key)
+    local item = item_of(pointer)
+    return (assert(item.info[key], "no such parameter of an item: " .. key)) + 0.0
+  end
+
+  function own.SetMediaItemInfo_Value(pointer, key, value)
+    local item = item_of(pointer)
+    assert(item.info[key], "no such parameter of an item: " .. key)
+    item.info[key] = value
+    fake.touch(item.track.project)
+    return true
+  end
+
+  function own.GetSetMediaItemInfo_String(pointer, key, value, set)
+    local item = item_of(pointer)
+    return fake.get_set_text(item, key, value, set, item.track.project)
+  end
+
+  function own.UpdateItemInProject(pointer)
+    item_of(pointer)
+  end
+
+  function own.CountTakes(pointer)
+    return #item_of(pointer).takes
+  end
+
+  function own.GetTake(pointer, index)
+    return fake.at(item_of(pointer).takes, index)
+  end
+
+  function own.GetActiveTake(pointer)
+    local item = item_of(pointer)
+    return pointers.of(item.takes[item.active + 1])
+  end
+
+  function own.SetActiveTake(pointer)
+    local take = take_of(pointer)
+    for index, one in ipairs(take.item.takes) do
+      if one == take then
+        take.item.active = index - 1
+      end
+    end
+    fake.touch(take.item.track.project)
+  end
+
+  function own.AddTakeToMediaItem(pointer)
+    local item = item_of(pointer)
+    local take = model.new_take()
+    item.takes[#item.takes + 1] = take
+    take.item = item
+    pointers.make("MediaItem_Take", take)
+    fake.touch(item.track.project)
+    return take.pointer
+  end
+
+  function own.GetMediaItemTakeInfo_Value(pointer, key)
+    local take = take_of(pointer)
+    return (assert(take.info[key], "no such parameter of a take: " .. key)) + 0.0
+  end
+
+  function own.SetMediaItemTakeInfo_Value(pointer, key, value)
+    local take = take_of(pointer)
+    assert(take.info[key], "no such parameter of a take: " .. key)
+    take.info[key] = value
+    fake.touch(take.item.track.project)
+    return true
+  end
+
+  function own.GetSetMediaItemTakeInfo_String(pointer, key, value, set)
+    local take = take_of(pointer)
+    return fake.get_set_text(take, key, value, set, take.item.track.project)
+  end
+
+  function own.TakeFX_GetCount(pointer)
+    return #take_of(pointer).fx
+  end
+
+  function own.TakeFX_GetEnabled(pointer, index)
+    return take_of(pointer).fx[index + 1].enabled
+  end
+
+  function own.TakeFX_SetEnabled(pointer, index, enabled)
+    take_of(pointer).fx[index + 1].enabled = enabled
+  end
+
+  function own.ColorToNative(red, green, blue)
+    return red | green << 8 | blue << 16
+  end
+end

@@ -1,0 +1,324 @@
+"""Capture: what is rendered, and that the person finds everything as it was, whatever happens."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.reaper.flows import ITEM, answer, notes, render_settings, song, transform
+from tests.reaper.reaper import SCRIPTS, Reaper, to_lua
+from tests.reaper.standin import StandIn
+
+
+def press(reaper: Reaper, **fields: str) -> None:
+    answer(reaper, **({"Prompt": "strings"} | fields))
+    reaper.press("Transform selection")
+
+
+@pytest.mark.parametrize("mode", ["blocking", "background"])
+@pytest.mark.parametrize("capture", ["heard", "no fx"])
+def test_the_settings_are_put_back(reaper: Reaper, bridge: StandIn, tmp_path: Path, mode: str, capture: str) -> None:
+    song(reaper, tmp_path / "song")
+    before, selection = render_settings(reaper), reaper.get("song.time_selection")
+    reaper.do(f'fake.render = "{mode}" fake.sidecars = true')
+    sent = transform(reaper, bridge, Capture=capture)
+    told = [line for line in render_settings(reaper) if not line.startswith("{")] + ["-"]
+    assert set(told) - {"-"} <= set(before)
+    assert reaper.get("guitar.info.I_FXEN") == 1
+    assert reaper.get("song.master.info.I_FXEN") == 1
+    assert reaper.get("song.time_selection") == selection
+    assert reaper.get("guitar.selected") is True
+    numbers = reaper.get("fake.renders[1].settings.numbers")
+    assert (numbers["RENDER_BOUNDSFLAG"], numbers["RENDER_STARTPOS"], numbers["RENDER_ENDPOS"]) == (0, 12.25, 20.25)
+    assert (numbers["RENDER_NORMALIZE"], numbers["RENDER_ADDTOPROJ"], numbers["RENDER_TAILFLAG"]) == (0, 0, 0)
+    assert numbers["RENDER_SETTINGS"] == 2
+    assert reaper.get("fake.renders[1].settings.effects[1]") == (1 if capture == "heard" else 0)
+    folder = Path(sent["source"]["path"]).parent
+    assert [one.name for one in folder.iterdir()] == [Path(sent["source"]["path"]).name], "no file beside it"
+    reaper.check()
+
+
+def test_the_settings_stay_until_a_render_in_the_background_has_ended(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    song(reaper, tmp_path / "song")
+    before = render_settings(reaper)
+    reaper.do('fake.render = "background"')
+    press(reaper)
+    reaper.tick(5)
+    assert reaper.get("fake.rendering.touched") is None
+    assert reaper.get("song.numbers.RENDER_STARTPOS") == 12.25
+    reaper.seconds(3)
+    assert reaper.get("song.numbers.RENDER_STARTPOS") == 1.5
+    assert len(bridge.requests()) == 1
+    assert {line for line in before if line.startswith("RENDER")} <= set(render_settings(reaper))
+
+
+@pytest.mark.parametrize("mode", ["cancel", "background"])
+def test_a_render_that_is_cancelled_sends_nothing(reaper: Reaper, bridge: StandIn, tmp_path: Path, mode: str) -> None:
+    song(reaper, tmp_path / "song")
+    before = render_settings(reaper)
+    reaper.do(f'fake.render = "{mode}" fake.cancel_rendering = true')
+    press(reaper)
+    assert reaper.get("#fake.all_items(song)") == 2, "it stands there at once"
+    reaper.seconds(6)
+    assert bridge.requests() == []
+    assert reaper.get("{#fake.all_items(song), #song.tracks}") == [1, 1], "the placeholder and its track are gone"
+    assert render_settings(reaper) == before
+    assert reaper.get("song.history[song.at].title") == "made", "and its undo step"
+    reaper.check()
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [("fake.rendering = {project = song, ticks = 1e9}", "renders something else"), ("song.play_state = 5", "records")],
+)
+def test_nothing_is_touched_while_reaper_is_busy(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, state: str, word: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    before = render_settings(reaper)
+    reaper.do(state)
+    reaper.press("Transform selection")
+    assert word in reaper.get("fake.modals[1]")
+    assert render_settings(reaper) == before
+    assert reaper.get("#fake.all_items(song)") == 1
+    assert reaper.get("#song.history") == 2, "no undo step for nothing"
+    assert bridge.requests() == []
+
+
+def test_an_error_while_rendering_puts_everything_back(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    before = {line for line in render_settings(reaper) if line.startswith(("RENDER", "master"))}
+    reaper.do('fake.actions[42230] = function() error("no such thing") end')
+    press(reaper, Capture="no fx")
+    reaper.seconds(2)
+    assert before <= set(render_settings(reaper))
+    assert reaper.get("guitar.info.I_FXEN") == 1
+    assert "no such thing" in notes(reaper)
+    assert "nothing was spent" in notes(reaper)
+    assert bridge.requests() == []
+
+
+def test_ending_the_script_puts_everything_back(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    before = {line for line in render_settings(reaper) if line.startswith(("RENDER", "master"))}
+    reaper.do('fake.render = "background"')
+    press(reaper, Capture="no fx")
+    reaper.tick(3)
+    reaper.do("fake.terminate_all()")
+    assert before <= set(render_settings(reaper))
+    assert reaper.get("guitar.info.I_FXEN") == 1
+    assert bridge.requests() == []
+
+
+@pytest.mark.parametrize("what", ["fake.close(song)", f"fake.delete_item({ITEM})", "fake.undo(song)"])
+def test_who_goes_away_while_it_renders_pays_nothing(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, what: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do('fake.render = "background"')
+    press(reaper)
+    reaper.tick(3)
+    reaper.do(what)
+    reaper.seconds(4)
+    assert bridge.requests() == []
+    assert list((bridge.inbox / ".sources").iterdir()) == []
+    reaper.check()
+
+
+@pytest.mark.parametrize(
+    ("selection", "settings", "region"),
+    [
+        ("fake.new_track(song, 'two').selected = true", 2, (12.25, 20.25)),
+        ("guitar.selected = false", 0, (12.25, 20.25)),
+        ("song.time_selection = {0, 0} riff.selected = true", 32, (10.0, 30.0)),
+        (
+            "song.time_selection = {0, 0} riff.selected = true fake.new_audio_item(guitar, 31, 4).selected = true",
+            2,
+            (10.0, 35.0),
+        ),
+    ],
+    ids=["tracks", "master", "item", "items"],
+)
+def test_what_is_selected_is_what_is_rendered(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, selection: str, settings: int, region: tuple[float, float]
+) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do(selection)
+    sent = transform(reaper, bridge)
+    numbers = reaper.get("fake.renders[1].settings.numbers")
+    assert numbers["RENDER_SETTINGS"] == settings
+    assert (numbers["RENDER_STARTPOS"], numbers["RENDER_ENDPOS"]) == region
+    assert (sent["place"]["position"], sent["place"]["length"]) == (region[0], region[1] - region[0])
+
+
+def test_nothing_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("song.time_selection = {0, 0}")
+    reaper.press("Transform selection")
+    assert "Nothing is selected" in reaper.get("fake.modals[1]")
+    reaper.tick()
+    reaper.do("song.time_selection = {0, 500}")
+    reaper.press("Transform selection")
+    assert "at most 190 s" in reaper.get("fake.modals[2]")
+    assert bridge.requests() == []
+
+
+def test_a_dry_capture_has_what_the_items_play_and_silence_else(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    song(reaper, tmp_path / "song")
+    before = render_settings(reaper)
+    reaper.do("song.time_selection = {28.5, 31.5}")
+    sent = transform(reaper, bridge, Capture="dry")
+    assert {line for line in before if line.startswith(("RENDER", "master"))} <= set(render_settings(reaper))
+    assert reaper.get("#fake.renders") == 0
+    data, rate = soundfile.read(sent["source"]["path"])
+    assert (rate, data.shape) == (48_000, (3 * 48_000, 2))
+    assert (data[: round(1.5 * rate)] == 0.25).all()
+    assert (data[round(1.5 * rate) :] == 0.0).all(), "what REAPER leaves in the buffer is no sound"
+    reaper.check()
+
+
+def test_tracks_are_summed(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do('local two = fake.new_track(song, "two") two.selected = true fake.new_audio_item(two, 12.25, 4.0)')
+    sent = transform(reaper, bridge, Capture="dry")
+    data, rate = soundfile.read(sent["source"]["path"])
+    assert (data[: 4 * rate] == 0.5).all()
+    assert (data[4 * rate :] == 0.25).all()
+
+
+def test_a_dry_capture_of_nothing(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("song.time_selection = {100, 101}")
+    press(reaper, Capture="dry")
+    reaper.seconds(2)
+    assert "no audio in the selection" in notes(reaper)
+    assert bridge.requests() == []
+    assert list((bridge.inbox / ".sources").iterdir()) == []
+    reaper.check()
+
+
+def test_a_long_dry_capture_never_blocks(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    press(reaper, Capture="dry")
+    for turn in range(3):
+        assert (reaper.get("fake.calls.GetAudioAccessorSamples") or 0) == turn, "one block in a turn"
+        reaper.tick()
+    reaper.seconds(2)
+    assert reaper.get("fake.calls.GetAudioAccessorSamples") == -(-8 * 48_000 // 32_768)
+    header = Path(bridge.request()["source"]["path"]).read_bytes()[:58]
+    assert struct.unpack_from("<I", header, 4)[0] == 50 + 8 * 48_000 * 8
+    reaper.check()
+
+
+def test_old_captures_are_removed(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    folder = bridge.inbox / ".sources"
+    folder.mkdir(parents=True)
+    for name in ("20200101-old.wav", "notes.txt"):
+        (folder / name).write_text("x")
+    sent = transform(reaper, bridge)
+    assert sorted(one.name for one in folder.iterdir()) == sorted([Path(sent["source"]["path"]).name, "notes.txt"])
+
+
+def test_what_is_selected_meanwhile_stays_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do('fake.render = "background" two = fake.new_track(song, "two")')
+    press(reaper)
+    reaper.tick(3)
+    reaper.do("guitar.selected = false two.selected = true")
+    reaper.seconds(3)
+    assert reaper.get("{guitar.selected, two.selected}") == [False, True]
+    assert len(bridge.requests()) == 1
+
+
+def test_a_press_is_rendered_as_it_was_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    """Two presses: the second waits for the first, and the selection has changed until it is rendered."""
+    song(reaper, tmp_path / "song")
+    reaper.do('two = fake.new_track(song, "two") fake.new_audio_item(two, 12, 9)')
+    press(reaper, Capture="dry")
+    reaper.tick()
+    reaper.do("guitar.selected = false two.selected = true")
+    press(reaper, Prompt="second", Capture="heard")
+    reaper.tick()
+    reaper.do("guitar.selected = true two.selected = false")
+    reaper.seconds(5)
+    assert reaper.get("{#fake.renders, fake.renders[1].settings.tracks, fake.renders[1].selected}") == [1, 1, "two"]
+    assert reaper.get("{guitar.selected, two.selected}") == [True, False]
+    assert {sent["prompt"] for sent in bridge.requests()} == {"strings", "second"}
+    reaper.check()
+
+
+@pytest.mark.parametrize("capture", ["heard", "dry"])
+def test_a_capture_can_be_cancelled(reaper: Reaper, bridge: StandIn, tmp_path: Path, capture: str) -> None:
+    song(reaper, tmp_path / "song")
+    before = {line for line in render_settings(reaper) if line.startswith(("RENDER", "master"))}
+    reaper.do('fake.render = "background"')
+    press(reaper, Capture=capture)
+    reaper.tick(2)
+    reaper.press("Cancel newest")
+    if capture == "heard":
+        assert reaper.get("song.numbers.RENDER_STARTPOS") == 12.25, "the render goes on with its settings"
+    reaper.seconds(4)
+    assert bridge.requests() == []
+    assert bridge.commands() == []
+    assert "cancelled before it was sent. Nothing was sent, nothing was spent." in notes(reaper)
+    assert before <= set(render_settings(reaper))
+    assert list((bridge.inbox / ".sources").iterdir()) == []
+    reaper.check()
+
+
+def test_a_second_press_leaves_the_first_render_alone(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do('fake.render = "background"')
+    press(reaper)
+    reaper.tick(3)
+    reaper.press("Transform selection")
+    assert "renders something else" in reaper.get("fake.modals[2]")
+    reaper.seconds(4)
+    assert len(bridge.requests()) == 1
+    assert reaper.get("#fake.modals") == 2
+
+
+@pytest.mark.parametrize("mode", ["blocking", "background"])
+def test_several_tracks_are_summed_to_one_file(reaper: Reaper, bridge: StandIn, tmp_path: Path, mode: str) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do(f'fake.render = "{mode}" fake.new_track(song, "two").selected = true')
+    sent = transform(reaper, bridge)
+    path = Path(sent["source"]["path"])
+    data, rate = soundfile.read(path)
+    assert (rate, data.shape) == (48_000, (8 * 48_000, 2))
+    assert data.max() == pytest.approx(0.5, abs=1e-3)
+    assert data[1000:1100].std() > 0.1
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert reaper.get("{guitar.selected, riff.selected}") == [True, False]
+    reaper.check()
+
+
+@pytest.mark.parametrize(("subtype", "level"), [("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-6), ("FLOAT", 1e-6)])
+def test_the_sum_is_right_in_every_format(reaper: Reaper, tmp_path: Path, subtype: str, level: float) -> None:
+    rng = np.random.default_rng(1)
+    parts = [rng.uniform(-0.3, 0.3, (40_001, 2)), rng.uniform(-0.3, 0.3, (40_001, 2)), rng.uniform(-0.3, 0.3, (17, 2))]
+    paths = [tmp_path / f"{number}.wav" for number in range(3)]
+    for path, part in zip(paths, parts, strict=True):
+        soundfile.write(path, part, 44_100, subtype=subtype)
+    listed = ", ".join(to_lua(path) for path in paths)
+    reaper.do(f"""
+        local load
+        load = function(name) return assert(loadfile({to_lua(SCRIPTS / "lib")} .. "/" .. name .. ".lua"))(load) end
+        local sum = assert(load("mix").start({{{listed}}}, {to_lua(tmp_path / "sum.wav")}))
+        repeat local outcome, problem = sum:step() assert(outcome ~= "failed", problem) until outcome == "done"
+    """)
+    data, rate = soundfile.read(tmp_path / "sum.wav")
+    expected = parts[0] + parts[1]
+    expected[:17] += parts[2]
+    assert rate == 44_100
+    assert abs(data - expected).max() < level
+    assert not any(path.exists() for path in paths)

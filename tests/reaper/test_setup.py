@@ -1,0 +1,145 @@
+"""Setup: the actions are registered by REAPER's own function, and __startup.lua keeps what others wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import bridge_daemon
+from tests.reaper.reaper import ROOT, SCRIPTS, Reaper
+from tests.reaper.standin import StandIn
+
+FIRST, LAST = "-- >>> DAW Bridge (added by DAW Bridge_Setup)", "-- <<< DAW Bridge"
+THEIRS = "-- of another script\nlocal x = 1\n"
+
+
+def startup(reaper: Reaper) -> Path:
+    return reaper.resources / "Scripts" / "__startup.lua"
+
+
+def test_setup_registers_every_action(reaper: Reaper, bridge: StandIn) -> None:
+    reaper.do("fake.answers = {7}")
+    reaper.press("Setup")
+    known = {Path(path).name for path in reaper.get("fake.commands")}
+    assert known == {path.name for path in SCRIPTS.glob("*.lua")}
+    assert "8 actions are registered" in reaper.get("fake.modals[2]")
+    assert "The bridge runs, version" in reaper.get("fake.modals[2]")
+    assert not startup(reaper).exists(), "only when agreed"
+    reaper.check()
+
+
+@pytest.mark.parametrize("before", [None, THEIRS, THEIRS.rstrip("\n"), ""])
+def test_the_block_at_the_start_comes_and_goes(reaper: Reaper, bridge: StandIn, before: str | None) -> None:
+    if before is not None:
+        startup(reaper).write_text(before)
+    reaper.do("fake.answers = {6}")
+    reaper.press("Setup")
+    text = startup(reaper).read_text()
+    assert text.startswith(before or "")
+    assert text.count(FIRST) == text.count(LAST) == 1
+    reaper.tick()
+    reaper.do(f'fake.run("{startup(reaper)}")')
+    assert reaper.get("#fake.scripts") == 1, "the watcher runs"
+    reaper.do("fake.terminate_all() fake.answers = {6}")
+    reaper.press("Setup")
+    assert startup(reaper).read_text() == text, "once"
+    reaper.tick()
+    reaper.do("fake.answers = {7}")
+    reaper.press("Setup")
+    if before:
+        assert startup(reaper).read_text() == before.rstrip("\n") + "\n"
+    else:
+        assert not startup(reaper).exists()
+    assert reaper.get("fake.commands") == []
+    assert not list(startup(reaper).parent.glob("__startup.lua.*"))
+
+
+def test_the_block_does_no_harm_when_the_scripts_are_gone(reaper: Reaper, bridge: StandIn) -> None:
+    reaper.do("fake.answers = {6}")
+    reaper.press("Setup")
+    reaper.tick()
+    for path in reaper.scripts.glob("*.lua"):
+        path.unlink()
+    reaper.do(f'fake.run("{startup(reaper)}")')
+    reaper.check()
+
+
+def test_without_a_configuration_it_asks(reaper: Reaper, bridge: StandIn) -> None:
+    (reaper.scripts / "daw_bridge.json").unlink()
+    reaper.do(f'fake.answers = {{{{Home = "{bridge.home}", Name = "studio-b"}}, 7}}')
+    reaper.press("Setup")
+    assert json.loads((reaper.scripts / "daw_bridge.json").read_text()) == {
+        "version": 1,
+        "home": str(bridge.home),
+        "client": "studio-b",
+    }
+
+
+def test_cancelled_setup_does_nothing(reaper: Reaper, bridge: StandIn) -> None:
+    (reaper.scripts / "daw_bridge.json").unlink()
+    reaper.do('fake.answers = {"cancel"}')
+    reaper.press("Setup")
+    assert reaper.get("fake.commands") == []
+    assert not (reaper.scripts / "daw_bridge.json").exists()
+
+
+# What stands in the files
+
+
+def header() -> str:
+    return (SCRIPTS / "DAW Bridge_Setup.lua").read_text(encoding="utf-8")
+
+
+def test_one_version_everywhere() -> None:
+    (version,) = re.findall(r'^return "(.+)"$', (SCRIPTS / "lib" / "version.lua").read_text(), re.MULTILINE)
+    (tagged,) = re.findall(r"^-- @version (\S+)$", header(), re.MULTILINE)
+    assert version == tagged == bridge_daemon.__version__
+
+
+def test_the_header_of_reapack_names_every_file() -> None:
+    provided = set(re.findall(r"^--   \[main\] (.+)$", header(), re.MULTILINE))
+    others = {path.name for path in SCRIPTS.glob("*.lua")} - {"DAW Bridge_Setup.lua"}
+    assert provided == others | {"."}
+    assert "--   [nomain] lib/*.lua" in header()
+    for path in [*SCRIPTS.glob("*.lua"), *SCRIPTS.glob("lib/*.lua")]:
+        if path.name != "DAW Bridge_Setup.lua":
+            assert path.read_text(encoding="utf-8").startswith("-- @noindex\n"), path.name
+        assert not set(path.name) & set('*\\:<>?/|"')
+
+
+def test_setup_knows_every_action() -> None:
+    listed = set(re.findall(r'"(DAW Bridge_.+\.lua)"', (SCRIPTS / "lib" / "setup.lua").read_text(encoding="utf-8")))
+    listed |= set(re.findall(r'"(DAW Bridge_.+\.lua)"', (SCRIPTS / "lib" / "watcher.lua").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in SCRIPTS.glob("*.lua")}
+
+
+def test_no_module_is_forgotten_and_none_is_missing() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in [*SCRIPTS.glob("*.lua"), *SCRIPTS.glob("lib/*.lua")])
+    used = set(re.findall(r'import\("(\w+)"\)', code)) | set(re.findall(r'\.run\(folder, "(\w+)"', code)) | {"app"}
+    assert used == {path.stem for path in SCRIPTS.glob("lib/*.lua")}
+
+
+def test_modules_are_small() -> None:
+    for path in SCRIPTS.rglob("*.lua"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 400, path.name
+
+
+@pytest.mark.needs("luacheck", "lua-check")
+def test_luacheck_has_nothing_to_say() -> None:
+    done = subprocess.run(["luacheck", "--no-color", "reaper_scripts"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.needs("luacheck", "lua-check")
+@pytest.mark.parametrize(
+    "line", ["reaper.GetTrak(0, 0)", "reaper.BR_GetMediaItemByGUID(0, '')", "x = 1", "gfx.nothing()"]
+)
+def test_luacheck_would_see_it(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "wrong.lua"
+    path.write_text(line + "\n")
+    command = ["luacheck", "--no-color", "--config", str(ROOT / ".luacheckrc"), str(path)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 1

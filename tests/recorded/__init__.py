@@ -1,0 +1,1 @@
+"""Clocks of real programs, as they arrived."""
