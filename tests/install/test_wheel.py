@@ -126,7 +126,7 @@ def test_a_wheel_without_the_scripts_is_not_packed(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     (tmp_path / "bridge_daemon").mkdir()
-    (tmp_path / "bridge_daemon" / "__init__.py").write_text("", encoding="utf-8")
+    (tmp_path / "bridge_daemon" / "__init__.py").write_text(f'__version__ = "{__version__}"\n', encoding="utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
