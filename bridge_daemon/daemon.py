@@ -48,6 +48,7 @@ from bridge_daemon.times import Times
 
 log = logging.getLogger(__name__)
 _HOUR: Final = 3600.0
+_WIRE: Final = " A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it."
 #: Settings that were bound to a port or a budget at the start.
 _AFTER_RESTART: Final = (
     *("http.", "osc.", "publish.source_port"),
@@ -342,6 +343,11 @@ class Daemon:
         """Stop every part; a POST on the wire is awaited, for a while."""
         await self._stack.aclose()
 
+    @property
+    def on_wire(self) -> int:
+        """How many requests that may cost were sent and not answered yet."""
+        return len(self._tools.on_wire)
+
     async def cut(self) -> None:
         """Do not wait for the wire any more."""
         await self._conveyor.cut()
@@ -377,7 +383,7 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
         ready()
         await ask.wait()
         with suppress(OSError):  # the terminal may be gone
-            told("Stopping. A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it.")
+            told(f"Stopping.{_WIRE if daemon.on_wire else ''}")
         await asyncio.gather(*reloading)
         stopping = asyncio.create_task(daemon.stop(), name="stop")
         hurrying = asyncio.create_task(hurry.wait(), name="hurry")

@@ -30,6 +30,9 @@ async def fetch(job: Job, tools: Tools) -> Wait | None:
     if job.output_url is None:
         await _ask_again(job, tools, "there is no URL")
         return GO_ON
+    if job.engine == SKETCH and not job.output_url.startswith(await tools.engines.sketch_url()):
+        await _ask_again(job, tools, "the built-in engine has another port in this process")
+        return GO_ON
     watch = tools.watch(job)
     try:
         await _fetch(job, tools)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from wavinfo import WavInfoReader
 from bridge_daemon import files
 from bridge_daemon.engine.download import check_url, is_private, serves_privately
 from bridge_daemon.errors import DownloadTrouble
-from bridge_daemon.job import Charge, State
+from bridge_daemon.job import Charge, Job, State
+from bridge_daemon.journal import Transaction
+from bridge_daemon.journal.rows import to_row
 from tests.fakes.service import Service
 from tests.support import events, job_of, press, running, until, until_event
 
@@ -187,3 +190,25 @@ def _back_to_fetching(tx, name: str) -> None:
     from bridge_daemon.journal.tables import jobs
 
     tx._connection.execute(update(jobs).where(jobs.c.job == name).values(state="fetching", take=None))
+
+
+async def test_a_take_of_the_built_in_engine_is_found_again_after_a_restart(tmp_path: Path) -> None:
+    """Its port is another one in each process, and its URLs name it."""
+    async with running(tmp_path / "home", None) as daemon:
+        job = await press(daemon)
+        done = await until(daemon, job)
+        gone = {"state": State.FETCHING, "original": None, "take": None, "delivery": 0}
+        await daemon.journal.write("test", lambda tx: _as(tx, done, **gone, output_url="http://127.0.0.1:9/x.wav"))
+        Path(done.take.file).unlink()  # type: ignore[union-attr]
+    async with running(tmp_path / "home", None) as daemon:
+        again = await until(daemon, job)
+        assert again.state is State.PLACED
+        assert again.problem is None
+
+
+def _as(tx: Transaction, job: Job, **values: Any) -> None:
+    from sqlalchemy import update
+
+    from bridge_daemon.journal.tables import jobs
+
+    tx._connection.execute(update(jobs).where(jobs.c.job == job.job).values(**to_row(values)))
