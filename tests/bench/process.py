@@ -18,6 +18,8 @@ from typing import Any
 from bridge_daemon.intake.osc_wire import Message, build, parse
 
 KEY = "bench-bench-bench"
+#: For people Python keeps what it has compiled.
+_AS_USERS = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ async def own_process(home: Path, port: int | None) -> AsyncIterator[Running]:
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "bridge_daemon", "run"],
-        env=os.environ | environment(home, port),
+        env=_AS_USERS | environment(home, port),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -22,6 +22,8 @@ async def measure(starts: int, idle: float) -> tuple[float, list[float], float, 
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         times = []
+        async with own_process(Path(folder) / "first", None):
+            pass  # Python compiles what it has not yet
         for _ in range(starts + 1):
             async with own_process(home, None) as daemon:
                 times.append(daemon.start_s)
