@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -119,6 +120,16 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hex, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush_and_hash(file: BinaryIO, path: Path) -> str:
+    """As :func:`flush_to_disk`; return the SHA-256 of the file, which is read while the medium writes."""
+    file.flush()
+    with ThreadPoolExecutor(1, thread_name_prefix="flush") as beside:
+        flushed = beside.submit(flush_to_disk, file)
+        digest = sha256(path)
+        flushed.result()
+    return digest
 
 
 def copy_whole(source: Path, target: Path, *, point: str) -> Path:

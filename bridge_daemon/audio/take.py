@@ -145,8 +145,8 @@ def _write(
                 for block in convert.scale(_sound(audio, rate, cut_seconds), gain):
                     writer.write(block)
             failpoint("file.take.write")
-            files.flush_to_disk(file)
-    return TakeFile(writer.frames, rate, channels, files.sha256(part), writer.peak, notes)
+            digest = files.flush_and_hash(file, part)
+    return TakeFile(writer.frames, rate, channels, digest, writer.peak, notes)
 
 
 def _sound(audio: OpenAudio, rate: int, cut_seconds: float | None) -> Iterator[Block]:

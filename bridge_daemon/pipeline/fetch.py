@@ -68,9 +68,14 @@ async def _fetch(job: Job, tools: Tools) -> None:
     watch = tools.watch(job)
     try:
         await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
-        verified, notes = await asyncio.to_thread(_prove, part, await _declared(job, tools), watch.refused_download)
+        declared = await _declared(job, tools)
+        hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.job}")
+        try:
+            verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)
+        finally:
+            digest = await hashing  # also where the file is removed next
         target = folder / f"{stem(job)}.original.{_ENDINGS.get(verified.container, 'wav')}"
-        original, digest, identity = await asyncio.to_thread(_settle, part, target)
+        original, identity = await asyncio.to_thread(_settle, part, target)
     except Undecodable:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)
         await asyncio.to_thread(part.unlink, missing_ok=True)
@@ -114,10 +119,9 @@ def _prove(part: Path, declared: float | None, last: str) -> tuple[Verified, tup
         return verified, (f"the service said {declared:g} s, and {verified.seconds:.2f} s came, twice",)
 
 
-def _settle(part: Path, target: Path) -> tuple[Path, str, tuple[int, int, int, int]]:
-    digest = files.sha256(part)
+def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, int, int, int]]:
     settled = files.settle(part, target, point="original")
-    return settled, digest, Proved.identity_of(settled)
+    return settled, Proved.identity_of(settled)
 
 
 def stem(job: Job) -> str:
