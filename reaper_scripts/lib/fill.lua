@@ -98,9 +98,7 @@ function fill.item(project, item, result, path, text_of)
   local _, wrong = pcall(undo.step, project, TITLE, undo.ITEMS, add, item, data, result, source, text_of)
   wrong = wrong or read_back(item, data, result, path)
   if wrong then
-    if reaper.Undo_CanUndo2(project) == TITLE then
-      reaper.Undo_DoUndo2(project)
-    end
+    undo.take_back(project, TITLE)
     return nil, tostring(wrong)
   end
   return (tag.take_of(item, result.job))

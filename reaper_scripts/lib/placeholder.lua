@@ -18,7 +18,9 @@ end
 
 local function new_track(project, below, name)
   local index = below and index_of(below) or reaper.CountTracks(project)
-  reaper.InsertTrackAtIndex(index, true) -- of the active project, which is the one somebody pressed in
+  -- Of the active project, which is the one somebody pressed in; without the defaults of new tracks: their effects would colour the
+  -- take, and it might be armed.
+  reaper.InsertTrackAtIndex(index, false)
   local track = reaper.GetTrack(project, index)
   reaper.GetSetMediaTrackInfo_String(track, "P_NAME", name, true)
   return track
@@ -93,9 +95,7 @@ end
 -- Take a placeholder away that nothing was sent for, with the track that was made for it: our own undo step is undone where it is the
 -- last one, else the item alone goes.
 function placeholder.remove(project, mark)
-  if reaper.Undo_CanUndo2(project) == STEP then
-    reaper.Undo_DoUndo2(project)
-  end
+  undo.take_back(project, STEP)
   for index = reaper.CountMediaItems(project) - 1, 0, -1 do
     local item = reaper.GetMediaItem(project, index)
     local data = tag.read(item)

@@ -151,8 +151,8 @@ function placing:without_copy(project, problem)
   self.files[project] = self.result.file
 end
 
--- Go on for one tick. Returns "going"; "away" (its placeholders have gone); "placed", with the takes {project, take}; or "failed"
--- and why.
+-- Go on for one tick. Returns "going"; "away" (its placeholders have gone); "busy" or "redo" (as start does: begin anew later, what
+-- was copied is found again); "placed", with the takes {project, take}; or "failed" and why.
 function placing:step(text_of)
   if self.copying then
     self:go_on_copying()
@@ -166,8 +166,9 @@ function placing:step(text_of)
   end
   local targets = lacking(found, self.result)
   for _, one in ipairs(targets) do
-    if obstacle(one) then
-      return "going"
+    local why = obstacle(one)
+    if why then
+      return why
     elseif not self.files[one.project] then
       self:prepare_file(one.project, one.path)
       return "going"

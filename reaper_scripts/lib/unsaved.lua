@@ -104,12 +104,16 @@ function unsaved:look_at_mine()
   self.mine = kept
 end
 
--- Ask for takes of earlier lives whose placeholder is open and empty.
-function unsaved:look_at_left()
+-- Ask for takes of earlier lives whose placeholder is open and empty. ``marks`` is what the walk has found in the open projects: only
+-- for those is a search made.
+function unsaved:look_at_left(marks)
   local kept = {}
   for _, data in ipairs(self.left) do
-    local found = holders(data.mark)
+    local found = marks[data.mark] and holders(data.mark) or {}
     local missing = lacks(found, data.job)
+    if #found > 0 and not files.exists(files.join(self.mailbox.unsaved, data.name)) then
+      missing = false -- somebody else has dealt with it: the action, or another REAPER
+    end
     if missing and self.mailbox:command("deliver", { job = data.job }) then
       self:drop(data) -- after the command: asked for twice is harmless, never asked for is not
     elseif #found > 0 and not missing then

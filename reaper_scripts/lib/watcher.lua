@@ -46,7 +46,8 @@ function watcher.new()
   if not ready then
     return nil, problem
   end
-  local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, known = {}, not_before = {} }, watcher)
+  local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, tried = "" }, watcher)
+  self.known, self.not_before = {}, {}
   self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
   self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
   self.bridge_has_open, self.project_count = true, -1
@@ -91,17 +92,36 @@ function watcher:about(name, budget)
   return known
 end
 
+-- Return the index of the first name behind the one that was tried last: many that have to wait hold up no others.
+local function index_behind(names, last)
+  for index, name in ipairs(names) do
+    if name > last then
+      return index
+    end
+  end
+  return 1
+end
+
 -- Take up the next result that a tab holds a placeholder of.
 function watcher:next_result(now)
-  local marks, budget = self.walk.marks, { left = READS }
-  for _, name in ipairs(self.results.names) do
+  local marks, names, budget = self.walk.marks, self.results.names, { left = READS }
+  local first = index_behind(names, self.tried)
+  for step = 0, #names - 1 do
+    local name = names[(first + step - 1) % #names + 1]
     if now >= (self.not_before[name] or 0) then
       local known = self:about(name, budget)
       if known and (marks[known.mark or ""] or marks[known.id or ""]) then
+        self.tried = name
         return self:begin_placing(name, now)
       end
     end
   end
+end
+
+-- Try a result again later.
+function watcher:put_off(name, result, outcome, now)
+  self.not_before[name] = now + BUSY
+  self.follow.redo[result.id] = outcome == "redo" or nil
 end
 
 function watcher:begin_placing(name, now)
@@ -115,8 +135,7 @@ function watcher:begin_placing(name, now)
     self.placing, self.placing_name = more, name
     self.follow.redo[result.id] = nil
   elseif outcome == "busy" or outcome == "redo" then
-    self.not_before[name] = now + BUSY
-    self.follow.redo[result.id] = outcome == "redo" or nil
+    self:put_off(name, result, outcome, now)
   elseif outcome == "done" then
     placing.say(self.mailbox, result, more)
   end
@@ -127,6 +146,7 @@ function watcher:go_on_placing(now)
   if outcome == "going" then
     return
   end
+  self.not_before[self.placing_name] = now + AGAIN
   if outcome == "placed" then
     for _, one in ipairs(more) do
       self.peaks:add(one.project, one.take)
@@ -134,8 +154,9 @@ function watcher:go_on_placing(now)
     end
   elseif outcome == "failed" then
     log.write("job " .. self.placing.result.job .. " could not be placed: " .. tostring(more))
+  elseif outcome == "busy" or outcome == "redo" then
+    self:put_off(self.placing_name, self.placing.result, outcome, now)
   end
-  self.not_before[self.placing_name] = now + AGAIN
   self.placing = nil
 end
 
@@ -208,7 +229,7 @@ end
 
 function watcher:look_slowly()
   self:look_at_bridge()
-  self.unsaved:look_at_left()
+  self.unsaved:look_at_left(self.walk.marks)
   self.known, self.not_before = only(self.results.names, self.known), only(self.results.names, self.not_before)
 end
 

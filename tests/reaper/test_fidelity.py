@@ -232,6 +232,10 @@ POINTS: dict[tuple[int, str], str] = {
         local one = script("counter = (counter or 0) + 1 reaper.SetExtState('a', 'n', tostring(counter), false)")
         fake.run(one) fake.run(one)
         assert(reaper.GetExtState("a", "n") == "1")""",
+    (42, "track_defaults"): """
+        reaper.InsertTrackAtIndex(0, true) reaper.InsertTrackAtIndex(0, false)
+        assert(reaper.GetMediaTrackInfo_Value(reaper.GetTrack(0, 1), "I_RECARM") == 1)
+        assert(reaper.GetMediaTrackInfo_Value(reaper.GetTrack(0, 0), "I_RECARM") == 0)""",
 }
 
 Start = Callable[..., Reaper]

@@ -417,9 +417,11 @@ return function(fake, own)
     return pointers.of(fake.project(pointer).master)
   end
 
-  function own.InsertTrackAtIndex(index)
+  -- fact 42: with the person's defaults, a new track may be armed and have effects
+  function own.InsertTrackAtIndex(index, defaults)
     local project = fake.tabs[fake.active]
     local track = model.new_track()
+    track.info.I_RECARM = (defaults and not broken.track_defaults) and 1 or 0
     table.insert(project.tracks, math.min(index, #project.tracks) + 1, track)
     adopt_track(project, track)
     fake.touch(project)
