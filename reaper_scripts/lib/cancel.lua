@@ -3,6 +3,7 @@
 
 local import = ...
 local files = import("files")
+local json = import("json")
 local mailbox = import("mailbox")
 local placeholder = import("placeholder")
 local send = import("send")
@@ -15,6 +16,7 @@ local words = import("words")
 local cancel = {}
 
 local SECTION = "DAW Bridge"
+local UNANSWERED = 10 -- s that the bridge may need for its answer
 
 local function taken_back(id)
   for _, found in ipairs(tabs.search(function(data) return data.id == id end)) do
@@ -23,11 +25,11 @@ local function taken_back(id)
   end
 end
 
--- Return the open jobs of the newest request, as the bridge lists them.
-local function newest_open(daemon)
+-- Return the jobs of the first request in a list that a cancel stops something of.
+local function open_jobs(list)
   local id, jobs = nil, {}
-  for _, job in ipairs(daemon and daemon.jobs or {}) do
-    if not words.is_ended(job) and (id == nil or id == job.id) then
+  for _, job in ipairs(list or {}) do
+    if words.can_be_cancelled(job) and (id == nil or id == job.id) then
       id = job.id
       jobs[#jobs + 1] = job.job
     end
@@ -35,20 +37,50 @@ local function newest_open(daemon)
   return jobs
 end
 
+-- Return the newest capture that goes on or waits, and is not cancelled yet; or nil.
+local function newest_capture()
+  local names = todo.names()
+  table.insert(names, 1, reaper.GetExtState(SECTION, "capturing"))
+  for index = #names, 1, -1 do
+    if names[index] ~= "" and not send.is_cancelled(names[index]) then
+      return names[index]
+    end
+  end
+end
+
+-- Return the jobs to cancel; or nil where the bridge has not answered to the newest request yet: another one is not meant.
+local function newest_jobs(box, last)
+  local text = last ~= "" and box:status_text(last)
+  local status = text and json.decode(text)
+  if type(status) == "table" then
+    local jobs = open_jobs(status.jobs)
+    if #jobs > 0 then
+      return jobs
+    end
+  elseif last ~= "" and os.time() - (tonumber(reaper.GetExtState(SECTION, "last_request_at")) or 0) < UNANSWERED then
+    return nil
+  end
+  local daemon = box:daemon()
+  return open_jobs(daemon and daemon.jobs)
+end
+
 function cancel.run()
   local box, problem = mailbox.open()
   if not box then
     return reaper.MB(problem, SECTION, 0)
   end
-  local capturing = todo.newest() or reaper.GetExtState(SECTION, "capturing")
-  if capturing ~= "" then
+  local capturing = newest_capture()
+  if capturing then
     return send.cancel(capturing)
   end
   local last = reaper.GetExtState(SECTION, "last_request")
   if last ~= "" and box:waits(last) and os.remove(files.join(box.inbox, last .. ".json")) then
     return taken_back(last)
   end
-  local jobs = newest_open((box:daemon()))
+  local jobs = newest_jobs(box, last)
+  if not jobs then
+    return reaper.MB("The bridge is just taking up the newest request. Press again in a moment; nothing was cancelled.", SECTION, 0)
+  end
   for _, job in ipairs(jobs) do
     local done
     done, problem = box:command("cancel", { job = job })

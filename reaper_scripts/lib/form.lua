@@ -9,7 +9,7 @@ local form = {}
 
 form.CAPTURES = { "heard", "no fx", "dry" }
 form.TRACKS = { "new", "same", "lane" }
-form.MOST_VARIATIONS = 8
+local USUAL_LENGTH = 30 -- s, of the bridge's defaults
 
 local BOTH = { "generate", "transform" }
 local TRANSFORM = { "transform" }
@@ -22,8 +22,8 @@ local FIELDS = {
   { key = "cfg_scale", label = "CFG scale 1..25", kind = "number", low = 1, high = 25, default = "", on = BOTH },
   { key = "steps", label = "Steps", kind = "whole", low = 1, high = 100, default = "", on = BOTH },
   { key = "seed", label = "Seed (empty: new)", kind = "whole", low = 1, high = 4294967294, default = "", on = BOTH },
-  { key = "variations", label = "Variations 1..8", kind = "whole", low = 1, high = 8, default = "1", on = BOTH },
-  { key = "length", label = "Length in s", kind = "number", low = 0.01, high = 190, default = "30", on = BOTH },
+  { key = "variations", label = "Variations 1..8", kind = "whole", low = 1, high = 8, default = "", on = BOTH },
+  { key = "length", label = "Length in s", kind = "number", low = 0.01, high = 190, default = "", on = BOTH },
   { key = "capture", label = "Capture", words = form.CAPTURES, default = "heard", on = TRANSFORM },
   { key = "track", label = "Track", words = form.TRACKS, default = "new", on = BOTH },
 }
@@ -109,7 +109,6 @@ function form.read(action, typed)
   if #faults > 0 then
     return nil, table.concat(faults, "\n")
   end
-  values.variations = values.variations or 1
   values.capture = values.capture or "heard"
   values.track = values.track or "new"
   return values
@@ -121,10 +120,26 @@ end
 
 form.dollars = dollars
 
+local function preset_of(daemon, values)
+  local presets = daemon and daemon.presets
+  local preset = type(presets) == "table" and presets[values.preset or ""]
+  return type(preset) == "table" and preset or {}
+end
+
+-- Return how many takes a request asks for: what was typed, else what its preset says.
+function form.variations(daemon, values)
+  return values.variations or math.tointeger(tonumber(preset_of(daemon, values).variations)) or 1
+end
+
+-- Return how long a take is to be, s: what was typed, else what is selected (nil: nothing), else what the preset says.
+function form.length(daemon, values, selected)
+  return values.length or selected or tonumber(preset_of(daemon, values).duration) or USUAL_LENGTH
+end
+
 -- Return what a request costs in dollars, or nil where the bridge has not said its price.
 function form.price(daemon, values)
   local each = daemon and tonumber(daemon.price_usd)
-  return each and each * values.variations
+  return each and each * form.variations(daemon, values)
 end
 
 -- Return one line about money and the bridge, for the head of the dialog.
@@ -158,7 +173,7 @@ function form.question(daemon, values)
   local text = string.format(
     "This costs %s (%d at %s). You are asked above %s.\n\nSend it?",
     dollars(price),
-    values.variations,
+    form.variations(daemon, values),
     dollars(tonumber(daemon.price_usd)),
     dollars(limit)
   )

@@ -11,6 +11,7 @@ local region = import("region")
 local render = import("render")
 local selections = import("selection")
 local send = import("send")
+local tag = import("tag")
 local version = import("version")
 local watcher = import("watcher")
 local window = import("window")
@@ -75,7 +76,8 @@ local function agreed(self, values, typed)
     return
   end
   if typed then
-    memory.keep(self.action, typed)
+    -- the length of a selection is no length that somebody has typed: with no selection the preset's counts
+    memory.keep(self.action, selection.stop and tag.with(typed, { length = "" }) or typed)
   end
   self.values, self.confirm_usd = values, amount
   send.go(self)

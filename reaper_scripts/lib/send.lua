@@ -4,6 +4,7 @@
 
 local import = ...
 local capture = import("capture")
+local form = import("form")
 local log = import("log")
 local mailbox = import("mailbox")
 local placeholder = import("placeholder")
@@ -67,6 +68,7 @@ local function hand_over(self)
     return refuse(self, "the request could not be written (" .. tostring(problem) .. ").")
   end
   reaper.SetExtState(SECTION, "last_request", self.id, false)
+  reaper.SetExtState(SECTION, "last_request_at", tostring(os.time()), false)
 end
 
 local function short(text)
@@ -87,13 +89,13 @@ local function make_placeholder(press, id, length)
     name = short(prompt),
     position = selection.start,
     length = length,
-  }, { mark = id, id = id, prompt = prompt, values = shown, variations = values.variations }, "DAW Bridge: on its way")
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = form.variations(press.daemon, values) }, "DAW Bridge: on its way")
 end
 
 -- A press. ``press``: box, project, action, values, selection, and the amount agreed to or nil.
 function send.go(press)
   local id, values, selection = mailbox.uuid(), press.values, press.selection
-  local length = values.length or (selection.stop and selection.stop - selection.start) or 30
+  local length = form.length(press.daemon, values, selection.stop and selection.stop - selection.start)
   make_placeholder(press, id, length)
   local work = { id = id, action = press.action, values = values, length = length, confirm_usd = press.confirm_usd }
   if press.action == "transform" then
@@ -132,11 +134,11 @@ end
 
 -- Say that the capture of a press is not wanted any more.
 function send.cancel(id)
-  reaper.SetExtState(SECTION, "cancel_capture", id, false)
+  reaper.SetExtState(SECTION, "cancel " .. id, "1", false)
 end
 
 function send.is_cancelled(id)
-  return reaper.GetExtState(SECTION, "cancel_capture") == id
+  return reaper.GetExtState(SECTION, "cancel " .. id) ~= ""
 end
 
 -- Go on for one tick. Returns false when it has ended.

@@ -30,9 +30,13 @@ function todo.take()
   return data
 end
 
--- Return the newest thing that is to be done, or nil.
-function todo.newest()
-  return reaper.GetExtState(SECTION, LIST):match("(%S+)%s*$")
+-- Return the names of what is to be done, the oldest first.
+function todo.names()
+  local names = {}
+  for name in reaper.GetExtState(SECTION, LIST):gmatch("%S+") do
+    names[#names + 1] = name
+  end
+  return names
 end
 
 -- Tell whether something is to be done.

@@ -31,6 +31,11 @@ function words.is_ended(job)
   return ENDED[job.state] == true
 end
 
+-- Tell whether a cancel stops something of a job. One that is paid and there only waits for its place; what is unknown is done already.
+function words.can_be_cancelled(job)
+  return (ALMOST[job.state] or job.state == "held") and job.wanted ~= false
+end
+
 -- Tell whether nothing more will come of a request by itself.
 function words.all_ended(status)
   if status.refused then

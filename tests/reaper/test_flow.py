@@ -15,7 +15,8 @@ def test_a_selection_becomes_a_take(reaper: Reaper, bridge: StandIn, tmp_path: P
 
     assert sent["action"] == "transform"
     assert sent["prompt"] == "strings, (slow)"
-    assert (sent["strength"], sent["seed"], sent["variations"]) == (0.7, 42, 1)
+    assert (sent["strength"], sent["seed"]) == (0.7, 42)
+    assert "variations" not in sent, "nobody typed a number: the preset or the bridge has it"
     place = sent["place"]
     assert (place["position"], place["length"]) == (12.25, 8.0)
     assert (place["tempo"], place["time_signature"], place["beats"], place["sample_rate"]) == (120, "4/4", 24.5, 48000)
