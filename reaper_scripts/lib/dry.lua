@@ -9,7 +9,8 @@ local dry = {}
 dry.__index = dry
 
 local CHANNELS = 2
-local BLOCK = 32768 -- frames in one tick
+local BLOCK = 32768 -- frames in one tick, of all tracks together
+local LEAST_BLOCK = 1024
 
 local function open_accessors(tracks)
   local accessors = {}
@@ -63,7 +64,7 @@ end
 
 -- Go on for one tick. Returns "going", "done", or "failed" and why.
 function dry:step()
-  local frames = math.min(BLOCK, self.frames - self.at)
+  local frames = math.min(math.max(LEAST_BLOCK, BLOCK // #self.accessors), self.frames - self.at)
   local samples, problem = self:block(frames)
   if samples then
     local written, why = self.writer:write(samples, frames * CHANNELS)

@@ -7,7 +7,8 @@ local wav = import("wav")
 local mix = {}
 mix.__index = mix
 
-local BLOCK = 16384 -- frames in one tick
+local BLOCK = 16384 -- frames in one tick, of all files together
+local LEAST_BLOCK = 1024
 local PIECE = 1000 -- values that string.unpack gives at once
 local FLOAT = 3 -- format tags of WAV
 local EXTENSIBLE = 0xFFFE
@@ -93,7 +94,7 @@ end
 
 -- Go on for one tick. Returns "going", "done", or "failed" and why.
 function mix:step()
-  local frames = math.min(BLOCK, self.frames - self.at)
+  local frames = math.min(math.max(LEAST_BLOCK, BLOCK // #self.inputs), self.frames - self.at)
   local count = frames * self.output.channels
   local sum = {}
   for index = 1, count do

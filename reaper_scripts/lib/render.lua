@@ -13,7 +13,7 @@ render.__index = render
 
 local RENDER_NOW = 42230 -- File: Render project, using the most recent render settings, auto-close render dialog
 local RENDERING = 0x40000000 -- EnumProjects: the project that is being rendered
-local RECORDING = 4 -- bit of GetPlayStateEx
+local PLAYING, RECORDING = 1, 4 -- bits of GetPlayStateEx
 local WAV_24_BIT = "ZXZhdxgBAA=="
 local MASTER, STEMS, ITEMS = 0, 2, 32 -- of RENDER_SETTINGS
 local EMPTY = 44 -- bytes of a WAV file without audio
@@ -78,10 +78,18 @@ local function set_up(kept, selection, folder, name, effects)
   end
 end
 
+-- Return why this project cannot be rendered now with its effects on or off, or nil.
+local function obstacle_to(project, effects)
+  if not effects and reaper.GetPlayStateEx(project) & PLAYING ~= 0 then
+    return "REAPER plays, and effects that are switched off for the capture would be heard. Stop the playback first, or capture dry."
+  end
+  return render.obstacle(project)
+end
+
 -- Begin to render a selection into ``folder``/``name``.wav, a name that is new and has no $ in it. Returns the render, or nil and
 -- why not; nothing is changed then.
 function render.start(selection, folder, name, effects)
-  local obstacle = render.obstacle(selection.project)
+  local obstacle = obstacle_to(selection.project, effects)
   if obstacle then
     return nil, obstacle
   end
