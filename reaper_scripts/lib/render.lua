@@ -46,7 +46,6 @@ local function effects_of(selection)
   else
     table.move(selection.tracks, 1, #selection.tracks, 1, tracks)
   end
-  tracks[#tracks + 1] = reaper.GetMasterTrack(selection.project)
   return tracks, items
 end
 

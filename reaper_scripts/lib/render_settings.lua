@@ -1,6 +1,10 @@
 -- @noindex
 -- The render settings of a project and the switches of effects: read once, changed, and put back exactly once whatever
--- happens in between.
+-- happens in between. What they were stands in the project meanwhile: where REAPER dies and the project was saved while ours counted, they
+-- are put back when it is open again.
+
+local import = ...
+local json = import("json")
 
 local settings = {}
 settings.__index = settings
@@ -21,9 +25,67 @@ local NUMBERS = {
 }
 local TEXTS = { "RENDER_FILE", "RENDER_PATTERN", "RENDER_FORMAT", "RENDER_FORMAT2" }
 
+local SECTION, BEFORE = "DAW Bridge", "before_capture"
+local MASTER = "master"
+
+local function track_of(project, name)
+  if name == MASTER then
+    return reaper.GetMasterTrack(project)
+  end
+  for index = 0, reaper.CountTracks(project) - 1 do
+    local track = reaper.GetTrack(project, index)
+    if reaper.GetTrackGUID(track) == name then
+      return track
+    end
+  end
+end
+
+-- Write what was kept into a project.
+local function put_back(project, kept)
+  for name, before in pairs(kept.tracks) do
+    local track = track_of(project, name)
+    if track then
+      reaper.SetMediaTrackInfo_Value(track, "I_FXEN", before)
+    end
+  end
+  for name, indices in pairs(kept.takes) do
+    local take = reaper.GetMediaItemTakeByGUID(project, name)
+    for _, index in ipairs(take and indices or {}) do
+      reaper.TakeFX_SetEnabled(take, index, true)
+    end
+  end
+  for _, key in ipairs(NUMBERS) do
+    if kept.numbers[key] then
+      reaper.GetSetProjectInfo(project, key, kept.numbers[key], true)
+    end
+  end
+  for _, key in ipairs(TEXTS) do
+    if kept.texts[key] then
+      reaper.GetSetProjectInfo_String(project, key, kept.texts[key], true)
+    end
+  end
+  reaper.SetProjExtState(project, SECTION, BEFORE, "")
+end
+
+-- Put back what a capture of an earlier life has left changed in a project; not while one goes on. Tells whether there was something.
+function settings.repair(project)
+  local _, text = reaper.GetProjExtState(project, SECTION, BEFORE)
+  local kept = text ~= "" and json.decode(text)
+  if type(kept) ~= "table" then
+    return false
+  end
+  for _, key in ipairs({ "tracks", "takes", "numbers", "texts" }) do
+    kept[key] = type(kept[key]) == "table" and kept[key] or {}
+  end
+  put_back(project, kept)
+  return true
+end
+
 -- Note everything that a render of ours changes.
 function settings.keep(project)
-  local self = setmetatable({ project = project, numbers = {}, texts = {}, undone = {}, put_back = false }, settings)
+  settings.repair(project)
+  local self = setmetatable({ project = project, undone = {}, put_back = false }, settings)
+  self.numbers, self.texts, self.tracks, self.takes = {}, {}, {}, {}
   for _, key in ipairs(NUMBERS) do
     self.numbers[key] = reaper.GetSetProjectInfo(project, key, 0, false)
   end
@@ -34,8 +96,9 @@ function settings.keep(project)
   return self
 end
 
--- Set numbers and texts.
+-- Set numbers and texts, and write down before what they were.
 function settings:set(numbers, texts)
+  self:note()
   for key, value in pairs(numbers) do
     reaper.GetSetProjectInfo(self.project, key, value, true)
   end
@@ -44,33 +107,45 @@ function settings:set(numbers, texts)
   end
 end
 
+function settings:note()
+  local kept = { numbers = self.numbers, texts = self.texts, tracks = self.tracks, takes = self.takes }
+  reaper.SetProjExtState(self.project, SECTION, BEFORE, json.encode(kept))
+end
+
 -- Have something put back with the settings.
 function settings:later(undo)
   self.undone[#self.undone + 1] = undo
 end
 
--- Switch the effects of tracks and items off until restore.
+-- Switch the effects of tracks, of the master and of items off until restore.
 function settings:without_effects(tracks, items)
+  local switched = { [MASTER] = reaper.GetMasterTrack(self.project) }
   for _, track in ipairs(tracks) do
-    local before = reaper.GetMediaTrackInfo_Value(track, "I_FXEN")
-    reaper.SetMediaTrackInfo_Value(track, "I_FXEN", 0)
-    self.undone[#self.undone + 1] = function()
-      if reaper.ValidatePtr2(self.project, track, "MediaTrack*") then
-        reaper.SetMediaTrackInfo_Value(track, "I_FXEN", before)
-      end
-    end
+    switched[reaper.GetTrackGUID(track)] = track
   end
+  for name, track in pairs(switched) do
+    self.tracks[name] = reaper.GetMediaTrackInfo_Value(track, "I_FXEN")
+  end
+  local takes = {}
   for _, item in ipairs(items) do
-    local take = reaper.GetActiveTake(item)
+    local take, indices = reaper.GetActiveTake(item), {}
     for index = 0, (take and reaper.TakeFX_GetCount(take) or 0) - 1 do
       if reaper.TakeFX_GetEnabled(take, index) then
-        reaper.TakeFX_SetEnabled(take, index, false)
-        self.undone[#self.undone + 1] = function()
-          if reaper.ValidatePtr2(self.project, take, "MediaItem_Take*") then
-            reaper.TakeFX_SetEnabled(take, index, true)
-          end
-        end
+        indices[#indices + 1] = index
       end
+    end
+    if #indices > 0 then
+      local _, name = reaper.GetSetMediaItemTakeInfo_String(take, "GUID", "", false)
+      self.takes[name], takes[take] = indices, indices
+    end
+  end
+  self:note()
+  for _, track in pairs(switched) do
+    reaper.SetMediaTrackInfo_Value(track, "I_FXEN", 0)
+  end
+  for take, indices in pairs(takes) do
+    for _, index in ipairs(indices) do
+      reaper.TakeFX_SetEnabled(take, index, false)
     end
   end
 end
@@ -87,14 +162,7 @@ function settings:restore()
   for _, undo in ipairs(self.undone) do
     undo()
   end
-  for _, key in ipairs(NUMBERS) do
-    reaper.GetSetProjectInfo(self.project, key, self.numbers[key], true)
-  end
-  for _, key in ipairs(TEXTS) do
-    if self.texts[key] then
-      reaper.GetSetProjectInfo_String(self.project, key, self.texts[key], true)
-    end
-  end
+  put_back(self.project, self)
 end
 
 return settings

@@ -12,6 +12,7 @@ local placing = import("placing")
 local request = import("request")
 local results = import("results")
 local send = import("send")
+local settings = import("render_settings")
 local scripts = import("place_of_scripts")
 local tabs = import("tabs")
 local todo = import("todo")
@@ -23,6 +24,7 @@ local watcher = {}
 watcher.__index = watcher
 
 local SECTION = "DAW Bridge"
+local RENDERING = 0x40000000
 local PERIOD = 0.25 -- s
 local ITEMS = 200 -- looked at in one tick
 local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
@@ -227,7 +229,20 @@ function watcher:look(now)
   end
 end
 
+-- Put back what a capture has left changed in a project that was saved meanwhile, when REAPER died.
+function watcher:repair()
+  if self.sending or reaper.GetExtState(SECTION, "capturing") ~= "" or reaper.EnumProjects(RENDERING) then
+    return
+  end
+  for _, tab in ipairs(tabs.open()) do
+    if settings.repair(tab.project) then
+      log.write("the settings that a capture had changed are put back in " .. tab.path)
+    end
+  end
+end
+
 function watcher:look_slowly()
+  self:repair()
   self:look_at_bridge()
   self.unsaved:look_at_left(self.walk.marks)
   self.known, self.not_before = only(self.results.names, self.known), only(self.results.names, self.not_before)

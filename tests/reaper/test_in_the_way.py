@@ -1,4 +1,4 @@
-"""What may not stand in the way of something else: busy projects, old notes, our own undo, one cancel before another."""
+"""What may not stand in the way of something else: busy projects, old notes, our own undo, another cancel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.reaper.flows import ITEM, answer, notes, song, takes, transform
+from tests.reaper.flows import ITEM, answer, notes, render_settings, song, takes, transform
 from tests.reaper.reaper import Reaper
 from tests.reaper.standin import StandIn
 
@@ -222,4 +222,29 @@ def test_no_effect_is_switched_off_while_somebody_listens(reaper: Reaper, bridge
     assert "nothing was spent" in notes(reaper)
     assert bridge.requests() == []
     assert len(transform(reaper, bridge, Capture="heard")) > 3, "what is heard is rendered as before"
+    reaper.check()
+
+
+def test_a_project_that_was_saved_while_reaper_rendered_and_died(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    path = song(reaper, tmp_path / "song")
+    before = render_settings(reaper)
+    reaper.do(
+        "riff.takes[1].fx = {{enabled = false}, {enabled = true}} riff.selected = true song.time_selection = {0, 0}"
+    )
+    reaper.do('fake.render = "background"')
+    answer(reaper, Prompt="strings", Capture="no fx", Track="same")
+    reaper.press("Transform selection")
+    reaper.tick(3)
+    assert reaper.get("{guitar.info.I_FXEN, song.master.info.I_FXEN, riff.takes[1].fx[2].enabled}") == [0, 0, False]
+    reaper.do(f'fake.save(song) fake.crash() song = fake.open("{path}") guitar = song.tracks[1]')
+    assert set(render_settings(reaper)) != set(before), "it was saved so"
+    reaper.press("Watcher (starts by itself)")
+    reaper.seconds(5)
+    assert render_settings(reaper) == before
+    assert (
+        reaper.do('local _, text = reaper.GetProjExtState(song.pointer, "DAW Bridge", "before_capture") return text')
+        == ""
+    )
     reaper.check()

@@ -244,6 +244,16 @@ return function(fake, own)
     return fake.get_set_text(take, key, value, set, take.item.track.project)
   end
 
+  function own.GetMediaItemTakeByGUID(pointer, guid)
+    for _, item in ipairs(fake.all_items(fake.project(pointer))) do
+      for _, take in ipairs(item.takes) do
+        if take.guid == guid then
+          return pointers.of(take)
+        end
+      end
+    end
+  end
+
   function own.TakeFX_GetCount(pointer)
     return #take_of(pointer).fx
   end
