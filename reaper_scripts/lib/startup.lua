@@ -40,7 +40,9 @@ local function replace(text)
     os.remove(draft)
     return nil, why or wrong
   end
-  if files.exists(target) then
+  if os.rename(draft, target) then
+    return true
+  elseif files.exists(target) then
     os.remove(backup)
     local moved
     moved, problem = os.rename(target, backup) -- Windows renames onto no file

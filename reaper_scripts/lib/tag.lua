@@ -15,6 +15,18 @@ local SAME = 1e-6 -- s, far below a sample
 
 local known = setmetatable({}, { __mode = "v" }) -- decoded texts: items are looked at far more often than they change
 
+local KINDS = { mark = "string", id = "string", anchor = "number", position = "number", span = "number", takes = "table" }
+
+-- Tell whether a tag has all that is counted on: one that has not (somebody else's, a later version's) would end each look.
+local function is_ours(data)
+  for key, kind in pairs(KINDS) do
+    if type(data[key]) ~= kind then
+      return false
+    end
+  end
+  return true
+end
+
 -- Return what is written in an item, or nil. The table is shared: change a copy.
 function tag.read(item)
   local there, text = reaper.GetSetMediaItemInfo_String(item, FIELD, "", false)
@@ -24,10 +36,9 @@ function tag.read(item)
   local data = known[text]
   if data == nil then
     data = json.decode(text)
-    if type(data) ~= "table" or type(data.mark) ~= "string" then
+    if type(data) ~= "table" or not is_ours(data) then
       return nil
     end
-    data.takes = data.takes or {}
     known[text] = data
   end
   return data

@@ -131,6 +131,27 @@ def test_a_press_is_sent_once_or_not_at_all(start: Start, bridge: StandIn, tmp_p
             return
 
 
+def test_what_others_start_with_reaper_is_never_lost(start: Start, bridge: StandIn, tmp_path: Path) -> None:
+    """The whole of ``__startup.lua``, ours or theirs, stands there at each moment."""
+    for number in itertools.count(1):
+        reaper = start()
+        path = reaper.resources / "Scripts" / "__startup.lua"
+        path.write_text("theirs = 1\n")
+        died = True
+        try:
+            reaper.do(f"fake.answers = {{6}} fake.dies_at = fake.steps + {number}")
+            reaper.press("Setup")
+            died = False
+        except DiedError:
+            pass
+        reaper.kill()
+        assert path.is_file(), f"REAPER died at step {number}"
+        assert path.read_text().startswith("theirs = 1\n")
+        if not died:
+            assert "DAW Bridge" in path.read_text()
+            return
+
+
 def test_dying_is_dying(start: Start) -> None:
     reaper: Reaper = start()
     reaper.do("fake.dies_at = fake.steps + 2")

@@ -205,8 +205,9 @@ def test_what_is_no_result_is_passed_over(reaper: Reaper, bridge: StandIn, tmp_p
 def test_a_tag_that_somebody_else_wrote_is_passed_over(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
     song(reaper, tmp_path / "song")
     sent = transform(reaper, bridge)
-    for text in ("x", "[]", "3", '{"mark":1}', ""):
+    for text in ("x", "[]", "3", '{"mark":1}', '{"mark":"x"}', '{"mark":"x","id":"y"}', ""):
         reaper.do(f"fake.copy_item({ITEM}, nil, 80).ext.daw_bridge = '{text}'")
+    reaper.do("fake.touch(song)")
     (job,) = bridge.status(sent, "stored")
     bridge.result(sent, job)
     reaper.seconds(4)
