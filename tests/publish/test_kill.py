@@ -103,7 +103,8 @@ TUNNEL_POINTS = ["journal.submitting.committed:1", "journal.outcome.committed:1"
 @pytest.mark.parametrize("point", TUNNEL_POINTS)
 async def test_with_a_tunnel_which_dies_too(tmp_path: Path, tunnels: Tunnels, point: str) -> None:
     publish = {"method": "public_url", "tunnel_command": tunnels.command("--mode", "stubborn")}
-    async with Service(source_trouble="fail", job_seconds=1.0) as service:
+    # it fetches before it answers: one that fetches later finds nothing while the daemon is dead, which the docs tell
+    async with Service(source_trouble="refuse", job_seconds=1.0) as service:
         assert await die(tmp_path, service, publish, point) == EXIT_CODE
         async with asyncio.timeout(15):
             while tunnels.reachable(0):  # its keeper sees that the daemon is gone
