@@ -25,19 +25,19 @@ HEAD = """# Figures
 
 Made by `python -m tests.bench`, which measures the daemon as it runs for people, in processes of its own, with every
 commit on the disk. Run it again on your machine: it writes this page anew. Other tables: `python -m tests.bench.pads`
-(MIDI), `.folders`, `.inbox`, `.clock`, `.live`, `.reaper_watcher`; `python -m tests.bench.press --profile` tells where a press
-spends its time.
+(MIDI), `.folders`, `.inbox`, `.clock`, `.live`, `.reaper_watcher`. `python -m tests.bench.press --profile` tells where
+a press spends its time.
 
 Where the time goes that is missing on the machine of the table:
 
 * Press → wire, 7 ms: the transaction that admits 2.4 ms and the one that says "submitting" 1.8 ms (two flushes to the
-  medium are 1.4 ms of both), the connection and its POST 1.1 ms, reading and checking the request 0.9 ms, changes between
-  the loop and the journal's thread 0.8 ms. The two commits are the promise; both stay.
-* Done → announced, 75 ms: the proof that the download is whole 15 ms, the take 27 ms and its way to the medium 9 ms, the
-  flush of the original 5 ms, six commits 9 ms. The audio is decoded twice on purpose: once to prove it before the URL is let go,
-  once to write it.
-* Finishing: ours decodes twice for the same reason, limits overshoots (a third pass where it resamples a loud take), hashes
-  and flushes; ffmpeg and sox do none of that.
+  medium are 1.4 ms of both), the connection and its POST 1.1 ms, reading and checking the request 0.9 ms, changes
+  between the loop and the journal's thread 0.8 ms. The two commits are the promise; both stay.
+* Done → announced, 75 ms: the proof that the download is whole 15 ms, the take 27 ms and its way to the medium 9 ms,
+  the flush of the original 5 ms, six commits 9 ms. The audio is decoded twice on purpose: once to prove it before the
+  URL is let go, once to write it.
+* Finishing: ours decodes twice for the same reason, limits overshoots (a third pass where it resamples a loud take),
+  hashes and flushes; ffmpeg and sox do none of that.
 
 """
 
