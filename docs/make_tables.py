@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridge_daemon.errors import CODES
-from bridge_daemon.settings import describe
+from bridge_daemon.settings.load import describe
 
 HERE = Path(__file__).parent
 _GROUPS = {

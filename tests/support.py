@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from bridge_daemon.daemon import Daemon
-from bridge_daemon.home import Home
-from bridge_daemon.job import Job, State
-from bridge_daemon.key import KeyStore
-from bridge_daemon.settings import Settings
-from bridge_daemon.times import Times
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import Job, State
+from bridge_daemon.home.api_key import KeyStore
+from bridge_daemon.home.paths import Home
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 
 #: Where a job waits for somebody, or is at its end.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.api.door import SECURITY
+from bridge_daemon.domain.job import State
+from bridge_daemon.domain.request import Place, Request
 from bridge_daemon.errors import CODES
-from bridge_daemon.job import State
-from bridge_daemon.request import Place, Request
+from bridge_daemon.frontends.http.access import SECURITY
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridge_daemon import files
 from bridge_daemon.audio import convert
 from bridge_daemon.audio.opening import Block, OpenAudio, SourceInfo, open_audio, probe
 from bridge_daemon.audio.wav import WavWriter
 from bridge_daemon.errors import SourceRefused
-from bridge_daemon.failpoints import failpoint
+from bridge_daemon.util import files
+from bridge_daemon.util.failpoints import failpoint
 
 __all__ = ["Extracted", "Region", "SourceInfo", "check_region", "extract", "open_audio", "probe"]
 

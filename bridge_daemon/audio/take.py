@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from bridge_daemon import files
 from bridge_daemon.audio import convert
 from bridge_daemon.audio.opening import Block, OpenAudio, open_audio
 from bridge_daemon.audio.wav import Bext, WavWriter
 from bridge_daemon.errors import SourceRefused, Undecodable
-from bridge_daemon.failpoints import failpoint
+from bridge_daemon.util import files
+from bridge_daemon.util.failpoints import failpoint
 
 #: Far beyond what any model makes: what is longer is no take, and must not fill the disk.
 LONGEST = 30 * 60  # s

@@ -11,8 +11,8 @@ import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import problems, terminal
-from bridge_daemon.cli.talk import talk, tell
-from bridge_daemon.home import Home
+from bridge_daemon.cli.connection import talk, tell
+from bridge_daemon.home.paths import Home
 
 app = typer.Typer(help="Look at the settings and check them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -20,7 +20,7 @@ app = typer.Typer(help="Look at the settings and check them.", no_args_is_help=T
 @app.command("show")
 def show(json: o.Json = False) -> None:
     """Show every setting as it counts now: the file, and the environment, which beats it. Without secrets."""
-    from bridge_daemon.settings import Settings, masked
+    from bridge_daemon.settings.load import Settings, masked
 
     settings = masked(Settings.load(Home.locate()))
     if json:
@@ -69,7 +69,7 @@ def path(
     if not (all_ or json):
         terminal.path(home.config)
         return
-    from bridge_daemon.settings import Settings
+    from bridge_daemon.settings.load import Settings
 
     paths = {
         "home": home.path,
@@ -91,7 +91,7 @@ def path(
 @app.command("check")
 def check(json: o.Json = False) -> None:
     """Check config.toml and the environment; print every fault. Exit code 2 where there is one."""
-    from bridge_daemon.settings import read
+    from bridge_daemon.settings.load import read
 
     config = Home.locate().config
     _, faults = read(config, os.environ)
@@ -128,7 +128,7 @@ def allow(
     folder: Annotated[Path, typer.Argument(metavar="PATH", help="A folder with audio that transforms may read.")],
 ) -> None:
     """Let the bridge read the files of one more folder. A running bridge is told at once."""
-    from bridge_daemon.settings_file import allow_path
+    from bridge_daemon.settings.file import allow_path
 
     home = Home.locate()
     home.prepare()

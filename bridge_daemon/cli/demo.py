@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import problems, terminal, words
 from bridge_daemon.cli.demo_daemon import DemoDaemon
 from bridge_daemon.cli.progress import Follow
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 
 if TYPE_CHECKING:
-    from bridge_daemon.client import BridgeClient
+    from bridge_daemon.client.client import BridgeClient
 
 _SOURCE_SECONDS: Final = 30.0
 _REGION: Final = (8.0, 16.0)
@@ -68,7 +68,7 @@ def demo(
 
 async def _play(daemon: DemoDaemon, source: Path) -> list[dict[str, Any]]:
     """Press twice, and wait for both takes."""
-    from bridge_daemon.client import BridgeClient
+    from bridge_daemon.client.client import BridgeClient
 
     async with BridgeClient(Home(daemon.home)) as client:
         await daemon.ready(client)
@@ -113,7 +113,7 @@ def _read_back(job: dict[str, Any]) -> dict[str, Any]:
     import soundfile
 
     from bridge_daemon.audio.wav import read_bext
-    from bridge_daemon.models import models
+    from bridge_daemon.domain.models import models
 
     path = Path(job["file"])
     about, bext = soundfile.info(str(path)), read_bext(path)
@@ -145,7 +145,7 @@ def _print(told: dict[str, Any], takes: list[dict[str, Any]]) -> None:
             f"{take['bits']} bit",
             take["channels"],
             f"{take['position']:.3f} s" if take["position"] is not None else "none",
-            words.usd(take["cloud_usd"]),
+            format.usd(take["cloud_usd"]),
         )
         for take in takes
     ]
@@ -155,7 +155,7 @@ def _print(told: dict[str, Any], takes: list[dict[str, Any]]) -> None:
         for take in takes:
             terminal.path(take["file"])
         terminal.say()
-    total = words.usd(sum(take["cloud_usd"] for take in takes))
+    total = format.usd(sum(take["cloud_usd"] for take in takes))
     terminal.say(f"Nothing was spent; the cloud model would have cost {total}.")
     terminal.say("These are sketches, put together by rules to show the way: not the model's work.", "yellow")
     terminal.say(f"All files of this demo: {told['folder']}" + ("" if told["kept"] else " (removed now)"), "dim")

@@ -16,7 +16,7 @@ import bridge_daemon
 from bridge_daemon.errors import NotRunning
 
 if TYPE_CHECKING:
-    from bridge_daemon.client import BridgeClient
+    from bridge_daemon.client.client import BridgeClient
 
 _START: Final = 30.0  # s that a slow machine may take
 _END: Final = 8.0  # s until it is not asked any more

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import problems, terminal, words
+from bridge_daemon.cli.connection import talk
 from bridge_daemon.cli.problems import Output
 from bridge_daemon.cli.sending import asking, new_id
-from bridge_daemon.cli.talk import talk
 from bridge_daemon.errors import BridgeError, InvalidRequest, SourceRefused, WrongState
 
 app = typer.Typer(help="Watched folders: look at the renders in them, and send one.", rich_markup_mode=None)
@@ -73,7 +73,7 @@ def _print_folder(folder: dict[str, Any]) -> None:
 
 def _print_renders(found: list[dict[str, Any]]) -> None:
     rows = [
-        (one["entry"], words.when(one["seen_at"]), one["folder"], one["state"], one["name"], _what_of(one))
+        (one["entry"], format.when(one["seen_at"]), one["folder"], one["state"], one["name"], _what_of(one))
         for one in found
     ]
     terminal.table(("NUMBER", "SEEN", "FOLDER", "STATE", "RENDER", "WHAT OF IT"), rows, crop=5)
@@ -133,7 +133,7 @@ def _send(entry: str, *, again: bool, confirm_usd: float | None) -> dict[str, An
 
 def _say(answer: dict[str, Any]) -> None:
     jobs = ", ".join(answer["jobs"])
-    terminal.say(f"{jobs} accepted, {words.usd(answer['usd'])}. Its take goes to the results folder.")
+    terminal.say(f"{jobs} accepted, {format.usd(answer['usd'])}. Its take goes to the results folder.")
 
 
 def _all_waiting(folder: str | None) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def _all_waiting(folder: str | None) -> list[dict[str, Any]]:
 
 def _agree(count: int) -> None:
     price = talk(lambda bridge: bridge.status())["price_usd"]
-    text = f"{count} render(s) wait. Sending them costs {words.usd(price * count)} or more (variations cost each)."
+    text = f"{count} render(s) wait. Sending them costs {format.usd(price * count)} or more (variations cost each)."
     if Output.json or not terminal.is_person():
         raise typer.BadParameter(f"{text} Say --yes if you agree")
     terminal.note(text, "yellow")

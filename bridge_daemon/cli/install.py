@@ -10,7 +10,7 @@ import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import problems, terminal
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 
 if TYPE_CHECKING:
     from bridge_daemon.install.machine import Machine

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from bridge_daemon.cli import format, terminal
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import terminal, words
+from bridge_daemon.cli.connection import talk
 from bridge_daemon.cli.sending import asking, new_id
-from bridge_daemon.cli.talk import talk
 
 app = typer.Typer(help="Look at jobs, and act on one.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,9 +43,9 @@ def _print_list(jobs: list[dict[str, Any]]) -> None:
     rows = [
         (
             job["job"],
-            words.when(job["created_at"]),
-            words.state_of(job) + (" !" if job.get("problem") else ""),
-            words.money_of(job),
+            format.when(job["created_at"]),
+            format.state_of(job) + (" !" if job.get("problem") else ""),
+            format.money_of(job),
             job["client"] or "-",
             job["prompt"],
         )

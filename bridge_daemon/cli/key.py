@@ -10,9 +10,9 @@ import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import problems, terminal
-from bridge_daemon.cli.talk import talk, tell
+from bridge_daemon.cli.connection import talk, tell
 from bridge_daemon.errors import Fault, InvalidRequest, NotRunning
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 
 app = typer.Typer(help="The API key of the cloud service.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
@@ -25,7 +25,7 @@ def set_key(
     ] = None,
 ) -> None:
     """Keep the API key: typed unseen, or read from stdin. In the keyring, or in a closed file where there is none."""
-    from bridge_daemon.key import VARIABLE, KeyStore, mask
+    from bridge_daemon.home.api_key import VARIABLE, KeyStore, mask
 
     home = Home.locate()
     home.prepare()
@@ -71,8 +71,8 @@ def set_s3_key(
     clear: Annotated[bool, typer.Option("--clear", help="Forget them instead.")] = False,
 ) -> None:
     """Keep the credentials of the bucket for sources: typed, the secret unseen, or two lines from stdin."""
-    from bridge_daemon.redact import mask
-    from bridge_daemon.s3_key import ID_VARIABLE, S3KeyStore
+    from bridge_daemon.home.s3_key import ID_VARIABLE, S3KeyStore
+    from bridge_daemon.util.redact import mask
 
     home = Home.locate()
     home.prepare()
@@ -126,7 +126,7 @@ def clear_key() -> None:
     """Forget the API key."""
     import os
 
-    from bridge_daemon.key import VARIABLE, KeyStore
+    from bridge_daemon.home.api_key import VARIABLE, KeyStore
 
     cleared = KeyStore(Home.locate()).clear()
     terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was no key to remove.")

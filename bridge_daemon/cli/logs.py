@@ -12,7 +12,7 @@ import typer
 
 from bridge_daemon.cli import terminal
 from bridge_daemon.errors import NotFound
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 
 _PAUSE = 0.25  # s between two looks
 

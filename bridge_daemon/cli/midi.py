@@ -11,8 +11,8 @@ import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import problems, terminal
-from bridge_daemon.cli.talk import talk, tell
-from bridge_daemon.home import Home
+from bridge_daemon.cli.connection import talk, tell
+from bridge_daemon.home.paths import Home
 
 app = typer.Typer(help="Controllers: pads, knobs and keys.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -31,7 +31,7 @@ Port = Annotated[str, typer.Option(help="Which inputs, by name; * and ? stand fo
 @app.command("ports")
 def ports(json: o.Json = False) -> None:
     """List the MIDI inputs and outputs of this machine. None of them is opened."""
-    from bridge_daemon.intake.midi_system import MidiSystem, NoMidi
+    from bridge_daemon.frontends.midi.driver import MidiSystem, NoMidi
 
     found: Data = {"problem": None, "inputs": [], "outputs": []}
     try:
@@ -127,7 +127,7 @@ def learn(
     It is shown first, and written into config.toml when you agree. While it listens, pads of those ports do nothing
     else (but for panic and disarm).
     """
-    from bridge_daemon.settings_file import add_binding
+    from bridge_daemon.settings.file import add_binding
 
     home = Home.locate()
     home.prepare()
@@ -168,8 +168,8 @@ def _toml(value: Any) -> str:
 
 async def _learn(pattern: str, *, knob: bool, relative: bool) -> Data:
     """Return the settings of a binding for what somebody does now."""
-    from bridge_daemon.intake.midi_gestures import encoding_of
-    from bridge_daemon.intake.midi_system import bare
+    from bridge_daemon.frontends.midi.driver import bare
+    from bridge_daemon.frontends.midi.gestures import encoding_of
 
     async with aclosing(_messages(pattern, mute=True)) as messages:
         queue: asyncio.Queue[Data] = asyncio.Queue()
@@ -237,7 +237,7 @@ async def _messages(pattern: str, *, mute: bool) -> AsyncGenerator[Data, None]:
 
     Where the daemon runs it is asked, for many drivers let only one program in; else the ports are opened here.
     """
-    from bridge_daemon.client import BridgeClient
+    from bridge_daemon.client.client import BridgeClient
 
     home = Home.locate()
     if home.read_runtime() is None:
@@ -264,8 +264,8 @@ async def _messages(pattern: str, *, mute: bool) -> AsyncGenerator[Data, None]:
 async def _own(pattern: str) -> AsyncGenerator[Data, None]:
     import mido
 
-    from bridge_daemon.intake.midi_listen import shown
-    from bridge_daemon.intake.midi_ports import Incoming, MidiPorts, PortsState, Wanted
+    from bridge_daemon.frontends.midi.monitor import shown
+    from bridge_daemon.frontends.midi.ports import Incoming, MidiPorts, PortsState, Wanted
 
     queue: asyncio.Queue[Data] = asyncio.Queue()
     numbers = iter(range(1, 1 << 62))

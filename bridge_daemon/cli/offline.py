@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridge_daemon.domain.job import Job, State
 from bridge_daemon.errors import Fault, InvalidRequest, JournalUnusable
-from bridge_daemon.home import Home
-from bridge_daemon.job import Job, State
+from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 
 
 def read_jobs(*, states: list[str], text: str | None, client: str | None, limit: int) -> list[dict[str, Any]]:

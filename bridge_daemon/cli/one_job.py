@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bridge_daemon.cli import problems, terminal, words
-from bridge_daemon.redact import redact
+from bridge_daemon.cli import format, problems, terminal
+from bridge_daemon.util.redact import redact
 
 _STYLES: Final = {"placed": "green", "failed": "red", "refused": "red", "unknown": "red", "held": "yellow"}
 #: Of what an event tells, this is said by other lines already, or is for --json only.
@@ -15,7 +15,7 @@ _SAID: Final = {"from", "body", "sha256", "complete"}
 
 def print_job(job: Mapping[str, Any]) -> None:
     """Write a job, as the daemon tells it, to stdout."""
-    state = words.state_of(job)
+    state = format.state_of(job)
     text = f": {job['text']}" if job["text"] and job["text"] != job["state"] else ""
     terminal.say(f"{job['job']}  {state}{text}", f"bold {_STYLES.get(str(job['state']), '')}".strip())
     terminal.fields([pair for pair in _pairs(job) if pair[1]])
@@ -40,8 +40,8 @@ def _pairs(job: Mapping[str, Any]) -> list[tuple[str, str]]:
     if job["file"]:
         take = f"{job['file']}\n{job['frames'] / job['rate']:.3f} s, {job['rate']} Hz, {job['channels']} channel(s)"
     return [
-        ("Money", words.money_of(job)),
-        ("Engine", f"{words.engine_of(job['engine'])}, {job['model']}"),
+        ("Money", format.money_of(job)),
+        ("Engine", f"{format.engine_of(job['engine'])}, {job['model']}"),
         ("Prompt", job["prompt"]),
         ("Asked", f"{job['action']}, {parameters}"),
         ("Variation", f"{job['variation']} of {job['variations']}" if job["variations"] > 1 else ""),
@@ -61,20 +61,20 @@ def _print_problem(job: Mapping[str, Any]) -> None:
     if problem:
         terminal.say()
         terminal.say(f"{problem['code']}  {problem['text']}", "red")
-        terminal.say(f"  Since: {words.when(problem['since'])}")
+        terminal.say(f"  Since: {format.when(problem['since'])}")
         terminal.say(f"  Next:  {problems.next_step(problem['next'], job['job'])}")
 
 
 def _print_events(job: Mapping[str, Any]) -> None:
     day = ""
     for event in job.get("events") or ():
-        moment = words.when(event["at"])
+        moment = format.when(event["at"])
         if moment[:10] != day:
             day = moment[:10]
             terminal.say(day, "dim")
         told = {key: value for key, value in event["data"].items() if key not in _SAID and value is not None}
         if isinstance(told.get("price"), int):
-            told["price"] = words.usd(told["price"] / 1_000_000)
+            told["price"] = format.usd(told["price"] / 1_000_000)
         facts = ", ".join(f"{key} {_short(value)}" for key, value in told.items())
         terminal.say(f"  {moment[11:]}  {event['kind']:<12} {facts}".rstrip())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import terminal
-from bridge_daemon.cli.talk import talk
+from bridge_daemon.cli.connection import talk
 
 
 def pause(json: o.Json = False) -> None:

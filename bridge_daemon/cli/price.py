@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import problems, terminal, words
-from bridge_daemon.cli.talk import talk
+from bridge_daemon.cli.connection import talk
 from bridge_daemon.errors import Fault, InvalidRequest
 
 app = typer.Typer(
@@ -33,10 +33,10 @@ def price(context: typer.Context, json: o.Json = False) -> None:
     rows = [
         (
             one["model"],
-            words.usd(one["usd"]),
-            words.usd(one["table_usd"]),
-            words.usd(one["catalogue_usd"]) if one["catalogue_usd"] is not None else "-",
-            words.when(one["catalogue_read_at"]) or "never",
+            format.usd(one["usd"]),
+            format.usd(one["table_usd"]),
+            format.usd(one["catalogue_usd"]) if one["catalogue_usd"] is not None else "-",
+            format.when(one["catalogue_read_at"]) or "never",
         )
         for one in prices
     ]
@@ -64,7 +64,7 @@ def agree(
     if json:
         terminal.dump(answer)
     else:
-        terminal.say(f"Agreed: {answer['model']} costs {words.usd(answer['usd'])} a generation.")
+        terminal.say(f"Agreed: {answer['model']} costs {format.usd(answer['usd'])} a generation.")
 
 
 def _ask(model: str | None) -> float:
@@ -78,6 +78,6 @@ def _ask(model: str | None) -> float:
         raise typer.Exit(problems.FAILED)
     if problems.Output.json or not terminal.is_person():
         raise InvalidRequest([Fault("usd", None, f"give the price that you agree to: --usd {asked:.2f}")])
-    if not terminal.ask(f"{name} costs {words.usd(asked)} a generation at the service. Agree?"):
+    if not terminal.ask(f"{name} costs {format.usd(asked)} a generation at the service. Agree?"):
         raise typer.Exit(problems.FAILED)
     return float(asked)

@@ -98,8 +98,8 @@ def unexpected(error: BaseException) -> int:
 def _write_down(error: BaseException) -> str | None:
     """Append the traceback to a file in the home, without secrets, if the home is there."""
     with suppress(OSError, BridgeError):
-        from bridge_daemon.home import Home
-        from bridge_daemon.redact import redact
+        from bridge_daemon.home.paths import Home
+        from bridge_daemon.util.redact import redact
 
         folder = Home.locate().logs
         file = folder / "commands.log"

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge_daemon import __version__
-from bridge_daemon.cli import terminal, words
+from bridge_daemon.cli import format, terminal
 from bridge_daemon.errors import BridgeError, DiskTrouble
-from bridge_daemon.home import AlreadyRunning, Home
+from bridge_daemon.home.paths import AlreadyRunning, Home
 
 if TYPE_CHECKING:
-    from bridge_daemon.daemon import Daemon
-    from bridge_daemon.logs import Logs
+    from bridge_daemon.app.daemon import Daemon
+    from bridge_daemon.home.logs import Logs
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,8 @@ class _Early:
 
 
 def _run(level: Level, early: _Early) -> None:
-    from bridge_daemon.settings import Settings
-    from bridge_daemon.settings_file import create_default
+    from bridge_daemon.settings.file import create_default
+    from bridge_daemon.settings.load import Settings
 
     home = Home.locate()
     home.prepare()
@@ -107,7 +107,7 @@ def _run(level: Level, early: _Early) -> None:
 
 
 def _start_log(home: Home, level: Level) -> Logs:
-    from bridge_daemon.logs import setup_logging
+    from bridge_daemon.home.logs import setup_logging
 
     try:
         logs = setup_logging(home, level=level.value, console=False)
@@ -124,7 +124,7 @@ class Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one warning to stderr."""
-        from bridge_daemon.redact import redact
+        from bridge_daemon.util.redact import redact
 
         shown = copy.copy(record)
         shown.exc_info = shown.exc_text = shown.stack_info = None
@@ -133,8 +133,8 @@ class Warnings(logging.Handler):
 
 
 def _serve(home: Home, settings: Any, early: _Early) -> None:
-    from bridge_daemon import daemon as daemons
-    from bridge_daemon.logs import log_loop_errors
+    from bridge_daemon.app import daemon as daemons
+    from bridge_daemon.home.logs import log_loop_errors
 
     daemon = daemons.Daemon(home, settings)
     telling: set[asyncio.Task[None]] = set()
@@ -173,8 +173,8 @@ async def _say_ready(daemon: Daemon) -> None:
         terminal.say(f"daw-bridge is running: {daemon.http_url}")
         return
     terminal.say(f"daw-bridge {status['version']} is running: {status['http_url']}", "bold green")
-    day, month = words.usd(status["limit_today_usd"]), words.usd(status["limit_month_usd"])
-    left = f"spent {words.usd(status['spent_today_usd'])} and {words.usd(status['spent_month_usd'])}"
+    day, month = format.usd(status["limit_today_usd"]), format.usd(status["limit_month_usd"])
+    left = f"spent {format.usd(status['spent_today_usd'])} and {format.usd(status['spent_month_usd'])}"
     terminal.fields(
         [
             *engine_lines(status),
@@ -192,5 +192,5 @@ def _say_running(running: AlreadyRunning) -> None:
     if runtime is None:
         terminal.say("already running (it is just starting). Next: daw-bridge status")
         return
-    since = words.when(runtime.started_at)
+    since = format.when(runtime.started_at)
     terminal.say(f"already running (pid {runtime.pid}, {runtime.http_url}, since {since}). Next: daw-bridge status")

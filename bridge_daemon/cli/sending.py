@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
-from bridge_daemon.cli import problems, terminal, words
+from bridge_daemon.cli import format, problems, terminal
+from bridge_daemon.cli.connection import talk
 from bridge_daemon.cli.problems import Output
 from bridge_daemon.cli.progress import Follow
-from bridge_daemon.cli.talk import talk
 from bridge_daemon.errors import DoublePress, PriceQuestion
 
 if TYPE_CHECKING:
-    from bridge_daemon.client import BridgeClient
+    from bridge_daemon.client.client import BridgeClient
 
 T = TypeVar("T")
 _PLAIN: Final = (
@@ -94,7 +94,7 @@ def _ask(error: PriceQuestion | DoublePress) -> dict[str, Any] | None:
     terminal.note(error.message, "yellow")
     if isinstance(error, DoublePress):
         return {"again": True} if terminal.ask("Make it once more?") else None
-    agreed = terminal.ask(f"Spend {words.usd(error.usd)}?")
+    agreed = terminal.ask(f"Spend {format.usd(error.usd)}?")
     return {"confirm_usd": error.usd} if agreed else None
 
 
@@ -130,7 +130,7 @@ async def _press(client: BridgeClient, body: dict[str, Any], pressed: _Press, wa
     answer = await client.submit(body)
     pressed.jobs, pressed.usd = list(answer["jobs"]), float(answer["usd"])
     many = f"{len(pressed.jobs)} jobs" if len(pressed.jobs) > 1 else f"Job {pressed.jobs[0]}"
-    terminal.note(f"{many} accepted, {words.usd(answer['usd'])}.", "dim")
+    terminal.note(f"{many} accepted, {format.usd(answer['usd'])}.", "dim")
     if wait:
         with Follow() as follow:
             pressed.found = await client.wait(pressed.jobs, follow.change)
@@ -140,7 +140,7 @@ async def _press(client: BridgeClient, body: dict[str, Any], pressed: _Press, wa
 
 def _say_what_goes_on(pressed: _Press) -> None:
     if pressed.jobs:
-        price = f", for {words.usd(pressed.usd)}" if pressed.usd else ""
+        price = f", for {format.usd(pressed.usd)}" if pressed.usd else ""
         terminal.note(f"\nNot waiting any more; the bridge goes on with it{price}.")
         for job in pressed.jobs:
             terminal.note(f"  daw-bridge jobs show {job}   (or jobs cancel {job})")

@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
+from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import problems, terminal, words
-from bridge_daemon.cli.talk import talk
+from bridge_daemon.cli.connection import talk
 from bridge_daemon.errors import NotRunning
 
 
@@ -34,13 +34,13 @@ def status(json: o.Json = False) -> None:
 
 def _print(status: dict[str, Any]) -> None:
     terminal.say(f"daw-bridge {status['version']} is running: {status['http_url']}", "bold green")
-    terminal.say(f"pid {status['pid']}, for {words.span(status['uptime_s'])}", "dim")
+    terminal.say(f"pid {status['pid']}, for {format.span(status['uptime_s'])}", "dim")
     terminal.say()
     pairs = [
         *engine_lines(status),
         ("Today", _limit(status["spent_today_usd"], status["limit_today_usd"])),
         ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
-        ("Asks", f"before a request of more than {words.usd(status['confirm_above_usd'])}"),
+        ("Asks", f"before a request of more than {format.usd(status['confirm_above_usd'])}"),
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
         *_publish_lines(status),
         *_osc_lines(status.get("osc")),
@@ -50,10 +50,10 @@ def _print(status: dict[str, Any]) -> None:
         ("Log", status["log"]),
     ]
     if status["reserved_usd"]:
-        pairs.insert(-4, ("Reserved", f"{words.usd(status['reserved_usd'])} for jobs that wait"))
+        pairs.insert(-4, ("Reserved", f"{format.usd(status['reserved_usd'])} for jobs that wait"))
     terminal.fields(pairs)
     if status["paused"]:
-        since = words.when(status["paused"].get("since"))
+        since = format.when(status["paused"].get("since"))
         terminal.say()
         terminal.say(f"Paused{f' since {since}' if since else ''}: {status['paused'].get('text', '')}", "yellow")
         terminal.say("  Next:  daw-bridge resume")
@@ -69,12 +69,12 @@ def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
         return [("Engine", f"{engine['name']}: {problem['code']} {problem['message']}\nNext: {problem['next']}")]
     if engine["name"] == "sketch":
         return [
-            ("Engine", words.engine_of("sketch")),
+            ("Engine", format.engine_of("sketch")),
             ("", "For the cloud model: daw-bridge key set"),
         ]
     return [
         ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
-        ("Price", f"{words.usd(status['price_usd'])} a generation"),
+        ("Price", f"{format.usd(status['price_usd'])} a generation"),
     ]
 
 
@@ -113,7 +113,7 @@ def _midi_lines(midi: dict[str, Any]) -> list[tuple[str, str]]:
     opened = ", ".join(midi["open"]) or (f"none: {midi['problem']}" if midi["problem"] else "no controller attached")
     lines = [("MIDI", opened), *(("", f"{name} {why}.") for name, why in midi["trouble"].items())]
     if stage["armed"]:
-        money = f"{words.usd(stage['spent_usd'])} of {words.usd(stage['budget_usd'])} spent"
+        money = f"{format.usd(stage['spent_usd'])} of {format.usd(stage['budget_usd'])} spent"
         lines.append(("Pads", f"armed for {stage['minutes_left']:g} min more, {money}"))
     else:
         lines.append(("Pads", f"not armed: {stage['why']}"))
@@ -141,13 +141,13 @@ def _folder_lines(told: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _limit(spent: float, limit: float) -> str:
-    return f"{terminal.bar(spent / limit if limit else 1.0)} {words.usd(spent)} of {words.usd(limit)} spent"
+    return f"{terminal.bar(spent / limit if limit else 1.0)} {format.usd(spent)} of {format.usd(limit)} spent"
 
 
 def _print_problem(job: dict[str, Any]) -> None:
     problem = job.get("problem") or {}
     terminal.say()
     text = problem.get("text") or job["text"]
-    terminal.say(f"{job['job']} is {job['state']}, {words.money_of(job)}: {problem.get('code', '')} {text}", "yellow")
+    terminal.say(f"{job['job']} is {job['state']}, {format.money_of(job)}: {problem.get('code', '')} {text}", "yellow")
     step = problem.get("next") or "daw-bridge jobs show JOB"
     terminal.say(f"  Next:  {problems.next_step(step, job['job'])}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 
 WINDOW = 60.0  # s
 #: Requests that polls leave to submits: a press never waits for a poll.

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import KeyTrouble
-from bridge_daemon.home import Home
-from bridge_daemon.job import Job
+from bridge_daemon.home.api_key import Key, KeyStore
+from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
-from bridge_daemon.key import Key, KeyStore
-from bridge_daemon.settings import Settings
+from bridge_daemon.settings.load import Settings
 
 if TYPE_CHECKING:
     from bridge_daemon.engine.sketch.server import SketchEngine

@@ -19,7 +19,7 @@ import aiohttp
 from bridge_daemon import __version__
 from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
 from bridge_daemon.engine.resolver import Resolver
-from bridge_daemon.failpoints import failpoint
+from bridge_daemon.util.failpoints import failpoint
 
 _CONNECT = 10.0  # s
 _REACH = 20.0  # s, looking up the name too

@@ -21,10 +21,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bridge_daemon import files
 from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.errors import DownloadTrouble
-from bridge_daemon.failpoints import failpoint
+from bridge_daemon.util import files
+from bridge_daemon.util.failpoints import failpoint
 
 MAX_REDIRECTS: Final = 3
 #: 190 s of 8 channels at 96 kHz in 32 bit would be 580 MB; nothing that is asked for here comes near.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, TypeGuard
 
-from bridge_daemon.job import Job
+from bridge_daemon.domain.job import Job
 
 #: Longest text of the service that is shown or kept.
 MAX_TEXT = 500

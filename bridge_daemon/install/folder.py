@@ -20,8 +20,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from bridge_daemon.errors import InstallTrouble
-from bridge_daemon.files import is_disk_full, write_whole
 from bridge_daemon.install.manifest import MODE, NAME, Manifest, hash_of, hash_on_disk
+from bridge_daemon.util.files import is_disk_full, write_whole
 
 
 class Act(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bridge_daemon.files import sha256, write_whole
+from bridge_daemon.util.files import sha256, write_whole
 
 NAME: Final = "daw-bridge-installed.json"
 _FORMAT: Final = 1

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Final
 
-from bridge_daemon.files import write_whole
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
+from bridge_daemon.util.files import write_whole
 
 NAME: Final = "installed.json"
 

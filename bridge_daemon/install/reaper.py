@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from bridge_daemon import __version__
 from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
-from bridge_daemon.files import write_whole
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 from bridge_daemon.install.manifest import MODE
 from bridge_daemon.install.target import Payload, Place, make_payload, read_settings
+from bridge_daemon.util.files import write_whole
 
 FOLDER: Final = "Scripts/DAW Bridge"
 SETTINGS: Final = f"{FOLDER}/daw_bridge.json"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from bridge_daemon import __version__
 from bridge_daemon.errors import InstallTrouble
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 from bridge_daemon.install import places
 from bridge_daemon.install.folder import Step, carry_out, plan_install, plan_uninstall
 from bridge_daemon.install.machine import Machine

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import RowMapping, func, insert, or_, select, update
 
+from bridge_daemon.domain.job import Job
+from bridge_daemon.domain.render import Render, RenderState
 from bridge_daemon.errors import NotFound
-from bridge_daemon.job import Job
 from bridge_daemon.journal.tables import renders
 from bridge_daemon.journal.transaction import Transaction
-from bridge_daemon.render import Render, RenderState
 
 _FIELDS = tuple(Render.__dataclass_fields__)
 _MOST_NAMES = 500  # rows changed by one statement: SQLite bounds the number of parameters

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
 
-from bridge_daemon.job import Charge, Job, Parameters, Problem, Publication, State, Take
-from bridge_daemon.request import Place, Source
+from bridge_daemon.domain.job import Charge, Job, Parameters, Problem, Publication, State, Take
+from bridge_daemon.domain.request import Place, Source
 
 T = TypeVar("T")
 _PLAIN = {field.name for field in fields(Job)} - {

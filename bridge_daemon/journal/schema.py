@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from bridge_daemon.errors import JournalUnusable
-from bridge_daemon.failpoints import failpoint
 from bridge_daemon.journal.tables import metadata
+from bridge_daemon.util.failpoints import failpoint
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, or_, select, update
 
-from bridge_daemon.job import OPEN, RESERVED, TERMINAL, Charge, State
+from bridge_daemon.domain.job import OPEN, RESERVED, TERMINAL, Charge, State
 from bridge_daemon.journal.tables import events, facts, jobs, requests
 
 

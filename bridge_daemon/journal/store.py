@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from bridge_daemon.failpoints import failpoint
-from bridge_daemon.job import Job
+from bridge_daemon.domain.job import Job
 from bridge_daemon.journal import schema
 from bridge_daemon.journal.transaction import Transaction
-from bridge_daemon.times import Times
+from bridge_daemon.util.failpoints import failpoint
+from bridge_daemon.util.times import Times
 
 T = TypeVar("T")
 _READERS = 2

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable
 
+from bridge_daemon.domain.job import MOVES, Job, Problem, State
 from bridge_daemon.errors import NotFound, WrongState
-from bridge_daemon.job import MOVES, Job, Problem, State
 from bridge_daemon.journal import statements as sql
 from bridge_daemon.journal.rows import from_row, to_row
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 
 #: Of a Job; a row has columns besides that are only looked for.
 _FIELDS = frozenset(Job.__dataclass_fields__)

@@ -10,15 +10,15 @@ import asyncio
 import logging
 from typing import Final
 
+from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
 from bridge_daemon.errors import Internal, Stale, WrongState
-from bridge_daemon.job import OPEN, RESERVED, Job, State
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline import disk
+from bridge_daemon.pipeline.context import Step, Tools
 from bridge_daemon.pipeline.deliver import deliver
 from bridge_daemon.pipeline.follow import follow
 from bridge_daemon.pipeline.submit import apply, check_age, submit, wire_name
-from bridge_daemon.pipeline.tools import Step, Tools
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from pathlib import Path
 
-from bridge_daemon.delivery.library import bring
+from bridge_daemon.domain.job import Job, State
 from bridge_daemon.errors import NotPlaceable
-from bridge_daemon.job import Job, State
-from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
+from bridge_daemon.pipeline.context import GO_ON, Tools, Wait
+from bridge_daemon.pipeline.copies import bring
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import logging
 import os
 from typing import Final
 
-from bridge_daemon import files
+from bridge_daemon.domain.job import OPEN, Charge, Job
 from bridge_daemon.errors import DiskTrouble
-from bridge_daemon.job import OPEN, Charge, Job
-from bridge_daemon.pipeline.tools import Tools, Wait
+from bridge_daemon.pipeline.context import Tools, Wait
+from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
 

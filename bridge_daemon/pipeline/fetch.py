@@ -8,14 +8,14 @@ import random
 import re
 from pathlib import Path
 
-from bridge_daemon import files
 from bridge_daemon.audio.take import Verified, verify
+from bridge_daemon.domain.job import Job, State
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import Expired, download, serves_privately
 from bridge_daemon.errors import DownloadTrouble, Undecodable
-from bridge_daemon.job import Job, State
+from bridge_daemon.pipeline.context import GO_ON, Proved, Tools, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
-from bridge_daemon.pipeline.tools import GO_ON, Proved, Tools, Wait
+from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ import json
 import logging
 from pathlib import Path
 
-from bridge_daemon import files
 from bridge_daemon.audio.take import make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext
+from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.errors import Undecodable
-from bridge_daemon.job import Job, State, Take
+from bridge_daemon.pipeline.context import GO_ON, Proved, Tools, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.fetch import stem
-from bridge_daemon.pipeline.tools import GO_ON, Proved, Tools, Wait
+from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
 _LONGEST = 600.0  # s between two tries

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import random
 
+from bridge_daemon.domain.job import MICRO, Job, State
 from bridge_daemon.engine.choice import SKETCH, Endpoint
 from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, read_poll, seconds
 from bridge_daemon.errors import BridgeError, FailedAtService, GoneAtService, KeyTrouble, PollTrouble
-from bridge_daemon.job import MICRO, Job, State
+from bridge_daemon.pipeline.context import GO_ON, Tools, Wait, Watch
 from bridge_daemon.pipeline.pace import Seen, Share, next_poll
-from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait, Watch
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from bridge_daemon.audio.region import Extracted, check_region, extract
+from bridge_daemon.domain.job import Job, Publication, State
+from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain.request import Source
 from bridge_daemon.errors import NotPublished, OtherEngine, Refusal
-from bridge_daemon.job import Job, Publication, State
+from bridge_daemon.home.path_policy import Roots
 from bridge_daemon.journal import Transaction
-from bridge_daemon.models import Model, models
+from bridge_daemon.pipeline.context import GO_ON, Tools, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
-from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait
-from bridge_daemon.request import Source
-from bridge_daemon.roots import Roots
 
 #: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
 SOURCE_RATE = 44_100

@@ -14,7 +14,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_daemon.admit import check_limits, check_price
+from bridge_daemon.domain.job import MICRO, RESERVED, Charge, Job, Problem, Publication, State
 from bridge_daemon.engine import client
 from bridge_daemon.engine.choice import Endpoint
 from bridge_daemon.engine.protocol import Kind, Outcome, payload
@@ -31,10 +31,10 @@ from bridge_daemon.errors import (
     SubmitUnknown,
     WrongState,
 )
-from bridge_daemon.job import MICRO, RESERVED, Charge, Job, Problem, Publication, State
 from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline.context import GO_ON, Tools, Wait, close_in, until_written
 from bridge_daemon.pipeline.disk import hold_back, no_room
-from bridge_daemon.pipeline.tools import GO_ON, Tools, Wait, close_in, until_written
+from bridge_daemon.spending.admit import check_limits, check_price
 
 log = logging.getLogger(__name__)
 

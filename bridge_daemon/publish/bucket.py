@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from bridge_daemon.domain.job import SERVED, Job, Publication
 from bridge_daemon.errors import KeyTrouble, NotFound, NotPublished
-from bridge_daemon.job import SERVED, Job, Publication
+from bridge_daemon.home.s3_key import S3KeyStore
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.publish.reach import check_for_cloud, fetch_back
-from bridge_daemon.redact import redact
-from bridge_daemon.s3_key import S3KeyStore
-from bridge_daemon.settings_sections import Publish
-from bridge_daemon.times import Times
+from bridge_daemon.publish.probe import check_for_cloud, fetch_back
+from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.redact import redact
+from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
     from obstore.store import S3Store

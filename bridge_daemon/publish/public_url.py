@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bridge_daemon.domain.job import Job, Publication
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Job, Publication
 from bridge_daemon.publish.listener import SourceListener, new_capability
-from bridge_daemon.publish.reach import check_for_cloud, fetch_back
+from bridge_daemon.publish.probe import check_for_cloud, fetch_back
 from bridge_daemon.publish.tunnel import Tunnel
-from bridge_daemon.redact import redact
-from bridge_daemon.settings_sections import Publish
-from bridge_daemon.times import Times
+from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.redact import redact
+from bridge_daemon.util.times import Times
 
 #: A source that came back by its URL so short a time ago is not asked for again, s.
 FRESH: Final = 10.0

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from bridge_daemon.domain.job import SERVED, Job, Publication
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import CLOUD, Choice, Engines
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.home import Home
-from bridge_daemon.job import SERVED, Job, Publication
+from bridge_daemon.home.paths import Home
+from bridge_daemon.home.s3_key import S3KeyStore
 from bridge_daemon.journal import Journal
 from bridge_daemon.publish.bucket import BucketPublisher, installed, not_installed
 from bridge_daemon.publish.listener import SourceListener, new_capability
+from bridge_daemon.publish.probe import check_for_cloud
 from bridge_daemon.publish.public_url import PublicUrlPublisher
-from bridge_daemon.publish.reach import check_for_cloud
 from bridge_daemon.publish.tunnel import Tunnel
 from bridge_daemon.publish.tunnel_command import tunnel_command
 from bridge_daemon.publish.upload import UploadPublisher
-from bridge_daemon.s3_key import S3KeyStore
-from bridge_daemon.settings import Settings
-from bridge_daemon.settings_sections import Publish, is_loopback
-from bridge_daemon.times import Times
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.settings.sections import Publish, is_loopback
+from bridge_daemon.util.times import Times
 
 _NOTHING: Final = "Nothing was sent and nothing was spent."
 _HOW: Final = (

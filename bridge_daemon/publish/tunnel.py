@@ -1,6 +1,6 @@
 """One tunnel for all transforms: opened when a source needs it, checked, opened again when it dies, and closed after.
 
-Its program runs under a keeper (keeper.py), so that it never outlives the daemon.
+Its program runs under a keeper (supervisor.py), so that it never outlives the daemon.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from contextlib import suppress
 from typing import Final
 
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.publish import keeper
+from bridge_daemon.publish import supervisor
 from bridge_daemon.publish.listener import SourceListener
-from bridge_daemon.publish.reach import compare
+from bridge_daemon.publish.probe import compare
 from bridge_daemon.publish.tunnel_command import TunnelCommand, tunnel_command
-from bridge_daemon.redact import redact, redact_command
-from bridge_daemon.settings_sections import Publish
-from bridge_daemon.times import Times
+from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.redact import redact, redact_command
+from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ class _Running:
 
     async def start(self) -> None:
         environ = {name: value for name, value in os.environ.items() if name not in _OURS}
-        arguments = [sys.executable, "-I", keeper.__file__, *self._command.argv]
+        arguments = [sys.executable, "-I", supervisor.__file__, *self._command.argv]
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *arguments,

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.settings_sections import is_loopback
+from bridge_daemon.settings.sections import is_loopback
 
 #: Any URL in a line; what may follow it in a sentence, a box or JSON does not belong to it.
 _URL: Final = re.compile(r"https?://[^\s\"'<>|\\()\[\]{},;]{1,300}")

@@ -16,13 +16,13 @@ from typing import Any, Final
 import aiohttp
 
 from bridge_daemon import __version__
+from bridge_daemon.domain.job import Job, Publication
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Job, Publication
-from bridge_daemon.settings_sections import Publish
-from bridge_daemon.times import Times
+from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.times import Times
 
 _TOTAL: Final = 900.0  # s: 33 MB over a slow line
 _MOST: Final = 1 << 16  # bytes of an answer

@@ -11,11 +11,11 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge_daemon import files
 from bridge_daemon.audio import opening
 from bridge_daemon.audio.region import check_region, extract, open_audio, probe
 from bridge_daemon.audio.wav import Bext, WavWriter
 from bridge_daemon.errors import SourceRefused
+from bridge_daemon.util import files
 from tests.audio.sounds import LOSSLESS, LOSSY, bursts, integers, lag, noise, run, write
 
 RATES = (22_050, 44_100, 48_000, 96_000)

@@ -13,13 +13,13 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_daemon import files
 from bridge_daemon.audio import mp3
 from bridge_daemon.audio import take as take_module
 from bridge_daemon.audio.region import open_audio
 from bridge_daemon.audio.take import TakeFile, make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext, read_bext, read_info
 from bridge_daemon.errors import Undecodable
+from bridge_daemon.util import files
 from tests.audio.sounds import LOSSLESS, LOSSY, bursts, integers, lag, noise, run, write
 
 STAMP = Bext(description="a prompt", originator_reference="job-1", time_reference=96_000)

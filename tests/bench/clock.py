@@ -12,7 +12,7 @@ import random
 import time
 from pathlib import Path
 
-from bridge_daemon.ticks import PER_QUARTER, WINDOW, Ticks
+from bridge_daemon.clock.ticks import PER_QUARTER, WINDOW, Ticks
 
 JITTER = 1e-3  # s
 SEEDS = 12

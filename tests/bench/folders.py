@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tests.app.test_loop import watched as longest_callbacks
 from tests.bench.press import KEY, environment
-from tests.intake.renders import one, until, watched, watching
-from tests.test_loop import watched as longest_callbacks
+from tests.frontends.folders.renders import one, until, watched, watching
 
 FOLDER = """
 [presets.strings]

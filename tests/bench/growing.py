@@ -19,11 +19,11 @@ from typing import Any
 
 import aiohttp
 
-from bridge_daemon.home import Home
-from bridge_daemon.job import Charge, Job, Parameters, State
+from bridge_daemon.domain.job import Charge, Job, Parameters, State
+from bridge_daemon.domain.request import Place
+from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.request import Place
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 from tests.bench.figures import Row
 from tests.bench.process import own_process
 

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 from tests.live.bridge import bridge
 from tests.live.player import player
 

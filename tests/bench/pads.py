@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.press import environment
-from tests.intake.controller import Controller, controller, jack_server, note, off
+from tests.frontends.midi.controller import Controller, controller, jack_server, note, off
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 PADS = [

@@ -23,16 +23,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.actions import Actions
-from bridge_daemon.admit import Admit
-from bridge_daemon.daemon import Daemon
+from bridge_daemon.actions.bridge import Actions
+from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.engine import client
-from bridge_daemon.home import Home
-from bridge_daemon.intake import osc as osc_module
+from bridge_daemon.frontends.osc import server as osc_module
+from bridge_daemon.home.api_key import KeyStore
+from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
-from bridge_daemon.key import KeyStore
 from bridge_daemon.pipeline import submit as submit_module
-from bridge_daemon.settings import Settings
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.admit import Admit
 from tests.bench.figures import Row
 from tests.bench.process import KEY, Presser, Running, environment, own_process
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.intake.osc_wire import Message, build, parse
+from bridge_daemon.frontends.osc.wire import Message, build, parse
 
 KEY = "bench-bench-bench"
 #: For people Python keeps what it has compiled.

@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from bridge_daemon import __version__
-from bridge_daemon.cli import problems, terminal, words
+from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli.app import build
 from tests.cli.conftest import Cli
 
@@ -218,7 +218,7 @@ def test_a_table_is_aligned_and_fits_a_terminal(
 
 
 def test_spans() -> None:
-    spans = [words.span(seconds) for seconds in (5, 200, 4000, 400_000)]
+    spans = [format.span(seconds) for seconds in (5, 200, 4000, 400_000)]
     assert spans == ["5 s", "3 min", "1 h 6 min", "4 days"]
 
 

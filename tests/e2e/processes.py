@@ -34,7 +34,7 @@ class Forked:
     def __init__(self, env: dict[str, str], said: Path) -> None:
         context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
         if sys.platform != "win32":
-            context.set_forkserver_preload(["tests.e2e.processes", "bridge_daemon.cli.run", "bridge_daemon.daemon"])
+            context.set_forkserver_preload(["tests.e2e.processes", "bridge_daemon.cli.run", "bridge_daemon.app.daemon"])
         self._said = said
         self._process = context.Process(target=_run, args=(env, str(said)), name="bridge")
         self._process.start()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon import files
+from bridge_daemon.util import files
 from tests.e2e.processes import FakeService, bridge, eventually, fake_service
 from tests.support import tone
 

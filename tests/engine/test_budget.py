@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge_daemon.engine import budget as budgets
 from bridge_daemon.engine.budget import KEPT_FOR_SUBMITS, LONGEST_BLOCK, RateBudget
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 
 
 class Clock(Times):

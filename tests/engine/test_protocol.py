@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge_daemon.domain.job import Charge, Job, Parameters, State
+from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.protocol import (
     MAX_TEXT,
     OUTPUT_PATHS,
@@ -30,8 +32,6 @@ from bridge_daemon.engine.protocol import (
     remote_id,
     seconds,
 )
-from bridge_daemon.job import Charge, Job, Parameters, State
-from bridge_daemon.request import Place
 
 
 def answer(status: int, body: Any = b"", *, complete: bool = True, retry_after: str | None = None) -> Answer:

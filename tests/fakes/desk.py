@@ -8,7 +8,7 @@ Usage::
     desk.hold["status"] = asyncio.Event()   # calls of status wait for it
     assert desk.calls == [("cancel", "j1")]
 
-It implements ``bridge_daemon.api.desk.Desk`` and nothing more: like the real one, it admits an id once, answers the
+It implements ``Desk`` of the HTTP API and nothing more: like the real one, it admits an id once, answers the
 same id with the first answer, and knows no job that was not added or admitted.
 """
 

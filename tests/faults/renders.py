@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.daemon import Daemon
-from bridge_daemon.intake import folders_one
-from bridge_daemon.intake.folders_one import RenderFolder
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.frontends.folders import folder as folder_module
+from bridge_daemon.frontends.folders.folder import RenderFolder
 from tests.support import tone
 
-folders_one.SETTLE = 0.2  # nothing here is copied slowly
-folders_one.RETRY = 0.2
+folder_module.SETTLE = 0.2  # nothing here is copied slowly
+folder_module.RETRY = 0.2
 
 
 async def _until(true: Callable[[], Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.job import State
+from bridge_daemon.domain.job import State
 from tests.fakes.service import Service
 from tests.support import press, running, tone, until
 

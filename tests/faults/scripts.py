@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.intake.scripter import Script
+from tests.frontends.mailbox.scripter import Script
 
 _PATIENCE = 60.0
 

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 import soundfile
 
-from bridge_daemon import files
-from bridge_daemon.failpoints import EXIT_CODE
-from bridge_daemon.job import Charge, Job, State
+from bridge_daemon.domain.job import Charge, Job, State
+from bridge_daemon.util import files
+from bridge_daemon.util.failpoints import EXIT_CODE
 from tests.fakes.service import Service
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.victim import perform, run

@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.daemon import Daemon
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import State
 from bridge_daemon.errors import BridgeError
-from bridge_daemon.failpoints import arm
-from bridge_daemon.home import Home
-from bridge_daemon.job import State
-from bridge_daemon.key import KeyStore
+from bridge_daemon.home.api_key import KeyStore
+from bridge_daemon.home.paths import Home
 from bridge_daemon.pipeline import pace
-from bridge_daemon.settings import Settings
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.failpoints import arm
 from tests.faults import renders, scripts
 
 _MOVING = {State.QUEUED, State.PREPARING, State.SUBMITTING, State.GENERATING, State.FETCHING}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.home import Home
+from bridge_daemon.home.paths import Home
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 

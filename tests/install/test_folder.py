@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon import files as files_
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.install import folder as folder_
 from bridge_daemon.install.folder import Act, carry_out, plan_install, plan_uninstall
 from bridge_daemon.install.manifest import NAME, Manifest
+from bridge_daemon.util import files as files_
 
 OWN = ("Scripts/Our Söhne",)
 ONE = {f"{OWN[0]}/a.lua": b"a 1", f"{OWN[0]}/lib/b.lua": b"b 1"}

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest_asyncio
 
-from bridge_daemon.job import Charge, Job, Parameters, State
+from bridge_daemon.domain.job import Charge, Job, Parameters, State
+from bridge_daemon.domain.request import Place
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.request import Place
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 
 _numbers = itertools.count(1)
 

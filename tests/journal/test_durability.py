@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bridge_daemon.job import Charge, Job, Publication, State
+from bridge_daemon.domain.job import Charge, Job, Publication, State
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 from tests.journal.conftest import add
 
 _HEADER, _FRAME = 32, 24 + 4096

@@ -19,12 +19,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import OperationalError
 
 import bridge_daemon.journal.migrations
+from bridge_daemon.domain.job import Job, State
 from bridge_daemon.errors import JournalUnusable
-from bridge_daemon.failpoints import EXIT_CODE, arm
-from bridge_daemon.job import Job, State
 from bridge_daemon.journal import Journal, schema
 from bridge_daemon.journal.tables import metadata
-from bridge_daemon.times import Times
+from bridge_daemon.util.failpoints import EXIT_CODE, arm
+from bridge_daemon.util.times import Times
 from tests.journal.conftest import add
 
 MIGRATIONS = Path(bridge_daemon.journal.migrations.__file__).parent

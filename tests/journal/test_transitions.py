@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from bridge_daemon.domain.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
 from bridge_daemon.engine.protocol import Answer
 from bridge_daemon.errors import NotFound, WrongState
-from bridge_daemon.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import statements as sql
 from bridge_daemon.journal.rows import from_row

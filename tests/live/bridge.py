@@ -10,8 +10,8 @@ from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from bridge_daemon.home import Home
-from tests.intake.caller import Typed, flat, message
+from bridge_daemon.home.paths import Home
+from tests.frontends.osc.caller import Typed, flat, message
 from tests.live.player import pretend_running
 
 WELCOME = {

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.home import Home, Runtime
+from bridge_daemon.home.paths import Home, Runtime
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "max_for_live" / "built"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.home import Home
-from tests.intake.caller import message
+from bridge_daemon.home.paths import Home
+from tests.frontends.osc.caller import message
 from tests.live.bridge import bridge
 from tests.live.player import MIDI, player, pretend_running
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon.daemon import Daemon
-from bridge_daemon.job import State
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import State
 from tests.e2e.processes import bridge, fake_service
 from tests.live.player import MIDI, Player, placed, player
 from tests.support import job_of, running, tone, until

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.pipeline import pace
 from bridge_daemon.pipeline.pace import Seen, Share, next_poll
-from bridge_daemon.times import Times
+from bridge_daemon.util.times import Times
 
 Policy = Callable[[Seen, Sequence[float], Share, float], float]
 

@@ -21,12 +21,12 @@ from typing import Any
 import pytest
 from sqlalchemy import exc
 
-from bridge_daemon import files
-from bridge_daemon.daemon import Daemon
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import OPEN, Charge, Job, State
 from bridge_daemon.errors import Paused, WrongState
-from bridge_daemon.job import OPEN, Charge, Job, State
 from bridge_daemon.journal import Journal
-from bridge_daemon.pipeline import conveyor, disk, fetch, follow, tools
+from bridge_daemon.pipeline import context, conveyor, disk, fetch, follow
+from bridge_daemon.util import files
 from tests.fakes.service import Service
 from tests.support import (
     RESTING,
@@ -561,7 +561,7 @@ async def test_what_does_not_pass_is_not_waited_for_for_ever() -> None:
         raise exc.IntegrityError("INSERT", {}, Exception("UNIQUE"))
 
     with pytest.raises(exc.IntegrityError):
-        await tools.until_written(broken, "x")
+        await context.until_written(broken, "x")
 
 
 # After the money: where the audio is

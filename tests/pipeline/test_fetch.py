@@ -12,12 +12,12 @@ import pytest
 import soundfile
 from wavinfo import WavInfoReader
 
-from bridge_daemon import files
+from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.engine.download import check_url, is_private, serves_privately
 from bridge_daemon.errors import DownloadTrouble
-from bridge_daemon.job import Charge, Job, State
 from bridge_daemon.journal import Transaction
 from bridge_daemon.journal.rows import to_row
+from bridge_daemon.util import files
 from tests.fakes.service import Service
 from tests.support import events, job_of, press, running, until, until_event
 

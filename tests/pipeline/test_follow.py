@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.job import Charge, State
+from bridge_daemon.domain.job import Charge, State
 from tests.fakes.service import Service
 from tests.support import Clock, events, job_of, press, running, until, until_event
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge_daemon.daemon import Daemon
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Charge, Job, State
 from bridge_daemon.publish.listener import SourceListener
 from tests.fakes.service import Service
 from tests.support import Clock, events, job_of, press, request, running, tone, until, until_seen

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.job import Charge, State
+from bridge_daemon.domain.job import Charge, State
 from tests.fakes.service import Service
 from tests.support import events, job_of, press, running, until, until_event, until_seen
 

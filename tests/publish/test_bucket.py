@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bridge_daemon.daemon import Daemon
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Charge, State
 from bridge_daemon.pipeline import prepare
 from bridge_daemon.publish import bucket as module
 from tests.fakes.service import Service

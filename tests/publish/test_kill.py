@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon.failpoints import EXIT_CODE
-from bridge_daemon.home import Home
-from bridge_daemon.job import Job, State
+from bridge_daemon.domain.job import Job, State
+from bridge_daemon.home.paths import Home
+from bridge_daemon.home.s3_key import S3KeyStore
 from bridge_daemon.pipeline.conveyor import Conveyor
-from bridge_daemon.s3_key import S3KeyStore
+from bridge_daemon.util.failpoints import EXIT_CODE
 from tests.fakes.service import Service
 from tests.faults.victim import perform, run
 from tests.publish.conftest import S3, Tunnels

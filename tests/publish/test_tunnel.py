@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon.daemon import Daemon
+from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.domain.job import Charge, Publication, State
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Charge, Publication, State
 from bridge_daemon.pipeline import prepare
 from bridge_daemon.publish import tunnel as module
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.public_url import PublicUrlPublisher
 from bridge_daemon.publish.tunnel_command import PROGRAMS, _split, tunnel_command
-from bridge_daemon.settings_sections import Publish
-from bridge_daemon.times import Times
+from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 from tests.publish.conftest import Tunnels
 from tests.support import events, job_of, press, request, running, tone, until

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.job import Charge, State
 from bridge_daemon.publish.upload import read
 from tests.fakes.service import Service
 from tests.support import job_of, press, running, tone, until

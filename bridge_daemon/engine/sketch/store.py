@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bridge_daemon import files
 from bridge_daemon.engine.sketch.contract import MODEL, Asked, error_body
+from bridge_daemon.util import files
 
 logger = logging.getLogger(__name__)
 

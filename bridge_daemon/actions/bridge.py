@@ -1,0 +1,271 @@
+"""What a person or a script can do, whatever way in they use: the HTTP API, OSC, MIDI and inboxes all end here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from bridge_daemon import __version__
+from bridge_daemon.actions.jobs import JobActions, said
+from bridge_daemon.actions.renders import RenderActions
+from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
+from bridge_daemon.domain.models import models
+from bridge_daemon.engine.choice import Engines
+from bridge_daemon.errors import KeyTrouble, NotFound, Paused
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.pipeline import confirm
+from bridge_daemon.pipeline.context import PANIC, PauseGate
+from bridge_daemon.pipeline.conveyor import Conveyor
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.admit import Admit, invalid
+from bridge_daemon.spending.catalogue import Catalogue
+from bridge_daemon.spending.prices import price_facts
+from bridge_daemon.util.times import Times
+
+_PAUSE_TEXTS = {"person": "paused by you", PANIC: "panic: everything was stopped"}
+_SEND_HELD = "daw-bridge resume, and then: daw-bridge jobs retry JOB sends it, daw-bridge jobs cancel JOB ends it."
+
+
+class Pads(Protocol):
+    """What is asked of the MIDI intake."""
+
+    async def arm(self) -> dict[str, Any]:
+        """Let pads spend money, for a time and a sum."""
+        ...
+
+    def disarm(self) -> dict[str, Any]:
+        """Let them spend nothing."""
+        ...
+
+    async def listen(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in over MIDI."""
+        ...
+
+
+class Actions(JobActions, RenderActions):
+    """The daemon's verbs. Each raises a BridgeError that says what happened, and whether money was spent."""
+
+    def __init__(
+        self,
+        *,
+        admit: Admit,
+        journal: Journal,
+        conveyor: Conveyor,
+        pause: PauseGate,
+        engines: Engines,
+        catalogue: Catalogue,
+        settings: Callable[[], Settings],
+        reload_settings: Callable[[], Awaitable[dict[str, Any]]],
+        times: Times,
+        about: Callable[[], dict[str, Any]],
+    ) -> None:
+        """``about`` tells where this daemon listens and keeps its files."""
+        super().__init__(
+            admit=admit, journal=journal, conveyor=conveyor, engines=engines, settings=settings, times=times
+        )
+        self._pause = pause
+        self._catalogue = catalogue
+        self._reload = reload_settings
+        self._about = about
+        self._started = time.monotonic()
+        #: The MIDI intake, once it is there.
+        self.pads: Pads | None = None
+
+    # Jobs
+
+    async def jobs(
+        self, *, states: list[str], q: str | None, client: str | None, before: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return jobs, newest first; ``before`` is the job that the last page ended with."""
+
+        def look(tx: Transaction) -> list[Job]:
+            seq = tx.job(before).seq if before else None
+            return tx.find(states=states, text=q, client=client, before=seq, limit=limit)
+
+        return [job.as_dict() for job in await self._journal.read(look)]
+
+    async def job(self, job: str) -> dict[str, Any]:
+        """Return a job with everything that happened to it."""
+        found, events = await self._journal.read(lambda tx: (tx.job(job), tx.events_of(job)))
+        return found.as_dict() | {"events": events}
+
+    # Deliveries
+
+    async def placed(self, job: str, delivery: int) -> dict[str, Any]:
+        """Take a client's word that a take stands where it belongs; said again, it changes nothing."""
+        return said(*await self._journal.write("confirm", lambda tx: confirm.placed(tx, job, delivery)))
+
+    async def unplaced(self, job: str, delivery: int, code: str, message: str) -> dict[str, Any]:
+        """Take a client's word that it could not place a take: it is kept, and not brought again by itself."""
+        now = self._times.now()
+        return said(
+            *await self._journal.write("confirm", lambda tx: confirm.unplaced(tx, job, delivery, code, message, now))
+        )
+
+    async def undelivered(self, client: str) -> list[Job]:
+        """Return the jobs whose take a client has not confirmed, oldest first."""
+        found = await self._journal.read(lambda tx: tx.undelivered(client))
+        return [job for job in found if confirm.is_due(job)]
+
+    def bring(self, job: str) -> None:
+        """Bring a take to its folder, if need be, and have it announced."""
+        self._conveyor.drive(job)
+
+    # Files of a job
+
+    async def take_file(self, job: str) -> Path:
+        """Return the file of a job's take."""
+        found = await self._journal.read(lambda tx: tx.job(job))
+        return _file(found.take.file if found.take else None, "take", job)
+
+    async def source_file(self, job: str) -> Path:
+        """Return the file of the source as it was sent."""
+        found = await self._journal.read(lambda tx: tx.job(job))
+        return _file(found.source_file, "source", job)
+
+    async def peaks(self, job: str, buckets: int) -> dict[str, Any]:
+        """Return the waveform of a job's take."""
+        from bridge_daemon.audio.peaks import peaks  # loads numpy, which no start waits for
+
+        file = await self.take_file(job)
+        return (await asyncio.to_thread(peaks, file, buckets)).as_dict()
+
+    # MIDI
+
+    def _pads(self) -> Pads:
+        if self.pads is None:
+            raise NotFound("MIDI is not open yet.", next="Try again in a moment.")
+        return self.pads
+
+    async def arm_pads(self) -> dict[str, Any]:
+        """Let pads spend money, for a time and a sum. Raises Paused."""
+        return await self._pads().arm()
+
+    def disarm_pads(self) -> dict[str, Any]:
+        """Let pads spend nothing."""
+        return self._pads().disarm()
+
+    async def listen_midi(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what came in over MIDI, or wait for it for a while."""
+        return await self._pads().listen(data)
+
+    # The whole
+
+    async def pause(self, reason: str = "person") -> dict[str, Any]:
+        """Stop all sending; what is charged already goes on. A panic stops deliveries too, and holds what waits."""
+        if reason == PANIC:
+            return await self._panic()
+        kind = reason if reason in _PAUSE_TEXTS else "person"  # no words of a person name a pause that ends by itself
+        return {"paused": await self._pause.close(kind, _PAUSE_TEXTS.get(reason, f"paused by you: {reason}"))}
+
+    async def _panic(self) -> dict[str, Any]:
+        """Stop all sending and all deliveries, and hold what is not sent: each of those waits for a person from now."""
+        held: list[Job] = []
+        trouble = Paused("Panic: everything was stopped. Nothing was sent for this one.", next=_SEND_HELD)
+        problem = Problem(code=trouble.code, text=trouble.message, since=self._times.now(), next=trouble.next_step)
+
+        def hold(tx: Transaction) -> None:
+            held.extend(
+                tx.move(job, State.HELD, event=problem.as_dict(), problem=problem, text="waits for you")
+                for job in tx.jobs_in(RESERVED)
+            )
+
+        fact = await self._pause.close(PANIC, _PAUSE_TEXTS[PANIC], hold)
+        for job in held:
+            self._conveyor.drive(job.job)  # whoever drives it looks, and leaves it
+        return {"paused": fact, "held": len(held)}
+
+    async def resume(self) -> dict[str, Any]:
+        """Send again, whatever the reason of the pause was."""
+        self._engines.reload_key()
+        return {"paused": None, "was_paused": await self._pause.open()}
+
+    async def spend(self) -> dict[str, Any]:
+        """Return what is spent and what the limits are."""
+        spend = self._settings().spend
+        spent = await self._journal.read(lambda tx: tx.spent())
+        return {
+            "spent_today_usd": spent.day / MICRO,
+            "spent_month_usd": spent.month / MICRO,
+            "reserved_usd": spent.reserved / MICRO,
+            "limit_today_usd": spend.per_day_usd,
+            "limit_month_usd": spend.per_month_usd,
+            "confirm_above_usd": spend.confirm_above_usd,
+        }
+
+    def presets(self) -> dict[str, Any]:
+        """Return the presets."""
+        return {name: preset.model_dump(exclude_none=True) for name, preset in self._settings().presets.items()}
+
+    async def status(self) -> dict[str, Any]:
+        """Return how the daemon is: the first thing to look at."""
+        counts, problems = await self._journal.read(lambda tx: (tx.count(), tx.with_problems(limit=20)))
+        engine = await self._engine_status()
+        return {
+            "version": __version__,
+            **self._about(),
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            "engine": engine,
+            "price_usd": await self._price(engine["name"]),
+            "paused": self._pause.current,
+            **await self.spend(),
+            "jobs": counts,
+            "problems": [job.as_dict() for job in problems],
+        }
+
+    async def _engine_status(self) -> dict[str, Any]:
+        settings = self._settings().engine
+        try:
+            choice = await self._engines.current()
+        except KeyTrouble as error:
+            return {"name": settings.name, "base_url": settings.base_url, "model": settings.model, "ready": False} | {
+                "problem": error.as_dict()
+            }
+        return {"name": choice.name, "base_url": choice.base_url, "model": settings.model, "ready": True}
+
+    async def _price(self, engine: str) -> float:
+        """Return what one generation of the default model costs, in dollars."""
+        if engine == "sketch":
+            return 0.0
+        settings = self._settings().engine
+        model = models()[settings.model]
+        facts = await self._journal.read(lambda tx: price_facts(tx, settings.base_url, model))
+        return facts.price(None) / MICRO
+
+    async def prices(self) -> list[dict[str, Any]]:
+        """Return the table's, the catalogue's and the agreed price of each model."""
+        return await self._catalogue.prices()
+
+    async def agree_price(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Agree to what the service's catalogue says a model costs now."""
+        model = data.get("model", self._settings().engine.model)
+        if not isinstance(model, str) or model not in models():
+            raise invalid("model", model, f"must be one of {', '.join(models())}")
+        return await self._catalogue.agree(model, data.get("usd"))
+
+    async def reload_key(self) -> dict[str, Any]:
+        """Read the API key again; a pause for its sake ends."""
+        self._engines.reload_key()
+        key = await self._engines.key()
+        ended = await self._pause.open(only="401") if key is not None else False
+        self._catalogue.look_again()
+        return {"key": key is not None, "resumed": ended}
+
+    async def check_key(self) -> dict[str, Any]:
+        """Ask the service, free of charge, whether it accepts the key."""
+        return await self._catalogue.check_key()
+
+    async def reload_settings(self) -> dict[str, Any]:
+        """Read config.toml again. Wrong settings keep the old ones."""
+        done = await self._reload()
+        self._catalogue.look_again()
+        return done
+
+
+def _file(path: str | None, what: str, job: str) -> Path:
+    if path is None or not Path(path).is_file():
+        raise NotFound(f"The job {job[:20]} has no {what} on this disk.")
+    return Path(path)

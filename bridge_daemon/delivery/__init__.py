@@ -1,1 +1,0 @@
-"""Bringing a take to where it belongs."""

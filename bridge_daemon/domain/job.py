@@ -1,0 +1,232 @@
+"""A job: one paid generation of a request, its state, and what is known of its money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from bridge_daemon.domain.request import Place, Source
+
+MICRO: Final = 1_000_000  # micro-dollars in a dollar: money is whole micro-dollars everywhere inside
+
+
+class State(StrEnum):
+    """Where a job stands on its way. Only the journal changes it."""
+
+    #: Admitted; its sum is reserved; nothing was sent.
+    QUEUED = "queued"
+    #: Its source is being cut, converted and published; nothing was sent.
+    PREPARING = "preparing"
+    #: The POST may be on the wire. After a crash here nobody knows whether it was charged.
+    SUBMITTING = "submitting"
+    #: The service gave it an id; it is polled.
+    GENERATING = "generating"
+    #: The service is done; its audio is being downloaded and finished.
+    FETCHING = "fetching"
+    #: The take lies in the library and is delivered until its client confirms.
+    STORED = "stored"
+    #: The take stands where it belongs.
+    PLACED = "placed"
+    #: Nothing was sent; it waits for a person (``retry`` sends it, ``cancel`` ends it).
+    HELD = "held"
+    #: Ended by a person before anything was sent.
+    CANCELLED = "cancelled"
+    #: The service said no and did not charge.
+    REFUSED = "refused"
+    #: The service accepted the job and could not make it.
+    FAILED = "failed"
+    #: The submit may have been accepted; only evidence or a person decides.
+    UNKNOWN = "unknown"
+    #: Closed by a person.
+    DISMISSED = "dismissed"
+
+
+class Charge(StrEnum):
+    """What is known of the money of a job."""
+
+    #: Certainly not charged.
+    NONE = "none"
+    #: Perhaps charged: it counts against the limits until somebody knows better.
+    POSSIBLE = "possible"
+    #: Charged.
+    CONFIRMED = "confirmed"
+
+
+#: Nothing more happens to these by themselves.
+TERMINAL: Final = frozenset({State.PLACED, State.CANCELLED, State.REFUSED, State.FAILED, State.DISMISSED})
+#: Sum is reserved, nothing was sent.
+RESERVED: Final = frozenset({State.QUEUED, State.PREPARING})
+#: The service has, or may be about to have, work for us.
+OPEN: Final = frozenset({State.SUBMITTING, State.GENERATING, State.FETCHING})
+#: The source of a transform may still be fetched by the service.
+SERVED: Final = RESERVED | OPEN | {State.UNKNOWN}
+
+#: Every allowed move. The journal refuses all others.
+MOVES: Final[dict[State, frozenset[State]]] = {
+    State.QUEUED: frozenset({State.PREPARING, State.SUBMITTING, State.HELD, State.CANCELLED}),
+    State.PREPARING: frozenset({State.QUEUED, State.SUBMITTING, State.HELD, State.CANCELLED}),
+    State.HELD: frozenset({State.QUEUED, State.CANCELLED}),
+    # back to queued, held or cancelled only where it is certain that nothing was accepted (never sent, or 429)
+    State.SUBMITTING: frozenset(
+        {State.GENERATING, State.QUEUED, State.HELD, State.CANCELLED, State.REFUSED, State.UNKNOWN}
+    ),
+    State.UNKNOWN: frozenset({State.GENERATING, State.DISMISSED}),
+    State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED}),
+    State.FETCHING: frozenset({State.STORED, State.GENERATING, State.DISMISSED}),
+    State.STORED: frozenset({State.PLACED}),
+    State.PLACED: frozenset({State.STORED}),  # `deliver` brings it once more
+    State.CANCELLED: frozenset(),
+    State.REFUSED: frozenset(),
+    State.FAILED: frozenset(),
+    State.DISMISSED: frozenset(),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something that a person should know of a job. It never changes the state by itself."""
+
+    code: str
+    text: str
+    since: float  # UTC, seconds since the epoch
+    next: str  # the one next step
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the contract writes it."""
+        return {"code": self.code, "text": self.text, "since": self.since, "next": self.next}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameters:
+    """What is asked of the model, complete: defaults, preset and seed are already in it."""
+
+    prompt: str
+    duration: float  # s, as sent to the service
+    seed: int
+    steps: int | None = None  # None: left out, the service's own default
+    cfg_scale: float | None = None
+    strength: float | None = None  # transform only, and then always sent
+    cut: float | None = None  # s: the take is cut back to this (asked for less than the service or its source allows)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Take:
+    """The finished file, as it was proved by reading it back."""
+
+    file: str
+    sha256: str
+    rate: int  # frames a second
+    frames: int
+    channels: int
+    time_reference: int  # frames since midnight of the project's time line (bext)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Publication:
+    """Where the service can fetch the source of a job."""
+
+    method: str
+    url: str
+    capability: str | None = None  # its unguessable name: the path element of our own listener, or the object's key
+    file: str | None = None
+    since: float | None = None  # UTC; when a signed URL was signed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One generation, as the journal holds it. Frozen: the journal returns a new one for each change."""
+
+    job: str  #: our own id, in file names and in OriginatorReference
+    seq: int  #: order of admission
+    request: str  #: the id of the request that it belongs to
+    client: str | None
+    action: str
+    preset: str | None
+    engine: str  #: "empiriolabs" or "sketch", fixed at admit
+    base_url: str  #: fixed at admit ("sketch" for the built-in engine, whose port changes)
+    model: str
+    price: int  #: micro-dollars, fixed at admit
+    state: State
+    charge: Charge
+    parameters: Parameters
+    variation: int  #: 1-based
+    variations: int
+    place: Place
+    source: Source | None = None
+    source_file: str | None = None  #: the cut and converted source, in the home
+    publication: Publication | None = None
+    remote_id: str | None = None  #: the service's id of the job
+    fraction: float = 0.0  #: 0..1, never goes back
+    text: str = ""  #: what happens now, for people
+    output_url: str | None = None
+    original: str | None = None  #: the file as it came
+    original_sha256: str | None = None
+    take: Take | None = None
+    delivery: int = 0  #: number of the delivery that is due; 0 before the first
+    wanted: bool = True  #: False: cancelled after the money, so kept and not placed
+    notes: tuple[str, ...] = field(default=())  #: what was done differently than asked, for people
+    retry_of: str | None = None
+    problem: Problem | None = None
+    created_at: float = 0.0  #: UTC, seconds since the epoch
+    updated_at: float = 0.0
+    valid_until: float = 0.0  #: not sent by itself after this
+    submitted_at: float | None = None
+    finished_at: float | None = None  #: the service said that it was done
+
+    def evolve(self, **changes: Any) -> Job:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state in TERMINAL
+
+    def log_context(self) -> dict[str, str]:
+        """Return what every log line about this job carries."""
+        return {"job": self.job, "state": self.state, "charge": self.charge}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the HTTP API, ``--json`` and the scripts see it."""
+        parameters = self.parameters
+        return {
+            "job": self.job,
+            "id": self.request,
+            "client": self.client,
+            "action": self.action,
+            "preset": self.preset,
+            "engine": self.engine,
+            "model": self.model,
+            "state": str(self.state),
+            "charge": str(self.charge),
+            "usd": self.price / MICRO,
+            "prompt": parameters.prompt,
+            "duration": parameters.duration,
+            "steps": parameters.steps,
+            "cfg_scale": parameters.cfg_scale,
+            "strength": parameters.strength,
+            "seed": parameters.seed,
+            "variation": self.variation,
+            "variations": self.variations,
+            "source": self.source.as_dict() if self.source else None,
+            "place": self.place.as_dict(),
+            "fraction": self.fraction,
+            "text": self.text,
+            "notes": list(self.notes),
+            "problem": self.problem.as_dict() if self.problem else None,
+            "remote_id": self.remote_id,
+            "file": self.take.file if self.take else None,
+            "original": self.original,
+            "rate": self.take.rate if self.take else None,
+            "frames": self.take.frames if self.take else None,
+            "channels": self.take.channels if self.take else None,
+            "time_reference": self.take.time_reference if self.take else None,
+            "delivery": self.delivery,
+            "wanted": self.wanted,
+            "retry_of": self.retry_of,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "submitted_at": self.submitted_at,
+            "finished_at": self.finished_at,
+        }

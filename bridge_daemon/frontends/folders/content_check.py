@@ -1,0 +1,98 @@
+"""Renders that wait in the list and whose file has another time stamp now: is it a new one, or only the time of it.
+
+Backups, sync clients and DAWs change time stamps of what they never wrote. Each file is read, one after the other, and
+compared with what was read of it before; only another content is a new render.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from bridge_daemon.frontends.folders import scan as looks
+from bridge_daemon.frontends.folders.catalog import Known, Listing
+from bridge_daemon.frontends.folders.pending import Coming
+from bridge_daemon.frontends.folders.rules import CHANGED_UNREAD
+from bridge_daemon.frontends.folders.scan import Look
+from bridge_daemon.frontends.folders.threads import Threads
+
+log = logging.getLogger(__name__)
+_BLOCK: Final = 1 << 20  # bytes read at once, and at most so many after the end of the daemon
+
+
+class Changed:
+    """Reads what changed in one folder."""
+
+    def __init__(
+        self,
+        root: Path,
+        known: Known,
+        off: Threads,
+        *,
+        coming: Coming,
+        take: Callable[[Look], Awaitable[None]],
+    ) -> None:
+        """``take`` is given what has another content."""
+        self._root = root
+        self._known = known
+        self._off = off
+        self._coming = coming
+        self._take = take
+        self.names: set[str] = set()  # being read, or waiting for that
+        self._turn = asyncio.Lock()  # one file at a time: the disk has better things to do
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, look: Look) -> None:
+        """Compare a render with what was known of it, in its turn."""
+        self.names.add(look.name)
+        task = asyncio.create_task(self._compare(look), name=f"compare {look.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: a file that changed could not be compared", self._root, exc_info=task.exception())
+
+    async def close(self) -> None:
+        """Stop comparing: what is not decided is listed at the next start."""
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _compare(self, look: Look) -> None:
+        try:
+            async with self._turn:
+                sha256 = await self._off(self._read, look)
+            await self._decide(look, sha256)
+        finally:
+            self.names.discard(look.name)
+
+    async def _decide(self, look: Look, sha256: str | None) -> None:
+        old = self._known.files.get(look.name)
+        if sha256 is None or old is None or old.request is not None or old.try_id is not None:
+            self._coming.touch(look.name, soon=False)  # much happened meanwhile: it is looked at once more
+        elif old.sha256 == sha256:
+            await self._known.touched([(look, sha256)])
+        elif old.sha256 is not None:
+            await self._take(look)
+        elif not self._coming.is_written(look.name):  # else it is on its way as a new one
+            await self._known.listed([Listing(look, *CHANGED_UNREAD, sha256)])
+
+    def _read(self, look: Look) -> str | None:
+        """Return the hash of the content that has this stamp, None where it has none any more."""
+        path, left, digest = self._root / look.name, look.stamp[0], hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                while left > 0 and not self._closed and (block := file.read(min(left, _BLOCK))):
+                    left -= len(block)
+                    digest.update(block)
+            return digest.hexdigest() if left == 0 and looks.stamp(path) == look.stamp else None
+        except OSError:
+            return None

@@ -1,0 +1,308 @@
+"""Delivery by OSC: how far a client's jobs are, and their takes, said again until the client confirms.
+
+UDP loses what it likes, and clients come and go. What is due stands in the journal alone; here is only what was said
+already and when to say it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from bridge_daemon.domain.job import Job, State
+from bridge_daemon.frontends.osc.wire import Float32, decimal
+from bridge_daemon.pipeline.confirm import is_due
+
+log = logging.getLogger(__name__)
+
+#: A result is said again after these, s; then at each hello.
+REPEATS: Final = (1.0, 2.0, 4.0, 8.0)
+#: Progress of one job in any second. The last one is kept for a new state.
+MOST_A_SECOND: Final = 4
+#: Results that one hello is answered with; those said least often go first.
+MOST_A_HELLO: Final = 32
+_SECOND = 1.0
+_REMEMBERED: Final = 1000  # jobs whose progress or failure was said
+_NAME: Final = 60  # characters of the name of an item or clip
+_FAILURES: Final = frozenset({State.FAILED, State.REFUSED, State.UNKNOWN})
+
+Send = Callable[[str, str, Mapping[str, Any]], bool]
+_T = TypeVar("_T")
+
+
+class Takes(Protocol):
+    """What is asked of the daemon's actions."""
+
+    async def undelivered(self, client: str) -> list[Job]:
+        """Return the jobs whose take a client has not confirmed."""
+        ...
+
+    def bring(self, job: str) -> None:
+        """Bring a take to its folder; ``ready`` is called then."""
+        ...
+
+
+@dataclass(slots=True)
+class _Due:
+    """A result that its client has not confirmed yet."""
+
+    job: Job
+    file: Path
+    said: int = 0
+    timer: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What was said of a job on its way."""
+
+    job: Job
+    said: tuple[Any, ...] = ()
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_A_SECOND))
+    timer: asyncio.TimerHandle | None = None
+
+    def wait(self, now: float, most: int) -> float:
+        """Return the seconds until one more may be said."""
+        return max(0.0, self.times[-most] + _SECOND - now) if len(self.times) >= most else 0.0
+
+    def stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class Announcer:
+    """Tells clients what becomes of their jobs."""
+
+    def __init__(self, takes: Takes, send: Send, *, silent: Callable[[], bool] = lambda: False) -> None:
+        """``send`` says whether the client is connected; while it is ``silent`` no results are announced."""
+        self._takes = takes
+        self._send = send
+        self._silent = silent
+        self._held_back = False  # a result was not said
+        self._due: dict[str, _Due] = {}
+        self._progress: dict[str, _Progress] = {}
+        self._failed: dict[str, tuple[State, int]] = {}
+        self._missed: dict[str, list[dict[str, Any]]] = {}  # failures, for clients that were not there
+        self._bringing: dict[str, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """Say nothing more."""
+        for due in self._due.values():
+            due.stop()
+        for progress in self._progress.values():
+            progress.stop()
+        tasks = list(self._bringing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # From the journal
+
+    def changed(self, job: Job) -> None:
+        """Take a change of a job that was committed."""
+        if job.client is None:
+            return
+        due = self._due.get(job.job)
+        if due is not None and (not is_due(job) or due.job.delivery != job.delivery):
+            due.stop()
+            del self._due[job.job]
+        self._tell_progress(job)
+        self._tell_failure(job)
+
+    def _tell_progress(self, job: Job) -> None:
+        known = self._progress.pop(job.job, None)
+        if job.state is State.PLACED:
+            if known is not None:
+                known.stop()
+            return
+        known = self._progress[job.job] = known or _Progress(job)  # as the last
+        known.job = job
+        _forget_old(self._progress)
+        if known.timer is None:
+            self._next_progress(known)
+
+    def _next_progress(self, known: _Progress) -> None:
+        """Say how far a job is, now or as soon as it may be said."""
+        known.timer = None
+        job = known.job
+        told = (job.state, job.fraction, _text(job))
+        if told == known.said:
+            return
+        loop = asyncio.get_running_loop()
+        new_state = not known.said or known.said[0] is not job.state
+        wait = known.wait(loop.time(), MOST_A_SECOND if new_state else MOST_A_SECOND - 1)
+        if wait > 0:
+            known.timer = loop.call_later(wait, self._next_progress, known)
+            return
+        known.said = told
+        known.times.append(loop.time())
+        self._send(job.client or "", "/bridge/progress", progress_pairs(job))
+
+    def _tell_failure(self, job: Job) -> None:
+        unplaced = job.state is State.STORED and job.wanted and job.delivery > 0 and not is_due(job)
+        if job.state not in _FAILURES and not unplaced:
+            self._failed.pop(job.job, None)
+            return
+        if self._failed.get(job.job) == (job.state, job.delivery):
+            return
+        self._failed[job.job] = (job.state, job.delivery)
+        _forget_old(self._failed)
+        client, pairs = job.client or "", failed_pairs(job)
+        if not self._send(client, "/bridge/failed", pairs):
+            missed = self._missed.setdefault(client, [])
+            missed.append(pairs)
+            del missed[:-MOST_A_HELLO]
+            _forget_old(self._missed)
+
+    # Results
+
+    def ready(self, job: Job, file: Path) -> None:
+        """Announce a take that lies whole where it belongs."""
+        if job.client is None or not is_due(job):
+            return
+        known = self._due.get(job.job)
+        if known is not None and known.job.delivery == job.delivery:
+            known.job, known.file = job, file
+            if known.timer is None:
+                self._say(known)
+            return
+        if known is not None:
+            known.stop()
+        progress = self._progress.get(job.job)
+        if progress is not None:
+            progress.stop()  # what it waits to say is older than this
+        self._due[job.job] = due = _Due(job, file)
+        self._repeat(due, 0)
+
+    def _repeat(self, due: _Due, number: int) -> None:
+        due.timer = None
+        self._say(due)
+        if number < len(REPEATS):
+            loop = asyncio.get_running_loop()
+            due.timer = loop.call_later(REPEATS[number], self._repeat, due, number + 1)
+
+    def _say(self, due: _Due) -> None:
+        if self._silent():
+            self._held_back = True
+            return
+        if self._send(due.job.client or "", "/bridge/result", result_pairs(due.job, due.file)):
+            due.said += 1
+
+    def go_on(self) -> None:
+        """The silence is over, if there was one: announce what is due from the beginning."""
+        if not self._held_back:
+            return
+        self._held_back = False
+        for due in self._due.values():
+            due.stop()
+            self._repeat(due, 0)
+
+    def hello(self, client: str) -> None:
+        """Say what a client has missed, and once more what it has not confirmed."""
+        for pairs in self._missed.pop(client, []):
+            self._send(client, "/bridge/failed", pairs)
+        if client not in self._bringing:
+            task = asyncio.create_task(self._bring(client), name=f"results for {client}")
+            self._bringing[client] = task
+            task.add_done_callback(lambda done: self._brought(client, done))
+
+    def _brought(self, client: str, task: asyncio.Task[None]) -> None:
+        del self._bringing[client]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("The results for %s could not be read", client, exc_info=task.exception())
+
+    async def _bring(self, client: str) -> None:
+        jobs = await self._takes.undelivered(client)
+        jobs.sort(key=self._times_said)  # stable: the oldest first
+        for job in jobs[:MOST_A_HELLO]:
+            due = self._due.get(job.job)
+            if due is None:  # of an earlier life of the daemon
+                self._takes.bring(job.job)
+            elif due.timer is None:
+                self._say(due)
+
+    def _times_said(self, job: Job) -> int:
+        due = self._due.get(job.job)
+        return due.said if due is not None else 0
+
+
+def _forget_old(known: dict[str, _T]) -> None:
+    while len(known) > _REMEMBERED:
+        old = known.pop(next(iter(known)))
+        if isinstance(old, _Progress):
+            old.stop()
+
+
+def _text(job: Job) -> str:
+    return job.problem.text if job.problem is not None else job.text
+
+
+def progress_pairs(job: Job) -> dict[str, Any]:
+    """Return what /bridge/progress tells."""
+    return {
+        "job": job.job,
+        "id": job.request,
+        "state": str(job.state),
+        "fraction": Float32(job.fraction),
+        "text": _text(job)[:500],
+        "charge": str(job.charge),
+    }
+
+
+def failed_pairs(job: Job) -> dict[str, Any]:
+    """Return what /bridge/failed tells."""
+    problem = job.problem
+    return {
+        "job": job.job,
+        "id": job.request,
+        "code": problem.code if problem else "",
+        "message": _text(job)[:1500],
+        "charge": str(job.charge),
+        "state": str(job.state),
+        "next": problem.next if problem else None,
+    }
+
+
+def result_pairs(job: Job, file: Path) -> dict[str, Any]:
+    """Return what /bridge/result tells: the take, and all of its place."""
+    place = job.place.as_dict()
+    numbers = {key: decimal(value) for key, value in place.items() if isinstance(value, float)}
+    pairs = take_pairs(job, file)
+    return pairs | {"notes": (pairs["notes"] or "")[:1000] or None} | place | numbers
+
+
+def take_pairs(job: Job, file: Path) -> dict[str, Any]:
+    """Return what is told of a take to whoever places it, without its place."""
+    return {
+        "job": job.job,
+        "id": job.request,
+        "client": job.client,
+        "delivery": job.delivery,
+        "file": str(file),
+        "variation": job.variation,
+        "variations": job.variations,
+        "seed": job.parameters.seed,
+        "name": item_name(job),
+        "rate": job.take.rate if job.take else None,
+        "frames": job.take.frames if job.take else None,
+        "notes": "; ".join(job.notes) or None,
+    }
+
+
+def item_name(job: Job) -> str:
+    """Return what the item or clip is called."""
+    sketch = "[sketch] " if job.engine == "sketch" else ""
+    words = " ".join(job.parameters.prompt.split())
+    words = words if len(words) <= _NAME else words[: _NAME - 1] + "…"
+    return sketch + words + (f" ({job.variation}/{job.variations})" if job.variations > 1 else "")

@@ -1,0 +1,220 @@
+"""The OSC server: one UDP socket on loopback, and the door behind it.
+
+Whoever knows the secret of this home may spend; nobody else gets as much as an answer, but for a ping. Addresses of
+senders prove nothing over UDP, so answers go to this machine only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hmac
+import logging
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from bridge_daemon.actions.bridge import Actions
+from bridge_daemon.clock.transport import Clock
+from bridge_daemon.errors import Internal, InvalidRequest, PortTaken
+from bridge_daemon.frontends.osc import keys
+from bridge_daemon.frontends.osc.clients import Clients, Limits
+from bridge_daemon.frontends.osc.verbs import Answer, Call, Verb, Verbs, pong, refused, unknown_address
+from bridge_daemon.frontends.osc.wire import LARGEST, Malformed, Message, build, parse
+from bridge_daemon.settings.sections import is_loopback
+from bridge_daemon.util.times import Times
+
+log = logging.getLogger(__name__)
+
+#: The default holds 250 small datagrams; this holds all that a set of pads sends in one moment.
+RECEIVE_BUFFER: Final = 4 << 20  # bytes; the system may give less
+#: Messages that are being worked on; what comes then is dropped, and its sender repeats it.
+MOST_AT_ONCE: Final = 64
+_TELL_EVERY: Final = 60.0  # s between two lines in the log about what was dropped
+_PING: Final = "/bridge/ping"
+
+
+class OscServer(asyncio.DatagramProtocol):
+    """Listens, answers, and sends what the daemon has to tell."""
+
+    def __init__(
+        self,
+        actions: Actions,
+        clock: Clock,
+        *,
+        token: str,
+        host: str,
+        port: int,
+        times: Times,
+    ) -> None:
+        """Prepare; :meth:`start` opens the port."""
+        self.clients = Clients(times.monotonic)
+        self.clock = clock
+        self.port = port
+        #: Called after a client's hello was answered.
+        self.on_hello: list[Callable[[str], None]] = []
+        self._verbs = Verbs(actions, self.clients, clock, lambda: self.port)
+        self._table: Mapping[str, Verb] = self._verbs.table()
+        self._token = token.encode()
+        self._host = host
+        self._limits = Limits(times.monotonic)
+        self._times = times
+        self._told = -_TELL_EVERY
+        self._counts: Counter[str] = Counter()
+        self._at_work: dict[tuple[int, Message], asyncio.Task[None]] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+
+    # Opening and closing
+
+    async def start(self) -> int:
+        """Open the port and return it. Raises PortTaken."""
+        sock = _bind(self._host, self.port)
+        self._host, self.port = sock.getsockname()[:2]
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
+        return self.port
+
+    async def close(self) -> None:
+        """Close the port, and leave what is being answered."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        tasks = list(self._at_work.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say so where the socket is gone though nobody closed it."""
+        if self._transport is not None:
+            log.error("The OSC socket was lost (%s); OSC works again after a restart.", exc)
+
+    def error_received(self, exc: Exception) -> None:
+        """Count what the system says of something that we sent: nobody listens there, or it was too long."""
+        self._counts["unsent"] += 1
+
+    # What comes in
+
+    def datagram_received(self, data: bytes, address: tuple[Any, ...]) -> None:
+        """Take a datagram, whatever it is."""
+        self._counts["received"] += 1
+        sender = address[1]
+        if not is_loopback(str(address[0])):
+            self._drop("not from this machine")
+        elif not self._limits.allow(sender):
+            self._drop("too many")
+        elif len(data) > LARGEST:
+            self._drop("too large")
+        else:
+            try:
+                messages = parse(data)
+            except Malformed:
+                self._drop("malformed")
+                return
+            if not all(self._limits.allow(sender) for _ in messages[1:]):
+                self._drop("too many")
+                return
+            for message in messages:
+                self._take(message, sender)
+
+    def _take(self, message: Message, sender: int) -> None:
+        if message.address == _PING:
+            self._send("/bridge/pong", pong(), sender)
+            return
+        fields = keys.read(message.values)
+        if not hmac.compare_digest(fields.secret.encode("utf-8", "surrogatepass"), self._token):
+            self._drop("without the secret")
+            return
+        call = Call(message.address, fields.data, sender)
+        verb = self._table.get(message.address)
+        if verb is None:
+            self._answer(call, [unknown_address(call)])
+        elif fields.faults:
+            self._answer(call, [refused(call, InvalidRequest(fields.faults))])
+        elif (sender, message) in self._at_work:
+            self._counts["repeated"] += 1  # the answer to the first one is on its way
+        elif len(self._at_work) >= MOST_AT_ONCE:
+            self._drop("busy")
+        else:
+            self._counts["taken"] += 1
+            self._work((sender, message), verb, call)
+
+    def _work(self, key: tuple[int, Message], verb: Verb, call: Call) -> None:
+        task = asyncio.create_task(self._do(verb, call), name=f"osc {call.word}")
+        self._at_work[key] = task
+        task.add_done_callback(lambda _: self._at_work.pop(key, None))
+
+    async def _do(self, verb: Verb, call: Call) -> None:
+        try:
+            answers = await self._verbs.do(verb, call)
+        except Exception as error:
+            log.exception("A fault of ours at %s", call.address)
+            answers = [refused(call, Internal(f"A fault of the bridge itself ({type(error).__name__})."))]
+        self._answer(call, answers)
+        if call.address == "/bridge/hello" and answers[0][0] == "/bridge/welcome":
+            for listener in self.on_hello:
+                listener(call.data["client"])
+
+    def _drop(self, why: str) -> None:
+        self._counts[f"dropped: {why}"] += 1
+        now = self._times.monotonic()
+        if now - self._told >= _TELL_EVERY:
+            self._told = now
+            hint = ". Its secret is the file token in the home" if why == "without the secret" else ""
+            log.warning("A program sends OSC messages that are dropped (%s)%s.", why, hint)
+
+    # What goes out
+
+    def _answer(self, call: Call, answers: list[Answer]) -> None:
+        name = call.data.get("client")
+        port = self.clients.answer_port(name if isinstance(name, str) else None, call.sender)
+        for address, pairs in answers:
+            if address == "/bridge/refused":
+                self._counts["refused"] += 1
+            self._send(address, pairs, port)
+
+    def send(self, client: str, address: str, pairs: Mapping[str, Any]) -> bool:
+        """Send a message to a client; False where it is not connected."""
+        port = self.clients.port(client)
+        return port is not None and self._send(address, pairs, port)
+
+    def do(self, client: str, action: str, **pairs: Any) -> bool:
+        """Ask a DAW client to act on what is selected there; False where it is not connected."""
+        return self.send(client, "/bridge/do", {"action": action} | pairs)
+
+    def _send(self, address: str, pairs: Mapping[str, Any], port: int) -> bool:
+        if self._transport is None:
+            return False
+        try:
+            self._transport.sendto(build(address, pairs), (self._host, port))
+        except OSError:
+            self._counts["unsent"] += 1
+            return False
+        self._counts["sent"] += 1
+        return True
+
+    def about(self) -> dict[str, Any]:
+        """Return what the status tells of OSC."""
+        return {"port": self.port, "clients": self.clients.about(), "counts": dict(sorted(self._counts.items()))}
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Return a UDP socket on loopback that no other program shares."""
+    name = "127.0.0.1" if host.lower() == "localhost" else host
+    sock = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        if sys.platform == "win32":  # nowhere REUSEADDR: with UDP it lets another program have our messages
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        with suppress(OSError):  # a wish; Linux gives what net.core.rmem_max allows
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setblocking(False)
+        sock.bind((name, port))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"UDP port {port} ([osc] port) is taken by another program.") from error
+        raise PortTaken(f"UDP port {port} ([osc] port) on {host} cannot be opened: {error.strerror}.") from error
+    return sock

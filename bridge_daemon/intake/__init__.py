@@ -1,1 +1,0 @@
-"""The ways in: OSC, MIDI, watched folders, script inboxes."""

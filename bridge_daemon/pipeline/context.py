@@ -1,0 +1,275 @@
+"""What every step works with, and the small things that several steps do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
+
+from bridge_daemon.domain.job import Job, Problem, State
+from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.choice import Engines
+from bridge_daemon.engine.client import PollSession
+from bridge_daemon.errors import BridgeError
+from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.home.paths import Home
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.pipeline.placement import Arrivals
+from bridge_daemon.publish.publisher import Publishers
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.audio.take import Verified  # loads numpy, which no start waits for
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Reasons of a pause that only a person ends.
+PANIC: Final = "panic"
+BY_PEOPLE: Final = frozenset({"person", PANIC})
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a step answers: go on with the job after some seconds. None instead: nothing more to do for now."""
+
+    seconds: float = 0.0
+    #: Whether others may have the job's place at the service meanwhile.
+    free: bool = False
+
+
+GO_ON = Wait()
+Step = Callable[[Job, "Tools"], Awaitable[Wait | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What this process found out about an original when it came, which is true as long as the file is that one."""
+
+    identity: tuple[int, int, int, int]
+    verified: Verified
+
+    @staticmethod
+    def identity_of(file: Path) -> tuple[int, int, int, int]:
+        """Return what tells a file that was replaced or written to since."""
+        status = file.stat()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@dataclass(slots=True)
+class Watch:
+    """What was seen of one job since this process started. It may be lost: it only sets the pace."""
+
+    born: float | None = None  # monotonic time of the submit, which a clock that is set does not move
+    samples: list[tuple[float, float]] = field(default_factory=list)
+    errors: int = 0
+    missing: int = 0  # answers 404 in a row
+    polls: int = 0
+    expired: int = 0  # output URLs that had run out
+    refused_download: str = ""  # SHA-256 of the last download that was not taken
+    lost: int = 0  # originals that could not be made into a take
+    proved: Proved | None = None
+
+
+@dataclass(slots=True)
+class Tools:
+    """The parts of the daemon that steps use."""
+
+    journal: Journal
+    settings: Callable[[], Settings]
+    engines: Engines
+    publishers: Publishers
+    polls: PollSession
+    budget: RateBudget
+    roots: Callable[[], Roots]
+    home: Home
+    library: Callable[[], Path]
+    times: Times
+    pause: PauseGate
+    on_wire: OnWire
+    arrivals: Arrivals
+    watches: dict[str, Watch] = field(default_factory=dict)
+    #: Called with a job and its file once a client's take lies whole where it belongs.
+    ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
+
+    def watch(self, job: Job) -> Watch:
+        """Return what was seen of a job."""
+        return self.watches.setdefault(job.job, Watch())
+
+    def age(self, job: Job) -> float:
+        """Return the seconds since the submit: by wall time until this process took it up, then by a steady clock."""
+        watch = self.watch(job)
+        if watch.born is None:
+            since = max(0.0, self.times.now() - (job.submitted_at or job.updated_at))
+            watch.born = self.times.monotonic() - since
+        return self.times.monotonic() - watch.born
+
+    def day_folder(self, job: Job) -> Path:
+        """Return the folder of the library that a job's files go into, made if need be."""
+        folder = self.library() / self.times.day_of(job.created_at)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def problem(self, error: BridgeError) -> Problem:
+        """Return an error as the problem of a job."""
+        return Problem(code=error.code, text=error.message, since=self.times.now(), next=error.next_step)
+
+    async def set_problem(self, job: Job, error: BridgeError | None) -> Job:
+        """Write, or clear, the problem of a job."""
+        problem = self.problem(error) if error is not None else None
+        if problem is None and job.problem is None:
+            return job
+        return await self.journal.write("problem", lambda tx: tx.set_problem(tx.job(job.job), problem))
+
+    async def hold(self, job: Job, error: BridgeError) -> None:
+        """Hold a job that was not sent, for a person to decide."""
+        problem = self.problem(error)
+        text = "waits for you"
+        await self.journal.write(
+            "hold", lambda tx: tx.move(job, State.HELD, event=problem.as_dict(), problem=problem, text=text)
+        )
+
+
+class PauseGate:
+    """Whether sending is paused, and why. The journal's fact counts; this keeps those who wait informed."""
+
+    def __init__(self, journal: Journal, times: Times) -> None:
+        """``load`` reads the fact at the start."""
+        self._journal = journal
+        self._times = times
+        self._open = asyncio.Event()
+        self._open.set()
+        self._calm = asyncio.Event()
+        self._calm.set()
+        self.current: dict[str, Any] | None = None
+        self.listeners: list[Callable[[dict[str, Any] | None], None]] = []
+
+    async def load(self) -> None:
+        """Read the fact: at the start, and after a transaction that may have written it."""
+        self._show(await self._journal.read(lambda tx: tx.fact("pause")))
+
+    async def close(self, reason: str, text: str, also: Callable[[Transaction], None] | None = None) -> dict[str, Any]:
+        """Pause; return the reason that counts. ``also`` is done in the same transaction."""
+
+        def write(tx: Transaction) -> dict[str, Any]:
+            if also is not None:
+                also(tx)
+            return close_in(tx, reason, text, self._times.now())
+
+        fact = await self._journal.write("pause", write)
+        self._show(fact)
+        return fact
+
+    async def open(self, *, only: str | None = None) -> bool:
+        """Resume; with ``only``, where that is the reason. Tell whether there was a pause that ended."""
+
+        def write(tx: Transaction) -> bool:
+            fact = tx.fact("pause")
+            if fact is None or (only is not None and fact["reason"] != only):
+                return False
+            tx.set_fact("pause", None)
+            return True
+
+        ended = await self._journal.write("resume", write)
+        if ended:
+            self._show(None)
+        return ended
+
+    async def passed(self) -> None:
+        """Return while sending is not paused."""
+        await self._open.wait()
+
+    @property
+    def panic(self) -> bool:
+        """Whether everything was stopped, deliveries too."""
+        return self.current is not None and self.current["reason"] == PANIC
+
+    async def calm(self) -> None:
+        """Return while there is no panic."""
+        await self._calm.wait()
+
+    def _show(self, fact: dict[str, Any] | None) -> None:
+        changed = fact != self.current
+        self.current = fact
+        if self.panic:
+            self._calm.clear()
+        else:
+            self._calm.set()
+        if fact is None:
+            self._open.set()
+        else:
+            self._open.clear()
+        if changed:
+            if fact is not None:
+                log.warning("Sending is paused (%s): %s", fact["reason"], fact["text"])
+            for listener in self.listeners:
+                listener(fact)
+
+
+def close_in(tx: Transaction, reason: str, text: str, now: float) -> dict[str, Any]:
+    """Pause, inside of a transaction that is being written anyway.
+
+    The first reason stays, but for that of a person: a pause that may end by itself must not hide one that may not.
+    A panic stands above all, for it stops more.
+    """
+    fact: dict[str, Any] | None = tx.fact("pause")
+    if fact is None or _rank(reason) > _rank(fact["reason"]):
+        fact = {"reason": reason, "text": text, "since": now}
+        tx.set_fact("pause", fact)
+    return fact
+
+
+def _rank(reason: str) -> int:
+    return 2 if reason == PANIC else int(reason in BY_PEOPLE)
+
+
+class OnWire:
+    """The submits whose answer is awaited: they outlive whoever asked for them."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Run ``work`` so that cancelling the caller does not cancel it."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._tasks)
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether the one of that name is still running."""
+        return any(task.get_name() == name and not task.done() for task in self._tasks)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for them; whatever still waits after ``seconds`` is cut off and becomes unknown."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(set(self._tasks), timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def until_written(write: Callable[[], Awaitable[T]], what: str) -> T:
+    """Write to the journal until it succeeds: what the service said must not be lost to a full disk."""
+    pause = 0.2
+    while True:
+        try:
+            return await write()
+        except DatabaseError as error:
+            if isinstance(error, IntegrityError | ProgrammingError | DataError):
+                raise  # a fault of ours, which does not pass
+            log.error("The journal cannot be written; trying again (%s): %s", error.orig, what)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10.0)

@@ -1,0 +1,319 @@
+"""Admit: the one way by which a request becomes jobs. Checks everything before anything can cost.
+
+Order matters: an id that was accepted before gets its first answer whatever has changed since; every fault of the
+request is told at once; and the money is checked last, under the journal's write lock, where two presses cannot both
+pass a limit that has room for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge_daemon.clock.musical import of_request
+from bridge_daemon.clock.transport import Clock
+from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
+from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain.request import Place, Request, parse
+from bridge_daemon.engine.choice import SKETCH, Choice, Engines
+from bridge_daemon.errors import (
+    BridgeError,
+    DoublePress,
+    Fault,
+    IdReused,
+    InvalidRequest,
+    LimitReached,
+    Paused,
+    PriceChanged,
+    PriceQuestion,
+)
+from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.publish.publisher import Publishers
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.parameters import Asked, fill, lengths, parameters
+from bridge_daemon.spending.prices import covers, price_facts
+from bridge_daemon.util.times import Times
+
+#: The same press again within these seconds, under another id, is taken for a mistake.
+DOUBLE_PRESS = 10.0
+#: What does not make a press another press.
+_NOT_FINGERPRINT = {"id", "version", "confirm_usd", "again", "valid_for", "place"}
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
+
+
+#: The kind of a request that was pressed on a pad.
+PAD = "pad"
+#: Looks, in the transaction that admits a request of so many micro-dollars, whether a pad may spend them.
+Guard = Callable[[Transaction, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A request that may be admitted, but for the money."""
+
+    request: Request
+    asked: Asked
+    engine: Choice
+    variations: list[Parameters]
+    notes: tuple[str, ...]
+    body: dict[str, Any]
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """That a request asks again for what a job asked for."""
+
+    of: str
+    #: Called in the transaction that admits it: looks whether this may still be retried, and closes what it replaces.
+    check: Callable[[Transaction], None]
+
+
+class Admit:
+    """The door between what is asked and what may cost."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        settings: Callable[[], Settings],
+        engines: Engines,
+        publishers: Publishers,
+        roots: Callable[[], Roots],
+        times: Times,
+        clock: Clock,
+    ) -> None:
+        """Nothing is kept between two requests."""
+        self._journal = journal
+        self._settings = settings
+        self._engines = engines
+        self._publishers = publishers
+        self._roots = roots
+        self._times = times
+        self._clock = clock
+
+    async def admit(
+        self,
+        data: Mapping[str, Any],
+        *,
+        retry: Retry | None = None,
+        fields: Mapping[str, object] | None = None,
+        notes: tuple[str, ...] = (),
+        guard: Guard | None = None,
+    ) -> tuple[dict[str, Any], bool]:
+        """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
+
+        ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are
+        for the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is
+        the same each time it is sent. Raises a Refusal; then nothing was written and nothing is spent.
+        """
+        request, right, faults = parse(data)
+        body_hash = hash_of(data)
+        try:
+            right, heard = of_request(right, self._clock)
+            asked, more = fill(right, self._settings(), {**heard.fields, **(fields or {})})
+            wrong = {fault.field.partition(".")[0] for fault in faults}
+            faults += [fault for fault in more if fault.field.partition(".")[0] not in wrong]
+            if request is None or asked is None:
+                raise InvalidRequest(faults)
+            request = request.model_copy(update={"place": Place.model_validate(right.get("place", {}))})
+            plan = await self._plan(request, asked, dict(data), body_hash, (*notes, *heard.notes, *asked.notes))
+        except BridgeError:
+            before = await self._before(right, faults, body_hash)
+            if before is not None:
+                return before, True
+            raise
+        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry, guard))
+
+    async def _before(self, right: dict[str, Any], faults: list[Fault], body_hash: str) -> dict[str, Any] | None:
+        """Return what an id was answered that would be refused now. Raises IdReused."""
+        if "id" not in right or any(fault.field == "id" for fault in faults):
+            return None
+        return await self._journal.read(lambda tx: repeated(tx, str(right["id"]).lower(), body_hash))
+
+    async def _plan(
+        self, request: Request, asked: Asked, body: dict[str, Any], body_hash: str, said: tuple[str, ...]
+    ) -> _Plan:
+        """Check what needs files and the engine. Raises a Refusal."""
+        engine = await self._engines.current()
+        source_seconds, notes = None, list(dict.fromkeys(said))
+        if request.place.folder is not None:
+            await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
+        if asked.action == "transform" and request.source is not None:
+            from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
+
+            notice = self._publishers.choose(engine).notice()
+            notes += [notice] if notice else []
+            path = await asyncio.to_thread(self._roots().check, request.source.path)
+            region = await asyncio.to_thread(
+                check_region, path, request.source.start, request.source.end, longest=asked.model.source_longest
+            )
+            source_seconds = region.seconds
+        elif request.strength is not None:
+            notes.append("strength counts for transforms only")
+        if not engine.paid:
+            notes.append("made by the built-in sketch engine, which is not the model")
+        duration, cut = lengths(request, asked, source_seconds, self._settings().defaults.duration)
+        if cut is not None:
+            notes.append(f"the take is cut back to {cut:g} s")
+        return _Plan(request, asked, engine, parameters(asked, duration, cut), tuple(notes), body, body_hash)
+
+    def _accept(
+        self, tx: Transaction, plan: _Plan, retry: Retry | None, guard: Guard | None
+    ) -> tuple[dict[str, Any], bool]:
+        """Check the money and write the jobs, in one transaction."""
+        request, settings, now = plan.request, self._settings(), self._times.now()
+        before = repeated(tx, request.id, plan.body_hash)
+        if before is not None:
+            return before, True
+        if retry is not None:
+            retry.check(tx)
+        # a person who retries soon after the press has looked; who retries the same job twice at once may have not
+        fingerprint = _fingerprint(request) if retry is None else hash_of({"retry": retry.of})
+        check_pause(tx)
+        price = price_now(tx, plan.engine, plan.asked.model, plan.asked.steps)
+        total = price * len(plan.variations)
+        check_price_question(total, settings.spend.confirm_above_micro, request.confirm_usd)
+        pressed = tx.pressed_at(fingerprint, since=now - DOUBLE_PRESS, until=now + DOUBLE_PRESS)
+        if pressed is not None and not request.again:
+            raise DoublePress(
+                f"The same request was accepted {max(0.0, now - pressed):.1f} s ago. Nothing was sent for this one."
+            )
+        check_limits(tx, total, settings)
+        if guard is not None:
+            guard(tx, total)
+        new = _jobs(plan, price, now, retry.of if retry is not None else None)
+        answer = {"id": request.id, "jobs": [job.job for job in new], "usd": total / MICRO}
+        tx.add_request(
+            request.id,
+            kind="request" if guard is None else PAD,
+            client=request.client,
+            body_hash=plan.body_hash,
+            fingerprint=fingerprint,
+            body=plan.body,
+            answer=answer,
+        )
+        tx.add_jobs(new)
+        return answer, False
+
+
+def repeated(tx: Transaction, request_id: str, body_hash: str) -> dict[str, Any] | None:
+    """Return what an accepted id was answered, None for a new one. Raises IdReused for another body."""
+    before = tx.accepted(request_id)
+    if before is None:
+        return None
+    if before.body_hash != body_hash:
+        raise IdReused(f"The id {request_id} was accepted before with another body. Nothing was sent for this one.")
+    return before.answer
+
+
+def check_pause(tx: Transaction) -> None:
+    """Raise Paused while sending is paused."""
+    pause = tx.fact("pause")
+    if pause is not None:
+        raise Paused(f"Sending is paused: {pause['text']}. Nothing was sent.")
+
+
+def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) -> int:
+    """Return the price of one generation in micro-dollars. Raises PriceChanged where it is dearer than agreed."""
+    if not engine.paid:
+        return 0
+    facts = price_facts(tx, engine.base_url, model)
+    if facts.dearer(steps):
+        raise PriceChanged(
+            f"{model.title} now costs ${facts.seen_price(steps) / MICRO:.2f} a generation at the service; "
+            f"${facts.price(steps) / MICRO:.2f} was agreed. Nothing was sent."
+        )
+    return facts.price(steps)
+
+
+def check_price(tx: Transaction, job: Job) -> None:
+    """Raise PriceChanged where the service is dearer now than what a job that waits was admitted for."""
+    if job.engine == SKETCH:
+        return
+    asked = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
+    if asked > job.price:
+        raise PriceChanged(
+            f"The service asks ${asked / MICRO:.2f} now, and this job was admitted for ${job.price / MICRO:.2f}. "
+            "Nothing was sent.",
+            next="Cancel the job and ask for it anew, at the new price.",
+        )
+
+
+def check_price_question(total: int, unasked: int, confirm_usd: float | None) -> None:
+    """Raise PriceQuestion where a request costs more than passes unasked and nobody agreed to its price."""
+    if total > unasked and (confirm_usd is None or not covers(confirm_usd, total)):
+        raise PriceQuestion(
+            f"This costs ${total / MICRO:.2f}, more than the ${unasked / MICRO:.2f} that pass unasked. "
+            "Nothing was sent.",
+            usd=total / MICRO,
+        )
+
+
+def check_limits(tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True) -> None:
+    """Raise LimitReached where ``price`` more would pass the day's or the month's limit."""
+    if price == 0:
+        return
+    spent = tx.spent()
+    reserved = spent.reserved if reserved_too else 0
+    spend = settings.spend
+    for name, done, limit in (
+        ("day", spent.day, spend.per_day_micro),
+        ("month", spent.month, spend.per_month_micro),
+    ):
+        if done + reserved + price > limit:
+            waiting = f" and ${reserved / MICRO:.2f} reserved for jobs that wait" if reserved else ""
+            raise LimitReached(
+                f"The limit of the {name} is ${limit / MICRO:.2f}; ${done / MICRO:.2f} are spent{waiting}, "
+                f"and this costs ${price / MICRO:.2f}. Nothing was sent."
+            )
+
+
+def _jobs(plan: _Plan, price: int, now: float, retry_of: str | None) -> list[Job]:
+    request, asked = plan.request, plan.asked
+    return [
+        Job(
+            job="".join(secrets.choice(_ALPHABET) for _ in range(10)),
+            seq=0,  # the journal numbers them
+            request=request.id,
+            client=request.client,
+            action=asked.action,
+            preset=request.preset,
+            engine=plan.engine.name,
+            base_url=plan.engine.base_url,
+            model=asked.model.name,
+            price=price,
+            state=State.QUEUED,
+            charge=Charge.NONE,
+            parameters=each,
+            variation=number,
+            variations=len(plan.variations),
+            place=request.place,
+            source=request.source,
+            notes=plan.notes,
+            text="waits to be sent",
+            retry_of=retry_of,
+            valid_until=now + asked.valid_for,
+        )
+        for number, each in enumerate(plan.variations, 1)
+    ]
+
+
+def hash_of(data: Mapping[str, Any]) -> str:
+    """Return what two bodies have in common only if they say the same."""
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _fingerprint(request: Request) -> str:
+    return hash_of({key: value for key, value in request.as_dict().items() if key not in _NOT_FINGERPRINT})
+
+
+def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:
+    """Return an InvalidRequest with one fault."""
+    return InvalidRequest([Fault(field, value, allowed)])

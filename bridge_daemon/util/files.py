@@ -1,0 +1,151 @@
+"""Files that are either whole or not there: temporary name, flush to the disk, rename.
+
+Every write that the promise depends on goes through here, so that each has its failpoint and its retry: on Windows a
+virus scanner or a DAW may hold a file open for a moment, and ``os.replace`` then fails with ``PermissionError``.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from bridge_daemon.util.failpoints import failpoint
+
+_REPLACE_ATTEMPTS = 20
+_REPLACE_PAUSE = 0.05  # s; 20 × 0.05 s is longer than a scanner holds a fresh file
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Tell whether the disk (or the person's quota on it) is full, which ends by itself once there is room."""
+    return error.errno in _NO_SPACE or getattr(error, "winerror", None) == 112
+
+
+def flush_to_disk(file: BinaryIO) -> None:
+    """Return only when the bytes of ``file`` lie on the medium, also on macOS, where ``fsync`` does not do that."""
+    file.flush()
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
+            return
+        except OSError:
+            pass  # network volumes do not know it; fsync is the best there is
+    os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Make a rename inside of ``folder`` durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems refuse; nothing more to do
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename ``source`` over ``target``, trying again for a second while another program holds either."""
+    for attempt in range(_REPLACE_ATTEMPTS):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if attempt == _REPLACE_ATTEMPTS - 1:
+                raise
+            time.sleep(_REPLACE_PAUSE)
+
+
+def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durable: bool = True) -> None:
+    """Write ``data`` to ``path`` so that a reader, or a crash, sees the old content or the new, never a part.
+
+    ``point`` names the failpoints ``file.<point>.write`` and ``file.<point>.replace``. What is not ``durable`` may be
+    gone or empty after a power cut: for what is made anew from the journal at the next start.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            failpoint(f"file.{point}.write")
+            if durable:
+                flush_to_disk(file)
+        replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    failpoint(f"file.{point}.replace")
+    if durable:
+        flush_folder(path.parent)
+
+
+def settle(part: Path, target: Path, *, point: str) -> Path:
+    """Give the finished, flushed file ``part`` its name ``target`` without ever overwriting, and return the name given.
+
+    Where ``target`` is there already with the same bytes (the process died between rename and commit), that file is the
+    result and ``part`` is removed; with other bytes, the new file gets ``-2``, ``-3`` … before its ending.
+    """
+    failpoint(f"file.{point}.settle")
+    candidate, number = target, 1
+    while candidate.exists():
+        if same_bytes(part, candidate):
+            part.unlink()
+            return candidate
+        number += 1
+        candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
+    replace(part, candidate)
+    failpoint(f"file.{point}.settled")
+    flush_folder(candidate.parent)
+    return candidate
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    """Compare two files by their content."""
+    return one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush_and_hash(file: BinaryIO, path: Path) -> str:
+    """As :func:`flush_to_disk`; return the SHA-256 of the file, which is read while the medium writes."""
+    file.flush()
+    with ThreadPoolExecutor(1, thread_name_prefix="flush") as beside:
+        flushed = beside.submit(flush_to_disk, file)
+        digest = sha256(path)
+        flushed.result()
+    return digest
+
+
+def copy_whole(source: Path, target: Path, *, point: str) -> Path:
+    """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with source.open("rb") as reader, part.open("wb") as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+            failpoint(f"file.{point}.copy")
+            flush_to_disk(writer)
+        return settle(part, target, point=point)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free space, in bytes, of the volume that holds ``folder``."""
+    return shutil.disk_usage(folder).free
