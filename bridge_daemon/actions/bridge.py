@@ -175,7 +175,7 @@ class Actions(JobActions, RenderActions):
 
         fact = await self._pause.close(PANIC, _PAUSE_TEXTS[PANIC], hold)
         for job in held:
-            self._conveyor.drive(job.job)  # whoever drives it looks, and leaves it
+            self._conveyor.drive(job.id)  # whoever drives it looks, and leaves it
         return {"paused": fact, "held": len(held)}
 
     async def resume(self) -> dict[str, Any]:

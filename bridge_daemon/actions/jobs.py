@@ -148,11 +148,11 @@ class JobActions:
     async def _retry_held(self, job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
         """Send a held job: that same job, through the checks of the money again, on the engine it was admitted for."""
         request_id, confirm_usd = _request_id(data), _confirm_usd(data)
-        body = {"retry": job.job}
+        body = {"retry": job.id}
         engine = await self._engines.current()
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            held = tx.job(job.job)
+            held = tx.job(job.id)
             if repeated(tx, request_id, hash_of(body)) is not None:
                 return held, "This retry was accepted before."
             if not engine.made(held):
@@ -169,7 +169,7 @@ class JobActions:
                 body_hash=hash_of(body),
                 fingerprint=hash_of(body),
                 body=body,
-                answer={"id": request_id, "jobs": [held.job], "usd": held.price / MICRO},
+                answer={"id": request_id, "jobs": [held.id], "usd": held.price / MICRO},
             )
             valid_until = self._times.now() + settings.defaults.valid_for
             sent = tx.move(
@@ -186,16 +186,16 @@ class JobActions:
         """
 
         def check(tx: Transaction) -> None:
-            now = tx.job(job.job)
+            now = tx.job(job.id)
             if now.state is not job.state:
                 raise WrongState(f"The job is {now.state} now. Nothing was sent.", charge=now.charge)
             if now.state is State.UNKNOWN:
                 _close(tx, now, charge=Charge.POSSIBLE, how="submitted again")
 
-        answer, _ = await self._admit.admit(_body_again(job, _request_id(data), data), retry=Retry(job.job, check))
+        answer, _ = await self._admit.admit(_body_again(job, _request_id(data), data), retry=Retry(job.id, check))
         self._drive(answer["jobs"])
         new = await self._journal.read(lambda tx: tx.job(answer["jobs"][0]))
-        return said(new, f"A new job asks for the same; it costs ${new.price / MICRO:.2f}.") | {"retry_of": job.job}
+        return said(new, f"A new job asks for the same; it costs ${new.price / MICRO:.2f}.") | {"retry_of": job.id}
 
     async def resolve(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Decide about an unknown job: submit_again, attach (remote_id) or dismiss (charged)."""
@@ -251,7 +251,7 @@ class JobActions:
     async def _act(self, name: str, write: Callable[[Transaction], tuple[Job, str]]) -> dict[str, Any]:
         """Write what a person decided, and let the job go on from there."""
         job, text = await self._journal.write(name, write)
-        self._conveyor.drive(job.job)
+        self._conveyor.drive(job.id)
         return said(job, text)
 
 

@@ -49,9 +49,9 @@ class Awake:
         """Take a job as it is now: a listener of the journal, also told of the open jobs at the start."""
         young = self._now() - (job.submitted_at or self._now()) < LONGEST
         if job.state in OPEN and job.price and job.charge is not Charge.NONE and young:
-            self._jobs.add(job.job)
+            self._jobs.add(job.id)
         else:
-            self._jobs.discard(job.job)
+            self._jobs.discard(job.id)
         self._changed.set()
 
     @property

@@ -137,9 +137,9 @@ class Publication:
 class Job:
     """One generation, as the journal holds it. Frozen: the journal returns a new one for each change."""
 
-    job: str  #: our own id, in file names and in OriginatorReference
+    id: str  #: our own id, in file names and in OriginatorReference
     seq: int  #: order of admission
-    request: str  #: the id of the request that it belongs to
+    request_id: str
     client: str | None
     action: str
     preset: str | None
@@ -185,14 +185,14 @@ class Job:
 
     def log_context(self) -> dict[str, str]:
         """Return what every log line about this job carries."""
-        return {"job": self.job, "state": self.state, "charge": self.charge}
+        return {"job": self.id, "state": self.state, "charge": self.charge}
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the HTTP API, ``--json`` and the scripts see it."""
         parameters = self.parameters
         return {
-            "job": self.job,
-            "id": self.request,
+            "job": self.id,
+            "id": self.request_id,
             "client": self.client,
             "action": self.action,
             "preset": self.preset,

@@ -83,7 +83,7 @@ class Render:
             "request": self.request,
             "jobs": [
                 {
-                    "job": job.job,
+                    "job": job.id,
                     "state": str(job.state),
                     "charge": str(job.charge),
                     "file": job.take.file if job.take else None,

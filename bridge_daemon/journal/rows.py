@@ -12,6 +12,8 @@ from bridge_daemon.domain.job import Charge, Job, Parameters, Problem, Publicati
 from bridge_daemon.domain.request import Place, Source
 
 T = TypeVar("T")
+#: Fields that have another name as a column.
+_COLUMNS = {"id": "job", "request_id": "request"}
 _PLAIN = {field.name for field in fields(Job)} - {
     "state",
     "charge",
@@ -46,7 +48,10 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 
 def to_row(values: dict[str, Any]) -> dict[str, Any]:
     """Return fields of a Job as column values."""
-    row = {name: _WRITERS[name](value) if name in _WRITERS else value for name, value in values.items()}
+    row = {
+        _COLUMNS.get(name, name): _WRITERS[name](value) if name in _WRITERS else value
+        for name, value in values.items()
+    }
     if "parameters" in values:
         row["prompt"] = values["parameters"].prompt  # a column of its own, to be searched
     return row
@@ -64,7 +69,7 @@ def _only(names: Container[str], data: dict[str, Any]) -> dict[str, Any]:
 
 def from_row(row: RowMapping) -> Job:
     """Return the Job of a row."""
-    plain = {name: row[name] for name in _PLAIN}
+    plain = {name: row[_COLUMNS.get(name, name)] for name in _PLAIN}
     return Job(
         **plain,
         state=State(row["state"]),

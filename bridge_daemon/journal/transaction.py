@@ -98,7 +98,7 @@ class Transaction:
             key = self._connection.execute(sql.ADD_JOB, row).inserted_primary_key
             assert key is not None
             self._changed(job.evolve(seq=key[0]))
-        queued = [{"job": job.job, "at": now, "kind": "queued", "data": {"price": job.price}} for job in new]
+        queued = [{"job": job.id, "at": now, "kind": "queued", "data": {"price": job.price}} for job in new]
         self._connection.execute(sql.ADD_EVENT, queued)
 
     # Jobs
@@ -111,7 +111,7 @@ class Transaction:
 
     def _jobs(self, statement: Executable, **given: Any) -> list[Job]:
         found = [from_row(row) for row in self._connection.execute(statement, given).mappings()]
-        self._seen |= {job.job: job for job in found}
+        self._seen |= {job.id: job for job in found}
         return found
 
     def jobs_in(self, states: Collection[State]) -> list[Job]:
@@ -189,7 +189,7 @@ class Transaction:
         Raises WrongState where it is not, or where the move is none of MOVES; then nothing is changed.
         """
         if to not in MOVES[job.state]:
-            raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.job}).", charge=job.charge)
+            raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.id}).", charge=job.charge)
         return self._update(job, event_kind=str(to), event=event or {}, state=to, **changes)
 
     def note(self, job: Job, kind: str, event: dict[str, Any], **changes: Any) -> Job:
@@ -212,20 +212,20 @@ class Transaction:
     def _update(self, job: Job, *, event_kind: str | None, event: dict[str, Any], **changes: Any) -> Job:
         changes["updated_at"] = self._times.now()
         values = to_row(changes)
-        guard = {"its_job": job.job, "its_state": str(job.state)}
+        guard = {"its_job": job.id, "its_state": str(job.state)}
         done = self._connection.execute(sql.update_job(tuple(sorted(values))), values | guard)
         if done.rowcount != 1:
-            raise WrongState(f"The job {job.job} is not {job.state} any more.", charge=job.charge)
+            raise WrongState(f"The job {job.id} is not {job.state} any more.", charge=job.charge)
         if event_kind is not None:
-            self.add_event(job.job, event_kind, {"from": str(job.state)} | event)
+            self.add_event(job.id, event_kind, {"from": str(job.state)} | event)
         # what the caller holds may be older than this transaction in all but its state
-        seen = self._seen.get(job.job)
+        seen = self._seen.get(job.id)
         if seen is None:
-            return self._changed(self.job(job.job))
+            return self._changed(self.job(job.id))
         return self._changed(seen.evolve(**{name: changes[name] for name in changes.keys() & _FIELDS}))
 
     def _changed(self, job: Job) -> Job:
-        self._seen[job.job] = self.changed[job.job] = job
+        self._seen[job.id] = self.changed[job.id] = job
         return job
 
     # Events

@@ -100,7 +100,7 @@ class Tools:
 
     def watch(self, job: Job) -> Watch:
         """Return what was seen of a job."""
-        return self.watches.setdefault(job.job, Watch())
+        return self.watches.setdefault(job.id, Watch())
 
     def age(self, job: Job) -> float:
         """Return the seconds since the submit: by wall time until this process took it up, then by a steady clock."""
@@ -125,7 +125,7 @@ class Tools:
         problem = self.problem(error) if error is not None else None
         if problem is None and job.problem is None:
             return job
-        return await self.journal.write("problem", lambda tx: tx.set_problem(tx.job(job.job), problem))
+        return await self.journal.write("problem", lambda tx: tx.set_problem(tx.job(job.id), problem))
 
     async def hold(self, job: Job, error: BridgeError) -> None:
         """Hold a job that was not sent, for a person to decide."""

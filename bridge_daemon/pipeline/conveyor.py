@@ -94,7 +94,7 @@ class Conveyor:
                 tools.publishers.of(job.publication).restore(job.publication)
             # what waits for its client is brought by the intakes; the rest goes on from here
             if step_for(job) is not None and not (job.state is State.STORED and job.delivery and job.client):
-                self._due.append(job.job)
+                self._due.append(job.id)
 
     def start(self) -> None:
         """Take up every job where the journal says it stands."""
@@ -125,7 +125,7 @@ class Conveyor:
     def _read_submit(self, tx: Transaction, job: Job) -> Job:
         """Find out what became of a submit that the last process did not live to see the end of."""
         answer = None
-        for event in tx.events_of(job.job):
+        for event in tx.events_of(job.id):
             if event["kind"] == str(State.SUBMITTING):
                 answer = None
             elif event["kind"] == "answer":
@@ -149,10 +149,10 @@ class Conveyor:
                 log.exception("The disk could not be looked at")
 
     def _seen(self, job: Job) -> None:
-        if job.state is State.QUEUED and job.job not in self._drivers:
-            self._queued[job.job] = job
+        if job.state is State.QUEUED and job.id not in self._drivers:
+            self._queued[job.id] = job
         else:
-            self._queued.pop(job.job, None)
+            self._queued.pop(job.id, None)
 
     def drive(self, job: str) -> None:
         """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""

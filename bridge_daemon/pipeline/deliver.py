@@ -42,7 +42,7 @@ async def deliver(job: Job, tools: Tools) -> Wait | None:
 
 async def _announce(job: Job, copy: Path | None, tools: Tools) -> None:
     """Say that a take is there for its client, if it still is: somebody may have cancelled it during the copy."""
-    fresh = await tools.arrivals.settle(await tools.journal.read(lambda tx: tx.job(job.job)))
+    fresh = await tools.arrivals.settle(await tools.journal.read(lambda tx: tx.job(job.id)))
     if fresh is None:
         return  # at the next hello of its client
     if fresh.state is State.STORED and fresh.delivery == job.delivery and fresh.take is not None:

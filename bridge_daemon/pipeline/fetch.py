@@ -64,12 +64,12 @@ async def _ask_again(job: Job, tools: Tools, why: str) -> Job:
 async def _fetch(job: Job, tools: Tools) -> None:
     assert job.output_url is not None
     folder = await asyncio.to_thread(tools.day_folder, job)
-    part = folder / f".{job.job}.original.part"
+    part = folder / f".{job.id}.original.part"
     watch = tools.watch(job)
     try:
         await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
         declared = await _declared(job, tools)
-        hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.job}")
+        hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.id}")
         try:
             verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)
         finally:
@@ -100,7 +100,7 @@ async def _fetch(job: Job, tools: Tools) -> None:
 
 async def _declared(job: Job, tools: Tools) -> float | None:
     """Return the length that the service told with the URL, in seconds."""
-    events = await tools.journal.read(lambda tx: tx.events_of(job.job))
+    events = await tools.journal.read(lambda tx: tx.events_of(job.id))
     told = [event["data"].get("seconds") for event in events if event["kind"] == str(State.FETCHING)]
     return told[-1] if told else None
 
@@ -128,4 +128,4 @@ def stem(job: Job) -> str:
     """Return the start of the names of a job's files: words of the prompt, and the job."""
     words = re.sub(r"[^A-Za-z0-9]+", "-", job.parameters.prompt).strip("-").lower()[:40].strip("-")
     kind = "sketch-" if job.engine == SKETCH else ""
-    return f"{kind}{words or 'take'}-{job.job}"
+    return f"{kind}{words or 'take'}-{job.id}"

@@ -67,7 +67,7 @@ def _make(job: Job, tools: Tools) -> tuple[Take, tuple[str, ...]] | None:
     else:
         return None
     folder = tools.day_folder(job)
-    part = folder / f".{job.job}.take.part"
+    part = folder / f".{job.id}.take.part"
     rate = job.place.sample_rate or verified.rate
     stamp, stamp_note = time_reference(job.place.position, job.place.time_offset, rate)
     parameters = job.parameters
@@ -103,7 +103,7 @@ def _bext(job: Job, stamp: int, tools: Tools) -> Bext:
     return Bext(
         description=sketch + job.parameters.prompt,
         originator="daw-bridge",
-        originator_reference=job.job,
+        originator_reference=job.id,
         origination_date=when.strftime("%Y-%m-%d"),
         origination_time=when.strftime("%H:%M:%S"),
         time_reference=stamp,
@@ -116,7 +116,7 @@ def _info(job: Job) -> dict[str, str]:
         "prompt": parameters.prompt,
         "seed": parameters.seed,
         "model": job.model if job.engine != "sketch" else "sketch (built in, not the model)",
-        "job": job.job,
+        "job": job.id,
         "duration": parameters.duration,
         "steps": parameters.steps,
         "cfg_scale": parameters.cfg_scale,

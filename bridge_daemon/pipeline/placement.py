@@ -48,8 +48,8 @@ class Arrivals:
         return await self._journal.write("arrival", lambda tx: self._settle(tx, job))
 
     def _settle(self, tx: Transaction, told: Job) -> Job:
-        job = tx.job(told.job)
-        before = [event["data"].get("delivery") for event in tx.events_of(job.job) if event["kind"] == _EVENT]
+        job = tx.job(told.id)
+        before = [event["data"].get("delivery") for event in tx.events_of(job.id) if event["kind"] == _EVENT]
         if job.delivery in before or job.state is not State.STORED or job.delivery != told.delivery:
             return job
         found = arrival(

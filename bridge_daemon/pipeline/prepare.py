@@ -72,7 +72,7 @@ async def _not_published(job: Job, error: NotPublished, tools: Tools) -> Wait | 
 
 def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication) -> None:
     """Write what the job is submitted with; what was done to the source is true of every variation."""
-    for other in tx.jobs_of(job.request) if notes else ():
+    for other in tx.jobs_of(job.request_id) if notes else ():
         tx.touch(other, notes=tuple(dict.fromkeys(other.notes + notes)))
     event = {"file": str(file), "published": publication.method}
     tx.note(job, "prepared", event, source_file=str(file), publication=publication, problem=None)
@@ -81,7 +81,7 @@ def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], pub
 async def _source_file(job: Job, tools: Tools) -> tuple[Path, tuple[str, ...]]:
     """Return the prepared source of a job and what was done to it, for people."""
     assert job.source is not None
-    file = tools.home.sources / f"{job.request}.wav"
+    file = tools.home.sources / f"{job.request_id}.wav"
     async with _making.setdefault(file, asyncio.Lock()):
         if file.exists():  # made for another variation, or before a restart: it is what was pressed
             return file, ()

@@ -59,7 +59,7 @@ async def submit(job: Job, tools: Tools) -> Wait | None:
         await tools.budget.submit()
     if job.publication is not None and not await tools.publishers.holds(job.publication):
         return await _publish_again(job, job.publication, tools)
-    return await tools.on_wire.run(_send(job, endpoint, tools), wire_name(job.job))
+    return await tools.on_wire.run(_send(job, endpoint, tools), wire_name(job.id))
 
 
 async def _publish_again(job: Job, publication: Publication, tools: Tools) -> Wait:
@@ -89,14 +89,14 @@ async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
     if job.publication is not None:
         tools.publishers.of(job.publication).restore(job.publication)  # its time runs from now
     try:
-        sent = await client.submit(endpoint.url, endpoint.key, body, idempotency_key=job.job)
+        sent = await client.submit(endpoint.url, endpoint.key, body, idempotency_key=job.id)
     except asyncio.CancelledError:
         lost = Outcome(kind=Kind.UNKNOWN, text="the bridge was stopped while the request was on the wire")
         await tools.journal.write("outcome", lambda tx: apply(tx, begun, lost, tools.times.now()))
         raise
     await until_written(
-        lambda: tools.journal.write("answered", lambda tx: tx.add_event(job.job, "answer", sent.as_event())),
-        f"the answer to job {job.job}: {sent.outcome().text} {sent.outcome().remote_id or ''}",
+        lambda: tools.journal.write("answered", lambda tx: tx.add_event(job.id, "answer", sent.as_event())),
+        f"the answer to job {job.id}: {sent.outcome().text} {sent.outcome().remote_id or ''}",
     )
     outcome = sent.outcome()
     if outcome.kind is Kind.RATE_LIMITED:
@@ -105,7 +105,7 @@ async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
         tools.engines.reload_key()
     done = await until_written(
         lambda: tools.journal.write("outcome", lambda tx: apply(tx, begun, outcome, tools.times.now())),
-        f"the outcome of job {job.job}: {outcome.text} {outcome.remote_id or ''}",
+        f"the outcome of job {job.id}: {outcome.text} {outcome.remote_id or ''}",
     )
     if outcome.pause is not None:
         await tools.pause.close(outcome.pause, outcome.text)  # written already; this tells those who wait
@@ -132,9 +132,9 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job 
     if tx.fact("pause") is not None:
         return None
     now = tools.times.now()
-    fresh = tx.job(job.job)
+    fresh = tx.job(job.id)
     if fresh.state not in RESERVED:
-        raise WrongState(f"The job {job.job} is {fresh.state} now.", charge=fresh.charge)
+        raise WrongState(f"The job {job.id} is {fresh.state} now.", charge=fresh.charge)
     try:
         check_age(fresh, now)
         check_price(tx, fresh)
@@ -187,7 +187,7 @@ def apply(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
     error = meaning.error(_sentence(job, outcome), charge=meaning.charge) if meaning.error else None
     if outcome.pause is not None:
         close_in(tx, outcome.pause, outcome.text, now)
-    if meaning.state is State.QUEUED and not tx.job(job.job).wanted:  # cancelled while it was on the wire
+    if meaning.state is State.QUEUED and not tx.job(job.id).wanted:  # cancelled while it was on the wire
         return tx.move(
             job, State.CANCELLED, event={"means": outcome.text}, charge=Charge.NONE, charge_day=None, text="cancelled"
         )

@@ -90,7 +90,7 @@ class BucketPublisher:
         name = f"{settings.s3_prefix}{secrets.token_urlsafe(32)}.wav"
         self._making.add(name)
         try:
-            await self._journal.write("object", lambda tx: _note(tx, name, {"job": job.job} | asdict(bucket)))
+            await self._journal.write("object", lambda tx: _note(tx, name, {"job": job.id} | asdict(bucket)))
             content = await asyncio.to_thread(file.read_bytes)
             url = await self._put(store, name, content, settings.ttl_s)
             since = self._times.now()

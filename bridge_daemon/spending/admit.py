@@ -188,7 +188,7 @@ class Admit:
         if guard is not None:
             guard(tx, total)
         new = _jobs(plan, price, now, retry.of if retry is not None else None)
-        answer = {"id": request.id, "jobs": [job.job for job in new], "usd": total / MICRO}
+        answer = {"id": request.id, "jobs": [job.id for job in new], "usd": total / MICRO}
         tx.add_request(
             request.id,
             kind="request" if guard is None else PAD,
@@ -278,9 +278,9 @@ def _jobs(plan: _Plan, price: int, now: float, retry_of: str | None) -> list[Job
     request, asked = plan.request, plan.asked
     return [
         Job(
-            job="".join(secrets.choice(_ALPHABET) for _ in range(10)),
+            id="".join(secrets.choice(_ALPHABET) for _ in range(10)),
             seq=0,  # the journal numbers them
-            request=request.id,
+            request_id=request.id,
             client=request.client,
             action=asked.action,
             preset=request.preset,

@@ -66,7 +66,7 @@ class Stage:
         return await job_of(self.daemon, self.name)
 
     async def others(self) -> list[Job]:
-        return [job for job in await self.daemon.journal.read(lambda tx: tx.find()) if job.job != self.name]
+        return [job for job in await self.daemon.journal.read(lambda tx: tx.find()) if job.id != self.name]
 
 
 #: How a job gets into each state: words for POST, poll and download, and what else has to be there.

@@ -40,9 +40,9 @@ def fill(tx: Transaction, first: int, count: int) -> None:
             request, kind="request", client=None, body_hash="b", fingerprint=str(number), body={}, answer=answer
         )
         job = Job(
-            job=f"j{number:09}",
+            id=f"j{number:09}",
             seq=0,
-            request=request,
+            request_id=request,
             client=None,
             action="generate",
             preset=None,
@@ -62,7 +62,7 @@ def fill(tx: Transaction, first: int, count: int) -> None:
         )
         tx.add_jobs([job])
         for kind in ("submitting", "answer", "generating", "fetching", "fetched", "stored", "placed"):
-            tx.add_event(job.job, kind, {"status": 200, "body": "x" * 200})
+            tx.add_event(job.id, kind, {"status": 200, "body": "x" * 200})
 
 
 async def _prepare(home: Path, jobs: int) -> None:

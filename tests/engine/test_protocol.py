@@ -165,7 +165,7 @@ def test_retry_after(header: str | None, expected: float | None) -> None:
 def job(action: str = "generate", **given: Any) -> Job:
     parameters = {"prompt": "rain", "duration": 12.5, "seed": 42} | given
     return Job(
-        job="abc", seq=1, request="r", client=None, action=action, preset=None, engine="empiriolabs", base_url="http://x",
+        id="abc", seq=1, request_id="r", client=None, action=action, preset=None, engine="empiriolabs", base_url="http://x",
         model="stable-audio-2-0", price=580_000, state=State.QUEUED, charge=Charge.NONE,
         parameters=Parameters(**parameters), variation=1, variations=1, place=Place(),
     )  # fmt: skip

@@ -107,7 +107,7 @@ def _check(jobs: list[Job], approvals: int, spent: float, service: Service, home
 
 
 def _picture(jobs: list[Job]) -> list[tuple[Any, ...]]:
-    return [(job.job, job.state, job.charge, job.remote_id, job.delivery, job.take) for job in jobs]
+    return [(job.id, job.state, job.charge, job.remote_id, job.delivery, job.take) for job in jobs]
 
 
 async def _prepare(tmp_path: Path, service: Service, scenario: Scenario) -> Path:

@@ -54,7 +54,7 @@ async def _op(daemon: Daemon, verb: str, given: Any) -> None:
         jobs = await daemon.journal.read(lambda tx: tx.find(states=[given["state"]]))
         if jobs:
             arguments = [given["data"]] if "data" in given else []
-            await getattr(actions, verb)(jobs[0].job, *arguments)
+            await getattr(actions, verb)(jobs[0].id, *arguments)
 
 
 async def rest(daemon: Daemon, seconds: float = 60.0) -> None:

@@ -29,9 +29,9 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 def new_job(**given: Any) -> Job:
     """Return a job as admit makes it."""
     values: dict[str, Any] = {
-        "job": f"job{next(_numbers):06}",
+        "id": f"job{next(_numbers):06}",
         "seq": 0,
-        "request": str(uuid.uuid4()),
+        "request_id": str(uuid.uuid4()),
         "client": None,
         "action": "generate",
         "preset": None,
@@ -53,7 +53,7 @@ def add(tx: Transaction, **given: Any) -> Job:
     """Admit a job, in the state that is asked for."""
     job = new_job(**given)
     tx.add_request(
-        job.request, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={"jobs": [job.job]}
+        job.request_id, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={"jobs": [job.id]}
     )
     tx.add_jobs([job])
-    return tx.job(job.job)
+    return tx.job(job.id)

@@ -71,7 +71,7 @@ def steps() -> list[Callable[[Transaction], Any]]:
     return [
         add,
         lambda tx: tx.move(newest(tx), State.SUBMITTING, charge=Charge.POSSIBLE, charge_day="2026-01-01"),
-        lambda tx: tx.add_event(newest(tx).job, "answer", {"body": "x" * 20_000}),  # several pages
+        lambda tx: tx.add_event(newest(tx).id, "answer", {"body": "x" * 20_000}),  # several pages
         lambda tx: tx.move(newest(tx), State.GENERATING, charge=Charge.CONFIRMED, remote_id="remote-1"),
         lambda tx: tx.set_fact("pause", {"reason": "person"}),
         lambda tx: tx.move(newest(tx), State.FETCHING),

@@ -176,7 +176,7 @@ class TestALaterVersion:
 async def events_in(path: Path, job: Job) -> list[dict[str, Any]]:
     journal = await opened(path)
     try:
-        return await journal.read(lambda tx: tx.events_of(job.job))
+        return await journal.read(lambda tx: tx.events_of(job.id))
     finally:
         await journal.close()
 
@@ -215,7 +215,7 @@ class TestOnlyReading:
         with closing(sqlite3.connect(journal.path)) as connection, connection:
             connection.execute("UPDATE jobs SET state = 'teleported'")
         with pytest.raises(ValueError, match="teleported"):
-            await journal.read(lambda tx: tx.job(job.job))
+            await journal.read(lambda tx: tx.job(job.id))
 
 
 class TestDamage:

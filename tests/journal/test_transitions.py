@@ -25,7 +25,7 @@ PAIRS = list(itertools.product(State, State))
 
 
 def kinds(tx: Transaction, job: Job) -> list[str]:
-    return [event["kind"] for event in tx.events_of(job.job)]
+    return [event["kind"] for event in tx.events_of(job.id)]
 
 
 class TestTheTable:
@@ -63,14 +63,14 @@ async def test_a_move_is_one_of_the_table_or_changes_nothing(journal: Journal, b
     if after in MOVES[before]:
         moved = await journal.write("test", lambda tx: tx.move(job, after, event={"why": "test"}, text="moved"))
         assert (moved.state, moved.text) == (after, "moved")
-        assert await journal.read(lambda tx: tx.job(job.job)) == moved
-        [_, event] = await journal.read(lambda tx: tx.events_of(job.job))
+        assert await journal.read(lambda tx: tx.job(job.id)) == moved
+        [_, event] = await journal.read(lambda tx: tx.events_of(job.id))
         assert (event["kind"], event["data"]) == (str(after), {"from": str(before), "why": "test"})
     else:
         with pytest.raises(WrongState):
             await journal.write("test", lambda tx: tx.move(job, after))
-        assert await journal.read(lambda tx: tx.job(job.job)) == job
-        assert len(await journal.read(lambda tx: tx.events_of(job.job))) == 1
+        assert await journal.read(lambda tx: tx.job(job.id)) == job
+        assert len(await journal.read(lambda tx: tx.events_of(job.id))) == 1
 
 
 class TestTheGuard:
@@ -88,7 +88,7 @@ class TestTheGuard:
         ):
             with pytest.raises(WrongState, match="not queued any more"):
                 await journal.write("test", late)
-        assert await journal.read(lambda tx: tx.job(seen.job)) == now
+        assert await journal.read(lambda tx: tx.job(seen.id)) == now
         assert await journal.read(lambda tx: kinds(tx, seen)) == ["queued", "cancelled"]
 
     async def test_of_many_moves_at_once_one_wins(self, journal: Journal) -> None:
@@ -169,9 +169,9 @@ class TestWhatIsKept:
         job = new_job(notes=("a", "b"), client="reaper", retry_of="job000000", valid_until=5.5)
 
         def write(tx: Transaction) -> Job:
-            tx.add_request(job.request, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+            tx.add_request(job.request_id, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
             tx.add_jobs([job])
-            return tx.job(job.job)
+            return tx.job(job.id)
 
         kept = await journal.write("test", write)
         same = {"seq": kept.seq, "created_at": kept.created_at, "updated_at": kept.updated_at}
@@ -181,8 +181,8 @@ class TestWhatIsKept:
         job = await journal.write("test", add)
         for body in (b"x" * 100_000, "é".encode() * 50_000, bytes([255]) * 70_000):
             event = Answer(status=200, body=body).as_event()
-            await journal.write("test", lambda tx, event=event: tx.add_event(job.job, "answer", event))
-            [*_, kept] = await journal.read(lambda tx: tx.events_of(job.job))
+            await journal.write("test", lambda tx, event=event: tx.add_event(job.id, "answer", event))
+            [*_, kept] = await journal.read(lambda tx: tx.events_of(job.id))
             assert kept["data"] == event
             assert len(kept["data"]["body"].encode("utf-8").decode("utf-8")) <= 4 * 65_536
             if body[:1] == b"x":
@@ -201,12 +201,12 @@ class TestWhatIsKept:
 
         def say(code: str, text: str, since: float) -> Any:
             problem = Problem(code=code, text=text, since=since, next="wait")
-            return journal.write("test", lambda tx: tx.set_problem(tx.job(job.job), problem))
+            return journal.write("test", lambda tx: tx.set_problem(tx.job(job.id), problem))
 
         assert (await say("E-POLL", "500", 1.0)).problem.since == 1.0
         assert (await say("E-POLL", "502", 2.0)).problem.since == 1.0
         assert (await say("E-GONE", "404", 3.0)).problem.since == 3.0
-        cleared = await journal.write("test", lambda tx: tx.set_problem(tx.job(job.job), None))
+        cleared = await journal.write("test", lambda tx: tx.set_problem(tx.job(job.id), None))
         assert cleared.problem is None
 
     async def test_what_is_not_there(self, journal: Journal) -> None:
@@ -275,4 +275,4 @@ async def test_what_listeners_are_told_is_what_is_written(tmp_path: Path) -> Non
 
 
 def _row(tx: Transaction, job: Job) -> Any:
-    return tx._connection.execute(sql.JOB, {"job": job.job}).mappings().one()
+    return tx._connection.execute(sql.JOB, {"job": job.id}).mappings().one()

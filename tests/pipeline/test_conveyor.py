@@ -73,7 +73,7 @@ async def test_no_more_jobs_are_open_than_allowed_and_the_rest_follows(tmp_path:
 
         def count(job: Job) -> None:
             nonlocal most
-            open_now[job.job] = job.state
+            open_now[job.id] = job.state
             most = max(most, sum(state in OPEN for state in open_now.values()))
 
         daemon.journal.listen(count)
@@ -483,7 +483,7 @@ async def test_a_fault_of_ours_is_told_and_tried_again(
         assert (job.state, job.problem) == (State.PLACED, None)
         assert fault.left == 0
         assert len(service.charges) == len(service.posts) == 1
-        assert "problem" in await events(daemon, job.job)
+        assert "problem" in await events(daemon, job.id)
         assert "A fault of ours" in caplog.text
 
 
@@ -602,10 +602,10 @@ async def test_words_that_no_column_takes_do_not_lose_a_job(
         if word == "url":
             service.hostile_url = "http://127.0.0.1/\ud800"
             job = await until(daemon, await press(daemon), {State.GENERATING})
-            await until_event(daemon, job.job, "problem")
+            await until_event(daemon, job.id, "problem")
             service.hostile_url = None
-            await daemon.actions.retry(job.job, {})
-            assert (await until(daemon, job.job)).state is State.PLACED
+            await daemon.actions.retry(job.id, {})
+            assert (await until(daemon, job.id)).state is State.PLACED
             return
         monkeypatch.setattr("tests.fakes.desk.secrets", SimpleNamespace(), raising=False)
         monkeypatch.setattr("bridge_daemon.engine.client._read", _answering(b'{"job_id": "\\ud800"}'), raising=True)

@@ -151,11 +151,11 @@ async def test_the_take_is_a_broadcast_wave_at_its_place(tmp_path: Path) -> None
         read = WavInfoReader(job.take.file)
         assert read.bext.time_reference == round((12.25 + 3600) * 48_000) == job.take.time_reference
         assert read.bext.originator.rstrip("\0") == "daw-bridge"
-        assert read.bext.originator_ref.rstrip("\0") == job.job
+        assert read.bext.originator_ref.rstrip("\0") == job.id
         assert read.bext.description.rstrip("\0") == "Regen uber Ol"
         assert "Regen über Öl" in Path(job.take.file).read_bytes().decode("utf-8", "ignore")
         assert job.take.sha256 == files.sha256(Path(job.take.file))
-        assert job.take.file.endswith(f"{job.job}.wav")
+        assert job.take.file.endswith(f"{job.id}.wav")
 
 
 @pytest.mark.needs("ffprobe", "ffmpeg")
@@ -211,4 +211,4 @@ def _as(tx: Transaction, job: Job, **values: Any) -> None:
 
     from bridge_daemon.journal.tables import jobs
 
-    tx._connection.execute(update(jobs).where(jobs.c.job == job.job).values(**to_row(values)))
+    tx._connection.execute(update(jobs).where(jobs.c.job == job.id).values(**to_row(values)))

@@ -153,22 +153,22 @@ class Story:
         job = await self.some_job(*set(State) - TERMINAL)
         if job is None:
             return
-        answer = await self.act(f"cancel {job.job} ({job.state})", self.daemon.actions.cancel(job.job))
+        answer = await self.act(f"cancel {job.id} ({job.state})", self.daemon.actions.cancel(job.job))
         if answer is not None and answer["state"] == State.CANCELLED:
-            self.cancelled.setdefault(job.job, len(self.posts_of()[job.job]))
+            self.cancelled.setdefault(job.id, len(self.posts_of()[job.job]))
 
     async def deliver(self) -> None:
         job = await self.some_job(State.PLACED, State.STORED)
         if job is not None:
-            await self.act(f"deliver {job.job}", self.daemon.actions.deliver(job.job))
+            await self.act(f"deliver {job.id}", self.daemon.actions.deliver(job.job))
 
     async def retry(self) -> None:
         job = await self.some_job(State.HELD, State.FAILED, State.REFUSED, State.UNKNOWN, State.CANCELLED)
         if job is not None:
-            given = (job.job, {"id": str(uuid.uuid4()), "again": self.dice.random() < 0.3})
+            given = (job.id, {"id": str(uuid.uuid4()), "again": self.dice.random() < 0.3})
             self.retries.append(given)
             times = self.dice.choice([1, 1, 3])
-            words = f"retry {job.job} ({job.state})"
+            words = f"retry {job.id} ({job.state})"
             await asyncio.gather(*(self.act(words, self.daemon.actions.retry(*given)) for _ in range(times)))
 
     async def retry_again(self) -> None:
@@ -180,7 +180,7 @@ class Story:
         job = await self.some_job(State.UNKNOWN)
         if job is None:
             return
-        mine = [charge for charge in self.service.charges if self.charged_for(job.job, charge.remote_id)]
+        mine = [charge for charge in self.service.charges if self.charged_for(job.id, charge.remote_id)]
         choices: list[dict[str, Any]] = [
             {"action": "submit_again", "id": str(uuid.uuid4())},
             {"action": "dismiss", "charged": bool(mine)},  # people look at their account, and say what they see
@@ -188,7 +188,7 @@ class Story:
         if mine:
             choices += [{"action": "attach", "remote_id": mine[0].remote_id}] * 2
         data = self.dice.choice(choices)
-        await self.act(f"resolve {job.job} {data['action']}", self.daemon.actions.resolve(job.job, data))
+        await self.act(f"resolve {job.id} {data['action']}", self.daemon.actions.resolve(job.job, data))
 
     async def pause(self) -> None:
         await self.act("pause", self.daemon.actions.pause())
@@ -245,7 +245,7 @@ class Story:
 
     async def check(self) -> None:
         posts = self.posts_of()  # first: the journal says "perhaps charged" before a POST begins
-        jobs = {job.job: job for job in await self.jobs()}
+        jobs = {job.id: job for job in await self.jobs()}
         for name, made in posts.items():
             assert name in jobs, "I2"
             assert sum(post.charged for post in made) <= 1, f"I1: {name} was paid twice"
@@ -255,7 +255,7 @@ class Story:
         for name, before in self.cancelled.items():
             assert len(posts[name]) == before, f"{name} was sent after it was cancelled"
         for job in jobs.values():
-            assert (job.charge is Charge.NONE) or job.state not in _BEFORE, f"{job.job} {job.state} {job.charge}"
+            assert (job.charge is Charge.NONE) or job.state not in _BEFORE, f"{job.id} {job.state} {job.charge}"
         days: dict[str, int] = defaultdict(int)
         for day, price in await self.daemon.journal.read(_charged):
             days[day] += price
@@ -271,14 +271,14 @@ class Story:
         await self.start()
         await self.daemon.actions.resume()
         for job in await self.jobs():
-            self.daemon._conveyor.drive(job.job)
+            self.daemon._conveyor.drive(job.id)
         async with asyncio.timeout(30):
             while any(_moves(job) for job in await self.jobs()):
                 await self.daemon.actions.resume()  # a 401 may have been under way
                 await asyncio.sleep(0.05)
 
     async def picture(self) -> tuple[Any, ...]:
-        jobs = [(job.job, job.state, job.charge, job.remote_id, job.take, job.delivery) for job in await self.jobs()]
+        jobs = [(job.id, job.state, job.charge, job.remote_id, job.take, job.delivery) for job in await self.jobs()]
         return jobs, len(self.service.posts), len(self.service.charges)
 
     async def finish(self) -> None:

@@ -174,9 +174,9 @@ class Outbox:
         if known is not None:
             known.jobs = None
             if job.state in RESERVED | OPEN:
-                known.open.add(job.job)
+                known.open.add(job.id)
             else:
-                known.open.discard(job.job)
+                known.open.discard(job.id)
             self.touch(job.client or "")
 
     def ready(self, job: Job, file: Path) -> None:

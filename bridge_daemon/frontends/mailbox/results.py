@@ -74,7 +74,7 @@ class Results:
     async def restore(self, client: str) -> None:
         """Bring what a client has not confirmed, and remove what is not due any more."""
         jobs = await self._takes.undelivered(client)
-        wanted = [_Result(client, job.job, job.delivery, b"") for job in jobs]
+        wanted = [_Result(client, job.id, job.delivery, b"") for job in jobs]
         due = {one.file for one in (*wanted, *self._due.values())}
         there = await self._disk.run(partial(self._disk.names, client, RESULT))
         await self._disk.run(partial(self._disk.remove, client, [name for name in there if name not in due]))
@@ -84,20 +84,20 @@ class Results:
                 if one.job in self._seen:  # it changed while we looked
                     self._withdraw(self._seen[one.job])
         for job in jobs:
-            self._takes.bring(job.job)
+            self._takes.bring(job.id)
         self._more.discard(client)
         if len(jobs) >= 100:  # perhaps there are more than one question is answered with
             self._more.add(client)
 
     def ready(self, job: Job, file: Path) -> None:
         """Tell a client of a take that lies whole where it belongs."""
-        last = self._seen.get(job.job)
+        last = self._seen.get(job.id)
         gone = last is not None and not (is_due(last) and last.delivery == job.delivery)
         if self._closed or gone or job.client is None or not is_due(job) or not self._is_known(job.client):
             return
-        due = _Result(job.client, job.job, job.delivery, to_bytes(result(job, file)))
-        self._found.pop(job.job, None)
-        self._due[job.job] = due
+        due = _Result(job.client, job.id, job.delivery, to_bytes(result(job, file)))
+        self._found.pop(job.id, None)
+        self._due[job.id] = due
         self._write(due)
 
     def _write(self, due: _Result) -> None:
@@ -125,8 +125,8 @@ class Results:
 
     def changed(self, job: Job) -> None:
         """Take a change of a job that was committed: what is not due any more goes away."""
-        self._seen[job.job] = job
-        self._seen.move_to_end(job.job)
+        self._seen[job.id] = job
+        self._seen.move_to_end(job.id)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         self._withdraw(job)
@@ -134,9 +134,9 @@ class Results:
     def _withdraw(self, job: Job) -> None:
         """Remove what is told of a job and is not due any more: a script would place it beside the one that is."""
         for known in (self._due, self._found):
-            told = known.get(job.job)
+            told = known.get(job.id)
             if told is not None and not (is_due(job) and told.delivery == job.delivery):
-                del known[job.job]
+                del known[job.id]
                 self._remove(told)
 
     def _remove(self, due: _Result) -> None:

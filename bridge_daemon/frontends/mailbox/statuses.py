@@ -139,7 +139,7 @@ class Statuses:
         names = [job for status in known for job in status.jobs]
         if not names:
             return
-        found = {job.job: job for job in await self._journal.read(lambda tx: _jobs(tx, names))}
+        found = {job.id: job for job in await self._journal.read(lambda tx: _jobs(tx, names))}
         for status in known:
             for name in status.jobs:
                 if name not in status.told:
@@ -149,11 +149,11 @@ class Statuses:
 
     def changed(self, job: Job) -> None:
         """Take a change of a job that was committed."""
-        for key in self._of_job.get(job.job, ()):
+        for key in self._of_job.get(job.id, ()):
             status = self._all[key]
-            before = status.jobs[job.job]
-            status.jobs[job.job] = job
-            status.told.add(job.job)
+            before = status.jobs[job.id]
+            status.jobs[job.id] = job
+            status.told.add(job.id)
             if before is None or job_status(before) != job_status(job):
                 status.changed = True
                 self._soon(status)

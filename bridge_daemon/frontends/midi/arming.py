@@ -107,7 +107,7 @@ class Stage:
         if self._arming is None or job.seq <= self._arming.since:
             return
         counts = job.charge in (Charge.POSSIBLE, Charge.CONFIRMED) or job.state in RESERVED
-        self._spent[job.job] = job.price if counts else 0
+        self._spent[job.id] = job.price if counts else 0
 
     def about(self) -> dict[str, Any]:
         """Return it for the status."""

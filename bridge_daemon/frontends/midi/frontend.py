@@ -324,19 +324,19 @@ class MidiIntake:
             del self._requests[next(iter(self._requests))]
 
     def _job_changed(self, job: Job) -> None:
-        binding = self._requests.get(job.request)
+        binding = self._requests.get(job.request_id)
         if binding is None:
             return
         self.stage.take(job)
         slot = self._slots.get(binding)
         if slot is None or self._closed:
             return
-        if slot.lamp.is_working(job.job):  # how it ends is shown before it is taken away: nothing shows in between
+        if slot.lamp.is_working(job.id):  # how it ends is shown before it is taken away: nothing shows in between
             if job.state in _FAILURES:
                 slot.lamp.flash("refused")
             elif job.state in (State.STORED, State.PLACED) and job.wanted:
                 slot.lamp.flash("done")
-        slot.lamp.working(job.job, job.state in _ON_ITS_WAY and job.wanted)
+        slot.lamp.working(job.id, job.state in _ON_ITS_WAY and job.wanted)
 
     def _ports_changed(self, state: PortsState) -> None:
         self._of_port.clear()

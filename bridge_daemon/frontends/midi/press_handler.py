@@ -254,7 +254,7 @@ class Acts:
         told = []
         for job in await self._journal.read(look):
             with suppress(WrongState):  # it came to its end by itself: nothing to cancel any more
-                told.append(f"{job.job}: {(await self._actions.cancel(job.job))['message']}")
+                told.append(f"{job.id}: {(await self._actions.cancel(job.id))['message']}")
         if not told:
             raise NotTaken("nothing to cancel")
         return " ".join(told)
@@ -266,7 +266,7 @@ class Acts:
             client = (await self._journal.read(lambda tx: tx.job(binding.job or ""))).client
         else:
             job = await self._journal.read(lambda tx: tx.newest_take(client=binding.client, preset=binding.preset))
-            name, client = (job.job, job.client) if job is not None else (None, None)
+            name, client = (job.id, job.client) if job is not None else (None, None)
         if name is None:
             raise NotTaken("no take yet", "There is no take yet that could be delivered.")
         if self._pause.panic:

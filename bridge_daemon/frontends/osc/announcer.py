@@ -113,20 +113,20 @@ class Announcer:
         """Take a change of a job that was committed."""
         if job.client is None:
             return
-        due = self._due.get(job.job)
+        due = self._due.get(job.id)
         if due is not None and (not is_due(job) or due.job.delivery != job.delivery):
             due.stop()
-            del self._due[job.job]
+            del self._due[job.id]
         self._tell_progress(job)
         self._tell_failure(job)
 
     def _tell_progress(self, job: Job) -> None:
-        known = self._progress.pop(job.job, None)
+        known = self._progress.pop(job.id, None)
         if job.state is State.PLACED:
             if known is not None:
                 known.stop()
             return
-        known = self._progress[job.job] = known or _Progress(job)  # as the last
+        known = self._progress[job.id] = known or _Progress(job)  # as the last
         known.job = job
         _forget_old(self._progress)
         if known.timer is None:
@@ -152,11 +152,11 @@ class Announcer:
     def _tell_failure(self, job: Job) -> None:
         unplaced = job.state is State.STORED and job.wanted and job.delivery > 0 and not is_due(job)
         if job.state not in _FAILURES and not unplaced:
-            self._failed.pop(job.job, None)
+            self._failed.pop(job.id, None)
             return
-        if self._failed.get(job.job) == (job.state, job.delivery):
+        if self._failed.get(job.id) == (job.state, job.delivery):
             return
-        self._failed[job.job] = (job.state, job.delivery)
+        self._failed[job.id] = (job.state, job.delivery)
         _forget_old(self._failed)
         client, pairs = job.client or "", failed_pairs(job)
         if not self._send(client, "/bridge/failed", pairs):
@@ -171,7 +171,7 @@ class Announcer:
         """Announce a take that lies whole where it belongs."""
         if job.client is None or not is_due(job):
             return
-        known = self._due.get(job.job)
+        known = self._due.get(job.id)
         if known is not None and known.job.delivery == job.delivery:
             known.job, known.file = job, file
             if known.timer is None:
@@ -179,10 +179,10 @@ class Announcer:
             return
         if known is not None:
             known.stop()
-        progress = self._progress.get(job.job)
+        progress = self._progress.get(job.id)
         if progress is not None:
             progress.stop()  # what it waits to say is older than this
-        self._due[job.job] = due = _Due(job, file)
+        self._due[job.id] = due = _Due(job, file)
         self._repeat(due, 0)
 
     def _repeat(self, due: _Due, number: int) -> None:
@@ -226,14 +226,14 @@ class Announcer:
         jobs = await self._takes.undelivered(client)
         jobs.sort(key=self._times_said)  # stable: the oldest first
         for job in jobs[:MOST_A_HELLO]:
-            due = self._due.get(job.job)
+            due = self._due.get(job.id)
             if due is None:  # of an earlier life of the daemon
-                self._takes.bring(job.job)
+                self._takes.bring(job.id)
             elif due.timer is None:
                 self._say(due)
 
     def _times_said(self, job: Job) -> int:
-        due = self._due.get(job.job)
+        due = self._due.get(job.id)
         return due.said if due is not None else 0
 
 
@@ -251,8 +251,8 @@ def _text(job: Job) -> str:
 def progress_pairs(job: Job) -> dict[str, Any]:
     """Return what /bridge/progress tells."""
     return {
-        "job": job.job,
-        "id": job.request,
+        "job": job.id,
+        "id": job.request_id,
         "state": str(job.state),
         "fraction": Float32(job.fraction),
         "text": _text(job)[:500],
@@ -264,8 +264,8 @@ def failed_pairs(job: Job) -> dict[str, Any]:
     """Return what /bridge/failed tells."""
     problem = job.problem
     return {
-        "job": job.job,
-        "id": job.request,
+        "job": job.id,
+        "id": job.request_id,
         "code": problem.code if problem else "",
         "message": _text(job)[:1500],
         "charge": str(job.charge),
@@ -285,8 +285,8 @@ def result_pairs(job: Job, file: Path) -> dict[str, Any]:
 def take_pairs(job: Job, file: Path) -> dict[str, Any]:
     """Return what is told of a take to whoever places it, without its place."""
     return {
-        "job": job.job,
-        "id": job.request,
+        "job": job.id,
+        "id": job.request_id,
         "client": job.client,
         "delivery": job.delivery,
         "file": str(file),

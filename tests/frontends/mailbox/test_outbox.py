@@ -365,7 +365,7 @@ async def test_a_result_of_the_last_process_goes_when_another_delivery_comes_fir
     job = new_job(state=State.STORED, client="reaper", delivery=1, charge=Charge.CONFIRMED)
     later = job.evolve(delivery=2)
     store.make("reaper")
-    file = store.folder("reaper") / f"{job.job}.1.result.json"
+    file = store.folder("reaper") / f"{job.id}.1.result.json"
     file.write_text("{}")
 
     class Takes:

@@ -203,7 +203,7 @@ async def test_panic_holds_what_is_not_sent_and_stops_deliveries_until_resume(tm
             assert waiting.problem.code == "E-PAUSED"
             assert not intake(daemon).stage.armed
             service.advance(2000)
-            await until(daemon, sent.job, {State.STORED})
+            await until(daemon, sent.id, {State.STORED})
             for number, reason in ((36, "not armed"), (1, "E-PAUSED"), (37, "panic")):
                 await keys.play(note(number), off(number))
                 await missed(daemon, {36: "riser", 1: "arm", 37: "fire"}[number], reason)
@@ -213,9 +213,9 @@ async def test_panic_holds_what_is_not_sent_and_stops_deliveries_until_resume(tm
             await reaper.quiet(0.5)
             assert reaper.all("/bridge/result") == []
             await daemon.actions.resume()
-            await reaper.until("/bridge/result", job=sent.job)
+            await reaper.until("/bridge/result", job=sent.id)
             await reaper.quiet(0.3)
-            assert (await job_of(daemon, waiting.job)).state is State.HELD, "it waits for a person"
+            assert (await job_of(daemon, waiting.id)).state is State.HELD, "it waits for a person"
             assert len(service.posts) == 1
 
 

@@ -74,7 +74,7 @@ async def test_a_press_on_the_bar(tmp_path: Path) -> None:
         assert job.place.length == pytest.approx(4 * 60 / 119.98)
         assert job.parameters.prompt == "dub, 120 BPM, 1 bars"
         assert job.notes[0] == 'the prompt was sent without "like {name}": no name is known'
-        result = await client.until("/bridge/result", job=job.job)
+        result = await client.until("/bridge/result", job=job.id)
         assert (result["when"], result["bars"], result["beats"]) == ("press_bar", 1, f"{job.place.beats:g}")
         assert "no name is known" in result["notes"]
 
