@@ -32,12 +32,12 @@ from bridge_daemon.frontends.midi.frontend import MidiIntake
 from bridge_daemon.frontends.osc.announcer import Announcer
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.home.api_key import KeyStore
-from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home, Runtime
 from bridge_daemon.journal import Journal
-from bridge_daemon.pipeline.context import OnWire, PauseGate, Tools
+from bridge_daemon.pipeline.context import OnWire, PauseGate, StepContext
 from bridge_daemon.pipeline.conveyor import Conveyor, load_audio
-from bridge_daemon.pipeline.placement import Arrivals
+from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.changes import changes
@@ -81,11 +81,11 @@ class Daemon:
 
     # Building
 
-    def _make_roots(self, settings: Settings) -> Roots:
+    def _make_roots(self, settings: Settings) -> PathPolicy:
         library = self.home.library(settings)
         watched = [Path(folder.path).expanduser() for folder in settings.folders]
         results = [folder.results_path for folder in settings.folders]
-        return Roots(
+        return PathPolicy(
             [Path(root).expanduser() for root in settings.audio.read_roots],
             always=[self.home.path, library, *watched],
             writable=[library, *results],
@@ -128,7 +128,7 @@ class Daemon:
         )
         self._stack.push_async_callback(publishers.close)
         pause = self._pause = PauseGate(journal, self._times)
-        tools = Tools(
+        context = StepContext(
             journal=journal,
             settings=settings,
             engines=engines,
@@ -141,10 +141,10 @@ class Daemon:
             times=self._times,
             pause=pause,
             on_wire=OnWire(),
-            arrivals=Arrivals(journal, self.clock),
+            arrivals=Placement(journal, self.clock),
         )
-        self._tools = tools
-        self._conveyor = Conveyor(tools)
+        self._context = context
+        self._conveyor = Conveyor(context)
         catalogue = Catalogue(journal, engines, polls, budget, settings, self._times)
         self.actions = Actions(
             admit=Admit(journal, settings, engines, publishers, lambda: self._roots, self._times, self.clock),
@@ -172,7 +172,7 @@ class Daemon:
         await api.start()
         self.http_url = api.url
         if self.settings.osc.enabled:
-            await self._open_osc(token, tools)
+            await self._open_osc(token, context)
         self._stack.push_async_callback(self._conveyor.stop)
         self._conveyor.start()
         self._stack.push_async_callback(self._end_tasks)
@@ -185,18 +185,18 @@ class Daemon:
         self._write_runtime()
         self._stack.callback(self.home.remove_runtime)
 
-    async def _open_osc(self, token: str, tools: Tools) -> None:
+    async def _open_osc(self, token: str, context: StepContext) -> None:
         host, port = self.settings.osc.host, self.settings.osc.port
         osc = OscServer(self.actions, self.clock, token=token, host=host, port=port, times=self._times)
-        announcer = Announcer(self.actions, osc.send, silent=lambda: tools.pause.panic)
+        announcer = Announcer(self.actions, osc.send, silent=lambda: context.pause.panic)
         self._stack.push_async_callback(announcer.close)
         self._stack.push_async_callback(osc.close)
         await osc.start()
         osc.on_hello.append(announcer.hello)
-        tools.ready.append(announcer.ready)
-        tools.arrivals.reach.append(lambda client: osc.clients.port(client) is not None)
-        tools.journal.listen(announcer.changed)
-        tools.pause.listeners.append(lambda fact: announcer.go_on() if fact is None else None)
+        context.ready.append(announcer.ready)
+        context.arrivals.reach.append(lambda client: osc.clients.port(client) is not None)
+        context.journal.listen(announcer.changed)
+        context.pause.listeners.append(lambda fact: announcer.go_on() if fact is None else None)
         self.osc = osc
 
     async def _open_intakes(self) -> None:
@@ -216,9 +216,9 @@ class Daemon:
             times=self._times,
             whole_render=lambda name: self.folders.newest(name),
         )
-        tools = self._tools
-        inbox = Inbox(self.home, self.actions, tools.journal, tools.ready, tools.settings, self._times)
-        tools.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
+        context = self._context
+        inbox = Inbox(self.home, self.actions, context.journal, context.ready, context.settings, self._times)
+        context.arrivals.reach.append(lambda client: client in inbox.outbox.clients())
         folders = self.folders = Folders(self.actions, self.journal, self.home, lambda: self.settings, self._times)
         self.actions.folders = folders
         return [LinkSource(self.clock, lambda: self.settings), midi, inbox, folders]
@@ -346,7 +346,7 @@ class Daemon:
     @property
     def on_wire(self) -> int:
         """How many requests that may cost were sent and not answered yet."""
-        return len(self._tools.on_wire)
+        return len(self._context.on_wire)
 
     async def cut(self) -> None:
         """Do not wait for the wire any more."""

@@ -39,7 +39,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; its errors become one clean message and an exit code."""
-        problems_.Output.json = False
+        problems_.CliOutput.json = False
         try:
             return super().invoke(ctx)
         except BridgeError as error:

@@ -9,7 +9,7 @@ import typer
 from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli.connection import talk
-from bridge_daemon.cli.problems import Output
+from bridge_daemon.cli.problems import CliOutput
 from bridge_daemon.cli.sending import asking, new_id
 from bridge_daemon.errors import BridgeError, InvalidRequest, SourceRefused, WrongState
 
@@ -152,7 +152,7 @@ def _all_waiting(folder: str | None) -> list[dict[str, Any]]:
 def _agree(count: int) -> None:
     price = talk(lambda bridge: bridge.status())["price_usd"]
     text = f"{count} render(s) wait. Sending them costs {format.usd(price * count)} or more (variations cost each)."
-    if Output.json or not terminal.is_person():
+    if CliOutput.json or not terminal.is_person():
         raise typer.BadParameter(f"{text} Say --yes if you agree")
     terminal.note(text, "yellow")
     if not terminal.ask("Send them all?"):

@@ -14,7 +14,7 @@ from bridge_daemon.home.paths import Home
 
 if TYPE_CHECKING:
     from bridge_daemon.install.machine import Machine
-    from bridge_daemon.install.target import Outcome, State, Target
+    from bridge_daemon.install.target import InstallOutcome, InstallState, Target
 
 app = typer.Typer(
     help="Put the actions into REAPER and the devices into Ableton Live, or update them. Alone: show what is there.",
@@ -62,7 +62,7 @@ def overview(context: typer.Context, json: o.Json = False) -> None:
             _show_state(target, state)
 
 
-def _show_state(target: Target, state: State) -> None:
+def _show_state(target: Target, state: InstallState) -> None:
     terminal.say(f"  {state.place.title}: {state.place.base}")
     if state.place.note:
         terminal.say(f"    {state.place.note}", "yellow")
@@ -137,8 +137,8 @@ def _uninstall(target: Target, path: Path | None, *, dry_run: bool, json: bool) 
     _show(done, _uninstalled, dry_run=dry_run, json=json)
 
 
-def _show(done: list[Outcome], headline: Callable[[Outcome], str], *, dry_run: bool, json: bool) -> None:
-    if json or problems.Output.json:  # also where it stands before the name of the DAW
+def _show(done: list[InstallOutcome], headline: Callable[[InstallOutcome], str], *, dry_run: bool, json: bool) -> None:
+    if json or problems.CliOutput.json:  # also where it stands before the name of the DAW
         terminal.dump({"dry_run": dry_run, "places": [outcome.as_dict() for outcome in done]})
         return
     for outcome in done:
@@ -153,7 +153,7 @@ def _show(done: list[Outcome], headline: Callable[[Outcome], str], *, dry_run: b
         terminal.say("A dry run: nothing was changed.", "yellow")
 
 
-def _installed(outcome: Outcome) -> str:
+def _installed(outcome: InstallOutcome) -> str:
     before, now = outcome.version_before, outcome.version
     if before is None:
         return f"version {now} is installed"
@@ -162,11 +162,11 @@ def _installed(outcome: Outcome) -> str:
     return f"updated from version {before} to {now}" if before != now else f"version {now} is installed again"
 
 
-def _uninstalled(outcome: Outcome) -> str:
+def _uninstalled(outcome: InstallOutcome) -> str:
     return f"version {outcome.version_before} is removed"
 
 
-def _show_files(outcome: Outcome, *, dry_run: bool) -> None:
+def _show_files(outcome: InstallOutcome, *, dry_run: bool) -> None:
     counts: dict[str, int] = {}
     for step in outcome.steps:
         if dry_run and step.act != "unchanged":

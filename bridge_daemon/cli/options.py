@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from bridge_daemon.cli.problems import Output
+from bridge_daemon.cli.problems import CliOutput
 
 
 def _json(wanted: bool) -> bool:
-    Output.json = Output.json or wanted
+    CliOutput.json = CliOutput.json or wanted
     return wanted
 
 

@@ -76,7 +76,7 @@ def _ask(model: str | None) -> float:
     if asked is None:
         terminal.note(f"The service's catalogue has not told a price of {name} yet.")
         raise typer.Exit(problems.FAILED)
-    if problems.Output.json or not terminal.is_person():
+    if problems.CliOutput.json or not terminal.is_person():
         raise InvalidRequest([Fault("usd", None, f"give the price that you agree to: --usd {asked:.2f}")])
     if not terminal.ask(f"{name} costs {format.usd(asked)} a generation at the service. Agree?"):
         raise typer.Exit(problems.FAILED)

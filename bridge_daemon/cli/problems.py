@@ -30,7 +30,7 @@ _HERE: Final = {
 _LARGEST_LOG: Final = 1 << 20  # bytes
 
 
-class Output:
+class CliOutput:
     """Whether this command writes JSON; set by the option ``--json``."""
 
     json = False
@@ -45,7 +45,7 @@ def exit_code(error: BridgeError) -> int:
 
 def report(error: BridgeError) -> int:
     """Show an error the way this command shows things, and return the exit code."""
-    if Output.json:
+    if CliOutput.json:
         terminal.dump({"error": error.as_dict()})
     else:
         show(error.code, _message(error), error.charge, _HERE.get(error.code, error.next_step))

@@ -13,7 +13,7 @@ import typer
 
 from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli.connection import talk
-from bridge_daemon.cli.problems import Output
+from bridge_daemon.cli.problems import CliOutput
 from bridge_daemon.cli.progress import Follow
 from bridge_daemon.errors import DoublePress, PriceQuestion
 
@@ -84,7 +84,7 @@ def asking(data: dict[str, Any], send: Callable[[dict[str, Any]], T]) -> T:
         try:
             return send(data)
         except (PriceQuestion, DoublePress) as error:
-            changed = None if Output.json or not terminal.is_person() else _ask(error)
+            changed = None if CliOutput.json or not terminal.is_person() else _ask(error)
             if changed is None:
                 raise
             data = data | changed
@@ -116,7 +116,7 @@ def press(body: dict[str, Any], *, wait: bool) -> None:
     except KeyboardInterrupt:
         _say_what_goes_on(pressed)
         raise
-    if Output.json:
+    if CliOutput.json:
         terminal.dump(pressed.found)
     elif not wait:
         for job in pressed.jobs:
@@ -134,7 +134,7 @@ async def _press(client: BridgeClient, body: dict[str, Any], pressed: _Press, wa
     if wait:
         with Follow() as follow:
             pressed.found = await client.wait(pressed.jobs, follow.change)
-    elif Output.json:
+    elif CliOutput.json:
         pressed.found = [await client.job(job) for job in pressed.jobs]
 
 
@@ -154,7 +154,7 @@ def _tell(jobs: list[dict[str, Any]]) -> int:
     for job in jobs:
         problem = job.get("problem") or {}
         arrived = job["state"] == "placed" or (job["state"] == "stored" and problem.get("code") != "E-UNPLACED")
-        if not Output.json:
+        if not CliOutput.json:
             if job.get("file"):
                 terminal.path(job["file"])
             _tell_of_client(job)

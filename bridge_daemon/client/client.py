@@ -21,7 +21,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from bridge_daemon.client.waiting import Watch
+from bridge_daemon.client.waiting import JobWatcher
 from bridge_daemon.errors import CODES, BridgeError, Fault, InvalidRequest, NotRunning, PriceQuestion, TooBusy
 from bridge_daemon.home.proof import NONCE_HEADER, PROOF_HEADER, prove
 
@@ -225,7 +225,7 @@ class BridgeClient:
         Events make it quick; a poll beside them makes it sure. Raises NotRunning when the daemon is away for longer
         than the patience.
         """
-        watch = Watch(job_ids, on_change)
+        watch = JobWatcher(job_ids, on_change)
         queue: asyncio.Queue[tuple[str, Data]] = asyncio.Queue()
         feeder = asyncio.create_task(self._feed(queue), name="events")
         try:
@@ -336,7 +336,7 @@ class BridgeClient:
         return self._session
 
 
-async def _take_events(queue: asyncio.Queue[tuple[str, Data]], watch: Watch) -> bool:
+async def _take_events(queue: asyncio.Queue[tuple[str, Data]], watch: JobWatcher) -> bool:
     """Take events until the next poll is due; tell whether all is done."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_POLL):

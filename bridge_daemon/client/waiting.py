@@ -13,7 +13,7 @@ Data = dict[str, Any]
 FINISHED: Final = TERMINAL | {State.UNKNOWN, State.HELD}
 
 
-class Watch:
+class JobWatcher:
     """What is known of the jobs that somebody waits for, from whatever source it comes."""
 
     def __init__(self, job_ids: Sequence[str], on_change: Callable[[Data], None] | None = None) -> None:

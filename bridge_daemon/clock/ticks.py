@@ -30,7 +30,7 @@ _RUN: Final = 6  # ticks since the first of them
 _BEFORE: Final = 2  # ticks before it
 
 
-class Line(NamedTuple):
+class TickLine(NamedTuple):
     """Tick number ``middle`` comes at ``at``, each next one ``period`` later."""
 
     middle: float
@@ -62,7 +62,7 @@ class Ticks:
 
     def _begin(self, ticks: list[tuple[int, float]]) -> None:
         self._ticks: deque[tuple[int, float]] = deque(ticks, maxlen=_MOST)
-        self._lines: deque[Line] = deque(maxlen=_TAIL + 1)
+        self._lines: deque[TickLine] = deque(maxlen=_TAIL + 1)
 
     @property
     def tempo(self) -> float | None:
@@ -147,7 +147,7 @@ class Ticks:
         return off > max(_LEFT, 5 * before.spread / _TAIL**0.5)
 
 
-def _line(data: np.ndarray) -> Line | None:
+def _line(data: np.ndarray) -> TickLine | None:
     """Fit a line through ticks, and once more without those that lie far off it. None where they came all at once."""
     line = _least_squares(data)
     if line is not None and len(data) > _FITTED:
@@ -166,11 +166,11 @@ def _deviation(ticks: np.ndarray, times: np.ndarray) -> float:
     return float(np.sqrt(np.mean((times - slope * ticks) ** 2)))
 
 
-def _least_squares(data: np.ndarray) -> Line | None:
+def _least_squares(data: np.ndarray) -> TickLine | None:
     middle, at = data.mean(axis=0)
     ticks, times = data[:, 0] - middle, data[:, 1] - at
     period = float(ticks @ times / (ticks @ ticks))
     if not 60 / (PER_QUARTER * 2000) <= period <= SILENT:
         return None
     spread = 1.4826 * float(np.median(np.abs(times - ticks * period)))
-    return Line(float(middle), float(at), period, spread)
+    return TickLine(float(middle), float(at), period, spread)

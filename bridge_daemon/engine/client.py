@@ -17,7 +17,7 @@ from urllib.parse import quote
 import aiohttp
 
 from bridge_daemon import __version__
-from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
+from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
 from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.util.failpoints import failpoint
 
@@ -60,10 +60,12 @@ def classify_error(error: BaseException, *, sent: bool) -> Outcome:
     """Tell what an error of the POST means: never sent where aiohttp had not begun to write, else perhaps charged."""
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        return Outcome(kind=Kind.NOT_SENT, text=f"the service's certificate is not valid ({text})", pause="certificate")
+        return Outcome(
+            kind=SubmitOutcome.NOT_SENT, text=f"the service's certificate is not valid ({text})", pause="certificate"
+        )
     if isinstance(error, _NEVER_SENT) or not sent:
-        return Outcome(kind=Kind.NOT_SENT, text=f"the service could not be reached ({text})")
-    return Outcome(kind=Kind.UNKNOWN, text=f"the connection broke after the request was sent ({text})")
+        return Outcome(kind=SubmitOutcome.NOT_SENT, text=f"the service could not be reached ({text})")
+    return Outcome(kind=SubmitOutcome.UNKNOWN, text=f"the connection broke after the request was sent ({text})")
 
 
 async def submit(url: str, key: str | None, body: dict[str, Any], *, idempotency_key: str) -> Sent:

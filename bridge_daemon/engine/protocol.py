@@ -53,7 +53,7 @@ def _number(value: float) -> float | int:
     return int(value) if value.is_integer() else value
 
 
-class Kind(Enum):
+class SubmitOutcome(Enum):
     """What the outcome of a submit means for the money."""
 
     #: It has an id: charged.
@@ -72,7 +72,7 @@ class Kind(Enum):
 class Outcome:
     """What one POST came to."""
 
-    kind: Kind
+    kind: SubmitOutcome
     text: str
     remote_id: str | None = None
     retry_after: float | None = None  # s
@@ -129,29 +129,31 @@ def classify(answer: Answer) -> Outcome:
     if 200 <= status < 300:
         return _accepted(answer)
     if 300 <= status < 400:
-        return Outcome(kind=Kind.REFUSED, text=f"the service redirects (HTTP {status}); check [engine] base_url")
+        return Outcome(
+            kind=SubmitOutcome.REFUSED, text=f"the service redirects (HTTP {status}); check [engine] base_url"
+        )
     if status == 429:
         return Outcome(
-            kind=Kind.RATE_LIMITED, text=said or "too many requests", retry_after=seconds(answer.retry_after)
+            kind=SubmitOutcome.RATE_LIMITED, text=said or "too many requests", retry_after=seconds(answer.retry_after)
         )
     if status in REFUSING:
         text = f"{REFUSING[status]} (HTTP {status})" + (f": {said}" if said else "")
-        return Outcome(kind=Kind.REFUSED, text=text, pause=str(status) if status in (401, 402) else None)
+        return Outcome(kind=SubmitOutcome.REFUSED, text=text, pause=str(status) if status in (401, 402) else None)
     if status == 503 and error_code(answer.body) == "model_unavailable":
-        return Outcome(kind=Kind.REFUSED, text=f"the model is not available (HTTP 503): {said}")
+        return Outcome(kind=SubmitOutcome.REFUSED, text=f"the model is not available (HTTP 503): {said}")
     text = f"the service answered HTTP {status}" + (f": {said}" if said else "")
-    return Outcome(kind=Kind.UNKNOWN, text=text)
+    return Outcome(kind=SubmitOutcome.UNKNOWN, text=text)
 
 
 def _accepted(answer: Answer) -> Outcome:
     found = remote_id(answer.body) if answer.complete else None
     if found is not None:
-        return Outcome(kind=Kind.ACCEPTED, text="accepted", remote_id=found)
+        return Outcome(kind=SubmitOutcome.ACCEPTED, text="accepted", remote_id=found)
     why = "its answer has no job id"
     if not answer.complete:
         named = _named(answer.body)
         why = "its answer broke off" + (f" after it had named its job {clean(named)}" if named else "")
-    return Outcome(kind=Kind.UNKNOWN, text=f"the service said yes (HTTP {answer.status}), but {why}")
+    return Outcome(kind=SubmitOutcome.UNKNOWN, text=f"the service said yes (HTTP {answer.status}), but {why}")
 
 
 def load(body: bytes) -> Any:

@@ -38,7 +38,7 @@ _CONTROL: Final = {
 _log = logging.getLogger(__name__)
 
 
-class Line(logging.Formatter):
+class LogFormatter(logging.Formatter):
     """One readable line: local time with its offset, level, logger, message, context.
 
     Secrets are taken out here and not in a ``logging.Filter``: a filter never sees the traceback, and the URL of a
@@ -158,7 +158,7 @@ def setup_logging(home: Home, *, level: int | str = "INFO", console: bool, secre
     if console and sys.stderr is not None:  # a program without a console has none
         handlers.append(logging.StreamHandler())
     for handler in handlers:
-        handler.setFormatter(Line(hidden))
+        handler.setFormatter(LogFormatter(hidden))
     logs = Logs(handlers, hidden)
     logs.install(number)
     return logs

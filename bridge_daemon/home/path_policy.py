@@ -50,7 +50,7 @@ _PROJECTS = (".rpp", ".als")
 _SHOWN = 300  # characters of a path in a message
 
 
-class Roots:
+class PathPolicy:
     """The folders that the bridge may read and write. Frozen; settings that change make a new one."""
 
     def __init__(self, read: Iterable[Path], *, always: Iterable[Path] = (), writable: Iterable[Path] = ()) -> None:

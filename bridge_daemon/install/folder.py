@@ -45,7 +45,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """What is to happen below a folder. Making one touched nothing."""
 
     base: Path
@@ -63,7 +63,7 @@ class Plan:
 
 def plan_install(
     base: Path, own: tuple[str, ...], files: Mapping[str, bytes], *, version: str, merged: Collection[str] = ()
-) -> Plan:
+) -> InstallPlan:
     """Plan an install or an update of ``files``, which all lie in our folders ``own`` below ``base``.
 
     ``merged`` are files whose new content already holds what a person wrote there.
@@ -81,10 +81,10 @@ def plan_install(
         else:
             steps += [Step(Act.ASIDE, path, _free_name(base, path)), Step(Act.ADD, path)]
     gone = [] if before is None else [path for path in before.files if path not in files]
-    return Plan(base, own, (*steps, *_leave(base, gone, before)), dict(files), version, before)
+    return InstallPlan(base, own, (*steps, *_leave(base, gone, before)), dict(files), version, before)
 
 
-def plan_uninstall(base: Path, own: tuple[str, ...]) -> Plan:
+def plan_uninstall(base: Path, own: tuple[str, ...]) -> InstallPlan:
     """Plan an uninstall.
 
     Raises:
@@ -96,7 +96,7 @@ def plan_uninstall(base: Path, own: tuple[str, ...]) -> Plan:
             f"Nothing was removed: in {base} lies nothing that daw-bridge install has written.",
             next="daw-bridge install shows where it is installed; --path names another folder.",
         )
-    return Plan(base, own, tuple(_leave(base, before.files, before)), {}, before.version, before)
+    return InstallPlan(base, own, tuple(_leave(base, before.files, before)), {}, before.version, before)
 
 
 def _leave(base: Path, paths: Collection[str], before: Manifest | None) -> Iterator[Step]:
@@ -116,7 +116,7 @@ def _free_name(base: Path, path: str) -> str:
         number += 1
 
 
-def carry_out(plan: Plan, *, program: str) -> None:
+def carry_out(plan: InstallPlan, *, program: str) -> None:
     """Do what was planned, wholly or not at all. ``program`` is the DAW, for the words of an error.
 
     Raises:
@@ -138,7 +138,7 @@ def carry_out(plan: Plan, *, program: str) -> None:
         _prune(plan)
 
 
-def _sweep(plan: Plan) -> None:
+def _sweep(plan: InstallPlan) -> None:
     """Remove what a process that died left half written."""
     names = {*plan.files, *(plan.before.files if plan.before is not None else ()), f"{plan.own[0]}/{NAME}"}
     for path in names:
@@ -153,7 +153,7 @@ def _make_folder(folder: Path) -> list[Path]:
     return made
 
 
-def _note_both(plan: Plan, first: Path, undo: ExitStack) -> None:
+def _note_both(plan: InstallPlan, first: Path, undo: ExitStack) -> None:
     """Write down what may lie there if the process dies in the middle, so that the next run knows it as ours."""
     old = dict(plan.before.files) if plan.before is not None else {}
     new = {path: (hash_of(data),) for path, data in plan.files.items()}
@@ -165,7 +165,7 @@ def _note_both(plan: Plan, first: Path, undo: ExitStack) -> None:
     Manifest(plan.before.version if plan.before is not None else plan.version, both).write(first)
 
 
-def _do(plan: Plan, step: Step, undo: ExitStack) -> None:
+def _do(plan: InstallPlan, step: Step, undo: ExitStack) -> None:
     path = plan.base / step.file
     if step.act is Act.ADD:
         undo.callback(_remove_empty, _make_folder(path.parent))
@@ -193,7 +193,7 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             folder.rmdir()
 
 
-def _prune(plan: Plan) -> None:
+def _prune(plan: InstallPlan) -> None:
     """Remove folders of ours that hold nothing any more."""
     own = {PurePosixPath(folder) for folder in plan.own}
     inside = {

@@ -12,7 +12,7 @@ from bridge_daemon import __version__
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
-from bridge_daemon.install.target import Payload, Place, make_payload
+from bridge_daemon.install.target import InstallPlace, Payload, make_payload
 
 FOLDER: Final = "daw-bridge"
 AUDIO: Final = f"Presets/Audio Effects/Max Audio Effect/{FOLDER}"
@@ -38,7 +38,7 @@ class Live:
     title = "Ableton Live"
     program = "Live"
 
-    def find(self, machine: Machine, known: Sequence[Path]) -> list[Place]:
+    def find(self, machine: Machine, known: Sequence[Path]) -> list[InstallPlace]:
         """Return the User Libraries of the Lives on this machine, and folders that were named before."""
         versions: dict[Path, list[Version]] = {}
         for version, library in _libraries(machine):
@@ -50,7 +50,7 @@ class Live:
         more = [folder for folder in (*usual, *known) if folder not in versions and folder.is_dir()]
         return [*places, *(_place(folder, None) for folder in dict.fromkeys(more))]
 
-    def at(self, path: Path) -> Place:
+    def at(self, path: Path) -> InstallPlace:
         """Return the User Library that a person named, or any other folder."""
         inner = path / LIBRARY
         if inner.is_dir() and not (path / MARK).is_dir():
@@ -76,14 +76,14 @@ class Live:
             next=f"Start Live once and run this again. Or: {_SHOW} Give that folder with --path.",
         )
 
-    def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
+    def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return the devices, and the settings that tell them where the bridge is."""
         devices = shipped.read(shipped.folder(shipped.LIVE) / "built", "*.amxd")
         files = {f"{_folder_for(name, place)}/{name}": data for name, data in devices.items()}
         values = {"version": 1, "home": str(home), "installed_by": __version__}
         return make_payload(place.base, files, {f"{folder}/{SETTINGS}": values for folder in place.own})
 
-    def next_step(self, place: Place, first: bool) -> str:
+    def next_step(self, place: InstallPlace, first: bool) -> str:
         """Name what only Live itself can do."""
         if place.own == (FOLDER,):
             where = f"drag the device from {place.folder} onto a track (Places > Add Folder shows it in Live's browser)"
@@ -93,11 +93,11 @@ class Live:
             return f"In Live: {where}."
         return f"Sets keep the device that they were saved with. For the new one, {where}."
 
-    def leave(self, place: Place, *, dry_run: bool) -> list[str]:
+    def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
         """Nothing of Live lies outside of our folder."""
         return []
 
-    def after(self, place: Place) -> str:
+    def after(self, place: InstallPlace) -> str:
         """Say what Live still shows."""
         return "Sets that hold the device show it as missing until you delete it there. Your takes are as they were."
 
@@ -157,13 +157,13 @@ def _value(tag: str, text: str) -> str:
     return html.unescape(found[1]) if found else ""
 
 
-def _place(library: Path, version: Version | None) -> Place:
+def _place(library: Path, version: Version | None) -> InstallPlace:
     title = "Ableton Live" + (f" {'.'.join(map(str, version))}" if version else "")
     note = ""
     if version is not None and not _places(version):
         note = "Takes are placed by Live 11.3.25 or newer and 12.0.5 or newer; this one only shows the file."
     is_library = library.name == LIBRARY or (library / MARK).is_dir() or (library / "Presets").is_dir()
-    return Place(title, library, (AUDIO, MIDI) if is_library else (FOLDER,), note)
+    return InstallPlace(title, library, (AUDIO, MIDI) if is_library else (FOLDER,), note)
 
 
 def _places(version: Version) -> bool:
@@ -171,5 +171,5 @@ def _places(version: Version) -> bool:
     return version >= new or old <= version < new[:1]
 
 
-def _folder_for(device: str, place: Place) -> str:
+def _folder_for(device: str, place: InstallPlace) -> str:
     return place.own[-1] if "MIDI" in device else place.own[0]

@@ -16,7 +16,7 @@ from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 from bridge_daemon.install.manifest import MODE
-from bridge_daemon.install.target import Payload, Place, make_payload, read_settings
+from bridge_daemon.install.target import InstallPlace, Payload, make_payload, read_settings
 from bridge_daemon.util.files import write_whole
 
 FOLDER: Final = "Scripts/DAW Bridge"
@@ -39,12 +39,12 @@ class Reaper:
     title = "REAPER"
     program = "REAPER"
 
-    def find(self, machine: Machine, known: Sequence[Path]) -> list[Place]:
+    def find(self, machine: Machine, known: Sequence[Path]) -> list[InstallPlace]:
         """Return the resource folders: the usual one, and portable ones that were named before."""
         folders = dict.fromkeys([*resource_folders(machine), *known])
         return [_place(folder) for folder in folders if _is_resource_folder(folder)]
 
-    def at(self, path: Path) -> Place:
+    def at(self, path: Path) -> InstallPlace:
         """Return the resource folder that a person named, or a folder or program near it that they took for it."""
         for folder in _meant(path):
             if _is_resource_folder(folder):
@@ -62,7 +62,7 @@ class Reaper:
             next="Start REAPER once and run this again. A portable one is found with --path and its folder.",
         )
 
-    def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
+    def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return the scripts, and the settings that tell them where the bridge is."""
         files: dict[str, bytes] = {}
         if not _has_reapack(place):
@@ -72,7 +72,7 @@ class Reaper:
         values = {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
         return make_payload(place.base, files, {SETTINGS: values})
 
-    def next_step(self, place: Place, first: bool) -> str:
+    def next_step(self, place: InstallPlace, first: bool) -> str:
         """Name the one step that only REAPER itself can do."""
         if _has_reapack(place):
             return "Nothing: the scripts came by ReaPack, which also updates them. They know now where the bridge is."
@@ -83,7 +83,7 @@ class Reaper:
             f"{place.folder / SETUP} and run it. It adds all actions of DAW Bridge to the list."
         )
 
-    def leave(self, place: Place, *, dry_run: bool) -> list[str]:
+    def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
         """Take our block out of ``__startup.lua``, and nothing else."""
         startup = place.base / "Scripts" / "__startup.lua"
         try:
@@ -107,7 +107,7 @@ class Reaper:
                 ) from error
         return [f"the block of DAW Bridge in {startup} is taken out; the rest of the file is as it was"]
 
-    def after(self, place: Place) -> str:
+    def after(self, place: InstallPlace) -> str:
         """Say what REAPER still shows."""
         if not _is_registered(place):
             return "Nothing. Your takes and projects are as they were."
@@ -135,12 +135,12 @@ def _is_resource_folder(folder: Path) -> bool:
         return False
 
 
-def _has_reapack(place: Place) -> bool:
+def _has_reapack(place: InstallPlace) -> bool:
     """Tell whether ReaPack brought the scripts; a second copy would show every action twice."""
     return (place.folder / REAPACK / SETUP).is_file() and not (place.folder / SETUP).is_file()
 
 
-def _is_registered(place: Place) -> bool:
+def _is_registered(place: InstallPlace) -> bool:
     """Tell whether REAPER has our actions in its list. The file is only read: REAPER alone writes it."""
     try:
         return b"DAW Bridge_" in (place.base / "reaper-kb.ini").read_bytes()
@@ -153,13 +153,13 @@ def _meant(path: Path) -> list[Path]:
     return [path, path.parent, path.parent.parent] if path.name in ("DAW Bridge", "Scripts") or path.suffix else [path]
 
 
-def _place(folder: Path) -> Place:
+def _place(folder: Path) -> InstallPlace:
     version = _version(folder)
     title = "REAPER" + ("" if version is None else f" {version[0]}.{version[1]:02d}")
     note = ""
     if version is not None and version < LEAST:
         note = f"The scripts need REAPER {LEAST[0]}.{LEAST[1]} or newer."
-    return Place(title, folder, (FOLDER,), note)
+    return InstallPlace(title, folder, (FOLDER,), note)
 
 
 def _version(folder: Path) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from bridge_daemon.install.manifest import Manifest, hash_of, hash_on_disk
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class InstallPlace:
     """One installation of a DAW, or one folder that belongs to it."""
 
     title: str  #: the program, with its version where that is known
@@ -53,33 +53,33 @@ class Target(Protocol):
     title: str
     program: str  #: how the program is called that has the files open
 
-    def find(self, machine: Machine, known: Sequence[Path]) -> list[Place]:
+    def find(self, machine: Machine, known: Sequence[Path]) -> list[InstallPlace]:
         """Return where it is on this machine; ``known`` are places that were named before."""
 
-    def at(self, path: Path) -> Place:
+    def at(self, path: Path) -> InstallPlace:
         """Return the place that a person named. Raises InstallTrouble where there is no such DAW."""
 
     def missing(self, machine: Machine) -> InstallTrouble:
         """Return the error that says that it was not found, and where it was looked for."""
 
-    def payload(self, place: Place, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
+    def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return what is to lie in a place. ``taken`` are the other places that something is installed in."""
 
-    def next_step(self, place: Place, first: bool) -> str:
+    def next_step(self, place: InstallPlace, first: bool) -> str:
         """Return what is left for the person to do after an install (``first``), or an update."""
 
-    def leave(self, place: Place, *, dry_run: bool) -> list[str]:
+    def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
         """Take away what lies outside of our folder; return what was (or would be) done, in words."""
 
-    def after(self, place: Place) -> str:
+    def after(self, place: InstallPlace) -> str:
         """Return what is left for the person to do after an uninstall."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InstallOutcome:
     """What happened in one place."""
 
-    place: Place
+    place: InstallPlace
     steps: tuple[Step, ...]
     version_before: str | None
     version: str | None  #: None: nothing is there any more
@@ -102,7 +102,7 @@ class Outcome:
 
 def install(
     target: Target, machine: Machine, home: Home, *, path: Path | None, client: str | None = None, dry_run: bool
-) -> list[Outcome]:
+) -> list[InstallOutcome]:
     """Install or update in the place named, or in every place found.
 
     Raises:
@@ -121,7 +121,7 @@ def install(
     # as other programs see it: some Pythons of Windows show themselves another AppData
     seen = Path(os.path.realpath(home.path))
 
-    def one(place: Place) -> Outcome:
+    def one(place: InstallPlace) -> InstallOutcome:
         _refuse_hidden(machine, place)
         payload = target.payload(place, seen, _others(target, machine, home, place), client)
         return _install(target, home, place, payload, dry_run=dry_run)
@@ -129,9 +129,9 @@ def install(
     return _each(found, one)
 
 
-def _each(found: Sequence[Place], work: Callable[[Place], Outcome]) -> list[Outcome]:
+def _each(found: Sequence[InstallPlace], work: Callable[[InstallPlace], InstallOutcome]) -> list[InstallOutcome]:
     """Do the work in each place; an error names the places that are done."""
-    done: list[Outcome] = []
+    done: list[InstallOutcome] = []
     for place in found:
         try:
             done.append(work(place))
@@ -143,23 +143,23 @@ def _each(found: Sequence[Place], work: Callable[[Place], Outcome]) -> list[Outc
     return done
 
 
-def _others(target: Target, machine: Machine, home: Home, place: Place) -> list[Path]:
+def _others(target: Target, machine: Machine, home: Home, place: InstallPlace) -> list[Path]:
     """Return the other places of this DAW, of which some may have something installed."""
     named = places.known(home, target.name)
     found = [one.base for one in target.find(machine, named)]
     return [base for base in dict.fromkeys([*named, *found]) if base != place.base]
 
 
-def _install(target: Target, home: Home, place: Place, payload: Payload, *, dry_run: bool) -> Outcome:
+def _install(target: Target, home: Home, place: InstallPlace, payload: Payload, *, dry_run: bool) -> InstallOutcome:
     plan = plan_install(place.base, place.own, payload.files, version=__version__, merged=payload.merged)
     if not dry_run:
         carry_out(plan, program=target.program)
         places.remember(home, target.name, place.base)
     before = None if plan.before is None else plan.before.version
-    return Outcome(place, plan.steps, before, __version__, target.next_step(place, before is None))
+    return InstallOutcome(place, plan.steps, before, __version__, target.next_step(place, before is None))
 
 
-def _refuse_hidden(machine: Machine, place: Place) -> None:
+def _refuse_hidden(machine: Machine, place: InstallPlace) -> None:
     if machine.hides_app_data and any(part.lower() == "appdata" for part in place.base.parts):
         raise InstallTrouble(
             "This Python came from the Microsoft Store. Windows hides from other programs what it writes into AppData, "
@@ -168,7 +168,9 @@ def _refuse_hidden(machine: Machine, place: Place) -> None:
         )
 
 
-def uninstall(target: Target, machine: Machine, home: Home, *, path: Path | None, dry_run: bool) -> list[Outcome]:
+def uninstall(
+    target: Target, machine: Machine, home: Home, *, path: Path | None, dry_run: bool
+) -> list[InstallOutcome]:
     """Uninstall from the place named, or from every place where something is installed.
 
     Raises:
@@ -185,27 +187,27 @@ def uninstall(target: Target, machine: Machine, home: Home, *, path: Path | None
     return _each(found, lambda place: _uninstall(target, home, place, dry_run=dry_run))
 
 
-def _uninstall(target: Target, home: Home, place: Place, *, dry_run: bool) -> Outcome:
+def _uninstall(target: Target, home: Home, place: InstallPlace, *, dry_run: bool) -> InstallOutcome:
     plan = plan_uninstall(place.base, place.own)
     if not dry_run:
         carry_out(plan, program=target.program)
     more = target.leave(place, dry_run=dry_run)
     if not dry_run:
         places.forget(home, target.name, place.base)
-    return Outcome(place, plan.steps, plan.version, None, target.after(place), more)
+    return InstallOutcome(place, plan.steps, plan.version, None, target.after(place), more)
 
 
-def _places(target: Target, machine: Machine, home: Home, path: Path | None) -> list[Place]:
+def _places(target: Target, machine: Machine, home: Home, path: Path | None) -> list[InstallPlace]:
     if path is not None:
         return [target.at(path.expanduser().absolute())]
     return target.find(machine, places.known(home, target.name))
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class InstallState:
     """What lies in a place."""
 
-    place: Place
+    place: InstallPlace
     version: str | None  #: None: nothing is installed
     changed: list[str]  #: files that are not as we wrote them
     outdated: bool  #: whether an install would change something
@@ -222,16 +224,16 @@ class State:
         }
 
 
-def states(target: Target, machine: Machine, home: Home) -> list[State]:
+def states(target: Target, machine: Machine, home: Home) -> list[InstallState]:
     """Return what is installed where. Changes nothing."""
     return [_state(target, home, place) for place in target.find(machine, places.known(home, target.name))]
 
 
-def _state(target: Target, home: Home, place: Place) -> State:
+def _state(target: Target, home: Home, place: InstallPlace) -> InstallState:
     payload = target.payload(place, home.path, [], None)
     manifest = Manifest.read(place.base, place.own)
     if manifest is None:
-        return State(place, None, [], False, {})
+        return InstallState(place, None, [], False, {})
     ours = [path for path in manifest.files if path not in payload.settings]
     changed = [path for path in ours if _is_changed(manifest, place.base, path)]
     outdated = manifest.version != __version__ or any(
@@ -239,7 +241,7 @@ def _state(target: Target, home: Home, place: Place) -> State:
         for path, data in payload.files.items()
         if path not in payload.settings and path not in changed
     )
-    return State(place, manifest.version, changed, outdated, read_settings(place.base / payload.settings[0]))
+    return InstallState(place, manifest.version, changed, outdated, read_settings(place.base / payload.settings[0]))
 
 
 def _is_changed(manifest: Manifest, base: Path, path: str) -> bool:

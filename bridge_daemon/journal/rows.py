@@ -49,8 +49,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 def to_row(values: dict[str, Any]) -> dict[str, Any]:
     """Return fields of a Job as column values."""
     row = {
-        _COLUMNS.get(name, name): _WRITERS[name](value) if name in _WRITERS else value
-        for name, value in values.items()
+        _COLUMNS.get(name, name): _WRITERS[name](value) if name in _WRITERS else value for name, value in values.items()
     }
     if "parameters" in values:
         row["prompt"] = values["parameters"].prompt  # a column of its own, to be searched

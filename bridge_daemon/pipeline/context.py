@@ -16,10 +16,10 @@ from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError
-from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.pipeline.placement import Arrivals
+from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.times import Times
@@ -45,7 +45,7 @@ class Wait:
 
 
 GO_ON = Wait()
-Step = Callable[[Job, "Tools"], Awaitable[Wait | None]]
+Step = Callable[[Job, "StepContext"], Awaitable[Wait | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Proved:
 
 
 @dataclass(slots=True)
-class Watch:
+class JobRuntime:
     """What was seen of one job since this process started. It may be lost: it only sets the pace."""
 
     born: float | None = None  # monotonic time of the submit, which a clock that is set does not move
@@ -78,7 +78,7 @@ class Watch:
 
 
 @dataclass(slots=True)
-class Tools:
+class StepContext:
     """The parts of the daemon that steps use."""
 
     journal: Journal
@@ -87,20 +87,20 @@ class Tools:
     publishers: Publishers
     polls: PollSession
     budget: RateBudget
-    roots: Callable[[], Roots]
+    roots: Callable[[], PathPolicy]
     home: Home
     library: Callable[[], Path]
     times: Times
     pause: PauseGate
     on_wire: OnWire
-    arrivals: Arrivals
-    watches: dict[str, Watch] = field(default_factory=dict)
+    arrivals: Placement
+    watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Called with a job and its file once a client's take lies whole where it belongs.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
 
-    def watch(self, job: Job) -> Watch:
+    def watch(self, job: Job) -> JobRuntime:
         """Return what was seen of a job."""
-        return self.watches.setdefault(job.id, Watch())
+        return self.watches.setdefault(job.id, JobRuntime())
 
     def age(self, job: Job) -> float:
         """Return the seconds since the submit: by wall time until this process took it up, then by a steady clock."""

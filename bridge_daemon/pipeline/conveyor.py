@@ -11,11 +11,11 @@ import logging
 from typing import Final
 
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
-from bridge_daemon.engine.protocol import Answer, Kind, Outcome, classify
+from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
 from bridge_daemon.errors import Internal, Stale, WrongState
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline import disk
-from bridge_daemon.pipeline.context import Step, Tools
+from bridge_daemon.pipeline.context import Step, StepContext
 from bridge_daemon.pipeline.deliver import deliver
 from bridge_daemon.pipeline.follow import follow
 from bridge_daemon.pipeline.submit import apply, check_age, submit, wire_name
@@ -68,16 +68,16 @@ def load_audio() -> None:
 class Conveyor:
     """All jobs on their way."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, context: StepContext) -> None:
         """Nothing moves before :meth:`start`."""
-        self._tools = tools
+        self._context = context
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._nudges: dict[str, asyncio.Event] = {}
-        self._slots = asyncio.Semaphore(tools.settings().engine.max_open_jobs)
+        self._slots = asyncio.Semaphore(context.settings().engine.max_open_jobs)
         self._stopping = False
         self._due: list[str] = []
         self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
-        tools.journal.listen(self._seen)
+        context.journal.listen(self._seen)
         self._watch: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
@@ -85,13 +85,13 @@ class Conveyor:
 
         This comes before anybody can press: a job of this process must not be taken for one of the last.
         """
-        tools = self._tools
-        jobs = await tools.journal.read(lambda tx: tx.jobs_in(RESERVED | OPEN | {State.STORED, State.UNKNOWN}))
+        context = self._context
+        jobs = await context.journal.read(lambda tx: tx.jobs_in(RESERVED | OPEN | {State.STORED, State.UNKNOWN}))
         recovered = [await self._recover(job) for job in jobs]
-        await tools.pause.load()  # an answer that was read only now may be a reason to pause
+        await context.pause.load()  # an answer that was read only now may be a reason to pause
         for job in recovered:
             if job.publication is not None and job.state in _SERVED:
-                tools.publishers.of(job.publication).restore(job.publication)
+                context.publishers.of(job.publication).restore(job.publication)
             # what waits for its client is brought by the intakes; the rest goes on from here
             if step_for(job) is not None and not (job.state is State.STORED and job.delivery and job.client):
                 self._due.append(job.id)
@@ -106,20 +106,20 @@ class Conveyor:
     async def _recover(self, job: Job) -> Job:
         """Bring a job out of the state in which the last process left it."""
         if job.state is State.SUBMITTING:
-            job = await self._tools.journal.write("recover", lambda tx: self._read_submit(tx, job))
+            job = await self._context.journal.write("recover", lambda tx: self._read_submit(tx, job))
         if job.state not in RESERVED:
             return job
         try:
-            check_age(job, self._tools.times.now())
+            check_age(job, self._context.times.now())
         except Stale as error:
-            await self._tools.hold(job, error)
+            await self._context.hold(job, error)
             return job.evolve(state=State.HELD)
         if job.state is State.PREPARING:
-            return await self._tools.journal.write(
+            return await self._context.journal.write(
                 "recover", lambda tx: tx.move(job, State.QUEUED, publication=None, text="waits to be sent")
             )
         if job.publication is not None:  # nobody serves it any more: its source is published anew before it is sent
-            return await self._tools.journal.write("recover", lambda tx: tx.touch(job, publication=None))
+            return await self._context.journal.write("recover", lambda tx: tx.touch(job, publication=None))
         return job
 
     def _read_submit(self, tx: Transaction, job: Job) -> Job:
@@ -131,20 +131,20 @@ class Conveyor:
             elif event["kind"] == "answer":
                 answer = event["data"]
         if answer is None:
-            outcome = Outcome(kind=Kind.UNKNOWN, text="the bridge ended while the request was being sent")
+            outcome = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge ended while the request was being sent")
         elif "status" in answer:
             outcome = classify(Answer.from_event(answer))
         else:
-            kind = Kind.UNKNOWN if answer["sent"] else Kind.NOT_SENT
+            kind = SubmitOutcome.UNKNOWN if answer["sent"] else SubmitOutcome.NOT_SENT
             outcome = Outcome(kind=kind, text=f"the service could not be reached ({answer['error']})")
-        return apply(tx, job, outcome, self._tools.times.now())
+        return apply(tx, job, outcome, self._context.times.now())
 
     async def _watch_disk(self) -> None:
         """End a pause for a full disk by itself."""
         while True:
             await asyncio.sleep(disk.LOOK)
             try:
-                await disk.end_pause(self._tools)
+                await disk.end_pause(self._context)
             except Exception:
                 log.exception("The disk could not be looked at")
 
@@ -200,15 +200,15 @@ class Conveyor:
                     await self._rest(name, seconds)
         finally:
             slot.free()
-            self._tools.watches.pop(name, None)
+            self._context.watches.pop(name, None)
 
     async def _once(self, name: str, slot: _Slot) -> float | None:
         """Run the step that a job is due for; return the seconds to wait, None at the end of its way."""
-        tools = self._tools
+        context = self._context
         # a job that was just admitted need not be read again: every step that changes it looks at it anew
         admitted = self._queued.pop(name, None)
-        job = admitted if admitted is not None else await tools.journal.read(lambda tx: tx.job(name))
-        if job.state is State.SUBMITTING and wire_name(name) not in tools.on_wire:
+        job = admitted if admitted is not None else await context.journal.read(lambda tx: tx.job(name))
+        if job.state is State.SUBMITTING and wire_name(name) not in context.on_wire:
             job = await self._recover(job)  # a fault of ours broke it off: as after a restart
         step = step_for(job)
         if step is None:
@@ -219,14 +219,14 @@ class Conveyor:
             await slot.take()
         if job.state is State.STORED:
             slot.free()
-        wait = await step(job, tools)
+        wait = await step(job, context)
         if wait is not None and (wait.free or (job.state in OPEN and wait.seconds >= _LONG_REST)):
             slot.free()  # the service forgot it, or has trouble with it: others need not wait for that
         return None if wait is None else wait.seconds
 
     async def _turn(self, name: str, slot: _Slot) -> bool:
         """Wait until sending is allowed and there is room at the service. False: look at the job again first."""
-        if self._tools.pause.current is None and slot.at_hand:
+        if self._context.pause.current is None and slot.at_hand:
             await slot.take()
             return True
         nudge = asyncio.create_task(self._nudges[name].wait(), name=f"nudge {name}")
@@ -241,7 +241,7 @@ class Conveyor:
 
     async def _ready(self, slot: _Slot) -> None:
         await slot.take()
-        await self._tools.pause.passed()
+        await self._context.pause.passed()
 
     async def _rest(self, name: str, seconds: float) -> None:
         try:
@@ -254,9 +254,9 @@ class Conveyor:
         log.error("A fault of ours at job %s", name, exc_info=error)
         trouble = Internal(f"A fault of the bridge itself ({type(error).__name__}: {error}); it is tried again.")
         try:
-            job = await self._tools.journal.read(lambda tx: tx.job(name))
+            job = await self._context.journal.read(lambda tx: tx.job(name))
             if not job.terminal:
-                await self._tools.set_problem(job, trouble)
+                await self._context.set_problem(job, trouble)
         except Exception:
             log.exception("The problem of job %s could not be written", name)
 
@@ -267,13 +267,13 @@ class Conveyor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if len(self._tools.on_wire):
-            log.info("Waiting for the answer to %d request(s) on the wire", len(self._tools.on_wire))
-        await self._tools.on_wire.finish(LAST_ANSWER)
+        if len(self._context.on_wire):
+            log.info("Waiting for the answer to %d request(s) on the wire", len(self._context.on_wire))
+        await self._context.on_wire.finish(LAST_ANSWER)
 
     async def cut(self) -> None:
         """Do not wait for the wire: what has no answer yet becomes unknown."""
-        await self._tools.on_wire.finish(0)
+        await self._context.on_wire.finish(0)
 
 
 class _Slot:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import NotPlaceable, PathRefused
-from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.util import files
 
 
-def bring(job: Job, roots: Roots) -> Path | None:
+def bring(job: Job, roots: PathPolicy) -> Path | None:
     """Copy the take of a job to the folder of its place and return the copy; None where no folder is named.
 
     Raises NotPlaceable: the take is safe in the library.

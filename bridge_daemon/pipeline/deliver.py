@@ -8,43 +8,43 @@ from pathlib import Path
 
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.errors import NotPlaceable
-from bridge_daemon.pipeline.context import GO_ON, Tools, Wait
+from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
 from bridge_daemon.pipeline.copies import bring
 
 log = logging.getLogger(__name__)
 
 
-async def deliver(job: Job, tools: Tools) -> Wait | None:
+async def deliver(job: Job, context: StepContext) -> Wait | None:
     """Bring a stored take to its folder, and say that it is placed where nobody else has to."""
     if not job.wanted:
         return None
-    if tools.pause.panic:
-        await tools.pause.calm()
+    if context.pause.panic:
+        await context.pause.calm()
         return GO_ON  # whatever was decided about it meanwhile counts
     if job.delivery == 0:
-        job = await tools.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
+        job = await context.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
     try:
-        copy = await asyncio.to_thread(bring, job, tools.roots())
+        copy = await asyncio.to_thread(bring, job, context.roots())
     except NotPlaceable as error:
-        await tools.set_problem(job, error)
+        await context.set_problem(job, error)
         log.warning("%s", error.message, extra=job.log_context())
         return None
     if job.client is not None:
-        await _announce(job, copy, tools)
+        await _announce(job, copy, context)
         return None  # its client confirms; the result is repeated until then
     where = str(copy) if copy is not None else job.take.file if job.take else ""
-    await tools.journal.write(
+    await context.journal.write(
         "placed",
         lambda tx: tx.move(job, State.PLACED, event={"file": where}, problem=None, text="placed"),
     )
     return None
 
 
-async def _announce(job: Job, copy: Path | None, tools: Tools) -> None:
+async def _announce(job: Job, copy: Path | None, context: StepContext) -> None:
     """Say that a take is there for its client, if it still is: somebody may have cancelled it during the copy."""
-    fresh = await tools.arrivals.settle(await tools.journal.read(lambda tx: tx.job(job.id)))
+    fresh = await context.arrivals.settle(await context.journal.read(lambda tx: tx.job(job.id)))
     if fresh is None:
         return  # at the next hello of its client
     if fresh.state is State.STORED and fresh.delivery == job.delivery and fresh.take is not None:
-        for listener in tools.ready:
+        for listener in context.ready:
             listener(fresh, copy if copy is not None else Path(fresh.take.file))

@@ -9,7 +9,7 @@ from typing import Final
 
 from bridge_daemon.domain.job import OPEN, Charge, Job
 from bridge_daemon.errors import DiskTrouble
-from bridge_daemon.pipeline.context import Tools, Wait
+from bridge_daemon.pipeline.context import StepContext, Wait
 from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ REASON: Final = "disk"  # of the pause
 _AGAIN = 20.0  # s, until a file that could not be written is tried again
 
 
-def no_room(tools: Tools) -> str | None:
+def no_room(context: StepContext) -> str | None:
     """Tell why the files of another take could not be written, None where they can. Blocks; call it in a thread."""
-    library, home = tools.library(), tools.home.path
+    library, home = context.library(), context.home.path
     try:
         library.mkdir(parents=True, exist_ok=True)
         if not os.access(library, os.W_OK | os.X_OK):
@@ -40,23 +40,23 @@ def no_room(tools: Tools) -> str | None:
     return None
 
 
-async def hold_back(job: Job, why: str, tools: Tools) -> Wait:
+async def hold_back(job: Job, why: str, context: StepContext) -> Wait:
     """Do not send a job: there is no room for its take. It is sent by itself once there is."""
     text = f"{why[:1].upper()}{why[1:]}. Nothing was sent and nothing was spent."
-    await tools.set_problem(job, DiskTrouble(text))
-    await tools.pause.close(REASON, why)
+    await context.set_problem(job, DiskTrouble(text))
+    await context.pause.close(REASON, why)
     return Wait()
 
 
-async def disk_trouble(job: Job, error: OSError, tools: Tools) -> Wait:
+async def disk_trouble(job: Job, error: OSError, context: StepContext) -> Wait:
     """Keep the job as it is while the disk does not take its files; where it is full, send nothing new either."""
     full = files.is_disk_full(error)
     what = "The disk is full" if full else f"A file cannot be written ({_named(error)})"
     if full:
-        await tools.pause.close(REASON, "the disk is full")
+        await context.pause.close(REASON, "the disk is full")
     kept = "Nothing was spent" if job.charge is Charge.NONE else "The take is safe at the service for a while"
     trouble = DiskTrouble(f"{what}. {kept}.", charge=job.charge)
-    await tools.set_problem(job, trouble)
+    await context.set_problem(job, trouble)
     log.error("%s", trouble.message, extra=job.log_context())
     return Wait(_AGAIN)
 
@@ -65,15 +65,15 @@ def _named(error: OSError) -> str:
     return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
 
 
-async def end_pause(tools: Tools) -> None:
+async def end_pause(context: StepContext) -> None:
     """End a pause for a full disk once there is room, and nothing that is paid for waits to be written any more.
 
     The second counts too: a quota is full long before its disk is.
     """
-    pause = tools.pause
-    if pause.current is None or pause.current["reason"] != REASON or await asyncio.to_thread(no_room, tools):
+    pause = context.pause
+    if pause.current is None or pause.current["reason"] != REASON or await asyncio.to_thread(no_room, context):
         return
-    jobs = await tools.journal.read(lambda tx: tx.jobs_in(OPEN))
+    jobs = await context.journal.read(lambda tx: tx.jobs_in(OPEN))
     if any(job.problem is not None and job.problem.code == DiskTrouble.code for job in jobs):
         return
     if await pause.open(only=REASON):

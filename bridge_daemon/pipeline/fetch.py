@@ -13,7 +13,7 @@ from bridge_daemon.domain.job import Job, State
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import Expired, download, serves_privately
 from bridge_daemon.errors import DownloadTrouble, Undecodable
-from bridge_daemon.pipeline.context import GO_ON, Proved, Tools, Wait
+from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.util import files
 
@@ -25,50 +25,50 @@ _LONGEST = 600.0  # s between two tries; the URL lives for days
 _PATIENCE = 3
 
 
-async def fetch(job: Job, tools: Tools) -> Wait | None:
+async def fetch(job: Job, context: StepContext) -> Wait | None:
     """Download the original of a job and prove it; a job that has one already goes on to be finished."""
     if job.output_url is None:
-        await _ask_again(job, tools, "there is no URL")
+        await _ask_again(job, context, "there is no URL")
         return GO_ON
-    if job.engine == SKETCH and not job.output_url.startswith(await tools.engines.sketch_url()):
-        await _ask_again(job, tools, "the built-in engine has another port in this process")
+    if job.engine == SKETCH and not job.output_url.startswith(await context.engines.sketch_url()):
+        await _ask_again(job, context, "the built-in engine has another port in this process")
         return GO_ON
-    watch = tools.watch(job)
+    watch = context.watch(job)
     try:
-        await _fetch(job, tools)
+        await _fetch(job, context)
     except Expired as error:
         watch.expired += 1
-        asking = await _ask_again(job, tools, error.message)
+        asking = await _ask_again(job, context, error.message)
         if watch.expired >= _PATIENCE:
-            await tools.set_problem(asking, error)
+            await context.set_problem(asking, error)
         return Wait(min(_LONGEST, 2.0 ** min(watch.expired, 10) - 2))
     except (DownloadTrouble, Undecodable) as error:
         watch.errors += 1
         if watch.errors >= 2 or isinstance(error, Undecodable):
-            await tools.set_problem(job, error)
+            await context.set_problem(job, error)
         log.warning("%s", error.message, extra=job.log_context())
         return Wait(min(_LONGEST, 2.0 ** min(watch.errors, 10)) * random.uniform(0.5, 1.0))
     except OSError as error:
-        return await disk_trouble(job, error, tools)
+        return await disk_trouble(job, error, context)
     watch.errors = 0
     return GO_ON
 
 
-async def _ask_again(job: Job, tools: Tools, why: str) -> Job:
+async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
     """Go back to following: the next poll brings a fresh URL. The old one is kept, it may be the last that there is."""
-    return await tools.journal.write(
+    return await context.journal.write(
         "expired", lambda tx: tx.move(job, State.GENERATING, event={"why": why}, text="asks for a fresh URL")
     )
 
 
-async def _fetch(job: Job, tools: Tools) -> None:
+async def _fetch(job: Job, context: StepContext) -> None:
     assert job.output_url is not None
-    folder = await asyncio.to_thread(tools.day_folder, job)
+    folder = await asyncio.to_thread(context.day_folder, job)
     part = folder / f".{job.id}.original.part"
-    watch = tools.watch(job)
+    watch = context.watch(job)
     try:
         await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
-        declared = await _declared(job, tools)
+        declared = await _declared(job, context)
         hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.id}")
         try:
             verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)
@@ -84,7 +84,7 @@ async def _fetch(job: Job, tools: Tools) -> None:
         await asyncio.to_thread(part.unlink, missing_ok=True)
         raise
     watch.proved = Proved(identity, verified)
-    await tools.journal.write(
+    await context.journal.write(
         "fetched",
         lambda tx: tx.note(
             job,
@@ -98,9 +98,9 @@ async def _fetch(job: Job, tools: Tools) -> None:
     )
 
 
-async def _declared(job: Job, tools: Tools) -> float | None:
+async def _declared(job: Job, context: StepContext) -> float | None:
     """Return the length that the service told with the URL, in seconds."""
-    events = await tools.journal.read(lambda tx: tx.events_of(job.id))
+    events = await context.journal.read(lambda tx: tx.events_of(job.id))
     told = [event["data"].get("seconds") for event in events if event["kind"] == str(State.FETCHING)]
     return told[-1] if told else None
 

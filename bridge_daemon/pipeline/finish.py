@@ -11,7 +11,7 @@ from bridge_daemon.audio.take import make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext
 from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.errors import Undecodable
-from bridge_daemon.pipeline.context import GO_ON, Proved, Tools, Wait
+from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.fetch import stem
 from bridge_daemon.util import files
@@ -21,25 +21,25 @@ _LONGEST = 600.0  # s between two tries
 _SHORT = 0.05  # s; less than this is no shorter take, it is rounding
 
 
-async def finish(job: Job, tools: Tools) -> Wait | None:
+async def finish(job: Job, context: StepContext) -> Wait | None:
     """Make the take and put it into the library."""
     try:
-        made = await asyncio.to_thread(_make, job, tools)
+        made = await asyncio.to_thread(_make, job, context)
     except OSError as error:
-        return await disk_trouble(job, error, tools)
+        return await disk_trouble(job, error, context)
     except Undecodable as error:
         made = None
         log.warning("%s", error.message, extra=job.log_context())
     if made is None:  # the original is gone or was changed: it is fetched again, it is paid for
-        watch = tools.watch(job)
+        watch = context.watch(job)
         watch.lost += 1
-        await tools.journal.write(
+        await context.journal.write(
             "original_lost",
             lambda tx: tx.note(job, "original_lost", {"file": job.original}, original=None, original_sha256=None),
         )
         return Wait(0.0 if watch.lost == 1 else min(_LONGEST, 2.0 ** min(watch.lost, 10)))
     take, notes = made
-    await tools.journal.write(
+    await context.journal.write(
         "stored",
         lambda tx: tx.move(
             job,
@@ -54,19 +54,19 @@ async def finish(job: Job, tools: Tools) -> Wait | None:
     return GO_ON
 
 
-def _make(job: Job, tools: Tools) -> tuple[Take, tuple[str, ...]] | None:
+def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None:
     assert job.original is not None
     original = Path(job.original)
     if not original.is_file():
         return None
-    proved = tools.watch(job).proved
+    proved = context.watch(job).proved
     if proved is not None and proved.identity == Proved.identity_of(original):
         verified = proved.verified  # it came a moment ago
     elif files.sha256(original) == job.original_sha256:
         verified = verify(original)
     else:
         return None
-    folder = tools.day_folder(job)
+    folder = context.day_folder(job)
     part = folder / f".{job.id}.take.part"
     rate = job.place.sample_rate or verified.rate
     stamp, stamp_note = time_reference(job.place.position, job.place.time_offset, rate)
@@ -77,7 +77,7 @@ def _make(job: Job, tools: Tools) -> tuple[Take, tuple[str, ...]] | None:
         verified=verified,
         rate=rate,
         cut_seconds=parameters.cut,
-        bext=_bext(job, stamp, tools),
+        bext=_bext(job, stamp, context),
         info=_info(job),
     )
     file = files.settle(part, folder / f"{stem(job)}.wav", point="take")
@@ -96,9 +96,9 @@ def _make(job: Job, tools: Tools) -> tuple[Take, tuple[str, ...]] | None:
     return take, tuple(notes)
 
 
-def _bext(job: Job, stamp: int, tools: Tools) -> Bext:
+def _bext(job: Job, stamp: int, context: StepContext) -> Bext:
     # the time of the press, not of this run: the same take made twice, around a crash, is the same file
-    when = tools.times.local(job.created_at)
+    when = context.times.local(job.created_at)
     sketch = "[sketch] " if job.engine == "sketch" else ""
     return Bext(
         description=sketch + job.parameters.prompt,

@@ -12,7 +12,7 @@ from bridge_daemon.domain.job import MICRO, Job, State
 from bridge_daemon.engine.choice import SKETCH, Endpoint
 from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, read_poll, seconds
 from bridge_daemon.errors import BridgeError, FailedAtService, GoneAtService, KeyTrouble, PollTrouble
-from bridge_daemon.pipeline.context import GO_ON, Tools, Wait, Watch
+from bridge_daemon.pipeline.context import GO_ON, JobRuntime, StepContext, Wait
 from bridge_daemon.pipeline.pace import Seen, Share, next_poll
 
 log = logging.getLogger(__name__)
@@ -23,57 +23,57 @@ _PATIENCE = 3
 _SKETCH_PACE = 0.15
 
 
-async def follow(job: Job, tools: Tools) -> Wait | None:
+async def follow(job: Job, context: StepContext) -> Wait | None:
     """Ask once, and say when to ask again."""
-    watch = tools.watch(job)
-    if not watch.polls and tools.age(job) < 1:
+    watch = context.watch(job)
+    if not watch.polls and context.age(job) < 1:
         watch.polls = 1
-        return await _pace(job, watch, tools)
+        return await _pace(job, watch, context)
     try:
-        endpoint = await tools.engines.endpoint(job)
+        endpoint = await context.engines.endpoint(job)
     except KeyTrouble as error:
-        await tools.set_problem(job, error)
+        await context.set_problem(job, error)
         return Wait(30.0)
-    if endpoint.paid and not tools.budget.take_poll():
-        return Wait(tools.budget.wait_for_poll() + random.uniform(0.0, 0.2))
+    if endpoint.paid and not context.budget.take_poll():
+        return Wait(context.budget.wait_for_poll() + random.uniform(0.0, 0.2))
     watch.polls += 1
-    return await _ask(job, endpoint, watch, tools)
+    return await _ask(job, endpoint, watch, context)
 
 
-async def _ask(job: Job, endpoint: Endpoint, watch: Watch, tools: Tools) -> Wait | None:
+async def _ask(job: Job, endpoint: Endpoint, watch: JobRuntime, context: StepContext) -> Wait | None:
     assert job.remote_id is not None, "a generating job has the service's id"
-    answer = await tools.polls.job(endpoint.url, job.remote_id, endpoint.key)
+    answer = await context.polls.job(endpoint.url, job.remote_id, endpoint.key)
     polled = _read(job, answer) if isinstance(answer, Answer) and answer.status == 200 else None
     if polled is None:
-        await _trouble(job, answer, watch, tools)
+        await _trouble(job, answer, watch, context)
         if watch.missing >= _PATIENCE and job.output_url is not None:
-            await _old_url(job, tools)
+            await _old_url(job, context)
             return GO_ON
-        return await _pace(job, watch, tools)
+        return await _pace(job, watch, context)
     watch.missing = 0
     if polled.failed:
-        await _failed(job, polled, tools)
+        await _failed(job, polled, context)
         return GO_ON
     if polled.done and polled.output is not None:
         watch.errors = 0
-        await _done(job, polled, tools)
+        await _done(job, polled, context)
         return GO_ON
     if polled.done:
         watch.errors += 1
-        await tools.set_problem(job, PollTrouble("The service says that the job is done and names no audio."))
+        await context.set_problem(job, PollTrouble("The service says that the job is done and names no audio."))
     else:
         watch.errors = 0
-        await _going(job, polled, watch, tools)
-    return await _pace(job, watch, tools)
+        await _going(job, polled, watch, context)
+    return await _pace(job, watch, context)
 
 
 def _read(job: Job, answer: Answer) -> Polled | None:
     return read_poll(answer.body, source_url=job.publication.url if job.publication else None)
 
 
-async def _old_url(job: Job, tools: Tools) -> None:
+async def _old_url(job: Job, context: StepContext) -> None:
     """Go back to a URL that was refused: the service forgets a job after an hour, its URLs live for days."""
-    await tools.journal.write(
+    await context.journal.write(
         "old_url",
         lambda tx: tx.move(
             job,
@@ -84,28 +84,28 @@ async def _old_url(job: Job, tools: Tools) -> None:
     )
 
 
-async def _going(job: Job, polled: Polled, watch: Watch, tools: Tools) -> None:
+async def _going(job: Job, polled: Polled, watch: JobRuntime, context: StepContext) -> None:
     if job.problem is not None and job.problem.code in (PollTrouble.code, GoneAtService.code, KeyTrouble.code):
-        job = await tools.set_problem(job, None)
+        job = await context.set_problem(job, None)
     if polled.fraction is None:
         return
-    watch.samples.append((tools.age(job), polled.fraction))
+    watch.samples.append((context.age(job), polled.fraction))
     del watch.samples[:-50]
     if polled.fraction > job.fraction:  # it never goes back, whatever the service says
-        await tools.journal.write("progress", lambda tx: tx.touch(job, fraction=polled.fraction))
+        await context.journal.write("progress", lambda tx: tx.touch(job, fraction=polled.fraction))
 
 
-async def _done(job: Job, polled: Polled, tools: Tools) -> None:
+async def _done(job: Job, polled: Polled, context: StepContext) -> None:
     output = polled.output
     assert output is not None
-    await tools.journal.write(
+    await context.journal.write(
         "fetching",
         lambda tx: tx.move(
             job,
             State.FETCHING,
             event={"status": polled.status, "url": output.url, "seconds": output.seconds},
             output_url=output.url,
-            finished_at=job.finished_at or tools.times.now(),
+            finished_at=job.finished_at or context.times.now(),
             fraction=1.0,
             problem=None,
             text="is being downloaded",
@@ -113,29 +113,29 @@ async def _done(job: Job, polled: Polled, tools: Tools) -> None:
     )
 
 
-async def _failed(job: Job, polled: Polled, tools: Tools) -> None:
+async def _failed(job: Job, polled: Polled, context: StepContext) -> None:
     said = f": {polled.error}" if polled.error else ", without saying why"
     error = FailedAtService(
         f"The service could not make it{said}. It counts as charged (${job.price / MICRO:.2f}) unless the service "
         "gives it back.",
         charge=job.charge,
     )
-    problem = tools.problem(error)
-    await tools.journal.write(
+    problem = context.problem(error)
+    await context.journal.write(
         "failed",
         lambda tx: tx.move(
             job,
             State.FAILED,
             event={"error": polled.error},
             problem=problem,
-            finished_at=tools.times.now(),
+            finished_at=context.times.now(),
             text="failed at the service",
         ),
     )
     log.warning("Failed at the service: %s", polled.error, extra=job.log_context())
 
 
-async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: Tools) -> None:
+async def _trouble(job: Job, answer: Answer | Exception, watch: JobRuntime, context: StepContext) -> None:
     """Count an answer that says nothing of the job, and tell the person once it lasts."""
     watch.errors += 1
     error: BridgeError
@@ -148,10 +148,10 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: To
         )
         watch.missing = watch.missing + 1 if answer.status == 404 else 0
         if answer.status == 429:
-            tools.budget.block(seconds(answer.retry_after))
+            context.budget.block(seconds(answer.retry_after))
         if answer.status == 401:
-            tools.engines.reload_key()
-            await tools.pause.close("401", "the service does not accept the API key")
+            context.engines.reload_key()
+            await context.pause.close("401", "the service does not accept the API key")
     if watch.missing >= _PATIENCE:
         error = GoneAtService(
             f"The service does not know the job {clean(job.remote_id or '')} any more. It was charged "
@@ -159,16 +159,16 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: Watch, tools: To
             charge=job.charge,
         )
     if watch.errors >= _PATIENCE:
-        await tools.set_problem(job, error)
+        await context.set_problem(job, error)
     log.info("Poll: %s", error.message, extra=job.log_context())
 
 
-async def _pace(job: Job, watch: Watch, tools: Tools) -> Wait:
-    seen = Seen(age=tools.age(job), samples=tuple(watch.samples), errors=watch.errors)
+async def _pace(job: Job, watch: JobRuntime, context: StepContext) -> Wait:
+    seen = Seen(age=context.age(job), samples=tuple(watch.samples), errors=watch.errors)
     if job.engine == SKETCH and not watch.errors:
         return Wait(_SKETCH_PACE)
-    earlier, open_jobs = await tools.journal.read(
+    earlier, open_jobs = await context.journal.read(
         lambda tx: (tx.durations(job.base_url, job.model), tx.count().get(State.GENERATING, 1))
     )
-    share = Share(spare=tools.budget.spare_polls(), jobs=open_jobs, per_minute=tools.budget.polls_per_minute)
+    share = Share(spare=context.budget.spare_polls(), jobs=open_jobs, per_minute=context.budget.polls_per_minute)
     return Wait(next_poll(seen, earlier, share, random.random()))

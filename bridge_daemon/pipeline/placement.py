@@ -22,7 +22,7 @@ def waits(job: Job) -> bool:
     return job.place.when == "arrival_bar"
 
 
-class Arrivals:
+class Placement:
     """Settles where takes go."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:

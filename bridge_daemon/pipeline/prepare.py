@@ -13,9 +13,9 @@ from bridge_daemon.domain.job import Job, Publication, State
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.domain.request import Source
 from bridge_daemon.errors import NotPublished, OtherEngine, Refusal
-from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Transaction
-from bridge_daemon.pipeline.context import GO_ON, Tools, Wait
+from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 
 #: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
@@ -25,49 +25,49 @@ _AGAIN: Final = (2.0, 60.0)  # s between two tries to publish a source
 _making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
 
-async def prepare(job: Job, tools: Tools) -> Wait | None:
+async def prepare(job: Job, context: StepContext) -> Wait | None:
     """Bring a queued transform to where it can be submitted, or hold it with the reason why not."""
     if job.state is State.QUEUED:  # else a try before this one broke off
-        job = await tools.journal.write(
+        job = await context.journal.write(
             "preparing", lambda tx: tx.move(job, State.PREPARING, text="prepares the source")
         )
     try:
-        engine = await tools.engines.current()
+        engine = await context.engines.current()
         if not engine.made(job):
             raise OtherEngine(f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now.")
-        publisher = tools.publishers.choose(engine)
-        file, notes = await _source_file(job, tools)
+        publisher = context.publishers.choose(engine)
+        file, notes = await _source_file(job, context)
         publication = await publisher.publish(job, file)
     except NotPublished as error:
-        return await _not_published(job, error, tools)
+        return await _not_published(job, error, context)
     except Refusal as error:
-        await tools.hold(job, error)
+        await context.hold(job, error)
         return None
     except OSError as error:
-        return await disk_trouble(job, error, tools)
+        return await disk_trouble(job, error, context)
     try:
-        await tools.journal.write("prepared", lambda tx: _prepared(tx, job, file, notes, publication))
+        await context.journal.write("prepared", lambda tx: _prepared(tx, job, file, notes, publication))
     except BaseException:  # cancelled meanwhile: nobody would withdraw it later
         publisher.withdraw(publication)
         raise
-    tools.watch(job).errors = 0
+    context.watch(job).errors = 0
     return GO_ON
 
 
-async def _not_published(job: Job, error: NotPublished, tools: Tools) -> Wait | None:
+async def _not_published(job: Job, error: NotPublished, context: StepContext) -> Wait | None:
     """Try again while the request is valid, where that may help; else let a person decide. Nothing was spent.
 
     Meanwhile others have its place at the service: a dead tunnel must not hold up text-to-audio.
     """
-    if not error.passing or tools.times.now() > job.valid_until:
-        await tools.hold(job, error)
+    if not error.passing or context.times.now() > job.valid_until:
+        await context.hold(job, error)
         return None
-    await tools.set_problem(job, error)
-    watch = tools.watch(job)
+    await context.set_problem(job, error)
+    watch = context.watch(job)
     watch.errors += 1
     least, most = _AGAIN
     pause = min(most, least * 2 ** min(watch.errors - 1, 10)) * random.uniform(0.5, 1.0)
-    return Wait(min(pause, max(0.1, job.valid_until - tools.times.now())), free=True)
+    return Wait(min(pause, max(0.1, job.valid_until - context.times.now())), free=True)
 
 
 def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication) -> None:
@@ -78,18 +78,18 @@ def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], pub
     tx.note(job, "prepared", event, source_file=str(file), publication=publication, problem=None)
 
 
-async def _source_file(job: Job, tools: Tools) -> tuple[Path, tuple[str, ...]]:
+async def _source_file(job: Job, context: StepContext) -> tuple[Path, tuple[str, ...]]:
     """Return the prepared source of a job and what was done to it, for people."""
     assert job.source is not None
-    file = tools.home.sources / f"{job.request_id}.wav"
+    file = context.home.sources / f"{job.request_id}.wav"
     async with _making.setdefault(file, asyncio.Lock()):
         if file.exists():  # made for another variation, or before a restart: it is what was pressed
             return file, ()
-        extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], tools.roots())
+        extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], context.roots())
     return file, extracted.notes
 
 
-def _extract(source: Source, file: Path, model: Model, roots: Roots) -> Extracted:
+def _extract(source: Source, file: Path, model: Model, roots: PathPolicy) -> Extracted:
     path = roots.check(source.path)
     region = check_region(path, source.start, source.end, longest=model.source_longest)
     return extract(region, file, rate=SOURCE_RATE, least=model.source_least)

@@ -17,7 +17,7 @@ from typing import Any
 from bridge_daemon.domain.job import MICRO, RESERVED, Charge, Job, Problem, Publication, State
 from bridge_daemon.engine import client
 from bridge_daemon.engine.choice import Endpoint
-from bridge_daemon.engine.protocol import Kind, Outcome, payload
+from bridge_daemon.engine.protocol import Outcome, SubmitOutcome, payload
 from bridge_daemon.errors import (
     BridgeError,
     Duplicate,
@@ -32,7 +32,7 @@ from bridge_daemon.errors import (
     WrongState,
 )
 from bridge_daemon.journal import Transaction
-from bridge_daemon.pipeline.context import GO_ON, Tools, Wait, close_in, until_written
+from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait, close_in, until_written
 from bridge_daemon.pipeline.disk import hold_back, no_room
 from bridge_daemon.spending.admit import check_limits, check_price
 
@@ -42,31 +42,31 @@ log = logging.getLogger(__name__)
 _OFFLINE_PAUSE = (1.0, 60.0)
 
 
-async def submit(job: Job, tools: Tools) -> Wait | None:
+async def submit(job: Job, context: StepContext) -> Wait | None:
     """Send a job that was admitted and, where it has a source, prepared."""
     try:
-        engine = await tools.engines.current()
+        engine = await context.engines.current()
         if not engine.made(job):
             raise OtherEngine(f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now.")
-        endpoint = await tools.engines.endpoint(job)
+        endpoint = await context.engines.endpoint(job)
     except (KeyTrouble, OtherEngine) as error:
-        await tools.hold(job, error)
+        await context.hold(job, error)
         return None
-    full = await asyncio.to_thread(no_room, tools)
+    full = await asyncio.to_thread(no_room, context)
     if full is not None:
-        return await hold_back(job, full, tools)
+        return await hold_back(job, full, context)
     if endpoint.paid:
-        await tools.budget.submit()
-    if job.publication is not None and not await tools.publishers.holds(job.publication):
-        return await _publish_again(job, job.publication, tools)
-    return await tools.on_wire.run(_send(job, endpoint, tools), wire_name(job.id))
+        await context.budget.submit()
+    if job.publication is not None and not await context.publishers.holds(job.publication):
+        return await _publish_again(job, job.publication, context)
+    return await context.on_wire.run(_send(job, endpoint, context), wire_name(job.id))
 
 
-async def _publish_again(job: Job, publication: Publication, tools: Tools) -> Wait:
+async def _publish_again(job: Job, publication: Publication, context: StepContext) -> Wait:
     """Take back what the service could not fetch any more: the generation would be paid for nothing."""
-    tools.publishers.of(publication).withdraw(publication)
+    context.publishers.of(publication).withdraw(publication)
     event = {"published": publication.method}
-    await tools.journal.write("republish", lambda tx: tx.note(job, "republish", event, publication=None))
+    await context.journal.write("republish", lambda tx: tx.note(job, "republish", event, publication=None))
     return GO_ON
 
 
@@ -75,70 +75,70 @@ def wire_name(job: str) -> str:
     return f"submit {job}"
 
 
-async def _send(job: Job, endpoint: Endpoint, tools: Tools) -> Wait | None:
+async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | None:
     """From the check of the money to the meaning of the answer; runs to its end whoever is cancelled."""
     body = payload(job, job.publication.url if job.publication else None)
     try:
-        begun = await tools.journal.write("submitting", lambda tx: begin(tx, job, body, tools))
+        begun = await context.journal.write("submitting", lambda tx: begin(tx, job, body, context))
     except WrongState:  # cancelled in the last moment: nothing was sent
         return GO_ON
     if begun is None:
-        await tools.pause.load()
+        await context.pause.load()
     if begun is None or begun.state is not State.SUBMITTING:
         return GO_ON
     if job.publication is not None:
-        tools.publishers.of(job.publication).restore(job.publication)  # its time runs from now
+        context.publishers.of(job.publication).restore(job.publication)  # its time runs from now
     try:
         sent = await client.submit(endpoint.url, endpoint.key, body, idempotency_key=job.id)
     except asyncio.CancelledError:
-        lost = Outcome(kind=Kind.UNKNOWN, text="the bridge was stopped while the request was on the wire")
-        await tools.journal.write("outcome", lambda tx: apply(tx, begun, lost, tools.times.now()))
+        lost = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge was stopped while the request was on the wire")
+        await context.journal.write("outcome", lambda tx: apply(tx, begun, lost, context.times.now()))
         raise
     await until_written(
-        lambda: tools.journal.write("answered", lambda tx: tx.add_event(job.id, "answer", sent.as_event())),
+        lambda: context.journal.write("answered", lambda tx: tx.add_event(job.id, "answer", sent.as_event())),
         f"the answer to job {job.id}: {sent.outcome().text} {sent.outcome().remote_id or ''}",
     )
     outcome = sent.outcome()
-    if outcome.kind is Kind.RATE_LIMITED:
-        tools.budget.block(outcome.retry_after)
+    if outcome.kind is SubmitOutcome.RATE_LIMITED:
+        context.budget.block(outcome.retry_after)
     if outcome.pause == "401":
-        tools.engines.reload_key()
+        context.engines.reload_key()
     done = await until_written(
-        lambda: tools.journal.write("outcome", lambda tx: apply(tx, begun, outcome, tools.times.now())),
+        lambda: context.journal.write("outcome", lambda tx: apply(tx, begun, outcome, context.times.now())),
         f"the outcome of job {job.id}: {outcome.text} {outcome.remote_id or ''}",
     )
     if outcome.pause is not None:
-        await tools.pause.close(outcome.pause, outcome.text)  # written already; this tells those who wait
+        await context.pause.close(outcome.pause, outcome.text)  # written already; this tells those who wait
     log.info("Submitted: %s (%s)", done.state, outcome.text, extra=done.log_context())
-    return _next(done, tools)
+    return _next(done, context)
 
 
-def _next(job: Job, tools: Tools) -> Wait:
+def _next(job: Job, context: StepContext) -> Wait:
     """Return when to go on: at once, or after a pause where the service could not be reached."""
     if job.state is not State.QUEUED:
-        tools.watch(job).errors = 0
+        context.watch(job).errors = 0
         return GO_ON
-    watch = tools.watch(job)
+    watch = context.watch(job)
     watch.errors += 1
     least, most = _OFFLINE_PAUSE
     return Wait(min(most, least * 2 ** min(watch.errors - 1, 10)) * random.uniform(0.5, 1.0))
 
 
-def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job | None:
+def begin(tx: Transaction, job: Job, body: dict[str, Any], context: StepContext) -> Job | None:
     """Check pause, age, price and limits once more and write that the job is being sent. None: it has to wait.
 
     From this commit on the job counts as perhaps charged, whatever happens to the process.
     """
     if tx.fact("pause") is not None:
         return None
-    now = tools.times.now()
+    now = context.times.now()
     fresh = tx.job(job.id)
     if fresh.state not in RESERVED:
         raise WrongState(f"The job {job.id} is {fresh.state} now.", charge=fresh.charge)
     try:
         check_age(fresh, now)
         check_price(tx, fresh)
-        check_limits(tx, fresh.price, tools.settings(), reserved_too=False)
+        check_limits(tx, fresh.price, context.settings(), reserved_too=False)
     except (Stale, PriceChanged, LimitReached) as error:
         return tx.move(fresh, State.HELD, problem=_problem(error, now), text="waits for you")
     return tx.move(
@@ -146,7 +146,7 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], tools: Tools) -> Job 
         State.SUBMITTING,
         event={"body": body},
         charge=Charge.POSSIBLE,
-        charge_day=tools.times.day(),
+        charge_day=context.times.day(),
         submitted_at=now,
         problem=None,
         text="is being sent",
@@ -171,18 +171,18 @@ class _Meaning:
 
 
 _MEANINGS = {
-    Kind.ACCEPTED: _Meaning(State.GENERATING, Charge.CONFIRMED, "the service makes it", None),
-    Kind.NOT_SENT: _Meaning(State.QUEUED, Charge.NONE, "waits for the service to be reached", NotSent),
-    Kind.RATE_LIMITED: _Meaning(State.QUEUED, Charge.NONE, "waits: the service has too many requests", None),
-    Kind.REFUSED: _Meaning(State.REFUSED, Charge.NONE, "refused by the service", RefusedByService),
-    Kind.UNKNOWN: _Meaning(State.UNKNOWN, Charge.POSSIBLE, "perhaps sent; waits for you", SubmitUnknown),
+    SubmitOutcome.ACCEPTED: _Meaning(State.GENERATING, Charge.CONFIRMED, "the service makes it", None),
+    SubmitOutcome.NOT_SENT: _Meaning(State.QUEUED, Charge.NONE, "waits for the service to be reached", NotSent),
+    SubmitOutcome.RATE_LIMITED: _Meaning(State.QUEUED, Charge.NONE, "waits: the service has too many requests", None),
+    SubmitOutcome.REFUSED: _Meaning(State.REFUSED, Charge.NONE, "refused by the service", RefusedByService),
+    SubmitOutcome.UNKNOWN: _Meaning(State.UNKNOWN, Charge.POSSIBLE, "perhaps sent; waits for you", SubmitUnknown),
 }
 
 
 def apply(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
     """Write what the outcome of a submit means for the job, the money and the pause."""
     meaning = _MEANINGS[outcome.kind]
-    if outcome.kind is Kind.ACCEPTED and tx.remote_id_taken(job.base_url, outcome.remote_id or ""):
+    if outcome.kind is SubmitOutcome.ACCEPTED and tx.remote_id_taken(job.base_url, outcome.remote_id or ""):
         return _duplicate(tx, job, outcome, now)
     error = meaning.error(_sentence(job, outcome), charge=meaning.charge) if meaning.error else None
     if outcome.pause is not None:
@@ -204,7 +204,7 @@ def apply(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
         problem=_problem(error, now) if error else None,
         text=meaning.text,
         **({"charge_day": None} if meaning.charge is Charge.NONE else {}),
-        **({"remote_id": outcome.remote_id} if outcome.kind is Kind.ACCEPTED else {}),
+        **({"remote_id": outcome.remote_id} if outcome.kind is SubmitOutcome.ACCEPTED else {}),
     )
 
 
@@ -215,15 +215,15 @@ def _duplicate(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
         charge=Charge.POSSIBLE,
     )
     event = {"means": outcome.text, "remote_id": outcome.remote_id}
-    text, problem = _MEANINGS[Kind.UNKNOWN].text, _problem(error, now)
+    text, problem = _MEANINGS[SubmitOutcome.UNKNOWN].text, _problem(error, now)
     return tx.move(job, State.UNKNOWN, event=event, charge=Charge.POSSIBLE, problem=problem, text=text)
 
 
 def _sentence(job: Job, outcome: Outcome) -> str:
     cost = {
-        Kind.UNKNOWN: f"${job.price / MICRO:.2f} may have been charged; it will not be sent again by itself.",
-        Kind.REFUSED: "Nothing was charged.",
-        Kind.NOT_SENT: "Nothing was sent and nothing was charged.",
+        SubmitOutcome.UNKNOWN: f"${job.price / MICRO:.2f} may have been charged; it will not be sent again by itself.",
+        SubmitOutcome.REFUSED: "Nothing was charged.",
+        SubmitOutcome.NOT_SENT: "Nothing was sent and nothing was charged.",
     }.get(outcome.kind, "")
     text = outcome.text[:1].upper() + outcome.text[1:]
     return f"{text}. {cost}".replace("..", ".")

@@ -32,7 +32,7 @@ from bridge_daemon.errors import (
     PriceChanged,
     PriceQuestion,
 )
-from bridge_daemon.home.path_policy import Roots
+from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
@@ -84,7 +84,7 @@ class Admit:
         settings: Callable[[], Settings],
         engines: Engines,
         publishers: Publishers,
-        roots: Callable[[], Roots],
+        roots: Callable[[], PathPolicy],
         times: Times,
         clock: Clock,
     ) -> None:

@@ -7,27 +7,30 @@ import math
 from typing import Any, NoReturn
 
 
-class Malformed(ValueError):
+class MalformedJson(ValueError):
     """It is no valid JSON object; the message says why, as the end of a sentence."""
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """Read one JSON object strictly: UTF-8, no key twice, no NaN, no infinity, no half characters. Raises Malformed."""
+    """Read one JSON object strictly: UTF-8, no key twice, no NaN, no infinity, no half characters.
+
+    Raises MalformedJson.
+    """
     try:
         text = raw.decode("utf-8")
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
         if "\\u" in text:
             json.dumps(data, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair cannot be stored anywhere
     except RecursionError:
-        raise Malformed("it is nested too deeply") from None
+        raise MalformedJson("it is nested too deeply") from None
     except UnicodeError:
-        raise Malformed("it is not UTF-8") from None
+        raise MalformedJson("it is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise Malformed(f"{error.msg.lower()}, line {error.lineno}, column {error.colno}") from None
+        raise MalformedJson(f"{error.msg.lower()}, line {error.lineno}, column {error.colno}") from None
     except ValueError as error:
-        raise Malformed(str(error)) from None
+        raise MalformedJson(str(error)) from None
     if not isinstance(data, dict):
-        raise Malformed("it is not an object")
+        raise MalformedJson("it is not an object")
     return data
 
 

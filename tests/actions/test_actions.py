@@ -44,13 +44,13 @@ async def spent(daemon: Daemon) -> float:
 
 def close_gate(daemon: Daemon) -> None:
     """Let nothing be sent, without a pause that anybody knows of: jobs are admitted, and stay queued."""
-    gate = daemon._conveyor._tools.pause
+    gate = daemon._conveyor._context.pause
     gate.current = {"reason": "test", "text": "test", "since": 0.0}
     gate._open.clear()
 
 
 def open_gate(daemon: Daemon) -> None:
-    gate = daemon._conveyor._tools.pause
+    gate = daemon._conveyor._context.pause
     gate.current = None
     gate._open.set()
 
@@ -526,7 +526,7 @@ class TestPause:
     @pytest.mark.parametrize("reason", ["person", "panic", "disk", "401", "lunch"])
     async def test_what_a_person_paused_never_ends_by_itself(self, tmp_path: Path, reason: str) -> None:
         async with Service() as service, running(tmp_path / "home", service) as daemon:
-            gate = daemon._conveyor._tools.pause
+            gate = daemon._conveyor._context.pause
             for trouble in ("disk", "401"):
                 await gate.close(trouble, "trouble")
             fact = (await daemon.actions.pause(reason))["paused"]

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from bridge_daemon.client import client as client_module
 from bridge_daemon.client.client import BridgeClient, RemoteError
-from bridge_daemon.client.waiting import Watch, is_finished
+from bridge_daemon.client.waiting import JobWatcher, is_finished
 from bridge_daemon.errors import (
     CODES,
     BridgeError,
@@ -465,7 +465,7 @@ def test_when_a_person_need_not_wait(job, finished):
 
 def test_a_watch_lets_old_news_go():
     told: list[dict] = []
-    watch = Watch(["j1"], told.append)
+    watch = JobWatcher(["j1"], told.append)
     watch.take({"job": "j1", "state": "generating", "fraction": 0.5})  # a part of something unknown
     watch.take({"job": "j1", "state": "placed", "created_at": 1.0, "updated_at": 5.0, "events": [1]})
     watch.take({"job": "j1", "state": "stored", "created_at": 1.0, "updated_at": 4.0})

@@ -18,8 +18,8 @@ from bridge_daemon.engine.protocol import (
     MAX_TEXT,
     OUTPUT_PATHS,
     Answer,
-    Kind,
     Prices,
+    SubmitOutcome,
     classify,
     clean,
     error_code,
@@ -43,73 +43,73 @@ ID = {"job_id": "job_1"}
 SAID = {"error": {"message": "No.", "type": "t", "code": "some_code"}}
 
 #: status, body, complete → kind, reason of a pause
-TABLE: list[tuple[int, Any, bool, Kind, str | None]] = [
+TABLE: list[tuple[int, Any, bool, SubmitOutcome, str | None]] = [
     # accepted: it has an id
-    (200, ID, True, Kind.ACCEPTED, None),
-    (201, ID, True, Kind.ACCEPTED, None),
-    (202, ID, True, Kind.ACCEPTED, None),
-    (200, {"id": "x"}, True, Kind.ACCEPTED, None),
-    (200, {"id": 7}, True, Kind.ACCEPTED, None),
-    (200, {"id": "x", "job_id": "y", "error": None}, True, Kind.ACCEPTED, None),
+    (200, ID, True, SubmitOutcome.ACCEPTED, None),
+    (201, ID, True, SubmitOutcome.ACCEPTED, None),
+    (202, ID, True, SubmitOutcome.ACCEPTED, None),
+    (200, {"id": "x"}, True, SubmitOutcome.ACCEPTED, None),
+    (200, {"id": 7}, True, SubmitOutcome.ACCEPTED, None),
+    (200, {"id": "x", "job_id": "y", "error": None}, True, SubmitOutcome.ACCEPTED, None),
     # it said yes and told no id that we can go on with: perhaps charged
-    (200, ID, False, Kind.UNKNOWN, None),
-    (200, b'{"job_id": "job_', False, Kind.UNKNOWN, None),
-    (200, b"", True, Kind.UNKNOWN, None),
-    (204, b"", True, Kind.UNKNOWN, None),
-    (200, b"<html>ok</html>", True, Kind.UNKNOWN, None),
-    (200, [ID], True, Kind.UNKNOWN, None),
-    (200, {}, True, Kind.UNKNOWN, None),
-    (200, SAID, True, Kind.UNKNOWN, None),
-    (200, {"job_id": ""}, True, Kind.UNKNOWN, None),
-    (200, {"job_id": "  "}, True, Kind.UNKNOWN, None),
-    (200, {"job_id": None}, True, Kind.UNKNOWN, None),
-    (200, {"job_id": True}, True, Kind.UNKNOWN, None),
-    (200, {"job_id": "x" * 401}, True, Kind.UNKNOWN, None),
-    (200, b'{"job_id": "\\ud800"}', True, Kind.UNKNOWN, None),
-    (200, b'{"job_id": "a\\u0000b"}', True, Kind.UNKNOWN, None),
-    (200, b'{"job_id": "\xff"}', True, Kind.UNKNOWN, None),
-    (200, b'{"job_id": 1' + b"0" * 5000 + b"}", True, Kind.UNKNOWN, None),
-    (200, b"[" * 100_000, True, Kind.UNKNOWN, None),
+    (200, ID, False, SubmitOutcome.UNKNOWN, None),
+    (200, b'{"job_id": "job_', False, SubmitOutcome.UNKNOWN, None),
+    (200, b"", True, SubmitOutcome.UNKNOWN, None),
+    (204, b"", True, SubmitOutcome.UNKNOWN, None),
+    (200, b"<html>ok</html>", True, SubmitOutcome.UNKNOWN, None),
+    (200, [ID], True, SubmitOutcome.UNKNOWN, None),
+    (200, {}, True, SubmitOutcome.UNKNOWN, None),
+    (200, SAID, True, SubmitOutcome.UNKNOWN, None),
+    (200, {"job_id": ""}, True, SubmitOutcome.UNKNOWN, None),
+    (200, {"job_id": "  "}, True, SubmitOutcome.UNKNOWN, None),
+    (200, {"job_id": None}, True, SubmitOutcome.UNKNOWN, None),
+    (200, {"job_id": True}, True, SubmitOutcome.UNKNOWN, None),
+    (200, {"job_id": "x" * 401}, True, SubmitOutcome.UNKNOWN, None),
+    (200, b'{"job_id": "\\ud800"}', True, SubmitOutcome.UNKNOWN, None),
+    (200, b'{"job_id": "a\\u0000b"}', True, SubmitOutcome.UNKNOWN, None),
+    (200, b'{"job_id": "\xff"}', True, SubmitOutcome.UNKNOWN, None),
+    (200, b'{"job_id": 1' + b"0" * 5000 + b"}", True, SubmitOutcome.UNKNOWN, None),
+    (200, b"[" * 100_000, True, SubmitOutcome.UNKNOWN, None),
     # a redirect is not followed: nothing was accepted
-    *((status, b"", True, Kind.REFUSED, None) for status in (300, 301, 302, 303, 304, 307, 308)),
+    *((status, b"", True, SubmitOutcome.REFUSED, None) for status in (300, 301, 302, 303, 304, 307, 308)),
     # not now
-    (429, SAID, True, Kind.RATE_LIMITED, None),
-    (429, b"", False, Kind.RATE_LIMITED, None),
+    (429, SAID, True, SubmitOutcome.RATE_LIMITED, None),
+    (429, b"", False, SubmitOutcome.RATE_LIMITED, None),
     # no
-    (400, SAID, True, Kind.REFUSED, None),
-    (401, SAID, True, Kind.REFUSED, "401"),
-    (402, SAID, True, Kind.REFUSED, "402"),
-    (402, b"<html>", False, Kind.REFUSED, "402"),
-    (403, SAID, True, Kind.REFUSED, None),
-    (404, SAID, True, Kind.REFUSED, None),
-    (413, SAID, True, Kind.REFUSED, None),
-    (422, SAID, True, Kind.REFUSED, None),
-    (503, {"error": {"code": "model_unavailable", "message": "busy"}}, True, Kind.REFUSED, None),
+    (400, SAID, True, SubmitOutcome.REFUSED, None),
+    (401, SAID, True, SubmitOutcome.REFUSED, "401"),
+    (402, SAID, True, SubmitOutcome.REFUSED, "402"),
+    (402, b"<html>", False, SubmitOutcome.REFUSED, "402"),
+    (403, SAID, True, SubmitOutcome.REFUSED, None),
+    (404, SAID, True, SubmitOutcome.REFUSED, None),
+    (413, SAID, True, SubmitOutcome.REFUSED, None),
+    (422, SAID, True, SubmitOutcome.REFUSED, None),
+    (503, {"error": {"code": "model_unavailable", "message": "busy"}}, True, SubmitOutcome.REFUSED, None),
     # a gateway may have passed it on
-    (503, {"error": {"code": "upstream_error"}}, True, Kind.UNKNOWN, None),
-    (503, {"error": "model_unavailable"}, True, Kind.UNKNOWN, None),
-    (503, b"<html>model_unavailable</html>", True, Kind.UNKNOWN, None),
-    (500, {"error": {"code": "model_unavailable"}}, True, Kind.UNKNOWN, None),
-    *((status, SAID, True, Kind.UNKNOWN, None) for status in (408, 409, 425, 500, 502, 503, 504, 520, 599)),
+    (503, {"error": {"code": "upstream_error"}}, True, SubmitOutcome.UNKNOWN, None),
+    (503, {"error": "model_unavailable"}, True, SubmitOutcome.UNKNOWN, None),
+    (503, b"<html>model_unavailable</html>", True, SubmitOutcome.UNKNOWN, None),
+    (500, {"error": {"code": "model_unavailable"}}, True, SubmitOutcome.UNKNOWN, None),
+    *((status, SAID, True, SubmitOutcome.UNKNOWN, None) for status in (408, 409, 425, 500, 502, 503, 504, 520, 599)),
     # what nobody documents
-    *((status, ID, True, Kind.UNKNOWN, None) for status in (101, 405, 406, 410, 415, 418, 451, 600, 999)),
+    *((status, ID, True, SubmitOutcome.UNKNOWN, None) for status in (101, 405, 406, 410, 415, 418, 451, 600, 999)),
 ]
 
 
 @pytest.mark.parametrize(("status", "body", "complete", "kind", "pause"), TABLE)
-def test_the_table_of_outcomes(status: int, body: Any, complete: bool, kind: Kind, pause: str | None) -> None:
+def test_the_table_of_outcomes(status: int, body: Any, complete: bool, kind: SubmitOutcome, pause: str | None) -> None:
     outcome = classify(answer(status, body, complete=complete))
     assert (outcome.kind, outcome.pause) == (kind, pause)
-    assert (outcome.remote_id is not None) == (kind is Kind.ACCEPTED)
+    assert (outcome.remote_id is not None) == (kind is SubmitOutcome.ACCEPTED)
     assert outcome.text
     assert outcome.text == clean(outcome.text)
-    if kind not in (Kind.ACCEPTED, Kind.RATE_LIMITED):
+    if kind not in (SubmitOutcome.ACCEPTED, SubmitOutcome.RATE_LIMITED):
         assert str(status) in outcome.text
 
 
 @pytest.mark.parametrize(("status", "body", "complete", "kind", "pause"), TABLE)
 def test_the_journal_keeps_enough_to_read_it_again(
-    status: int, body: Any, complete: bool, kind: Kind, pause: str | None
+    status: int, body: Any, complete: bool, kind: SubmitOutcome, pause: str | None
 ) -> None:
     """The process may die between the answer and what it means."""
     kept = json.loads(json.dumps(answer(status, body, complete=complete, retry_after="3").as_event()))
@@ -120,7 +120,7 @@ def test_the_journal_keeps_enough_to_read_it_again(
 @given(st.integers(100, 999), st.binary(max_size=300), st.booleans())
 def test_only_a_whole_answer_with_an_id_is_accepted(status: int, body: bytes, complete: bool) -> None:
     outcome = classify(answer(status, body, complete=complete))
-    if outcome.kind is Kind.ACCEPTED:
+    if outcome.kind is SubmitOutcome.ACCEPTED:
         assert complete
         assert 200 <= status < 300
         assert remote_id(body)
@@ -128,7 +128,7 @@ def test_only_a_whole_answer_with_an_id_is_accepted(status: int, body: bytes, co
 
 def test_an_answer_that_broke_off_tells_a_person_the_id_that_it_named() -> None:
     outcome = classify(answer(200, b'{"status": "queued", "job_id": "job_77", "x": "', complete=False))
-    assert outcome.kind is Kind.UNKNOWN
+    assert outcome.kind is SubmitOutcome.UNKNOWN
     assert "job_77" in outcome.text
 
 

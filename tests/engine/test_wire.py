@@ -20,7 +20,7 @@ import pytest
 
 from bridge_daemon.engine import client
 from bridge_daemon.engine.client import PollSession, Sent, classify_error
-from bridge_daemon.engine.protocol import Answer, Kind
+from bridge_daemon.engine.protocol import Answer, SubmitOutcome
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"job_id": "abc"}'
 
@@ -109,7 +109,7 @@ def certificate(tmp_path: Path) -> ssl.SSLContext:
 def never(sent: Sent, error: type[BaseException]) -> None:
     assert isinstance(sent.error, error), repr(sent.error)
     assert sent.sent is False
-    assert sent.outcome().kind is Kind.NOT_SENT
+    assert sent.outcome().kind is SubmitOutcome.NOT_SENT
     assert sent.as_event()["sent"] is False, "so also the next start knows"
 
 
@@ -143,7 +143,7 @@ async def test_a_name_that_is_looked_up_for_ever_holds_up_nothing(monkeypatch: p
 
 async def test_a_name_with_an_address() -> None:
     async with wire(OK) as service:
-        assert (await post(service.port, host="localhost")).outcome().kind is Kind.ACCEPTED
+        assert (await post(service.port, host="localhost")).outcome().kind is SubmitOutcome.ACCEPTED
 
 
 async def test_tls_to_a_port_that_speaks_none() -> None:
@@ -175,14 +175,14 @@ async def test_the_same_timeout_before_and_after_the_headers(monkeypatch: pytest
         before, after = await post(mute.port, scheme="https"), await post(silent.port)
     assert type(before.error) is type(after.error) is TimeoutError
     assert str(before.error) == str(after.error)
-    assert (before.outcome().kind, after.outcome().kind) == (Kind.NOT_SENT, Kind.UNKNOWN)
+    assert (before.outcome().kind, after.outcome().kind) == (SubmitOutcome.NOT_SENT, SubmitOutcome.UNKNOWN)
     assert len(silent.requests) == 1
 
 
 @pytest.mark.parametrize("url", ["http://", "http://a b", "nonsense", "http://[::1", "ftp://x"])
 async def test_an_address_that_is_none(url: str) -> None:
     sent = await client.submit(url, "k", {}, idempotency_key="job")
-    assert sent.outcome().kind is Kind.NOT_SENT
+    assert sent.outcome().kind is SubmitOutcome.NOT_SENT
 
 
 async def test_stopped_before_it_left() -> None:
@@ -199,7 +199,7 @@ async def test_stopped_before_it_left() -> None:
 def perhaps(sent: Sent, error: type[BaseException], service: Wire) -> None:
     assert isinstance(sent.error, error), repr(sent.error)
     assert sent.sent is True
-    assert sent.outcome().kind is Kind.UNKNOWN
+    assert sent.outcome().kind is SubmitOutcome.UNKNOWN
     assert len(service.requests) == 1, "never a second one"
 
 
@@ -242,7 +242,7 @@ async def test_an_answer_that_breaks_off_is_kept_as_evidence(reply: bytes) -> No
         sent = await post(service.port)
     assert sent.answer is not None
     assert not sent.answer.complete
-    assert sent.outcome().kind is Kind.UNKNOWN
+    assert sent.outcome().kind is SubmitOutcome.UNKNOWN
 
 
 async def test_a_body_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ async def test_a_body_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> Non
     async with wire(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + b" " * 900_000) as service:
         sent = await post(service.port)
     assert sent.answer is not None
-    assert (sent.answer.complete, sent.outcome().kind) == (False, Kind.UNKNOWN)
+    assert (sent.answer.complete, sent.outcome().kind) == (False, SubmitOutcome.UNKNOWN)
 
 
 async def test_stopped_after_it_left() -> None:
@@ -266,26 +266,26 @@ async def test_stopped_after_it_left() -> None:
 
 #: error, headers went out → kind, pause
 FAMILIES = [
-    (aiohttp.ServerDisconnectedError(), True, Kind.UNKNOWN, None),
-    (aiohttp.ClientOSError(104, "reset"), True, Kind.UNKNOWN, None),
-    (aiohttp.ClientConnectionResetError("closing"), True, Kind.UNKNOWN, None),
-    (aiohttp.SocketTimeoutError(), True, Kind.UNKNOWN, None),
-    (aiohttp.ClientPayloadError(), True, Kind.UNKNOWN, None),
-    (aiohttp.ServerTimeoutError(), True, Kind.UNKNOWN, None),
-    (TimeoutError(), True, Kind.UNKNOWN, None),
-    (ConnectionResetError(), True, Kind.UNKNOWN, None),
-    (RuntimeError("a fault of the library"), True, Kind.UNKNOWN, None),
-    (TimeoutError(), False, Kind.NOT_SENT, None),
-    (aiohttp.ClientOSError(101, "network unreachable"), False, Kind.NOT_SENT, None),
-    (aiohttp.ConnectionTimeoutError(), False, Kind.NOT_SENT, None),
-    (aiohttp.InvalidURL("x"), False, Kind.NOT_SENT, None),
-    (RuntimeError("a fault of the library"), False, Kind.NOT_SENT, None),
-    (ssl.SSLCertVerificationError("expired"), False, Kind.NOT_SENT, "certificate"),
+    (aiohttp.ServerDisconnectedError(), True, SubmitOutcome.UNKNOWN, None),
+    (aiohttp.ClientOSError(104, "reset"), True, SubmitOutcome.UNKNOWN, None),
+    (aiohttp.ClientConnectionResetError("closing"), True, SubmitOutcome.UNKNOWN, None),
+    (aiohttp.SocketTimeoutError(), True, SubmitOutcome.UNKNOWN, None),
+    (aiohttp.ClientPayloadError(), True, SubmitOutcome.UNKNOWN, None),
+    (aiohttp.ServerTimeoutError(), True, SubmitOutcome.UNKNOWN, None),
+    (TimeoutError(), True, SubmitOutcome.UNKNOWN, None),
+    (ConnectionResetError(), True, SubmitOutcome.UNKNOWN, None),
+    (RuntimeError("a fault of the library"), True, SubmitOutcome.UNKNOWN, None),
+    (TimeoutError(), False, SubmitOutcome.NOT_SENT, None),
+    (aiohttp.ClientOSError(101, "network unreachable"), False, SubmitOutcome.NOT_SENT, None),
+    (aiohttp.ConnectionTimeoutError(), False, SubmitOutcome.NOT_SENT, None),
+    (aiohttp.InvalidURL("x"), False, SubmitOutcome.NOT_SENT, None),
+    (RuntimeError("a fault of the library"), False, SubmitOutcome.NOT_SENT, None),
+    (ssl.SSLCertVerificationError("expired"), False, SubmitOutcome.NOT_SENT, "certificate"),
 ]
 
 
 @pytest.mark.parametrize(("error", "sent", "kind", "pause"), FAMILIES)
-def test_what_an_error_means(error: BaseException, sent: bool, kind: Kind, pause: str | None) -> None:
+def test_what_an_error_means(error: BaseException, sent: bool, kind: SubmitOutcome, pause: str | None) -> None:
     outcome = classify_error(error, sent=sent)
     assert (outcome.kind, outcome.pause) == (kind, pause)
     assert type(error).__name__ in outcome.text
@@ -312,7 +312,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     async with wire(OK) as other:
         location = f"Location: http://127.0.0.1:{other.port}/v1/audio/generations".encode()
         async with wire(b"HTTP/1.1 307 x\r\nContent-Length: 0\r\n" + location + b"\r\n\r\n") as service:
-            assert (await post(service.port)).outcome().kind is Kind.REFUSED
+            assert (await post(service.port)).outcome().kind is SubmitOutcome.REFUSED
     assert other.requests == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge_daemon.errors import PathRefused
 from bridge_daemon.home import path_policy as roots_module
-from bridge_daemon.home.path_policy import Roots, text_is_plain
+from bridge_daemon.home.path_policy import PathPolicy, text_is_plain
 
 posix = pytest.mark.skipif(os.name == "nt", reason="made of links, FIFOs and sockets of POSIX")
 
@@ -35,13 +35,13 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def roots(tree: Path) -> Roots:
-    return Roots(
+def roots(tree: Path) -> PathPolicy:
+    return PathPolicy(
         [tree / "music", tree / "not yet there"], always=[tree / ".home"], writable=[tree / ".home" / "library"]
     )
 
 
-def refusal(roots: Roots, text: str) -> PathRefused:
+def refusal(roots: PathPolicy, text: str) -> PathRefused:
     with pytest.raises(PathRefused) as caught:
         roots.check(text)
     return caught.value
@@ -136,7 +136,7 @@ class TestReading:
     def test_tilde_is_the_home(self, tree, monkeypatch):
         monkeypatch.setenv("HOME", str(tree))
         monkeypatch.setenv("USERPROFILE", str(tree))
-        roots = Roots([Path("~/music")])
+        roots = PathPolicy([Path("~/music")])
         assert roots.check("~/music/song.wav").name == "song.wav"
         refusal(roots, "~/music2/song.wav")
         refusal(roots, "~")
@@ -158,7 +158,7 @@ class TestReading:
     @posix
     def test_a_root_that_is_a_link(self, tree):
         (tree / "link").symlink_to(tree / "elsewhere")
-        assert Roots([tree / "link"]).check(f"{tree}/elsewhere/song.wav").name == "song.wav"
+        assert PathPolicy([tree / "link"]).check(f"{tree}/elsewhere/song.wav").name == "song.wav"
 
     @posix
     def test_only_regular_files(self, tree, roots):
@@ -174,10 +174,10 @@ class TestReading:
             refusal(roots, f"{tree}/music/s.wav")
 
     def test_a_hidden_folder_that_was_allowed_by_name(self, tree):
-        assert Roots([tree / "music" / ".hidden"]).check(f"{tree}/music/.hidden/song.wav")
+        assert PathPolicy([tree / "music" / ".hidden"]).check(f"{tree}/music/.hidden/song.wav")
 
     def test_nothing_is_allowed_without_roots(self, tree):
-        refusal(Roots([]), f"{tree}/music/song.wav")
+        refusal(PathPolicy([]), f"{tree}/music/song.wav")
 
     def test_a_root_that_comes_later(self, tree, roots):
         (tree / "not yet there").mkdir()
@@ -186,21 +186,21 @@ class TestReading:
 
     def test_system_folders(self, tree, monkeypatch):
         monkeypatch.setattr(roots_module, "_system_folders", lambda _: [tree / "Music"])  # in any case
-        refusal(Roots([tree]), f"{tree}/music/song.wav")
-        assert Roots([tree]).check(f"{tree}/elsewhere/song.wav")
-        assert Roots([tree]).check(f"{tree}/music2/song.wav")
-        assert Roots([tree / "music"]).check(f"{tree}/music/song.wav")  # allowed by name
+        refusal(PathPolicy([tree]), f"{tree}/music/song.wav")
+        assert PathPolicy([tree]).check(f"{tree}/elsewhere/song.wav")
+        assert PathPolicy([tree]).check(f"{tree}/music2/song.wav")
+        assert PathPolicy([tree / "music"]).check(f"{tree}/music/song.wav")  # allowed by name
         monkeypatch.setattr(roots_module, "_own_folders", lambda: [tree / "music"])
-        assert Roots([tree]).check(f"{tree}/music/song.wav")
+        assert PathPolicy([tree]).check(f"{tree}/music/song.wav")
 
     @posix
     def test_the_whole_disk_as_root_does_not_open_the_system(self):
         for text in ("/etc/passwd", "/proc/self/environ", "/etc/hostname"):
-            refusal(Roots([Path("/")]), text)
+            refusal(PathPolicy([Path("/")]), text)
 
     @given(st.text(max_size=60))
     def test_any_text_is_refused_in_words(self, text):
-        roots = Roots([Path("/nonexistent-root")])
+        roots = PathPolicy([Path("/nonexistent-root")])
         for start in ("", "/", "~", "~/", "/nonexistent-root/"):
             error = refusal(roots, start + text)
             assert "config allow" in error.message

@@ -12,7 +12,7 @@ import pytest
 from bridge_daemon import __version__
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.install.live import Live
-from bridge_daemon.install.target import Outcome, install, states, uninstall
+from bridge_daemon.install.target import InstallOutcome, install, states, uninstall
 from tests.install.conftest import Computer, Shipment, library_cfg
 from tests.install.test_folder import content, tree
 
@@ -21,11 +21,11 @@ AUDIO = "Presets/Audio Effects/Max Audio Effect/daw-bridge"
 MIDI = "Presets/MIDI Effects/Max MIDI Effect/daw-bridge"
 
 
-def put(computer: Computer, path: Path | None = None, *, dry_run: bool = False) -> list[Outcome]:
+def put(computer: Computer, path: Path | None = None, *, dry_run: bool = False) -> list[InstallOutcome]:
     return install(Live(), computer.machine, computer.home, path=path, dry_run=dry_run)
 
 
-def take(computer: Computer, path: Path | None = None) -> list[Outcome]:
+def take(computer: Computer, path: Path | None = None) -> list[InstallOutcome]:
     return uninstall(Live(), computer.machine, computer.home, path=path, dry_run=False)
 
 

@@ -13,7 +13,7 @@ from bridge_daemon import __version__
 from bridge_daemon.errors import InstallTrouble, InvalidRequest
 from bridge_daemon.install.manifest import NAME
 from bridge_daemon.install.reaper import Reaper
-from bridge_daemon.install.target import Outcome, install, states, uninstall
+from bridge_daemon.install.target import InstallOutcome, install, states, uninstall
 from tests.install.conftest import PLATFORMS, Computer, Shipment
 from tests.install.test_folder import content, tree
 
@@ -21,12 +21,12 @@ Make = Callable[[str], Computer]
 FOLDER = "Scripts/DAW Bridge"
 
 
-def put(computer: Computer, path: Path | None = None, **more: Any) -> list[Outcome]:
+def put(computer: Computer, path: Path | None = None, **more: Any) -> list[InstallOutcome]:
     more = {"dry_run": False} | more
     return install(Reaper(), computer.machine, computer.home, path=path, **more)
 
 
-def take(computer: Computer, path: Path | None = None, *, dry_run: bool = False) -> list[Outcome]:
+def take(computer: Computer, path: Path | None = None, *, dry_run: bool = False) -> list[InstallOutcome]:
     return uninstall(Reaper(), computer.machine, computer.home, path=path, dry_run=dry_run)
 
 

@@ -169,7 +169,9 @@ class TestWhatIsKept:
         job = new_job(notes=("a", "b"), client="reaper", retry_of="job000000", valid_until=5.5)
 
         def write(tx: Transaction) -> Job:
-            tx.add_request(job.request_id, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+            tx.add_request(
+                job.request_id, kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={}
+            )
             tx.add_jobs([job])
             return tx.job(job.id)
 

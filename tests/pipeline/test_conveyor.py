@@ -230,7 +230,7 @@ async def test_a_clock_that_is_set_back_a_day_disturbs_no_job(tmp_path: Path) ->
     async with Service(job_seconds=4) as service, running(tmp_path / "home", service, times=clock) as daemon:
         name = await press(daemon)
         job = await until(daemon, name, {State.GENERATING})
-        age = daemon._conveyor._tools.age
+        age = daemon._conveyor._context.age
         await eventually(lambda: age(job) > 1)
         clock.offset = -86_400
         assert age(job) > 1, "else it would be asked for as one that was sent a moment ago, for a day"

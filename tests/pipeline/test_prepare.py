@@ -299,7 +299,7 @@ async def test_cancelling_while_it_is_published_leaves_no_name_behind(
     serve, withdraw = SourceListener.serve, SourceListener.withdraw
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         reached, go_on = asyncio.Event(), asyncio.Event()
-        publisher = daemon._conveyor._tools.publishers._loopback
+        publisher = daemon._conveyor._context.publishers._loopback
         publish = publisher.publish
 
         async def slow(job: Job, file: Path) -> Any:

@@ -54,7 +54,7 @@ async def start_again(tmp_path: Path, service: Service, publish: dict[str, Any])
 
 async def _cleaned(conveyor: Conveyor) -> None:
     """Wait until what lies in a bucket for nothing is deleted."""
-    cleaning = conveyor._tools.publishers._bucket._cleaning
+    cleaning = conveyor._context.publishers._bucket._cleaning
     if cleaning is not None:
         async with asyncio.timeout(30):
             await asyncio.shield(cleaning)

@@ -153,14 +153,14 @@ class Story:
         job = await self.some_job(*set(State) - TERMINAL)
         if job is None:
             return
-        answer = await self.act(f"cancel {job.id} ({job.state})", self.daemon.actions.cancel(job.job))
+        answer = await self.act(f"cancel {job.id} ({job.state})", self.daemon.actions.cancel(job.id))
         if answer is not None and answer["state"] == State.CANCELLED:
-            self.cancelled.setdefault(job.id, len(self.posts_of()[job.job]))
+            self.cancelled.setdefault(job.id, len(self.posts_of()[job.id]))
 
     async def deliver(self) -> None:
         job = await self.some_job(State.PLACED, State.STORED)
         if job is not None:
-            await self.act(f"deliver {job.id}", self.daemon.actions.deliver(job.job))
+            await self.act(f"deliver {job.id}", self.daemon.actions.deliver(job.id))
 
     async def retry(self) -> None:
         job = await self.some_job(State.HELD, State.FAILED, State.REFUSED, State.UNKNOWN, State.CANCELLED)
@@ -188,7 +188,7 @@ class Story:
         if mine:
             choices += [{"action": "attach", "remote_id": mine[0].remote_id}] * 2
         data = self.dice.choice(choices)
-        await self.act(f"resolve {job.id} {data['action']}", self.daemon.actions.resolve(job.job, data))
+        await self.act(f"resolve {job.id} {data['action']}", self.daemon.actions.resolve(job.id, data))
 
     async def pause(self) -> None:
         await self.act("pause", self.daemon.actions.pause())

@@ -118,7 +118,7 @@ _AUDIO_ONLY: Final = ("strength", "audio_url")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class SketchRequest:
     """One request, complete: defaults are filled in and the seed is drawn, so it can be made again after a restart."""
 
     prompt: str
@@ -136,7 +136,7 @@ class Asked:
         return asdict(self)
 
 
-def check(body: Any) -> Asked:
+def check(body: Any) -> SketchRequest:
     """Check the body of ``POST /v1/audio/generations`` and fill in the defaults; raise Rejected with all its faults."""
     if not isinstance(body, dict):
         raise Rejected(400, "invalid_request", "The body must be a JSON object.")
@@ -151,7 +151,7 @@ def check(body: Any) -> Asked:
     seed = values["seed"]
     drawn = values.pop("random_seed") or seed is None
     values["seed"] = 1 + secrets.randbelow(_DRAWN_SEEDS) if drawn else int(seed)
-    return Asked(**values)
+    return SketchRequest(**values)
 
 
 def known_model(model: str) -> None:

@@ -50,7 +50,7 @@ _OFFBEAT_BASS: Final = "..x...x...x...x."  # only beside drums: alone it would l
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class ChordPlan:
     """The seed's share: which chords and patterns are played. Patterns are as long as a bar, in sixteenth notes."""
 
     chords: tuple[tuple[int, ...], ...]  #: MIDI note numbers of each chord, its root first; one chord a bar
@@ -70,7 +70,7 @@ def scale(score: Score) -> frozenset[int]:
     return frozenset((score.root + step) % 12 for step in (_MINOR if score.minor else _MAJOR))
 
 
-def plan(score: Score, rng: np.random.Generator, *, detail: float) -> Plan:
+def plan(score: Score, rng: np.random.Generator, *, detail: float) -> ChordPlan:
     """Choose chords and patterns. ``detail``, 0..1, decides how many notes there are."""
     steps = score.steps_per_bar
     kick, snare, hat, ghosts = _drums(score, rng, busy=detail > 0.6)
@@ -80,7 +80,7 @@ def plan(score: Score, rng: np.random.Generator, *, detail: float) -> Plan:
     fifths = frozenset(s for s in strokes[1:] if rng.random() < 0.2)
     open_hat = steps - 2 if rng.random() < 0.5 else -1
     arps = (_arpeggio(steps, rng, detail), _arpeggio(steps, rng, detail))
-    return Plan(
+    return ChordPlan(
         chords=_chords(score, rng, sevenths=detail > 0.4),
         kick=kick,
         snare=snare,

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bridge_daemon.engine.sketch.contract import MODEL, Asked, error_body
+from bridge_daemon.engine.sketch.contract import MODEL, SketchRequest, error_body
 from bridge_daemon.util import files
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Record:
     """One job. ``progress`` is written by the thread that renders, everything else by the event loop."""
 
     job_id: str
-    asked: Asked
+    asked: SketchRequest
     created_at: float  #: UTC, seconds since the epoch
     status: str = "queued"  #: queued, processing, completed or failed
     progress: float = 0.0  #: 0..1, never goes back
@@ -105,7 +105,7 @@ class Record:
         kept: dict[str, Any] = json.loads(data)
         if kept.pop("version") != 1:
             raise ValueError("written by another version")
-        record = cls(**{**kept, "asked": Asked(**kept["asked"])})
+        record = cls(**{**kept, "asked": SketchRequest(**kept["asked"])})
         record.progress = 1.0 if record.status == "completed" else 0.0
         return record
 

@@ -8,7 +8,7 @@ from typing import Final
 import soundfile as sf
 
 from bridge_daemon.engine.sketch import sound, source, transform
-from bridge_daemon.engine.sketch.contract import AUDIO, Asked
+from bridge_daemon.engine.sketch.contract import AUDIO, SketchRequest
 from bridge_daemon.engine.sketch.sound import Progress
 from bridge_daemon.engine.sketch.voices import Stereo
 
@@ -18,7 +18,7 @@ _BLOCK: Final = 1 << 16  # frames written at once: between two blocks a shutdown
 _COMPOSING: Final = {"wav": 0.85, "mp3": 0.2}
 
 
-def make(asked: Asked, reference: bytes | None, path: Path, progress: Progress) -> float:
+def make(asked: SketchRequest, reference: bytes | None, path: Path, progress: Progress) -> float:
     """Write the audio to ``path`` and return its length in s.
 
     ``reference`` is the file that ``audio_url`` named. ``progress`` gets 0..1 and may raise to stop the work.
@@ -35,7 +35,7 @@ def make(asked: Asked, reference: bytes | None, path: Path, progress: Progress) 
     return float(audio.shape[0] / sound.RATE)
 
 
-def _audio(asked: Asked, reference: bytes | None, progress: Progress) -> Stereo:
+def _audio(asked: SketchRequest, reference: bytes | None, progress: Progress) -> Stereo:
     if asked.mode == AUDIO and reference is not None:
         heard, rate = source.decode(reference, asked.duration)
         return transform.transform(

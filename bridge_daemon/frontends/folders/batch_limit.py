@@ -10,7 +10,7 @@ from typing import Final
 WINDOW: Final = 10.0
 
 
-class Burst:
+class BatchLimiter:
     """Counts what comes into one folder. Times are of a clock that never jumps."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge_daemon.domain.render import Render, RenderState
 from bridge_daemon.frontends.folders import names as names
-from bridge_daemon.frontends.folders.scan import Look, Stamp
+from bridge_daemon.frontends.folders.scan import FileFacts, Stamp
 from bridge_daemon.frontends.folders.sender import said_known
 from bridge_daemon.frontends.folders.threads import Threads, in_pieces
 from bridge_daemon.journal import Journal, Transaction
@@ -21,13 +21,13 @@ from bridge_daemon.util import files
 class Listing:
     """A render that is listed and not sent, and why."""
 
-    look: Look
+    look: FileFacts
     code: str
     text: str
     sha256: str | None = None  # where it was read already
 
 
-class Known:
+class Catalog:
     """The renders of one folder, by their names."""
 
     def __init__(self, journal: Journal, folder: str, root: Path, off: Threads, sizes: Collection[int]) -> None:
@@ -81,11 +81,11 @@ class Known:
                 render = self._drop(name)
                 self._gone[render.stamp] = render
 
-    def was(self, look: Look) -> Render | None:
+    def was(self, look: FileFacts) -> Render | None:
         """Return the render that vanished and has come back, here or under another name, if this is it."""
         return self._gone.get(look.stamp)
 
-    async def renamed(self, render: Render, look: Look) -> Render:
+    async def renamed(self, render: Render, look: FileFacts) -> Render:
         """Write that a render has another name; all else stays as it was."""
         if look.name in self.files:  # it was renamed over another one
             await self.replaced(look.name)
@@ -110,7 +110,7 @@ class Known:
         if changed is not None:
             self.keep(changed)
 
-    async def touched(self, looks: Sequence[tuple[Look, str | None]]) -> None:
+    async def touched(self, looks: Sequence[tuple[FileFacts, str | None]]) -> None:
         """Write that renders have another time stamp, and are what they were; with their hash, where it was read."""
         here = [(self.files[look.name].id, look, sha256) for look, sha256 in looks if look.name in self.files]
         if not here:

@@ -14,27 +14,27 @@ from pathlib import Path
 from typing import Final
 
 from bridge_daemon.frontends.folders import scan as looks
-from bridge_daemon.frontends.folders.catalog import Known, Listing
-from bridge_daemon.frontends.folders.pending import Coming
+from bridge_daemon.frontends.folders.catalog import Catalog, Listing
+from bridge_daemon.frontends.folders.pending import PendingFiles
 from bridge_daemon.frontends.folders.rules import CHANGED_UNREAD
-from bridge_daemon.frontends.folders.scan import Look
+from bridge_daemon.frontends.folders.scan import FileFacts
 from bridge_daemon.frontends.folders.threads import Threads
 
 log = logging.getLogger(__name__)
 _BLOCK: Final = 1 << 20  # bytes read at once, and at most so many after the end of the daemon
 
 
-class Changed:
+class ContentCheck:
     """Reads what changed in one folder."""
 
     def __init__(
         self,
         root: Path,
-        known: Known,
+        known: Catalog,
         off: Threads,
         *,
-        coming: Coming,
-        take: Callable[[Look], Awaitable[None]],
+        coming: PendingFiles,
+        take: Callable[[FileFacts], Awaitable[None]],
     ) -> None:
         """``take`` is given what has another content."""
         self._root = root
@@ -47,7 +47,7 @@ class Changed:
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, look: Look) -> None:
+    def add(self, look: FileFacts) -> None:
         """Compare a render with what was known of it, in its turn."""
         self.names.add(look.name)
         task = asyncio.create_task(self._compare(look), name=f"compare {look.name}")
@@ -66,7 +66,7 @@ class Changed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _compare(self, look: Look) -> None:
+    async def _compare(self, look: FileFacts) -> None:
         try:
             async with self._turn:
                 sha256 = await self._off(self._read, look)
@@ -74,7 +74,7 @@ class Changed:
         finally:
             self.names.discard(look.name)
 
-    async def _decide(self, look: Look, sha256: str | None) -> None:
+    async def _decide(self, look: FileFacts, sha256: str | None) -> None:
         old = self._known.files.get(look.name)
         if sha256 is None or old is None or old.request is not None or old.try_id is not None:
             self._coming.touch(look.name, soon=False)  # much happened meanwhile: it is looked at once more
@@ -85,7 +85,7 @@ class Changed:
         elif not self._coming.is_written(look.name):  # else it is on its way as a new one
             await self._known.listed([Listing(look, *CHANGED_UNREAD, sha256)])
 
-    def _read(self, look: Look) -> str | None:
+    def _read(self, look: FileFacts) -> str | None:
         """Return the hash of the content that has this stamp, None where it has none any more."""
         path, left, digest = self._root / look.name, look.stamp[0], hashlib.sha256()
         try:

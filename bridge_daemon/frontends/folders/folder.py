@@ -19,15 +19,15 @@ from typing import Any, Final
 from bridge_daemon.domain.render import ASKS, Render, RenderState
 from bridge_daemon.frontends.folders import scan as looks
 from bridge_daemon.frontends.folders import sidecar as sidecars
-from bridge_daemon.frontends.folders.catalog import Known, Listing
-from bridge_daemon.frontends.folders.content_check import Changed
+from bridge_daemon.frontends.folders.catalog import Catalog, Listing
+from bridge_daemon.frontends.folders.content_check import ContentCheck
 from bridge_daemon.frontends.folders.outgoing import Sending
-from bridge_daemon.frontends.folders.pending import Candidate, Coming, Patience
+from bridge_daemon.frontends.folders.pending import Candidate, Patience, PendingFiles
 from bridge_daemon.frontends.folders.rules import SIDECAR_BEFORE, Doubt, Rules
-from bridge_daemon.frontends.folders.scan import Look
+from bridge_daemon.frontends.folders.scan import FileFacts
 from bridge_daemon.frontends.folders.sender import Parts, Press
 from bridge_daemon.frontends.folders.threads import Threads
-from bridge_daemon.frontends.folders.watch import CLOSE_EVENTS, Hint, NotWatchable, Watch
+from bridge_daemon.frontends.folders.watch import CLOSE_EVENTS, FolderWatch, Hint, NotWatchable
 from bridge_daemon.settings.sections import WatchedFolder
 
 #: How long a file whose end nobody told of must not change before it counts as whole, s.
@@ -48,12 +48,12 @@ class RenderFolder:
         self.root = Path(settings.path).expanduser()
         self._times = parts.times
         self._off = Threads()
-        self.known = Known(parts.sender.journal, settings.name, self.root, self._off, parts.sizes)
+        self.known = Catalog(parts.sender.journal, settings.name, self.root, self._off, parts.sizes)
         self._rules = Rules(lambda: self.settings, parts.times.monotonic)
         self._sending = Sending(
             self.root, lambda: self.settings, self.known, self._rules, parts, self._off, again=self._changed
         )
-        self._coming = Coming(
+        self._coming = PendingFiles(
             self.root,
             self.known,
             self._rules,
@@ -62,8 +62,8 @@ class RenderFolder:
             monotonic=parts.times.monotonic,
             patience=Patience(SETTLE, BROKEN),
         )
-        self._comparing = Changed(self.root, self.known, self._off, coming=self._coming, take=self._take_one)
-        self._watch: Watch | None = None
+        self._comparing = ContentCheck(self.root, self.known, self._off, coming=self._coming, take=self._take_one)
+        self._watch: FolderWatch | None = None
         self._wake = asyncio.Event()
         self.problem: str | None = "It is being opened."
         self._odd = 0
@@ -97,7 +97,7 @@ class RenderFolder:
     async def _open(self) -> None:
         await self.known.load()
         loop = asyncio.get_running_loop()
-        watch = Watch(self.root, lambda: self._told(loop))
+        watch = FolderWatch(self.root, lambda: self._told(loop))
         opening = self._off.begin(watch.open, empty_is_away=bool(self.known.files))
         self._watch = watch
         try:
@@ -192,7 +192,7 @@ class RenderFolder:
     def _now(self) -> float:
         return self._times.monotonic()
 
-    async def _sweep(self, watch: Watch) -> bool:
+    async def _sweep(self, watch: FolderWatch) -> bool:
         """Look for what the events missed; tell whether the folder is still the same one."""
         try:
             if await self._off(looks.identity, self.root) != watch.identity:
@@ -207,10 +207,10 @@ class RenderFolder:
         await self._sending.resume()
         return True
 
-    async def _arrived(self, whole: list[tuple[Look, Candidate]]) -> None:
+    async def _arrived(self, whole: list[tuple[FileFacts, Candidate]]) -> None:
         """Send or list what is whole, unless it is what was known before."""
-        new: list[tuple[Look, bool]] = []
-        stays: list[tuple[Look, str | None]] = []
+        new: list[tuple[FileFacts, bool]] = []
+        stays: list[tuple[FileFacts, str | None]] = []
         for look, candidate in whole:
             if self._watch is not None:
                 self._watch.taken(look.name)
@@ -228,7 +228,7 @@ class RenderFolder:
         await self.known.touched(stays)
         await self._take(new)
 
-    def _doubt(self, look: Look, candidate: Candidate) -> Doubt:
+    def _doubt(self, look: FileFacts, candidate: Candidate) -> Doubt:
         old = self.known.files.get(look.name)
         if old is None:
             return Doubt.NONE
@@ -236,7 +236,7 @@ class RenderFolder:
             old, look, before=candidate.before, written=candidate.written, sidecar=candidate.sidecar
         )
 
-    async def _take(self, new: list[tuple[Look, bool]]) -> None:
+    async def _take(self, new: list[tuple[FileFacts, bool]]) -> None:
         """Send or list what is new; each with whether it was there before it could spend."""
         listings = []
         for look, before in new:
@@ -247,7 +247,7 @@ class RenderFolder:
                 listings.append(Listing(look, *why))
         await self.known.listed(listings)
 
-    async def _take_one(self, look: Look) -> None:
+    async def _take_one(self, look: FileFacts) -> None:
         await self._take([(look, False)])
 
     async def send(self, render: Render, press: Press) -> dict[str, Any]:

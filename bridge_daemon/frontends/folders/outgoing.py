@@ -14,9 +14,9 @@ from typing import Any, Final
 from bridge_daemon.domain.render import Render, RenderState
 from bridge_daemon.errors import BridgeError, InvalidRequest, Stale, WrongState
 from bridge_daemon.frontends.folders import scan as looks
-from bridge_daemon.frontends.folders.catalog import Known, Listing
+from bridge_daemon.frontends.folders.catalog import Catalog, Listing
 from bridge_daemon.frontends.folders.rules import Rules
-from bridge_daemon.frontends.folders.scan import Look, Stamp
+from bridge_daemon.frontends.folders.scan import FileFacts, Stamp
 from bridge_daemon.frontends.folders.sender import Copy, Parts, Press, Vanished
 from bridge_daemon.frontends.folders.threads import Threads
 from bridge_daemon.journal import renders as rows
@@ -35,7 +35,7 @@ class Sending:
         self,
         root: Path,
         settings: Callable[[], WatchedFolder],
-        known: Known,
+        known: Catalog,
         rules: Rules,
         parts: Parts,
         off: Threads,
@@ -56,7 +56,7 @@ class Sending:
 
     # What came
 
-    def begin(self, look: Look) -> None:
+    def begin(self, look: FileFacts) -> None:
         """Send a render that came, in a task of its own."""
         self.busy.add(look.name)
         task = asyncio.create_task(self._send_new(look), name=f"render {look.name}")
@@ -74,7 +74,7 @@ class Sending:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send_new(self, look: Look) -> None:
+    async def _send_new(self, look: FileFacts) -> None:
         """Send a render that came, unless it turns out to be one of many."""
         monotonic = self._parts.times.monotonic
         began = monotonic()
@@ -95,7 +95,7 @@ class Sending:
         finally:
             self.busy.discard(look.name)
 
-    async def _not_sent(self, look: Look, error: BridgeError, sha256: str | None) -> None:
+    async def _not_sent(self, look: FileFacts, error: BridgeError, sha256: str | None) -> None:
         log.info("%s: %s was not sent: %s", self._settings().name, look.name, error.message)
         if (now := self._known.files.get(look.name)) is None or now.stamp != look.stamp:
             await self._known.listed([Listing(look, error.code, error.message, sha256)])
@@ -104,7 +104,7 @@ class Sending:
         if isinstance(error, InvalidRequest) and look.sidecar:
             await self._off(self._parts.sender.note_error, self._root / look.name, error)
 
-    def _new(self, look: Look) -> Render:
+    def _new(self, look: FileFacts) -> Render:
         size, mtime_ns = look.stamp
         return Render(
             id=0, folder=self._settings().name, root=str(self._root), name=look.name, size=size, mtime_ns=mtime_ns

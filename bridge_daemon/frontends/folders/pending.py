@@ -15,9 +15,9 @@ from typing import Final
 
 from bridge_daemon.frontends.folders import names as names
 from bridge_daemon.frontends.folders import scan as looks
-from bridge_daemon.frontends.folders.catalog import Known
+from bridge_daemon.frontends.folders.catalog import Catalog
 from bridge_daemon.frontends.folders.rules import Rules
-from bridge_daemon.frontends.folders.scan import Kind, Look, Stamp, Sweep
+from bridge_daemon.frontends.folders.scan import EntryKind, FileFacts, Stamp, Sweep
 from bridge_daemon.frontends.folders.threads import Threads, in_pieces
 from bridge_daemon.frontends.folders.watch import Hint
 
@@ -45,13 +45,13 @@ class Patience:
     broken: float  #: before one that is not whole is listed as broken
 
 
-class Coming:
+class PendingFiles:
     """The files of one folder that have to be looked at."""
 
     def __init__(
         self,
         root: Path,
-        known: Known,
+        known: Catalog,
         rules: Rules,
         off: Threads,
         *,
@@ -142,7 +142,7 @@ class Coming:
         """Return when the next one has to be looked at, or ``otherwise``, whichever comes first."""
         return min([otherwise, *(candidate.due for candidate in self.files.values())])
 
-    async def look_at(self, wanted: list[str], *, older_than: float | None = None) -> list[tuple[Look, Candidate]]:
+    async def look_at(self, wanted: list[str], *, older_than: float | None = None) -> list[tuple[FileFacts, Candidate]]:
         """Look at files and return those that are whole, or broken for long. Not the others: they go on coming.
 
         ``older_than``: what was changed later may still be being written, s since the epoch.
@@ -151,14 +151,14 @@ class Coming:
         if not wanted:
             return []
         seen = await self._off(looks.look, self._root, wanted, self._known.stamps(wanted))
-        await self._known.vanished([look.name for look in seen if look.kind is Kind.MISSING])
-        whole: list[tuple[Look, Candidate]] = []
+        await self._known.vanished([look.name for look in seen if look.kind is EntryKind.MISSING])
+        whole: list[tuple[FileFacts, Candidate]] = []
         for look in seen:
             candidate = self.files[look.name]
-            if look.kind is Kind.UNSEEN:
+            if look.kind is EntryKind.UNSEEN:
                 candidate.stamp = look.stamp
                 self._later(candidate)
-            elif look.kind is not Kind.FILE:
+            elif look.kind is not EntryKind.FILE:
                 self._leave(look.name)
             elif (known := self._known.files.get(look.name)) is not None and known.stamp == look.stamp:
                 self._leave(look.name)
@@ -182,7 +182,7 @@ class Coming:
         self.files.pop(name, None)
         self._rules.dropped(name)
 
-    def _is_whole(self, look: Look, candidate: Candidate, older_than: float | None) -> bool:
+    def _is_whole(self, look: FileFacts, candidate: Candidate, older_than: float | None) -> bool:
         """Tell whether a file can be taken (or, not whole for long, be listed as broken); else wait for it."""
         now = self._now()
         if candidate.stamp != look.stamp:

@@ -14,8 +14,8 @@ from typing import Final
 
 from bridge_daemon.domain.render import ASKS, BATCH, BEFORE, CHANGED, UNSAFE, Render, RenderState
 from bridge_daemon.errors import InvalidRequest, SourceRefused
-from bridge_daemon.frontends.folders.batch_limit import WINDOW, Burst
-from bridge_daemon.frontends.folders.scan import Look
+from bridge_daemon.frontends.folders.batch_limit import WINDOW, BatchLimiter
+from bridge_daemon.frontends.folders.scan import FileFacts
 from bridge_daemon.settings.sections import WatchedFolder
 
 Why = tuple[str, str]  # code, and a sentence for people
@@ -49,7 +49,7 @@ class Rules:
     def __init__(self, settings: Callable[[], WatchedFolder], monotonic: Callable[[], float]) -> None:
         """``settings`` are those of this moment; ``monotonic`` is a clock that never jumps, s."""
         self._settings = settings
-        self._burst = Burst(monotonic)
+        self._burst = BatchLimiter(monotonic)
         self.unsafe: str | None = None  # why nothing in the folder may spend by itself
 
     # Counting
@@ -65,7 +65,7 @@ class Rules:
 
     # Deciding
 
-    def decide(self, look: Look, *, before: bool) -> Why | None:
+    def decide(self, look: FileFacts, *, before: bool) -> Why | None:
         """Return why a whole render does not spend by itself; None where it does, and then it is counted.
 
         ``before``: it was there, or was begun, before it could spend.
@@ -76,7 +76,7 @@ class Rules:
             self._burst.spent()
         return why
 
-    def _why_not(self, look: Look, before: bool) -> Why | None:
+    def _why_not(self, look: FileFacts, before: bool) -> Why | None:
         if before:
             return _BEFORE
         if look.fault is not None:
@@ -100,7 +100,7 @@ class Rules:
             f"It came with others: more than max_batch = {most} in {WINDOW:g} s. Nothing of what waits was sent.",
         )
 
-    def doubt(self, old: Render, look: Look, *, before: bool, written: bool, sidecar: bool) -> Doubt:
+    def doubt(self, old: Render, look: FileFacts, *, before: bool, written: bool, sidecar: bool) -> Doubt:
         """Tell what is known of a render in the list whose file looks different now.
 
         What was sent, or is known, is not asked for here: its content is compared before anything is sent again.
@@ -118,7 +118,7 @@ class Rules:
         return Doubt.NONE if old.code == SourceRefused.code else Doubt.STAYS
 
     @staticmethod
-    def heeds_sidecar(render: Render, look: Look, *, before: bool, sidecar: bool) -> bool:
+    def heeds_sidecar(render: Render, look: FileFacts, *, before: bool, sidecar: bool) -> bool:
         """Tell whether the sidecar beside a render that waits sends it; ``sidecar``: it came, or changed, just now."""
         if not look.sidecar or render.state is not RenderState.WAITING or render.try_id is not None or before:
             return False

@@ -15,7 +15,7 @@ from bridge_daemon.frontends.folders import names as names
 Stamp = tuple[int, int]  # bytes, and time of change in ns
 
 
-class Kind(Enum):
+class EntryKind(Enum):
     """What stands under a name."""
 
     MISSING = auto()
@@ -27,11 +27,11 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FileFacts:
     """What a file was at one moment."""
 
     name: str
-    kind: Kind
+    kind: EntryKind
     stamp: Stamp = (0, 0)
     fault: str | None = None  # why it is not whole; None where it is, or where it did not change
     sidecar: bool = False
@@ -53,30 +53,30 @@ def stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
-def look(root: Path, wanted: Iterable[str], known: Mapping[str, Stamp]) -> list[Look]:
+def look(root: Path, wanted: Iterable[str], known: Mapping[str, Stamp]) -> list[FileFacts]:
     """Look at files by their names. Of one that has its known stamp, the content is not read."""
     return [_look(root, name, known.get(name)) for name in wanted]
 
 
-def _look(root: Path, name: str, known: Stamp | None) -> Look:
+def _look(root: Path, name: str, known: Stamp | None) -> FileFacts:
     path = root / name
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or _is_hidden(status):
-            return Look(name, Kind.OTHER)
+            return FileFacts(name, EntryKind.OTHER)
     except FileNotFoundError:
-        return Look(name, Kind.MISSING)
+        return FileFacts(name, EntryKind.MISSING)
     except OSError:
-        return Look(name, Kind.UNSEEN)
+        return FileFacts(name, EntryKind.UNSEEN)
     seen = (status.st_size, status.st_mtime_ns)
     try:
         fault = fault_of(path) if seen != known else None
     except FileNotFoundError:
-        return Look(name, Kind.MISSING)
+        return FileFacts(name, EntryKind.MISSING)
     except OSError as error:
         fault = f"cannot be opened: {error.strerror}"
     sidecar = any(os.path.lexists(root / other) for other in names.sidecars(name))
-    return Look(name, Kind.FILE, seen, fault, sidecar)
+    return FileFacts(name, EntryKind.FILE, seen, fault, sidecar)
 
 
 def _is_hidden(status: os.stat_result) -> bool:

@@ -73,7 +73,7 @@ class NotWatchable(Exception):
     """The folder cannot be watched now. The text is a sentence for people; it is tried again."""
 
 
-class Watch(FileSystemEventHandler):
+class FolderWatch(FileSystemEventHandler):
     """Holds the lock of a folder and collects hints. A new one each time that the folder comes back."""
 
     def __init__(self, root: Path, told: Callable[[], None]) -> None:

@@ -61,5 +61,5 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """Read one JSON object strictly. Raises NotJson, as 400."""
     try:
         return strict_json.read_object(raw)
-    except strict_json.Malformed as error:
+    except strict_json.MalformedJson as error:
         raise Refused(NotJson(f"The body is no valid JSON object: {error}."), status=400) from None

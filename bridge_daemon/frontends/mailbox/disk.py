@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from bridge_daemon.frontends.mailbox.files import clients_in, make_folder
 from bridge_daemon.util import files
-from bridge_daemon.util.strict_json import Malformed, read_object
+from bridge_daemon.util.strict_json import MalformedJson, read_object
 
 T = TypeVar("T")
 _LARGEST: Final = 1 << 20  # bytes; nothing that we write comes near
@@ -96,7 +96,7 @@ class OutboxDisk:
     def read(self, client: str, name: str) -> dict[str, Any] | None:
         """Return what stands in a file that we wrote once; None where it is damaged or gone."""
         path = self.folder(client) / name
-        with suppress(OSError, Malformed):
+        with suppress(OSError, MalformedJson):
             if not path.is_symlink() and path.stat().st_size <= _LARGEST:
                 return read_object(path.read_bytes())
         return None

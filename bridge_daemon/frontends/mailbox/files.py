@@ -23,7 +23,7 @@ from bridge_daemon.domain.request import CLIENT_PATTERN
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotJson, TooLarge
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
-from bridge_daemon.util.strict_json import Malformed, read_object
+from bridge_daemon.util.strict_json import MalformedJson, read_object
 
 #: Largest file that is read, bytes: as a body of the HTTP API.
 LARGEST: Final = 64 * 1024
@@ -51,7 +51,7 @@ _NAME: Final = re.compile(
 _ID: Final = re.compile(rf"(?i)({_UUID})\b")
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file asks for."""
 
     REQUEST = "request"
@@ -64,7 +64,7 @@ class Kind(StrEnum):
 class Name:
     """A name that counts."""
 
-    kind: Kind
+    kind: FileKind
     id: str = ""  # of a request or command
     job: str = ""
     delivery: int = 0
@@ -84,7 +84,7 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Poison:
+class RejectedFile:
     """A file that cannot be used. It lies where it lay until it is set aside."""
 
     client: str
@@ -94,11 +94,11 @@ class Poison:
 
 
 @dataclass(slots=True)
-class Look:
+class InboxScan:
     """What one look into an inbox found."""
 
     claims: list[Claim]
-    poison: list[Poison]
+    poison: list[RejectedFile]
     more: bool = False  # there are more than were claimed
     later: bool = False  # something is still being written
 
@@ -109,10 +109,10 @@ def parse_name(text: str) -> Name | None:
     if found is None:
         return None
     if found["request"]:
-        return Name(kind=Kind.REQUEST, id=found["request"])
+        return Name(kind=FileKind.REQUEST, id=found["request"])
     if found["command"]:
-        return Name(kind=Kind.COMMAND, id=found["command"])
-    return Name(kind=Kind(found["word"]), job=found["job"], delivery=int(found["delivery"]))
+        return Name(kind=FileKind.COMMAND, id=found["command"])
+    return Name(kind=FileKind(found["word"]), job=found["job"], delivery=int(found["delivery"]))
 
 
 def id_in(text: str) -> str:
@@ -163,12 +163,12 @@ def claimed_clients(inbox: Path) -> set[str]:
 # Looking
 
 
-def look(inbox: Path, client: str, now: float, leave: Collection[Path] = ()) -> Look:
+def look(inbox: Path, client: str, now: float, leave: Collection[Path] = ()) -> InboxScan:
     """Read what was claimed before, then claim and read more, oldest first. ``leave`` names files to pass over for now.
 
     ``now`` is UTC, s. Raises OSError where the folder cannot be read.
     """
-    found = Look([], [])
+    found = InboxScan([], [])
     claimed = inbox / CLAIMED / client
     for path in _left(claimed):
         if path not in leave:
@@ -199,7 +199,7 @@ def _age(entry: os.DirEntry[str]) -> tuple[int, str]:
     return 0, entry.name  # gone meanwhile
 
 
-def _take(found: Look, client: str, entry: os.DirEntry[str], claimed: Path, now: float) -> None:
+def _take(found: InboxScan, client: str, entry: os.DirEntry[str], claimed: Path, now: float) -> None:
     """Claim one entry of an inbox, or find out what is wrong with it, or leave it."""
     try:
         about = entry.stat(follow_symlinks=False)
@@ -237,7 +237,7 @@ def _what_is_wrong(name: str, about: os.stat_result) -> BridgeError | None:
     return None
 
 
-def _claim(found: Look, client: str, path: Path, claimed: Path, now: float) -> None:
+def _claim(found: InboxScan, client: str, path: Path, claimed: Path, now: float) -> None:
     target = claimed / path.name
     try:
         claimed.mkdir(mode=0o700, exist_ok=True)
@@ -261,11 +261,11 @@ def _wrong(what: str) -> BridgeError:
     return InvalidRequest([Fault("file", None, what)])
 
 
-def _poison(client: str, path: Path, error: BridgeError) -> Poison:
-    return Poison(client=client, path=path, id=id_in(path.name), error=error)
+def _poison(client: str, path: Path, error: BridgeError) -> RejectedFile:
+    return RejectedFile(client=client, path=path, id=id_in(path.name), error=error)
 
 
-def _read_claimed(found: Look, client: str, path: Path, now: float, *, again: bool) -> None:
+def _read_claimed(found: InboxScan, client: str, path: Path, now: float, *, again: bool) -> None:
     name = parse_name(path.name)
     if name is None:  # nobody but a person puts such a thing there
         found.poison.append(_poison(client, path, _wrong(_NAMES)))
@@ -274,10 +274,10 @@ def _read_claimed(found: Look, client: str, path: Path, now: float, *, again: bo
         raw, about = _read(path)
         if len(raw) > LARGEST:
             raise TooLarge(f"The file has more than {LARGEST} bytes. Nothing was spent.")
-        data = {} if not raw and name.kind is Kind.PLACED else read_object(raw)
+        data = {} if not raw and name.kind is FileKind.PLACED else read_object(raw)
     except FileNotFoundError:
         return
-    except Malformed as error:
+    except MalformedJson as error:
         if 0 <= now - about.st_mtime < SETTLED:
             found.later = True  # it was not renamed when it was whole: its writer may go on writing
         else:
@@ -320,7 +320,7 @@ def done(claim: Claim) -> None:
     failpoint("inbox.removed")
 
 
-def set_aside(outbox: Path, poison: Poison) -> Path:
+def set_aside(outbox: Path, poison: RejectedFile) -> Path:
     """Move a file that cannot be used to ``rejected``, with its reason beside it, and return where it lies now.
 
     That is in the outbox: watchdog takes it badly where folders are made in each other below what it watches.

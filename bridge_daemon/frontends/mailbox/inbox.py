@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.domain.job import Job
 from bridge_daemon.frontends.mailbox import files
-from bridge_daemon.frontends.mailbox.files import Claim, Kind, Poison
+from bridge_daemon.frontends.mailbox.files import Claim, FileKind, RejectedFile
 from bridge_daemon.frontends.mailbox.outbox import Outbox
 from bridge_daemon.frontends.mailbox.verbs import InboxVerbs, Unusable
 from bridge_daemon.frontends.mailbox.watch import InboxWatch
@@ -243,8 +243,8 @@ class Inbox:
             try:
                 await self._verbs.do(claim)
             except Unusable as error:
-                named = claim.name.id if claim.name.kind in (Kind.REQUEST, Kind.COMMAND) else ""
-                await self._set_aside(Poison(client=claim.client, path=claim.path, id=named, error=error.error))
+                named = claim.name.id if claim.name.kind in (FileKind.REQUEST, FileKind.COMMAND) else ""
+                await self._set_aside(RejectedFile(client=claim.client, path=claim.path, id=named, error=error.error))
             else:
                 await self._run(partial(files.done, claim))
                 self._counts[f"taken: {claim.name.kind}"] += 1
@@ -260,7 +260,7 @@ class Inbox:
         self._faults[path] = (count, self._times.monotonic() + seconds)
         self._later(seconds + 0.1, client)
 
-    async def _set_aside(self, poison: Poison) -> None:
+    async def _set_aside(self, poison: RejectedFile) -> None:
         """Tell why a file cannot be used, and move it out of the way."""
         name = poison.path.name
         try:

@@ -34,7 +34,7 @@ NEWEST: Final = 20
 _HOUR: Final = 3600.0
 
 
-class Source(Takes, Protocol):
+class TakeSource(Takes, Protocol):
     """What is asked of the daemon's actions."""
 
     async def status(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class _Client:
 class Outbox:
     """The outboxes of all clients."""
 
-    def __init__(self, outbox: Path, source: Source, journal: Journal, times: Times) -> None:
+    def __init__(self, outbox: Path, source: TakeSource, journal: Journal, times: Times) -> None:
         """Prepare; nothing is written for a client before :meth:`add`."""
         self._disk = OutboxDisk(outbox)
         self._source = source

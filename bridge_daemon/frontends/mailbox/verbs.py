@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, Stale
-from bridge_daemon.frontends.mailbox.files import Claim, Kind, Name
+from bridge_daemon.frontends.mailbox.files import Claim, FileKind, Name
 from bridge_daemon.frontends.mailbox.outbox import Outbox
 from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
@@ -70,7 +70,7 @@ class InboxVerbs:
         Doing it again, after a crash, changes nothing. Raises Unusable, and OSError where no answer can be written.
         """
         kind, name = claim.name.kind, claim.name
-        if kind is Kind.REQUEST or kind is Kind.COMMAND:
+        if kind is FileKind.REQUEST or kind is FileKind.COMMAND:
             await self._answer(claim)
         else:
             try:
@@ -95,10 +95,12 @@ class InboxVerbs:
 
     async def _decide(self, claim: Claim) -> _Accepted | BridgeError:
         inside, named = claim.data.get("id"), claim.name.id
-        if claim.name.kind is Kind.REQUEST and isinstance(inside, str) and inside.lower() != named:
+        if claim.name.kind is FileKind.REQUEST and isinstance(inside, str) and inside.lower() != named:
             raise Unusable(InvalidRequest([Fault("id", inside, f"must be {named}, as in the name of the file")]))
         try:
-            return await (self._request if claim.name.kind is Kind.REQUEST else self._command)(claim, dict(claim.data))
+            return await (self._request if claim.name.kind is FileKind.REQUEST else self._command)(
+                claim, dict(claim.data)
+            )
         except BridgeError as error:
             return error
 
@@ -169,7 +171,7 @@ class InboxVerbs:
         found = await self._journal.read(lambda tx: tx.job(name.job))
         if found.client != client:
             raise NotFound(f"The client {client} has no job {name.job}.")
-        if name.kind is Kind.PLACED:
+        if name.kind is FileKind.PLACED:
             await self._actions.placed(name.job, name.delivery)
             return
         code, message = data.get("code", ""), data.get("message", "")

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Arming:
+class ArmedPeriod:
     """One arming, from a press to its end."""
 
     since: int  # jobs after this number count
@@ -32,7 +32,7 @@ class Arming:
     budget: int  # micro-dollars
 
 
-class Stage:
+class Arming:
     """Armed or not."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Stage:
         self._settings = settings
         self._times = times
         self._on_change = on_change
-        self._arming: Arming | None = None
+        self._arming: ArmedPeriod | None = None
         self._end: asyncio.TimerHandle | None = None
         self._spent: dict[str, int] = {}  # of each job since it was armed, for the status
         self.why = "nobody has armed the pads since the start"
@@ -63,7 +63,7 @@ class Stage:
         before = self._times.now() - minutes * 60 if at_start else None
         since = await self._journal.read(lambda tx: tx.last_seq(before=before))
         self._stop_timer()
-        self._arming = Arming(since, self._times.monotonic() + minutes * 60, budget)
+        self._arming = ArmedPeriod(since, self._times.monotonic() + minutes * 60, budget)
         self._spent.clear()
         self._end = asyncio.get_running_loop().call_later(minutes * 60, self.disarm, "its time is over")
         log.info("Pads are armed for %g min and $%.2f.", minutes, budget / MICRO)

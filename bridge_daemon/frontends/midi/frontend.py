@@ -20,15 +20,15 @@ from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import MIDI_CLOCK, Clock
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import BridgeError
-from bridge_daemon.frontends.midi.arming import OverBudget, Stage
+from bridge_daemon.frontends.midi.arming import Arming, OverBudget
 from bridge_daemon.frontends.midi.counts import Counts
 from bridge_daemon.frontends.midi.driver import matches
-from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, Kind
+from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, GestureKind
 from bridge_daemon.frontends.midi.lights import Lamp, Lights
 from bridge_daemon.frontends.midi.monitor import Listening, Question
 from bridge_daemon.frontends.midi.pad import ALWAYS, Pad, Verdict
 from bridge_daemon.frontends.midi.ports import Incoming, MidiPorts, PortsState, Wanted
-from bridge_daemon.frontends.midi.press_handler import SPENDING, Acts, NotTaken
+from bridge_daemon.frontends.midi.press_handler import SPENDING, NotTaken, PressHandler
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.context import PauseGate
@@ -108,8 +108,8 @@ class MidiIntake:
         self._counts = Counts()
         self._ports = MidiPorts(self._take, self._ports_changed)
         self._lights = Lights(self._ports.send, times.monotonic)
-        self.stage = Stage(journal, lambda: settings().midi, times, self._armed)
-        self._acts = Acts(
+        self.stage = Arming(journal, lambda: settings().midi, times, self._armed)
+        self._acts = PressHandler(
             actions=actions,
             clock=clock,
             journal=journal,
@@ -226,21 +226,21 @@ class MidiIntake:
             slots = [slot for slot in self._slots.values() if matches(slot.binding.port, incoming.port)]
             self._of_port[incoming.port] = slots
         found = [(slot, gesture) for slot in slots if (gesture := slot.decode(incoming.port, message)) is not None]
-        acting = [one for one in found if one[1].kind not in (Kind.RELEASE, Kind.OUTSIDE)]
+        acting = [one for one in found if one[1].kind not in (GestureKind.RELEASE, GestureKind.OUTSIDE)]
         if acting and self._lights.is_echo(incoming.data):
             for slot, _ in acting:
                 self._counts.press(slot.binding.name)
                 self._counts.miss(slot.binding.name, "echo of a light")
             return
         for slot, gesture in found:
-            if gesture.kind is Kind.OUTSIDE and not acting:  # of all bindings of the pad none takes it
+            if gesture.kind is GestureKind.OUTSIDE and not acting:  # of all bindings of the pad none takes it
                 self._counts.press(slot.binding.name)
                 self._counts.miss(slot.binding.name, "velocity left out")
-            elif gesture.kind is Kind.RELEASE:
+            elif gesture.kind is GestureKind.RELEASE:
                 self._released(slot, incoming.port)
-            elif gesture.kind in (Kind.VALUE, Kind.STEP):
+            elif gesture.kind in (GestureKind.VALUE, GestureKind.STEP):
                 self._acts.turn(slot.binding, gesture)
-            elif gesture.kind is Kind.PRESS:
+            elif gesture.kind is GestureKind.PRESS:
                 self._pressed(slot, gesture, incoming)
 
     def _released(self, slot: Slot, port: str) -> None:

@@ -16,7 +16,7 @@ SWITCH_ON: Final = 64
 _FINE: Final = 32
 
 
-class Kind(Enum):
+class GestureKind(Enum):
     """What somebody did."""
 
     PRESS = "press"
@@ -33,7 +33,7 @@ class Kind(Enum):
 class Gesture:
     """Something that was done on a controller, as one binding sees it."""
 
-    kind: Kind
+    kind: GestureKind
     value: int  # velocity, value, program, or steps (which may be negative)
     most: int  # what the value is at most: 127 or 16383
     channel: int  # 1 to 16
@@ -81,16 +81,18 @@ class Decoder:
         if not self._is_mine(channel, number):
             return None
         if message.type == "note_off" or velocity == 0:
-            return Gesture(Kind.RELEASE, 0, 127, channel, number)
+            return Gesture(GestureKind.RELEASE, 0, 127, channel, number)
         if not self._inside(velocity):
-            return Gesture(Kind.OUTSIDE, velocity, 127, channel, number)
-        return Gesture(Kind.VALUE if self._knob else Kind.PRESS, velocity, 127, channel, number)
+            return Gesture(GestureKind.OUTSIDE, velocity, 127, channel, number)
+        return Gesture(GestureKind.VALUE if self._knob else GestureKind.PRESS, velocity, 127, channel, number)
 
     def _program(self, message: mido.Message) -> Gesture | None:
         channel, program = message.channel + 1, message.program
         if not self._is_mine(channel, program):
             return None
-        kind = Kind.OUTSIDE if not self._inside(program) else Kind.VALUE if self._knob else Kind.PRESS
+        kind = (
+            GestureKind.OUTSIDE if not self._inside(program) else GestureKind.VALUE if self._knob else GestureKind.PRESS
+        )
         return Gesture(kind, program, 127, channel, program)
 
     def _control(self, message: mido.Message) -> Gesture | None:
@@ -105,10 +107,10 @@ class Decoder:
             return None
         if self._binding.mode == "relative":
             steps = steps_of(value, self._binding.bits, self._binding.encoding)
-            return Gesture(Kind.STEP, steps, most, channel, control) if steps else None
+            return Gesture(GestureKind.STEP, steps, most, channel, control) if steps else None
         coarse = value if most == 127 else value >> 7
         if self._knob:
-            return Gesture(Kind.VALUE, value, most, channel, control) if self._inside(coarse) else None
+            return Gesture(GestureKind.VALUE, value, most, channel, control) if self._inside(coarse) else None
         return self._switch(channel, control, coarse)
 
     def _switch(self, channel: int, control: int, value: int) -> Gesture | None:
@@ -122,11 +124,11 @@ class Decoder:
         if not self._inside(value):
             if before is not None:
                 del self._on[key]
-                return Gesture(Kind.RELEASE, value, 127, channel, control)
+                return Gesture(GestureKind.RELEASE, value, 127, channel, control)
             return None
         self._on[key] = value
         if before is None or before == value:
-            return Gesture(Kind.PRESS, value, 127, channel, control)
+            return Gesture(GestureKind.PRESS, value, 127, channel, control)
         return None
 
     def _join(self, channel: int, control: int, value: int) -> tuple[int, int] | None:

@@ -20,8 +20,8 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import Job
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.errors import Paused, WrongState
-from bridge_daemon.frontends.midi.arming import Stage
-from bridge_daemon.frontends.midi.gestures import Gesture, Kind
+from bridge_daemon.frontends.midi.arming import Arming
+from bridge_daemon.frontends.midi.gestures import Gesture, GestureKind
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.context import PauseGate
@@ -50,7 +50,7 @@ class NotTaken(Exception):
         self.text = text
 
 
-class Acts:
+class PressHandler:
     """The actions."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Acts:
         actions: Actions,
         clock: Clock,
         journal: Journal,
-        stage: Stage,
+        stage: Arming,
         pause: PauseGate,
         settings: Callable[[], Settings],
         osc: Callable[[], OscServer | None],
@@ -118,7 +118,7 @@ class Acts:
         """Set the parameter of a knob."""
         name = binding.parameter or ""
         low, high = self._ends(binding, name)
-        if gesture.kind is Kind.STEP:
+        if gesture.kind is GestureKind.STEP:
             before = self.knobs.get((name, binding.preset), self._usual(name, binding.preset, (low + high) / 2))
             value = before + gesture.value * (high - low) / gesture.most
         else:

@@ -94,7 +94,7 @@ class Clients:
         ]
 
 
-class Bucket:
+class TokenBucket:
     """So many a second, and a few more at once."""
 
     def __init__(self, rate: float, size: float, monotonic: Callable[[], float]) -> None:
@@ -119,12 +119,12 @@ class Limits:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Nobody has said anything."""
         self._monotonic = monotonic
-        self._all = Bucket(*OF_ALL, monotonic)
-        self._each: dict[int, Bucket] = {}
+        self._all = TokenBucket(*OF_ALL, monotonic)
+        self._each: dict[int, TokenBucket] = {}
 
     def allow(self, sender: int) -> bool:
         """Tell whether a datagram from this port is looked at."""
-        bucket = self._each.pop(sender, None) or Bucket(*OF_ONE, self._monotonic)
+        bucket = self._each.pop(sender, None) or TokenBucket(*OF_ONE, self._monotonic)
         self._each[sender] = bucket  # as the last
         if len(self._each) > _MOST_SENDERS:
             del self._each[next(iter(self._each))]

@@ -22,8 +22,8 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.errors import Internal, InvalidRequest, PortTaken
 from bridge_daemon.frontends.osc import keys
 from bridge_daemon.frontends.osc.clients import Clients, Limits
-from bridge_daemon.frontends.osc.verbs import Answer, Call, Verb, Verbs, pong, refused, unknown_address
-from bridge_daemon.frontends.osc.wire import LARGEST, Malformed, Message, build, parse
+from bridge_daemon.frontends.osc.verbs import Answer, OscCall, Verb, Verbs, pong, refused, unknown_address
+from bridge_daemon.frontends.osc.wire import LARGEST, MalformedPacket, Message, build, parse
 from bridge_daemon.settings.sections import is_loopback
 from bridge_daemon.util.times import Times
 
@@ -111,7 +111,7 @@ class OscServer(asyncio.DatagramProtocol):
         else:
             try:
                 messages = parse(data)
-            except Malformed:
+            except MalformedPacket:
                 self._drop("malformed")
                 return
             if not all(self._limits.allow(sender) for _ in messages[1:]):
@@ -128,7 +128,7 @@ class OscServer(asyncio.DatagramProtocol):
         if not hmac.compare_digest(fields.secret.encode("utf-8", "surrogatepass"), self._token):
             self._drop("without the secret")
             return
-        call = Call(message.address, fields.data, sender)
+        call = OscCall(message.address, fields.data, sender)
         verb = self._table.get(message.address)
         if verb is None:
             self._answer(call, [unknown_address(call)])
@@ -142,12 +142,12 @@ class OscServer(asyncio.DatagramProtocol):
             self._counts["taken"] += 1
             self._work((sender, message), verb, call)
 
-    def _work(self, key: tuple[int, Message], verb: Verb, call: Call) -> None:
+    def _work(self, key: tuple[int, Message], verb: Verb, call: OscCall) -> None:
         task = asyncio.create_task(self._do(verb, call), name=f"osc {call.word}")
         self._at_work[key] = task
         task.add_done_callback(lambda _: self._at_work.pop(key, None))
 
-    async def _do(self, verb: Verb, call: Call) -> None:
+    async def _do(self, verb: Verb, call: OscCall) -> None:
         try:
             answers = await self._verbs.do(verb, call)
         except Exception as error:
@@ -168,7 +168,7 @@ class OscServer(asyncio.DatagramProtocol):
 
     # What goes out
 
-    def _answer(self, call: Call, answers: list[Answer]) -> None:
+    def _answer(self, call: OscCall, answers: list[Answer]) -> None:
         name = call.data.get("client")
         port = self.clients.answer_port(name if isinstance(name, str) else None, call.sender)
         for address, pairs in answers:

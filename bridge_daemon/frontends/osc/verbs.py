@@ -37,7 +37,7 @@ Answer = tuple[str, Pairs]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OscCall:
     """A message that may be acted on."""
 
     address: str
@@ -54,7 +54,7 @@ class Call:
 class Verb:
     """What stands behind an address."""
 
-    act: Callable[[Call], Awaitable[list[Answer]]]
+    act: Callable[[OscCall], Awaitable[list[Answer]]]
     keys: tuple[str, ...] = ()
     once: bool = False  # doing it again does more: said again, it gets the first answer
 
@@ -87,7 +87,7 @@ class Verbs:
             "/bridge/unplaced": Verb(self.unplaced, ("job", "delivery", "code", "message")),
         }
 
-    async def do(self, verb: Verb, call: Call) -> list[Answer]:
+    async def do(self, verb: Verb, call: OscCall) -> list[Answer]:
         """Do what a message asks for and return the answers; a refusal is one."""
         try:
             faults = [] if verb.keys is REQUEST_KEYS else unknown(call.data, (*_ALWAYS, *verb.keys))
@@ -97,7 +97,7 @@ class Verbs:
         except BridgeError as error:
             return [refused(call, error)]
 
-    async def _once(self, verb: Verb, call: Call) -> list[Answer]:
+    async def _once(self, verb: Verb, call: OscCall) -> list[Answer]:
         """Do it, or say once more what was answered: to the same id, or, without one, within a moment."""
         given = call.data.get("id")
         key = (call.address, str(call.data.get("job")), given if isinstance(given, str) else "")
@@ -111,7 +111,7 @@ class Verbs:
 
     # Who is there
 
-    async def hello(self, call: Call) -> list[Answer]:
+    async def hello(self, call: OscCall) -> list[Answer]:
         """Take a hello, and tell how things are."""
         faults = _Faults(call)
         name = faults.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -")
@@ -140,7 +140,7 @@ class Verbs:
             )
         ]
 
-    async def transport(self, call: Call) -> list[Answer]:
+    async def transport(self, call: OscCall) -> list[Answer]:
         """Take where a client's time line stands. Only what is wrong with it is answered."""
         faults = _Faults(call)
         name = faults.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -")
@@ -158,22 +158,22 @@ class Verbs:
 
     # Requests
 
-    async def generate(self, call: Call) -> list[Answer]:
+    async def generate(self, call: OscCall) -> list[Answer]:
         """Ask for audio of text."""
         return await self._admit(call, "generate")
 
-    async def transform(self, call: Call) -> list[Answer]:
+    async def transform(self, call: OscCall) -> list[Answer]:
         """Ask for audio of audio."""
         return await self._admit(call, "transform")
 
-    async def preset(self, call: Call) -> list[Answer]:
+    async def preset(self, call: OscCall) -> list[Answer]:
         """Ask for what a preset says."""
         faults = _Faults(call)
         faults.text("preset", r"(?s).{1,200}", "is required at this address")
         faults.check()
         return await self._admit(call, None)
 
-    async def _admit(self, call: Call, action: str | None) -> list[Answer]:
+    async def _admit(self, call: OscCall, action: str | None) -> list[Answer]:
         try:
             answer, _ = await self._actions.admit(request_of(call.data, action))
         except InvalidRequest as error:
@@ -183,21 +183,21 @@ class Verbs:
 
     # Jobs
 
-    async def retry(self, call: Call) -> list[Answer]:
+    async def retry(self, call: OscCall) -> list[Answer]:
         """Try a job again."""
         given: Pairs = {key: call.data[key] for key in ("id", "confirm_usd", "again") if key in call.data}
         done = await self._actions.retry(_job(call), given)
         return [_ok(call, done["message"]) if "retry_of" not in done else _ok(call, done["message"], new=done["job"])]
 
-    async def cancel(self, call: Call) -> list[Answer]:
+    async def cancel(self, call: OscCall) -> list[Answer]:
         """End a job, or keep its take out of the project."""
         return [_ok(call, (await self._actions.cancel(_job(call)))["message"])]
 
-    async def deliver(self, call: Call) -> list[Answer]:
+    async def deliver(self, call: OscCall) -> list[Answer]:
         """Bring a take once more."""
         return [_ok(call, (await self._actions.deliver(_job(call)))["message"])]
 
-    async def placed(self, call: Call) -> list[Answer]:
+    async def placed(self, call: OscCall) -> list[Answer]:
         """Take the word of a client that a take stands where it belongs."""
         faults = _Faults(call)
         job, delivery = faults.job(), faults.whole("delivery", 1, 1_000_000)
@@ -205,7 +205,7 @@ class Verbs:
         done = await self._actions.placed(job, delivery)
         return [_ok(call, done["message"], delivery=delivery)]
 
-    async def unplaced(self, call: Call) -> list[Answer]:
+    async def unplaced(self, call: OscCall) -> list[Answer]:
         """Take the word of a client that it could not place a take."""
         faults = _Faults(call)
         job, delivery = faults.job(), faults.whole("delivery", 1, 1_000_000)
@@ -215,7 +215,7 @@ class Verbs:
         done = await self._actions.unplaced(job, delivery, code, message)
         return [_ok(call, done["message"], delivery=delivery)]
 
-    async def jobs(self, call: Call) -> list[Answer]:
+    async def jobs(self, call: OscCall) -> list[Answer]:
         """Tell of the newest jobs: of one client, where it says its name, else of all."""
         faults = _Faults(call)
         limit = faults.whole("limit", 1, MOST_JOBS, default=DEFAULT_JOBS)
@@ -226,7 +226,7 @@ class Verbs:
 
     # The whole
 
-    async def pause(self, call: Call) -> list[Answer]:
+    async def pause(self, call: OscCall) -> list[Answer]:
         """Stop all sending."""
         faults = _Faults(call)
         reason = faults.text("reason", r"(?s).{1,200}", "must be text of 1 to 200 characters", default="person")
@@ -234,7 +234,7 @@ class Verbs:
         paused = (await self._actions.pause(reason))["paused"]
         return [_ok(call, paused["text"])]
 
-    async def resume(self, call: Call) -> list[Answer]:
+    async def resume(self, call: OscCall) -> list[Answer]:
         """Go on sending."""
         await self._actions.resume()
         return [_ok(call, "")]
@@ -243,7 +243,7 @@ class Verbs:
 class _Faults:
     """Reads the keys of a message and collects every fault in them, so that all are told at once."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: OscCall) -> None:
         self._data = call.data
         self._faults: list[Fault] = []
 
@@ -272,14 +272,14 @@ class _Faults:
             raise InvalidRequest(self._faults)
 
 
-def _job(call: Call) -> str:
+def _job(call: OscCall) -> str:
     faults = _Faults(call)
     job = faults.job()
     faults.check()
     return job
 
 
-def _about(call: Call) -> Pairs:
+def _about(call: OscCall) -> Pairs:
     """What tells the sender which of its messages an answer is for."""
     told: Pairs = {"re": call.word[:40]}
     for key in ("id", "job"):
@@ -289,17 +289,17 @@ def _about(call: Call) -> Pairs:
     return told
 
 
-def _ok(call: Call, message: str, **more: Any) -> Answer:
+def _ok(call: OscCall, message: str, **more: Any) -> Answer:
     return "/bridge/ok", _about(call) | more | ({"message": message[:_LONGEST]} if message else {})
 
 
-def refused(call: Call, error: BridgeError) -> Answer:
+def refused(call: OscCall, error: BridgeError) -> Answer:
     """Return what is answered where nothing was done."""
     told = {"code": error.code, "message": error.message[:_LONGEST], "charge": str(error.charge)}
     return "/bridge/refused", _about(call) | told | {"next": error.next_step}
 
 
-def unknown_address(call: Call) -> Answer:
+def unknown_address(call: OscCall) -> Answer:
     """Return what is answered at an address that there is not."""
     shown = "".join(c if c.isprintable() else "?" for c in call.address[:80])
     return refused(call, NotFound(f"There is no OSC address {shown}.", next="docs/osc.md lists the addresses."))

@@ -33,7 +33,7 @@ _INT32: Final = range(-(2**31), 2**31)
 _LONGEST_TEXT: Final = 4096  # characters of a text that is sent
 
 
-class Malformed(Exception):
+class MalformedPacket(Exception):
     """What came is no OSC message of the contract."""
 
 
@@ -50,9 +50,9 @@ class Message:
 
 
 def parse(datagram: bytes) -> list[Message]:
-    """Return the messages of a datagram. Raises Malformed, whatever the bytes are."""
+    """Return the messages of a datagram. Raises MalformedPacket, whatever the bytes are."""
     if len(datagram) > LARGEST:
-        raise Malformed(f"more than {LARGEST} bytes")
+        raise MalformedPacket(f"more than {LARGEST} bytes")
     if not datagram.startswith(_BUNDLE):
         return [_message(datagram)]
     return [_message(element) for element in _elements(datagram)]
@@ -62,33 +62,33 @@ def _elements(bundle: bytes) -> Iterator[bytes]:
     """Yield what lies in a bundle; whatever its time tag says, that is now."""
     index = len(_BUNDLE) + _TIME_TAG
     if len(bundle) < index:
-        raise Malformed("a bundle without a time tag")
+        raise MalformedPacket("a bundle without a time tag")
     for _ in range(MOST_MESSAGES):
         if index == len(bundle):
             return
         if len(bundle) - index < 4:
-            raise Malformed("a bundle that is cut off")
+            raise MalformedPacket("a bundle that is cut off")
         (size,) = struct.unpack_from(">i", bundle, index)
         index += 4
         if not 0 < size <= len(bundle) - index:
-            raise Malformed("an element of a bundle with an impossible size")
+            raise MalformedPacket("an element of a bundle with an impossible size")
         yield bundle[index : index + size]
         index += size
     if index != len(bundle):
-        raise Malformed(f"more than {MOST_MESSAGES} messages in a bundle")
+        raise MalformedPacket(f"more than {MOST_MESSAGES} messages in a bundle")
 
 
 def _message(data: bytes) -> Message:
     if not data.startswith(b"/"):
-        raise Malformed("neither a message nor a bundle")
+        raise MalformedPacket("neither a message nor a bundle")
     types, begin = _types(data)
     try:
         message = OscMessage(data)
         address, values = message.address, message.params
     except (ParseError, ValueError, IndexError, struct.error) as error:  # python-osc lets a UnicodeDecodeError through
-        raise Malformed(str(error)) from error
+        raise MalformedPacket(str(error)) from error
     if len(values) != len(types) or len(data) != begin + _size(types, values):
-        raise Malformed("a message that is cut off, or longer than it says")
+        raise MalformedPacket("a message that is cut off, or longer than it says")
     return Message(
         address, tuple(_rounded(value) if kind == "f" else value for kind, value in zip(types, values, strict=True))
     )
@@ -101,12 +101,12 @@ def _types(data: bytes) -> tuple[str, int]:
         return "", start
     end = data.find(b"\0", start)
     if data[start : start + 1] != b"," or end < 0:
-        raise Malformed("a message without type tags")
+        raise MalformedPacket("a message without type tags")
     types = data[start + 1 : end].decode("latin-1")
     if len(types) > MOST_VALUES:
-        raise Malformed(f"more than {MOST_VALUES} values")
+        raise MalformedPacket(f"more than {MOST_VALUES} values")
     if not _TYPES.issuperset(types):
-        raise Malformed("a type that is not one of i h f d s T F")
+        raise MalformedPacket("a type that is not one of i h f d s T F")
     return types, start + _padded(end - start)
 
 

@@ -14,7 +14,7 @@ from watchdog.observers import Observer
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.frontends.folders import folder as folder_module
 from bridge_daemon.frontends.folders import scan
-from bridge_daemon.frontends.folders.watch import CLOSE_EVENTS, Hint, Watch
+from bridge_daemon.frontends.folders.watch import CLOSE_EVENTS, FolderWatch, Hint
 from tests.fakes.service import Service
 from tests.frontends.folders.renders import known, listed, one, render, settled, swept, until, watched, watching
 
@@ -285,7 +285,7 @@ class TestWhatCannotBeSeenForAMoment:
 class TestWhatTheSystemTells:
     async def test_content_is_told_from_a_time_stamp(self, folder) -> None:
         file = render(folder / "a.wav")
-        watch = Watch(folder, lambda: None)
+        watch = FolderWatch(folder, lambda: None)
         watch.open(empty_is_away=False)
         hints: list[tuple[Hint, str]] = []
 

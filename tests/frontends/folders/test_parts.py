@@ -10,7 +10,7 @@ import pytest
 from bridge_daemon.audio.completeness import fault_of
 from bridge_daemon.audio.render import render_facts
 from bridge_daemon.frontends.folders import names as names
-from bridge_daemon.frontends.folders.batch_limit import WINDOW, Burst
+from bridge_daemon.frontends.folders.batch_limit import WINDOW, BatchLimiter
 from tests.support import tone
 
 
@@ -51,11 +51,11 @@ class TestNames:
 
 
 class TestBatches:
-    def burst(self) -> tuple[Burst, list[float]]:
+    def burst(self) -> tuple[BatchLimiter, list[float]]:
         clock = [100.0]
-        return Burst(lambda: clock[0]), clock
+        return BatchLimiter(lambda: clock[0]), clock
 
-    def sends(self, burst: Burst, name: str, most: int = 3) -> bool:
+    def sends(self, burst: BatchLimiter, name: str, most: int = 3) -> bool:
         burst.came(name)
         burst.settled(name)
         if burst.is_over(most):

@@ -16,7 +16,7 @@ from bridge_daemon.errors import InvalidRequest
 from bridge_daemon.frontends.midi import driver, press_handler
 from bridge_daemon.frontends.midi.counts import Counts
 from bridge_daemon.frontends.midi.driver import bare, matches
-from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, Kind, encoding_of, steps_of
+from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, GestureKind, encoding_of, steps_of
 from bridge_daemon.frontends.midi.monitor import Listening, Question
 from bridge_daemon.frontends.midi.pad import Pad, Verdict
 from bridge_daemon.frontends.midi.ports import _Stamp
@@ -39,7 +39,7 @@ def cc(value: int, number: int = 7, channel: int = 0) -> mido.Message:
     return mido.Message("control_change", channel=channel, control=number, value=value)
 
 
-def kinds(decoder: Decoder, *messages: mido.Message) -> list[Kind | None]:
+def kinds(decoder: Decoder, *messages: mido.Message) -> list[GestureKind | None]:
     return [found.kind if (found := decoder.take(message)) is not None else None for message in messages]
 
 
@@ -53,10 +53,10 @@ def test_a_note_is_a_press_only_with_a_velocity_that_counts(
         assert found is None
     elif velocity == 0:
         assert found is not None
-        assert found.kind is Kind.RELEASE
+        assert found.kind is GestureKind.RELEASE
     else:
         inside = (1 if low is None else low) <= velocity <= (127 if high is None else high)
-        assert found == Gesture(Kind.PRESS if inside else Kind.OUTSIDE, velocity, 127, 3, 7)
+        assert found == Gesture(GestureKind.PRESS if inside else GestureKind.OUTSIDE, velocity, 127, 3, 7)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["note_on", "note_off", "control_change", "program_change"]), SEVEN, SEVEN)))
@@ -68,28 +68,44 @@ def test_no_stream_of_messages_makes_a_release_without_a_press_of_a_switch(strea
         found = decoder.take(mido.Message(kind, **{first: number}, **second))
         if kind != "control_change":
             assert found is None
-        elif found is not None and found.kind is Kind.PRESS:
+        elif found is not None and found.kind is GestureKind.PRESS:
             assert value >= 64
             on.add(number)
         elif found is not None:
-            assert found.kind is Kind.RELEASE
+            assert found.kind is GestureKind.RELEASE
             on.remove(number)
 
 
 def test_a_switch_is_pressed_when_it_comes_into_its_range_and_not_while_it_moves_in_it() -> None:
     decoder = Decoder(binding(message="control_change"))
     pressure = [cc(value) for value in (1, 63, 64, 90, 127, 80, 10, 0, 127, 0)]
-    wanted = [None, None, Kind.PRESS, None, None, None, Kind.RELEASE, None, Kind.PRESS, Kind.RELEASE]
+    wanted = [
+        None,
+        None,
+        GestureKind.PRESS,
+        None,
+        None,
+        None,
+        GestureKind.RELEASE,
+        None,
+        GestureKind.PRESS,
+        GestureKind.RELEASE,
+    ]
     assert kinds(decoder, *pressure) == wanted
 
 
 def test_a_button_that_never_says_that_it_was_let_go_can_be_pressed_again() -> None:
-    assert kinds(Decoder(binding(message="control_change")), cc(127), cc(127), cc(127)) == [Kind.PRESS] * 3
+    assert kinds(Decoder(binding(message="control_change")), cc(127), cc(127), cc(127)) == [GestureKind.PRESS] * 3
 
 
 def test_a_low_and_high_of_a_switch_may_stand_for_its_other_half() -> None:
     decoder = Decoder(binding(message="control_change", low=0, high=0))
-    assert kinds(decoder, cc(127), cc(0), cc(127), cc(0)) == [None, Kind.PRESS, Kind.RELEASE, Kind.PRESS]
+    assert kinds(decoder, cc(127), cc(0), cc(127), cc(0)) == [
+        None,
+        GestureKind.PRESS,
+        GestureKind.RELEASE,
+        GestureKind.PRESS,
+    ]
 
 
 @given(st.integers(0, 16_383), st.integers(0, 16_383))
@@ -99,7 +115,7 @@ def test_14_bits_are_joined_as_the_specification_says(first: int, second: int) -
     for value in (first, second):
         for message in (cc(value >> 7), cc(value & 127, number=39)):
             last = decoder.take(message)
-        assert last == Gesture(Kind.VALUE, value, 16_383, 1, 7)
+        assert last == Gesture(GestureKind.VALUE, value, 16_383, 1, 7)
     assert last is not None
     assert last.fraction(None, None) == pytest.approx(second / 16_383)
 
@@ -107,11 +123,11 @@ def test_14_bits_are_joined_as_the_specification_says(first: int, second: int) -
 def test_the_fine_half_alone_means_nothing_and_a_new_coarse_half_clears_it() -> None:
     decoder = Decoder(knob(bits=14))
     assert decoder.take(cc(5, number=39)) is None
-    assert decoder.take(cc(1)) == Gesture(Kind.VALUE, 128, 16_383, 1, 7)
-    assert decoder.take(cc(5, number=39)) == Gesture(Kind.VALUE, 133, 16_383, 1, 7)
-    assert decoder.take(cc(1)) == Gesture(Kind.VALUE, 133, 16_383, 1, 7)
-    assert decoder.take(cc(2)) == Gesture(Kind.VALUE, 256, 16_383, 1, 7)
-    assert decoder.take(cc(2, channel=1)) == Gesture(Kind.VALUE, 256, 16_383, 2, 7)
+    assert decoder.take(cc(1)) == Gesture(GestureKind.VALUE, 128, 16_383, 1, 7)
+    assert decoder.take(cc(5, number=39)) == Gesture(GestureKind.VALUE, 133, 16_383, 1, 7)
+    assert decoder.take(cc(1)) == Gesture(GestureKind.VALUE, 133, 16_383, 1, 7)
+    assert decoder.take(cc(2)) == Gesture(GestureKind.VALUE, 256, 16_383, 1, 7)
+    assert decoder.take(cc(2, channel=1)) == Gesture(GestureKind.VALUE, 256, 16_383, 2, 7)
 
 
 @given(st.integers(-60, 60).filter(bool), st.sampled_from(["twos_complement", "binary_offset", "sign_bit"]))
@@ -122,7 +138,7 @@ def test_every_encoding_of_an_encoder_is_read_back(steps: int, encoding: str) ->
         "sign_bit": steps if steps > 0 else 64 - steps,
     }[encoding]
     found = Decoder(knob(mode="relative", encoding=encoding)).take(cc(written))
-    assert found == Gesture(Kind.STEP, steps, 127, 1, 7)
+    assert found == Gesture(GestureKind.STEP, steps, 127, 1, 7)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +166,12 @@ def test_a_program_is_a_press(number: int, other: int) -> None:
     found = Decoder(binding(message="program_change", number=number)).take(
         mido.Message("program_change", program=other)
     )
-    assert (found is not None and found.kind is Kind.PRESS) == (number == other)
+    assert (found is not None and found.kind is GestureKind.PRESS) == (number == other)
 
 
 @given(SEVEN, st.integers(0, 63), st.integers(64, 127))
 def test_a_fraction_stays_in_its_range(value: int, low: int, high: int) -> None:
-    fraction = Gesture(Kind.VALUE, value, 127, 1, 1).fraction(low, high)
+    fraction = Gesture(GestureKind.VALUE, value, 127, 1, 1).fraction(low, high)
     assert 0 <= fraction <= 1
     if low <= value <= high:
         assert fraction == pytest.approx((value - low) / (high - low))

@@ -13,7 +13,7 @@ from pythonosc.osc_message import OscMessage
 from bridge_daemon.domain.request import Place, Request, Source
 from bridge_daemon.frontends.osc import wire
 from bridge_daemon.frontends.osc.keys import FLAGS, NUMBERS, REQUEST_KEYS, WHOLES, read, request_of
-from bridge_daemon.frontends.osc.wire import Float32, Malformed, Message, build, decimal, parse
+from bridge_daemon.frontends.osc.wire import Float32, MalformedPacket, Message, build, decimal, parse
 from tests.frontends.osc.caller import Typed, message
 
 NOW = bytes(7) + b"\1"
@@ -122,7 +122,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_none_is_refused_whole(name: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPacket):
         parse(BAD[name])
 
 
@@ -130,7 +130,7 @@ def test_bundles_as_deep_as_they_fit_are_refused_at_once() -> None:
     deep = PING
     while len(deep) + 20 <= wire.LARGEST:
         deep = bundle(deep)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPacket):
         parse(deep)
 
 
@@ -141,7 +141,7 @@ def test_no_bytes_do_anything_but_be_read_or_refused(data: bytes) -> None:
         try:
             for found in parse(each):
                 read(found.values)
-        except Malformed:
+        except MalformedPacket:
             pass
 
 
@@ -154,7 +154,7 @@ def test_a_changed_message_does_nothing_worse(data: st.DataObject) -> None:
     try:
         for found in parse(bytes(good)):
             read(found.values)
-    except Malformed:
+    except MalformedPacket:
         pass
 
 
