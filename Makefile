@@ -21,6 +21,7 @@ lint: $(VENV)/.ready-dev
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports
 
 docs: $(VENV)/.ready-dev
 	@$(RUN) docs/make_tables.py

@@ -82,7 +82,7 @@ class Daemon:
     # Building
 
     def _make_roots(self, settings: Settings) -> PathPolicy:
-        library = self.home.library(settings)
+        library = self.home.library(settings.audio.library)
         watched = [Path(folder.path).expanduser() for folder in settings.folders]
         results = [folder.results_path for folder in settings.folders]
         return PathPolicy(
@@ -137,7 +137,7 @@ class Daemon:
             budget=budget,
             roots=lambda: self._roots,
             home=self.home,
-            library=lambda: self.home.library(self.settings),
+            library=lambda: self.home.library(self.settings.audio.library),
             times=self._times,
             pause=pause,
             on_wire=OnWire(),
@@ -255,7 +255,7 @@ class Daemon:
         return {
             "pid": os.getpid(),
             "home": str(self.home.path),
-            "library": str(self.home.library(self.settings)),
+            "library": str(self.home.library(self.settings.audio.library)),
             "log": str(self.home.log_file),
             "http_url": self.http_url,
             "osc_port": self.osc_port,

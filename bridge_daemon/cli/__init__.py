@@ -6,6 +6,8 @@ or unknown, 2 wrong use, 3 the daemon is not running, 130 interrupted.
 
 from __future__ import annotations
 
+__all__ = ["main"]
+
 
 def main() -> None:
     """Run the command that the command line names; the entry point ``daw-bridge``. Ends the process."""

@@ -74,7 +74,7 @@ def path(
     paths = {
         "home": home.path,
         "config": home.config,
-        "library": home.library(Settings.load(home)),
+        "library": home.library(Settings.load(home).audio.library),
         "journal": home.journal,
         "log": home.log_file,
         "token": home.token_file,

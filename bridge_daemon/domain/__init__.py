@@ -1,0 +1,6 @@
+"""Frozen data and what it means: requests, jobs, renders, models. No input or output.
+
+May use util and errors.
+"""
+
+__all__ = ["job", "models", "prompt_fields", "render", "request"]

@@ -1,0 +1,6 @@
+"""The home folder: its paths, which other paths may be used, secrets, logs.
+
+May use util and errors.
+"""
+
+__all__ = ["api_key", "logs", "path_policy", "paths", "proof", "s3_key"]

@@ -28,7 +28,6 @@ from bridge_daemon.util.secret_file import create_secret, read_secret, write_new
 if TYPE_CHECKING:
     import filelock
 
-    from bridge_daemon.settings.load import Settings
 
 APP: Final = "daw-bridge"
 VARIABLE: Final = "DAW_BRIDGE_HOME"
@@ -151,10 +150,10 @@ class Home:
         """Every folder that :meth:`prepare` makes inside of the home."""
         return self.inbox, self.outbox, self.logs, self.sources, self.sketch
 
-    def library(self, settings: Settings) -> Path:
-        """Return the folder of the takes, which need not be there yet."""
-        if settings.audio.library:
-            return Path(settings.audio.library).expanduser()
+    def library(self, configured: str | None) -> Path:
+        """Return the folder of the takes, which need not be there yet; ``configured`` is `[audio] library`."""
+        if configured:
+            return Path(configured).expanduser()
         if self.named:
             return self.path / "library"
         return platformdirs.user_music_path() / APP

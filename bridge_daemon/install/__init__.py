@@ -1,1 +1,6 @@
-"""Puts the scripts and devices that are shipped with the bridge into the DAWs, and takes them out again."""
+"""What goes into the DAWs: puts scripts and devices there, and takes them out again.
+
+May use home, util and errors.
+"""
+
+__all__ = ["live", "machine", "reaper", "target"]

@@ -1,6 +1,9 @@
-"""The journal: what was asked, what was paid, where each job stands. All SQL lives in this package."""
+"""The journal: what was asked, what was paid, where each job stands. All SQL lives in this package.
+
+May use domain, util and errors.
+"""
 
 from bridge_daemon.journal.store import Journal
 from bridge_daemon.journal.transaction import Accepted, Spent, Transaction
 
-__all__ = ["Accepted", "Journal", "Spent", "Transaction"]
+__all__ = ["Accepted", "Journal", "Spent", "Transaction", "renders"]

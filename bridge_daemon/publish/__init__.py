@@ -1,1 +1,6 @@
-"""Ways to give the service an ``audio_url`` for a source on this machine."""
+"""Ways to give the service an ``audio_url`` for a source on this machine: tunnel, bucket, upload.
+
+May use engine, settings, home, journal, domain, util and errors.
+"""
+
+__all__ = ["listener", "publisher"]

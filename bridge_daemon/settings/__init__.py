@@ -1,0 +1,6 @@
+"""The file config.toml: its sections, the checks, what changed, and writing one setting with its comments kept.
+
+May use home, domain, util and errors.
+"""
+
+__all__ = ["changes", "file", "load", "sections"]

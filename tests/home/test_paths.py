@@ -98,11 +98,11 @@ class TestPlaces:
 
     def test_library(self, home: Home, tmp_path: Path) -> None:
         default = Settings()
-        assert home.library(default) == home.path / "library"
-        assert Home(home.path, named=False).library(default).name == "daw-bridge"
-        assert not Home(home.path, named=False).library(default).is_relative_to(home.path)
+        assert home.library(default.audio.library) == home.path / "library"
+        assert Home(home.path, named=False).library(default.audio.library).name == "daw-bridge"
+        assert not Home(home.path, named=False).library(default.audio.library).is_relative_to(home.path)
         own = Settings.model_validate({"audio": {"library": "~/Takes"}})
-        assert home.library(own) == Path.home() / "Takes"
+        assert home.library(own.audio.library) == Path.home() / "Takes"
 
 
 class TestPrepare:

@@ -138,7 +138,7 @@ class TestFile:
         settings = Settings.load(home, {})
         assert settings.spend.per_day_usd == 5.0
         assert settings.engine.base_url == "http://127.0.0.1:8123"
-        assert home.library(settings) == Path.home() / "Takes für Zoë"
+        assert home.library(settings.audio.library) == Path.home() / "Takes für Zoë"
         assert settings.midi.bindings[0].light is not None
         assert settings.midi.bindings[0].light.working == 64
         assert settings.folders[0].max_batch == 3

@@ -103,7 +103,10 @@ class Folders:
 
     def _bar(self, wanted: list[WatchedFolder]) -> dict[str, str]:
         """Find folders in which takes of ours would come in again. Runs off the event loop: it follows links."""
-        own = {"the home of the bridge": self._home.path, "the library": self._home.library(self._settings())}
+        own = {
+            "the home of the bridge": self._home.path,
+            "the library": self._home.library(self._settings().audio.library),
+        }
         own = {what: path.resolve() for what, path in own.items()}
         results = {folder.results_path.resolve(): folder.name for folder in wanted}
         barred = {}

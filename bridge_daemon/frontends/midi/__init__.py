@@ -1,0 +1,3 @@
+"""MIDI controllers: ports, gestures, bindings, arming, lights."""
+
+__all__ = ["driver", "frontend", "gestures", "monitor", "ports"]

@@ -1,0 +1,3 @@
+"""OSC over UDP: messages in, answers and results out."""
+
+__all__ = ["announcer", "server"]
