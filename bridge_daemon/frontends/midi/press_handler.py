@@ -249,7 +249,7 @@ class PressHandler:
 
         def look(tx: Any) -> list[Job]:
             newest = tx.newest_on_its_way(client=binding.client, preset=binding.preset)
-            return tx.jobs_of(newest.request) if newest is not None else []
+            return tx.jobs_of(newest.request_id) if newest is not None else []
 
         told = []
         for job in await self._journal.read(look):
