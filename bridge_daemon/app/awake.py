@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from bridge_daemon.domain.job import OPEN, Charge, Job
+from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
 #: Between two jobs of one sitting the machine is not let go and held again, s.
@@ -38,12 +39,12 @@ class Awake:
         self._jobs: set[str] = set()
         self._held: AbstractContextManager[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="awake")
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks("awake")
         self._changed = asyncio.Event()
 
     def start(self) -> None:
         """Heed what :meth:`changed` is told."""
-        self._task = asyncio.create_task(self._run(), name="awake")
+        self._tasks.start(self._run(), "awake")
 
     def changed(self, job: Job) -> None:
         """Take a job as it is now: a listener of the journal, also told of the open jobs at the start."""
@@ -61,9 +62,7 @@ class Awake:
 
     async def close(self) -> None:
         """Let the machine sleep."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.close()
         await self._in_thread(self._let_go)
         self._thread.shutdown(wait=True)
 

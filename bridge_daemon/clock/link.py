@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bridge_daemon.clock.transport import LIMITS, LINK, Clock
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
 _LOOK: Final = 0.1  # s between two looks
@@ -36,7 +37,7 @@ class LinkSource:
         self._clock = clock
         self._settings = settings
         self._link: Any = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks("Link")  # of this session
         self._problem = ""
 
     async def start(self) -> None:
@@ -63,14 +64,12 @@ class LinkSource:
         self._link = aalink.Link(_FIRST)
         self._link.start_stop_sync_enabled = True
         self._link.enabled = True
-        self._task = asyncio.create_task(self._watch(), name="link")
+        self._tasks = Tasks("Link")
+        self._tasks.start(self._watch(), "link")
 
     async def close(self) -> None:
         """Leave the session."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._tasks.close()
         link, self._link = self._link, None
         self._problem = ""
         if link is not None:

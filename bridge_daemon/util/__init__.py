@@ -3,4 +3,4 @@
 May use errors only.
 """
 
-__all__ = ["failpoints", "files", "redact", "secret_file", "strict_json", "times"]
+__all__ = ["failpoints", "files", "redact", "secret_file", "strict_json", "tasks", "times"]

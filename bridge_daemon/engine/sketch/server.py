@@ -30,6 +30,7 @@ from bridge_daemon.engine.sketch import contract, source, store, take
 from bridge_daemon.engine.sketch.contract import Rejected
 from bridge_daemon.engine.sketch.store import HOUR, WEEK, Record, Store
 from bridge_daemon.errors import PortTaken
+from bridge_daemon.util.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class SketchEngine:
         self._store = Store(folder)
         self._folder = folder
         self._records: dict[str, Record] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("sketch engine")
         self._recent: deque[float] = deque()  # monotonic times of the last minute's requests
         self._closing = threading.Event()
         self._runner: web.AppRunner | None = None
@@ -92,8 +93,8 @@ class SketchEngine:
         for record in earlier:
             if not record.finished:
                 logger.info("sketch: job %s is made again after a restart", record.job_id)
-                self._spawn(self._work(record), f"sketch job {record.job_id}")
-        self._spawn(self._clean(), "sketch cleaning")
+                self._tasks.start(self._work(record), f"sketch job {record.job_id}")
+        self._tasks.start(self._clean(), "sketch cleaning")
         return self._base
 
     async def _listen(self, runner: web.AppRunner, host: str, port: int) -> None:
@@ -113,27 +114,13 @@ class SketchEngine:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # _ended has told of any that ended badly
+        await self._tasks.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-
-    def _spawn(self, work: Awaitable[None], name: str) -> None:
-        task = asyncio.ensure_future(work)
-        task.set_name(name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("sketch: task %s ended badly", task.get_name(), exc_info=error)
 
     # --- routes
 
@@ -204,7 +191,7 @@ class SketchEngine:
             logger.exception("sketch: a job could not be written down")
             raise Rejected(503, "model_unavailable", f"The job could not be kept: {error.strerror}.") from error
         self._records[record.job_id] = record
-        self._spawn(self._work(record), f"sketch job {record.job_id}")
+        self._tasks.start(self._work(record), f"sketch job {record.job_id}")
         created = store.timestamp(record.created_at)
         answer = {"job_id": record.job_id, "status": "queued", "model": contract.MODEL, "created_at": created}
         return web.json_response(answer)

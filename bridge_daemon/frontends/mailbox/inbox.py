@@ -26,6 +26,7 @@ from bridge_daemon.frontends.mailbox.watch import InboxWatch
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ class Inbox:
         self._watch = InboxWatch(home.inbox, self.look)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="inbox")
         self._dirty: set[str] = set()
-        self._serving: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: set[str] = set()  # clients
+        self._tasks = Tasks("inbox")
         self._timers: dict[str, asyncio.TimerHandle] = {}  # of each client: when it is looked at again
         self._faults: dict[Path, tuple[int, float]] = {}
         self._finding = asyncio.Lock()
@@ -72,7 +73,6 @@ class Inbox:
         self._broken: dict[str, str] = {}  # clients that cannot be served now, and why
         self._counts: Counter[str] = Counter()
         self._trimmed = float("-inf")
-        self._closed = False
         journal.listen(self.outbox.changed)
         ready.append(self.outbox.ready)
 
@@ -81,7 +81,7 @@ class Inbox:
     async def start(self) -> None:
         """Watch the inboxes, and take up what lies there."""
         await self._watch_root()
-        self._spawn(self.outbox.beat(self._sweep), "outboxes")
+        self._tasks.start(self.outbox.beat(self._sweep), "outboxes")
 
     async def configure(self) -> None:
         """Tell the scripts of the presets and limits that count now."""
@@ -89,38 +89,24 @@ class Inbox:
 
     async def close(self) -> None:
         """Take nothing more. What is claimed and not answered is done at the next start."""
-        self._closed = True
+        await self._tasks.close()
         await self._run(self._watch.stop)
-        for timer in self._timers.values():
-            timer.cancel()
-        tasks = [*self._tasks, *self._serving.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await self.outbox.close()
         await asyncio.to_thread(self._threads.shutdown)
 
     def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _spawn(self, work: Any, name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("The task %s of the inbox ended with a fault", task.get_name(), exc_info=task.exception())
-
     def _later(self, seconds: float, client: str) -> None:
         """Look into an inbox after a while, or before: each look finds out anew when the next one is due."""
-        loop, timer = asyncio.get_running_loop(), self._timers.get(client)
+        timer = self._timers.get(client)
         if timer is not None:
-            if timer.when() <= loop.time() + seconds:
+            if timer.when() <= asyncio.get_running_loop().time() + seconds:
                 return
             timer.cancel()
-        self._timers[client] = loop.call_later(seconds, self._due, client)
+        later = self._tasks.after(seconds, self._due, client)
+        if later is not None:
+            self._timers[client] = later
 
     def _due(self, client: str) -> None:
         del self._timers[client]
@@ -191,26 +177,23 @@ class Inbox:
 
     def look(self, client: str) -> None:
         """Look into an inbox: something appeared there."""
-        if self._closed:
+        if self._tasks.closed:
             return
         if client not in self.outbox.clients():
             if client not in self._others and not self._meeting:
                 self._meeting = True
-                self._spawn(self._meet(), "new client")
+                self._tasks.start(self._meet(), "new client")
             return
         self._dirty.add(client)
         if client not in self._serving:
-            task = asyncio.create_task(self._serve(client), name=f"inbox of {client}")
-            self._serving[client] = task
-            task.add_done_callback(lambda done: self._served(client, done))
+            self._serving.add(client)
+            self._tasks.start(self._serve(client), f"inbox of {client}", then=lambda: self._served(client))
 
-    def _served(self, client: str, task: asyncio.Task[None]) -> None:
-        del self._serving[client]
-        if not task.cancelled() and task.exception() is not None:
-            log.error("The inbox of %s could not be served", client, exc_info=task.exception())
+    def _served(self, client: str) -> None:
+        self._serving.discard(client)
         if client in self._dirty:
             self.look(client)
-        elif self._problem and not self._closed:
+        elif self._problem and not self._tasks.closed:
             self._later(WITHOUT_EVENTS, client)
 
     async def _serve(self, client: str) -> None:

@@ -180,7 +180,7 @@ class Outbox:
             self.touch(job.client or "")
 
     def ready(self, job: Job, file: Path) -> None:
-        """Take that a take lies whole where it belongs."""
+        """Announce a stored take."""
         if not self._closed:
             self._results.ready(job, file)
 
@@ -267,8 +267,8 @@ class Outbox:
     async def close(self) -> None:
         """Say to every client that the daemon ends, and write nothing more."""
         self._closed = True
-        self._statuses.close()
-        self._results.close()
+        await self._statuses.close()
+        await self._results.close()
         try:
             if self._last is not None:
                 data = beat(self._last, self._source.presets(), [])

@@ -15,6 +15,7 @@ from bridge_daemon.domain.job import Job
 from bridge_daemon.frontends.mailbox.disk import RESULT, OutboxDisk
 from bridge_daemon.frontends.mailbox.documents import result, to_bytes
 from bridge_daemon.pipeline.confirm import is_due
+from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +59,11 @@ class Results:
         self._found: dict[str, _Result] = {}  # due, and written by the last process: without their data
         self._seen: OrderedDict[str, Job] = OrderedDict()
         self._more: set[str] = set()  # clients of whom not all takes fitted into one question
-        self._timers: set[asyncio.TimerHandle] = set()
-        self._closed = False
+        self._tasks = Tasks("results")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write nothing more."""
-        self._closed = True
-        for timer in self._timers:
-            timer.cancel()
+        await self._tasks.close()
 
     def count(self, client: str) -> int:
         """Return how many takes wait for a client."""
@@ -93,7 +91,7 @@ class Results:
         """Tell a client of a take that lies whole where it belongs."""
         last = self._seen.get(job.id)
         gone = last is not None and not (is_due(last) and last.delivery == job.delivery)
-        if self._closed or gone or job.client is None or not is_due(job) or not self._is_known(job.client):
+        if self._tasks.closed or gone or job.client is None or not is_due(job) or not self._is_known(job.client):
             return
         due = _Result(job.client, job.id, job.delivery, to_bytes(result(job, file)))
         self._found.pop(job.id, None)
@@ -101,7 +99,7 @@ class Results:
         self._write(due)
 
     def _write(self, due: _Result) -> None:
-        if self._closed or self._due.get(due.job) is not due:
+        if self._tasks.closed or self._due.get(due.job) is not due:
             return
         future = self._disk.run(partial(self._disk.write, due.client, due.file, due.data, point="result"))
         future.add_done_callback(lambda done: self._written(due, done))
@@ -110,18 +108,7 @@ class Results:
         error = None if done.cancelled() else done.exception()
         if error is not None:
             log.warning("The result %s for %s could not be written; it is tried again: %s", due.file, due.client, error)
-            self._later(partial(self._write, due))
-
-    def _later(self, work: Callable[[], None]) -> None:
-        if self._closed:
-            return
-
-        def run() -> None:
-            self._timers.discard(timer)
-            work()
-
-        timer = asyncio.get_running_loop().call_later(_AGAIN, run)
-        self._timers.add(timer)
+            self._tasks.after(_AGAIN, self._write, due)
 
     def changed(self, job: Job) -> None:
         """Take a change of a job that was committed: what is not due any more goes away."""
@@ -144,7 +131,7 @@ class Results:
 
         def removed(done: asyncio.Future[None]) -> None:
             if not done.cancelled() and done.exception() is not None:  # Windows, while a script reads it
-                self._later(partial(self._remove, due))
+                self._tasks.after(_AGAIN, self._remove, due)
 
         future.add_done_callback(removed)
 

@@ -19,6 +19,7 @@ from bridge_daemon.errors import NotFound
 from bridge_daemon.frontends.mailbox.disk import STATUS, OutboxDisk
 from bridge_daemon.frontends.mailbox.documents import job_status, to_bytes
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -69,14 +70,11 @@ class Statuses:
         self._times = times
         self._all: dict[tuple[str, str], _Status] = {}
         self._of_job: dict[str, set[tuple[str, str]]] = {}
-        self._closed = False
+        self._tasks = Tasks("statuses")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write nothing more."""
-        self._closed = True
-        for status in self._all.values():
-            if status.timer is not None:
-                status.timer.cancel()
+        await self._tasks.close()
 
     # Answers
 
@@ -160,10 +158,10 @@ class Statuses:
 
     def _soon(self, status: _Status) -> None:
         """Write a status as soon as its pace allows, if it has changed."""
-        if self._closed or not status.changed or status.writing or status.timer is not None:
+        if self._tasks.closed or not status.changed or status.writing or status.timer is not None:
             return
         wait = max(0.0, status.begun + PACE - self._times.monotonic())
-        status.timer = asyncio.get_running_loop().call_later(wait, self._write, status)
+        status.timer = self._tasks.after(wait, self._write, status)
 
     def _write(self, status: _Status) -> None:
         status.timer, status.changed, status.writing = None, False, True

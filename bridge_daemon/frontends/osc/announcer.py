@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.frontends.osc.wire import Float32, decimal
 from bridge_daemon.pipeline.confirm import is_due
+from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -94,18 +95,12 @@ class Announcer:
         self._progress: dict[str, _Progress] = {}
         self._failed: dict[str, tuple[State, int]] = {}
         self._missed: dict[str, list[dict[str, Any]]] = {}  # failures, for clients that were not there
-        self._bringing: dict[str, asyncio.Task[None]] = {}
+        self._bringing: set[str] = set()  # clients
+        self._tasks = Tasks("OSC results")
 
     async def close(self) -> None:
         """Say nothing more."""
-        for due in self._due.values():
-            due.stop()
-        for progress in self._progress.values():
-            progress.stop()
-        tasks = list(self._bringing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
 
     # From the journal
 
@@ -143,7 +138,7 @@ class Announcer:
         new_state = not known.said or known.said[0] is not job.state
         wait = known.wait(loop.time(), MOST_A_SECOND if new_state else MOST_A_SECOND - 1)
         if wait > 0:
-            known.timer = loop.call_later(wait, self._next_progress, known)
+            known.timer = self._tasks.after(wait, self._next_progress, known)
             return
         known.said = told
         known.times.append(loop.time())
@@ -189,8 +184,7 @@ class Announcer:
         due.timer = None
         self._say(due)
         if number < len(REPEATS):
-            loop = asyncio.get_running_loop()
-            due.timer = loop.call_later(REPEATS[number], self._repeat, due, number + 1)
+            due.timer = self._tasks.after(REPEATS[number], self._repeat, due, number + 1)
 
     def _say(self, due: _Due) -> None:
         if self._silent():
@@ -213,14 +207,8 @@ class Announcer:
         for pairs in self._missed.pop(client, []):
             self._send(client, "/bridge/failed", pairs)
         if client not in self._bringing:
-            task = asyncio.create_task(self._bring(client), name=f"results for {client}")
-            self._bringing[client] = task
-            task.add_done_callback(lambda done: self._brought(client, done))
-
-    def _brought(self, client: str, task: asyncio.Task[None]) -> None:
-        del self._bringing[client]
-        if not task.cancelled() and task.exception() is not None:
-            log.error("The results for %s could not be read", client, exc_info=task.exception())
+            self._bringing.add(client)
+            self._tasks.start(self._bring(client), f"results for {client}", then=lambda: self._bringing.discard(client))
 
     async def _bring(self, client: str) -> None:
         jobs = await self._takes.undelivered(client)

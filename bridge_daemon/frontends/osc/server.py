@@ -25,6 +25,7 @@ from bridge_daemon.frontends.osc.clients import Clients, Limits
 from bridge_daemon.frontends.osc.verbs import Answer, OscCall, Verb, Verbs, pong, refused, unknown_address
 from bridge_daemon.frontends.osc.wire import LARGEST, MalformedPacket, Message, build, parse
 from bridge_daemon.settings.sections import is_loopback
+from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class OscServer(asyncio.DatagramProtocol):
         self._times = times
         self._told = -_TELL_EVERY
         self._counts: Counter[str] = Counter()
-        self._at_work: dict[tuple[int, Message], asyncio.Task[None]] = {}
+        self._at_work: set[tuple[int, Message]] = set()
+        self._tasks = Tasks("OSC")
         self._transport: asyncio.DatagramTransport | None = None
 
     # Opening and closing
@@ -82,10 +84,7 @@ class OscServer(asyncio.DatagramProtocol):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
-        tasks = list(self._at_work.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say so where the socket is gone though nobody closed it."""
@@ -143,9 +142,8 @@ class OscServer(asyncio.DatagramProtocol):
             self._work((sender, message), verb, call)
 
     def _work(self, key: tuple[int, Message], verb: Verb, call: OscCall) -> None:
-        task = asyncio.create_task(self._do(verb, call), name=f"osc {call.word}")
-        self._at_work[key] = task
-        task.add_done_callback(lambda _: self._at_work.pop(key, None))
+        self._at_work.add(key)
+        self._tasks.start(self._do(verb, call), f"osc {call.word}", then=lambda: self._at_work.discard(key))
 
     async def _do(self, verb: Verb, call: OscCall) -> None:
         try:

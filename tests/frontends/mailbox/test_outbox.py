@@ -384,5 +384,5 @@ async def test_a_result_of_the_last_process_goes_when_another_delivery_comes_fir
         told.changed(later)
     await store.run(lambda: None)
     assert not file.exists()
-    told.close()
+    await told.close()
     await asyncio.to_thread(store.close)
