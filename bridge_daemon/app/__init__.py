@@ -3,4 +3,4 @@
 May use every room but cli.
 """
 
-__all__ = ["daemon"]
+__all__ = ["daemon", "run"]

@@ -133,15 +133,16 @@ class Warnings(logging.Handler):
 
 
 def _serve(home: Home, settings: Any, early: _Early) -> None:
-    from bridge_daemon.app import daemon as daemons
+    from bridge_daemon.app import run as running
+    from bridge_daemon.app.daemon import Daemon
     from bridge_daemon.home.logs import log_loop_errors
 
-    daemon = daemons.Daemon(home, settings)
+    daemon = Daemon(home, settings)
     telling: set[asyncio.Task[None]] = set()
 
     async def serve() -> None:
         asyncio.get_running_loop().set_exception_handler(log_loop_errors)
-        await daemons.run(daemon, ready=ready, told=terminal.note)
+        await running.run(daemon, ready=ready, told=terminal.note)
 
     async def say_ready() -> None:
         with suppress(OSError):  # the terminal may have been closed; the log says the same

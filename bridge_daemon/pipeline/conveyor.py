@@ -19,6 +19,7 @@ from bridge_daemon.pipeline.context import Step, StepContext
 from bridge_daemon.pipeline.deliver import deliver
 from bridge_daemon.pipeline.follow import follow
 from bridge_daemon.pipeline.submit import apply, check_age, submit, wire_name
+from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +72,12 @@ class Conveyor:
     def __init__(self, context: StepContext) -> None:
         """Nothing moves before :meth:`start`."""
         self._context = context
-        self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._driven: set[str] = set()  # ids of jobs
         self._nudges: dict[str, asyncio.Event] = {}
         self._slots = asyncio.Semaphore(context.settings().engine.max_open_jobs)
-        self._stopping = False
         self._due: list[str] = []
         self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
-        context.journal.listen(self._seen)
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks = Tasks("conveyor")
 
     async def recover(self) -> None:
         """Bring every job out of the state in which the last process left it. Nothing moves yet.
@@ -101,7 +100,7 @@ class Conveyor:
         for job in self._due:
             self.drive(job)
         self._due.clear()
-        self._watch = asyncio.create_task(self._watch_disk(), name="disk")
+        self._tasks.start(self._watch_disk(), "disk")
 
     async def _recover(self, job: Job) -> Job:
         """Bring a job out of the state in which the last process left it."""
@@ -148,29 +147,27 @@ class Conveyor:
             except Exception:
                 log.exception("The disk could not be looked at")
 
-    def _seen(self, job: Job) -> None:
-        if job.state is State.QUEUED and job.id not in self._drivers:
+    def changed(self, job: Job) -> None:
+        """Take a change of a job that was committed."""
+        if job.state is State.QUEUED and job.id not in self._driven:
             self._queued[job.id] = job
         else:
             self._queued.pop(job.id, None)
 
     def drive(self, job: str) -> None:
         """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""
-        if self._stopping:
+        if self._tasks.closed:
             return
-        if job in self._drivers:
+        if job in self._driven:
             self._nudges[job].set()
             return
         self._nudges[job] = asyncio.Event()
-        task = asyncio.create_task(self._drive(job), name=f"job {job}")
-        self._drivers[job] = task
-        task.add_done_callback(lambda _: self._ended(job))
+        self._driven.add(job)
+        self._tasks.start(self._drive(job), f"job {job}", then=lambda: self._ended(job))
 
     def _ended(self, job: str) -> None:
-        task = self._drivers.pop(job)
+        self._driven.discard(job)
         nudge = self._nudges.pop(job)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("The driver of job %s ended", job, exc_info=task.exception())
         if nudge.is_set():  # somebody asked while it was ending
             self.drive(job)
 
@@ -262,11 +259,7 @@ class Conveyor:
 
     async def stop(self) -> None:
         """End every driver; a POST that is on the wire is awaited, for a while."""
-        self._stopping = True
-        tasks = [*self._drivers.values(), *([self._watch] if self._watch is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
         if len(self._context.on_wire):
             log.info("Waiting for the answer to %d request(s) on the wire", len(self._context.on_wire))
         await self._context.on_wire.finish(LAST_ANSWER)

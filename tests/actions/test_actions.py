@@ -44,13 +44,13 @@ async def spent(daemon: Daemon) -> float:
 
 def close_gate(daemon: Daemon) -> None:
     """Let nothing be sent, without a pause that anybody knows of: jobs are admitted, and stay queued."""
-    gate = daemon._conveyor._context.pause
+    gate = daemon.parts.pause
     gate.current = {"reason": "test", "text": "test", "since": 0.0}
     gate._open.clear()
 
 
 def open_gate(daemon: Daemon) -> None:
-    gate = daemon._conveyor._context.pause
+    gate = daemon.parts.pause
     gate.current = None
     gate._open.set()
 
@@ -97,7 +97,7 @@ async def stage(path: Path, state: State, **given: Any) -> AsyncIterator[Stage]:
             if state in (State.QUEUED, State.CANCELLED):
                 close_gate(daemon)
             if state is State.PREPARING:
-                daemon.budget.block(60)  # prepared, and it is not its turn yet
+                daemon.parts.budget.block(60)  # prepared, and it is not its turn yet
             answer, _ = await daemon.actions.admit(body)
             name = answer["jobs"][0]
             if state is State.CANCELLED:
@@ -526,7 +526,7 @@ class TestPause:
     @pytest.mark.parametrize("reason", ["person", "panic", "disk", "401", "lunch"])
     async def test_what_a_person_paused_never_ends_by_itself(self, tmp_path: Path, reason: str) -> None:
         async with Service() as service, running(tmp_path / "home", service) as daemon:
-            gate = daemon._conveyor._context.pause
+            gate = daemon.parts.pause
             for trouble in ("disk", "401"):
                 await gate.close(trouble, "trouble")
             fact = (await daemon.actions.pause(reason))["paused"]

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge_daemon.app import daemon as daemons
+from bridge_daemon.app import run as app_run
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import JournalUnusable, PortTaken
@@ -157,7 +157,7 @@ async def run(daemon: Daemon) -> AsyncIterator[asyncio.Task[None]]:
     """Run a daemon as the command does, and see that its signal handlers are gone in the end."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     ready = asyncio.Event()
-    task = asyncio.create_task(daemons.run(daemon, ready=ready.set, told=lambda _: None))
+    task = asyncio.create_task(app_run.run(daemon, ready=ready.set, told=lambda _: None))
     await ready.wait()
     yield task
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

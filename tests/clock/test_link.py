@@ -56,7 +56,7 @@ async def heard(daemon: Daemon, fits: Callable[[Transport], bool], *, seconds: f
 
 
 def source(daemon: Daemon) -> dict[str, Any]:
-    about: dict[str, Any] = daemon._about()["link"]
+    about: dict[str, Any] = daemon.about()["link"]
     return about
 
 

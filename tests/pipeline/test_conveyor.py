@@ -107,7 +107,7 @@ async def test_open_jobs_of_the_last_process_count(tmp_path: Path) -> None:
             for name in names:
                 await until(daemon, name, {State.GENERATING})
         async with running(tmp_path / "home", service, engine={"max_open_jobs": 2}, **MANY) as daemon:
-            await eventually(lambda: daemon._conveyor._slots.locked())
+            await eventually(lambda: daemon.parts.conveyor._slots.locked())
             third = await press(daemon, prompt="third")
             await asyncio.sleep(0.3)
             assert (await job_of(daemon, third)).state is State.QUEUED
@@ -164,7 +164,7 @@ async def test_a_panic_between_the_turn_and_the_submit_is_in_time(
 ) -> None:
     """The gate is asked once more in the transaction that spends."""
     async with Service() as service, running(tmp_path / "home", service) as daemon:
-        budget, wait = daemon.budget, asyncio.Event()
+        budget, wait = daemon.parts.budget, asyncio.Event()
         submit = budget.submit
 
         async def slow() -> None:
@@ -189,7 +189,7 @@ async def test_a_pause_between_the_turn_and_the_submit_is_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
-        budget, wait = daemon.budget, asyncio.Event()
+        budget, wait = daemon.parts.budget, asyncio.Event()
         submit = budget.submit
 
         async def slow() -> None:
@@ -230,7 +230,7 @@ async def test_a_clock_that_is_set_back_a_day_disturbs_no_job(tmp_path: Path) ->
     async with Service(job_seconds=4) as service, running(tmp_path / "home", service, times=clock) as daemon:
         name = await press(daemon)
         job = await until(daemon, name, {State.GENERATING})
-        age = daemon._conveyor._context.age
+        age = daemon.parts.context.age
         await eventually(lambda: age(job) > 1)
         clock.offset = -86_400
         assert age(job) > 1, "else it would be asked for as one that was sent a moment ago, for a day"

@@ -244,7 +244,7 @@ async def test_a_name_lives_from_the_submit_to_the_take_also_across_a_restart(tm
     tone(tmp_path / "a.wav")
     async with Service(job_seconds=1000) as service:
         async with running(tmp_path / "home", service) as daemon:
-            port = daemon.source_port
+            port = daemon.parts.listener.port
             name = await transform(daemon, tmp_path / "a.wav")
             job = await until(daemon, name, {State.GENERATING})
             assert job.publication is not None
@@ -299,7 +299,7 @@ async def test_cancelling_while_it_is_published_leaves_no_name_behind(
     serve, withdraw = SourceListener.serve, SourceListener.withdraw
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         reached, go_on = asyncio.Event(), asyncio.Event()
-        publisher = daemon._conveyor._context.publishers._loopback
+        publisher = daemon.parts.context.publishers._loopback
         publish = publisher.publish
 
         async def slow(job: Job, file: Path) -> Any:

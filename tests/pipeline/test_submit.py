@@ -134,7 +134,7 @@ async def test_an_absurd_retry_after_is_not_believed(tmp_path: Path) -> None:
         await until_event(daemon, name, "answer")
         job = await until(daemon, name, {State.QUEUED})
         assert job.charge is Charge.NONE
-        assert daemon.budget.wait_for_poll() < 125, "nothing waits for 30 years"
+        assert daemon.parts.budget.wait_for_poll() < 125, "nothing waits for 30 years"
         assert len(service.charges) == 0
 
 

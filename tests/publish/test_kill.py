@@ -48,7 +48,7 @@ async def start_again(tmp_path: Path, service: Service, publish: dict[str, Any])
     async with running(tmp_path / "home", service, publish=publish) as daemon:
         await perform(daemon, ops(tmp_path))
         (job,) = await daemon.journal.read(lambda tx: tx.find(limit=9))
-        await _cleaned(daemon._conveyor)
+        await _cleaned(daemon.parts.conveyor)
         return job
 
 

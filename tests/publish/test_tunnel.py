@@ -86,7 +86,7 @@ async def test_several_at_once_share_it_and_it_rests_after(
     source = tone(tmp_path / "a.wav")
     told = []
     async with Service() as service, running(tmp_path / "home", service, publish=by(tunnels)) as daemon:
-        daemon.publishers.listeners.append(lambda about: told.append(about["tunnel"]["url"]))
+        daemon.parts.publishers.listeners.append(lambda about: told.append(about["tunnel"]["url"]))
         body = request(action="transform", duration=None, source={"path": str(source)}, variations=3)
         answer, _ = await daemon.actions.admit(body)
         assert {(await until(daemon, name)).state for name in answer["jobs"]} == {State.PLACED}

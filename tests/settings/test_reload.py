@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon.app import daemon as daemons
+from bridge_daemon.app import run as running
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import State
 from bridge_daemon.errors import BridgeError, LimitReached, SettingsInvalid
@@ -159,7 +159,7 @@ async def test_sighup_reads_them_again(tmp_path: Path, caplog: pytest.LogCapture
     async with Service() as service:
         run = Running(tmp_path / "home", service)
         ready, said = asyncio.Event(), []
-        task = asyncio.create_task(daemons.run(run.daemon, ready=ready.set, told=said.append))
+        task = asyncio.create_task(running.run(run.daemon, ready=ready.set, told=said.append))
         await ready.wait()
 
         async def until_said(words: str) -> None:

@@ -271,7 +271,7 @@ class Story:
         await self.start()
         await self.daemon.actions.resume()
         for job in await self.jobs():
-            self.daemon._conveyor.drive(job.id)
+            self.daemon.parts.conveyor.drive(job.id)
         async with asyncio.timeout(30):
             while any(_moves(job) for job in await self.jobs()):
                 await self.daemon.actions.resume()  # a 401 may have been under way

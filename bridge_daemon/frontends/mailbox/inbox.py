@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bridge_daemon.actions.bridge import Actions
-from bridge_daemon.domain.job import Job
 from bridge_daemon.frontends.mailbox import files
 from bridge_daemon.frontends.mailbox.files import Claim, FileKind, RejectedFile
 from bridge_daemon.frontends.mailbox.outbox import Outbox
@@ -49,11 +48,10 @@ class Inbox:
         home: Home,
         actions: Actions,
         journal: Journal,
-        ready: list[Callable[[Job, Path], None]],
         settings: Callable[[], Settings],
         times: Times,
     ) -> None:
-        """``ready`` gets what is to be called once a client's take lies whole where it belongs."""
+        """Watch nothing yet."""
         self.outbox = Outbox(home.outbox, actions, journal, times)
         self._inbox, self._outbox = home.inbox, home.outbox
         self._times = times
@@ -73,8 +71,6 @@ class Inbox:
         self._broken: dict[str, str] = {}  # clients that cannot be served now, and why
         self._counts: Counter[str] = Counter()
         self._trimmed = float("-inf")
-        journal.listen(self.outbox.changed)
-        ready.append(self.outbox.ready)
 
     # Opening and closing
 

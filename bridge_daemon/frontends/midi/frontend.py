@@ -135,8 +135,6 @@ class MidiIntake:
 
     async def start(self) -> None:
         """Open the ports that are named. None attached, or no MIDI at all, is no error."""
-        self._journal.listen(self._job_changed)
-        self._pause.listeners.append(self._paused)
         settings = self._settings().midi
         if settings.enabled and settings.arm_at_start and not self._pause.panic:
             await self.stage.arm(at_start=True)
@@ -308,7 +306,8 @@ class MidiIntake:
         for slot in self._slots.values():
             slot.lamp.armed(armed and slot.binding.action in (*SPENDING, "arm", "disarm"))
 
-    def _paused(self, _: dict[str, Any] | None) -> None:
+    def paused(self, _: dict[str, Any] | None) -> None:
+        """Take that sending was paused, or goes on."""
         if self._pause.panic:
             self.stage.disarm("panic")
         self._show_panic()
@@ -323,7 +322,8 @@ class MidiIntake:
         if len(self._requests) > _REMEMBERED:
             del self._requests[next(iter(self._requests))]
 
-    def _job_changed(self, job: Job) -> None:
+    def job_changed(self, job: Job) -> None:
+        """Take a change of a job that was committed."""
         binding = self._requests.get(job.request_id)
         if binding is None:
             return

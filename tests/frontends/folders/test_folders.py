@@ -341,7 +341,7 @@ class TestWhoMaySpend:
             data = daemon.settings.model_dump()
             data["folders"] = [watched(other, "other")]
             daemon.settings = type(daemon.settings).model_validate(data)
-            daemon._roots = daemon._make_roots(daemon.settings)
+            daemon.roots = daemon._make_roots(daemon.settings)
             await daemon.folders.configure()
             await until(lambda: one(daemon, "other").about()["watching"])
             render(folder / "nobody looks.wav")

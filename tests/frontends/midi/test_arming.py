@@ -229,7 +229,7 @@ async def test_panic_silences_a_result_that_is_being_said_again(tmp_path: Path) 
         said = len(reaper.all("/bridge/result"))
         await reaper.quiet(2.2)  # it is due after 1 and 2 s
         assert len(reaper.all("/bridge/result")) == said
-        assert daemon._pause.panic, "a panic stands above the pause of a person"
+        assert daemon.parts.pause.panic, "a panic stands above the pause of a person"
         await daemon.actions.resume()
         await reaper.until("/bridge/result", count=said + 1)
 
@@ -238,7 +238,7 @@ async def test_a_panic_survives_a_restart_and_an_arming_does_not_pass_it(tmp_pat
     async with running(tmp_path / "home", None) as daemon:
         await daemon.actions.pause("panic")
     async with running(tmp_path / "home", None, midi={"arm_at_start": True}) as daemon:
-        assert daemon._pause.panic
+        assert daemon.parts.pause.panic
         assert not intake(daemon).stage.armed
         assert await all_jobs(daemon) == []
         await daemon.actions.resume()

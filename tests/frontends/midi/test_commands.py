@@ -98,7 +98,7 @@ async def test_a_pad_is_learned_while_the_daemon_has_its_port_and_does_nothing_e
         await keys.play(note(36, channel=2), off(36, channel=2))
         await taken(daemon, "stop")
         assert counts(daemon, "stop")["taken"] == 1
-        assert daemon._pause.panic
+        assert daemon.parts.pause.panic
 
 
 async def test_an_encoder_is_learned_without_the_daemon(tmp_path: Path) -> None:
