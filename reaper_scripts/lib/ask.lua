@@ -1,7 +1,7 @@
 -- @noindex
--- The form in REAPER's own dialog, GetUserInputs, which has traps: captions are parted by commas whatever is said; values
--- are parted by a newline here, so that a prompt may hold commas; an odd quote or an open parenthesis in a value to begin
--- with swallows the fields behind it and cannot be escaped; it is short of room.
+-- The form in REAPER's own dialog, GetUserInputs, which has traps. It splits captions at commas whatever is said. It splits values
+-- at a newline here, so that a prompt may hold commas. A quote, an apostrophe or an open parenthesis in a value to begin with
+-- swallows the fields behind it and cannot be escaped: other characters stand in for them. It is short of room.
 
 local import = ...
 local form = import("form")
@@ -14,30 +14,27 @@ local TITLE = "DAW Bridge"
 local ROOM = 1000 -- bytes of all values that surely fit into the dialog
 local NEWLINE = "\n"
 
-local function balanced(text)
-  local depth = 0
-  for mark in text:gmatch("[()]") do
-    depth = depth + (mark == "(" and 1 or -1)
-    if depth < 0 then
-      return false
-    end
-  end
-  return depth == 0
-end
+-- What the dialog reads as quotes and brackets of its own, and what it shows in their place.
+local STAND_INS = { ["'"] = "\u{2019}", ['"'] = "\u{201D}", ["`"] = "\u{2018}", ["("] = "\u{FF08}", [")"] = "\u{FF09}" }
 
 -- Return a text that REAPER can show as a value to begin with.
 function ask.showable(text)
-  text = text:gsub("[%c]+", " ")
-  if select(2, text:gsub('"', "")) % 2 == 1 then
-    text = text:gsub('"', "'")
-  end
-  if not balanced(text) then
-    text = text:gsub("%(", "["):gsub("%)", "]")
-  end
+  text = text:gsub("[%c]+", " "):gsub("['\"`()]", STAND_INS)
   if #text > ROOM - 200 then
     text = text:sub(1, (utf8.offset(text, -1, ROOM - 199) or 1) - 1)
   end
   return text
+end
+
+-- Return what was typed over a text, with the marks that stood in for its own turned back. A mark that the text had
+-- itself is left alone.
+local function typed_over(before, typed)
+  for mark, stand_in in pairs(STAND_INS) do
+    if before:find(mark, 1, true) and not before:find(stand_in, 1, true) then
+      typed = typed:gsub(stand_in, mark)
+    end
+  end
+  return typed
 end
 
 local function captions(fields)
@@ -77,8 +74,9 @@ local function once(title, fields, typed)
     return nil, "REAPER's dialog gave back other fields than it was given. Leave quotes and parentheses out."
   end
   for index, field in ipairs(fields) do
-    -- what was not touched is what it was, also where it could not be shown as it is
-    read[field.key] = parts[index] == shown[index] and (typed[field.key] or "") or parts[index]
+    -- what was not touched is what it was, also if it could not be shown as it is
+    local before = typed[field.key] or ""
+    read[field.key] = parts[index] == shown[index] and before or typed_over(before, parts[index])
   end
   return read
 end

@@ -122,6 +122,20 @@ function json.encode(value)
   return encode(value, 1)
 end
 
+local function escaped(character)
+  local code = utf8.codepoint(character)
+  if code < 0x10000 then
+    return string.format("\\u%04x", code)
+  end
+  code = code - 0x10000
+  return string.format("\\u%04x\\u%04x", 0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF))
+end
+
+-- Return a value as JSON as json.encode does, with nothing in it but ASCII.
+function json.encode_ascii(value)
+  return (json.encode(value):gsub("[\194-\244][\128-\191]*", escaped)) -- only texts hold other characters
+end
+
 local decode
 
 local function fail(text, at, what)

@@ -14,8 +14,9 @@ local function read(key)
   return type(data) == "table" and data or {}
 end
 
+-- What REAPER keeps is one line, and in ASCII: on some Windows all else comes back as question marks.
 local function write(key, data)
-  reaper.SetExtState(SECTION, key, json.encode(data), true) -- one line, as REAPER demands of what it keeps
+  reaper.SetExtState(SECTION, key, json.encode_ascii(data), true)
 end
 
 -- Return the last values of an action's form.

@@ -22,6 +22,11 @@ from tests.reaper.standin import StandIn
         "closed ) only",
         "100 % naïve — 日本語",
         "a | b \\ c",
+        "it's cold",
+        "rock 'n' roll, '90s",
+        "a ` tick",
+        "a ’ typographic one and an ' plain one",
+        '12" vinyl, don\'t stop (live',
     ],
 )
 def test_any_prompt_goes_through_the_dialog_and_comes_back_as_the_next_default(
@@ -383,3 +388,41 @@ def test_the_status_window_wakes_the_watcher(reaper: Reaper, bridge: StandIn) ->
     reaper.seconds(2)
     assert reaper.get("#fake.scripts") == 2
     assert reaper.get("#fake.modals") == 0
+
+
+@pytest.mark.parametrize("edited", ["it’s colder (still) — say “hi”", "it's colder, isn't it (yes"])
+def test_what_is_typed_over_a_prompt_with_quotes_is_sent_as_it_was_typed(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, edited: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    transform(reaper, bridge, Prompt="it's (cold")
+    transform_again = transform(reaper, bridge, Prompt=edited)
+    # the dialog shows stand-ins for marks that it cannot show; of a text that had them, they become the marks again
+    assert transform_again["prompt"].replace("'", "’") == edited.replace("'", "’")
+
+
+def test_a_word_appended_to_a_prompt_with_quotes_keeps_the_quotes(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    song(reaper, tmp_path / "song")
+    assert transform(reaper, bridge, Prompt="don't (stop")["prompt"] == "don't (stop"
+    cancel_form(reaper)
+    reaper.press("Transform selection")
+    shown = reaper.get("fake.shown.fields[1]")
+    assert transform(reaper, bridge, Prompt=shown + " now")["prompt"] == "don't (stop now"
+
+
+def test_what_is_remembered_survives_a_restart_outside_of_the_code_page(
+    start: Start, bridge: StandIn, tmp_path: Path
+) -> None:
+    prompt = "Regen über 東京 𝄞, it's \\u0041"
+    first = start()
+    path = song(first, tmp_path / "song")
+    assert transform(first, bridge, Prompt=prompt)["prompt"] == prompt
+    first.kill()
+    second = start()
+    second.do(f"""song = fake.open("{path}") fake.undo_point(song, "x")
+        song.time_selection = {{12.25, 20.25}} song.tracks[1].selected = true""")
+    second.press("Transform again with the last settings")
+    second.seconds(3)
+    assert bridge.request()["prompt"] == prompt

@@ -169,7 +169,12 @@ POINTS: dict[tuple[int, str], str] = {
         local _, other = reaper.GetUserInputs("t", 2, "a,b,separator=|", "1,5|2")
         assert(plain == "1,2" and other == "1,5|2")
         reaper.GetUserInputs("t", 2, "a,b,separator=|", 'say "|2')
-        assert(fake.shown.fields[1] == 'say "|2' and fake.shown.fields[2] == "")""",
+        assert(fake.shown.fields[1] == 'say "|2' and fake.shown.fields[2] == "")
+        fake.answers = {{}, {}}
+        for _, mark in ipairs({"'", "`"}) do
+          reaper.GetUserInputs("t", 2, "a,b,separator=|", "it" .. mark .. "s|2")
+          assert(fake.shown.fields[1] == "it" .. mark .. "s|2" and fake.shown.fields[2] == "")
+        end""",
     (30, "modal_stalls"): """
         fake.ran = false
         fake.run(script("reaper.defer(function() reaper.SetExtState('a', 'ran', '1', false) end)"))
@@ -236,6 +241,11 @@ POINTS: dict[tuple[int, str], str] = {
         reaper.InsertTrackAtIndex(0, true) reaper.InsertTrackAtIndex(0, false)
         assert(reaper.GetMediaTrackInfo_Value(reaper.GetTrack(0, 1), "I_RECARM") == 1)
         assert(reaper.GetMediaTrackInfo_Value(reaper.GetTrack(0, 0), "I_RECARM") == 0)""",
+    (43, "ext_ascii"): """
+        reaper.SetExtState("a", "kept", "Zoë 日", true)
+        assert(reaper.GetExtState("a", "kept") == "Zoë 日")
+        fake = new_fake({resources = fake.resources})
+        assert(fake.reaper.GetExtState("a", "kept") == "Zo? ?")""",
 }
 
 Start = Callable[..., Reaper]

@@ -248,7 +248,8 @@ return function(fake, own)
     assert(not (persist and value:find("\n")), "what persists is one line")
     fake.ext[name] = value
     if persist or broken.ext_persist then
-      fake.persistent[name] = value
+      -- fact 43: what is outside of the system's code page comes back as ?
+      fake.persistent[name] = broken.ext_ascii and value or value:gsub("[\128-\255]+", "?")
       local file = io.open(fake.resources .. "/reaper-extstate.lua", "wb")
       if file then
         file:write(model.to_text(fake.persistent))
@@ -354,14 +355,16 @@ return function(fake, own)
     return next_answer(text)
   end
 
+  local QUOTES = { ['"'] = true, ["'"] = true, ["`"] = true }
+
   local function fields_of(text, separator)
-    local fields, from, quoted, depth = {}, 1, false, 0
+    local fields, from, quoted, depth = {}, 1, nil, 0
     for at = 1, #text do
       local mark = text:sub(at, at)
       if broken.inputs_csv then
-        quoted, depth = false, 0
-      elseif mark == '"' then
-        quoted = not quoted
+        quoted, depth = nil, 0
+      elseif QUOTES[mark] and (quoted == nil or quoted == mark) then
+        quoted = quoted == nil and mark or nil
       elseif mark == "(" then
         depth = depth + 1
       elseif mark == ")" then
@@ -389,7 +392,7 @@ return function(fake, own)
     return captions, separator
   end
 
-  -- fact 29: captions by commas; values by the separator; an odd quote or an open parenthesis swallows fields
+  -- fact 29: captions by commas; values by the separator; an odd quote of any kind or an open parenthesis swallows fields
   function own.GetUserInputs(title, most, captions_text, values_text)
     assert(most <= 16, "at most 16 fields")
     local captions, separator = captions_of(captions_text, most)
