@@ -87,10 +87,11 @@ local function earlier_prompt()
   return chosen and prompts[chosen]
 end
 
--- Show the form until it is right or cancelled. Returns the values and what was typed, or nil.
-function ask.form(action, daemon, typed)
+-- Show the form until it is right or cancelled. ``source`` says what is sent, or where the take goes. Returns the values and what was
+-- typed, or nil.
+function ask.form(action, daemon, source, typed)
   local fields = form.fields(action)
-  local title = string.format("%s: %s (%s)", TITLE, action, form.headline(daemon))
+  local title = string.format("%s: %s %s (%s)", TITLE, action, source, form.headline(daemon))
   while true do
     local read, fault = once(title, fields, typed)
     if not read and not fault then

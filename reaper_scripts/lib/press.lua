@@ -84,13 +84,19 @@ local function agreed(self, values, typed)
   watcher.ensure()
 end
 
+-- Never the whole mix because no track happened to be selected.
+local function is_meant(selection)
+  return selection.kind ~= "master"
+    or reaper.MB("No track is selected. Send " .. region.describe(selection) .. "?", TITLE, 4) == 6
+end
+
 local function show_form(self)
   local selection = self.selection
   local typed = form.start(self.action, selection.stop and selection.stop - selection.start)
   if window.is_possible() then
-    return window.form(self.action, self.daemon, typed, function(values, read) agreed(self, values, read) end)
+    return window.form(self.action, self.daemon, region.describe(selection), typed, function(values, read) agreed(self, values, read) end)
   end
-  agreed(self, ask.form(self.action, self.daemon, typed))
+  agreed(self, ask.form(self.action, self.daemon, region.describe(selection), typed))
 end
 
 local function without_form(self)
@@ -121,6 +127,9 @@ function press.run(action, how)
   problem = problem or (action == "transform" and render.obstacle(project)) or nil
   if problem then
     return tell(problem)
+  end
+  if not is_meant(selection) then
+    return
   end
   local self = { box = box, project = project, action = action, selection = selection }
   self.words = selections.to_words(selection)

@@ -38,13 +38,19 @@ local function slider(context, field, typed)
   local now = tonumber(typed[field.key]) or START[field.key]
   local label = field.label .. (set and "" or " (" .. words_missing .. ")")
   local moved, value
+  label = label .. "###" .. field.key -- the id alone: the visible part changes while the slider is dragged
   if field.kind == "whole" then
-    moved, value = reaper.ImGui_SliderInt(context, label .. "##" .. field.key, math.floor(now), field.low, field.high)
+    moved, value = reaper.ImGui_SliderInt(context, label, math.floor(now), field.low, field.high)
   else
-    moved, value = reaper.ImGui_SliderDouble(context, label .. "##" .. field.key, now, field.low, field.high, "%.2f")
+    moved, value = reaper.ImGui_SliderDouble(context, label, now, field.low, field.high, "%.2f")
   end
   if moved then
     typed[field.key] = text_of(field, value)
+  elseif set then
+    reaper.ImGui_SameLine(context)
+    if reaper.ImGui_Button(context, "Reset###reset_" .. field.key) then
+      typed[field.key] = "" -- as the bridge or the preset has it
+    end
   end
 end
 
@@ -115,6 +121,7 @@ local function frame(self)
   reaper.ImGui_SetNextWindowSize(context, 560, 560, reaper.ImGui_Cond_FirstUseEver())
   local visible, open = reaper.ImGui_Begin(context, TITLE .. ": " .. self.action, true)
   if visible then
+    reaper.ImGui_TextWrapped(context, self.source)
     for _, field in ipairs(form.fields(self.action)) do
       show_field(context, field, self.typed, self.daemon)
     end
@@ -147,11 +154,12 @@ local function now_and_then(make, period)
   end
 end
 
--- Show the form. ``done`` gets the values and what was typed, or nil where it was closed.
-function window.form(action, daemon, typed, done)
+-- Show the form. ``source`` says what is sent, or where the take goes. ``done`` gets the values and what was typed, or nil if it was
+-- closed.
+function window.form(action, daemon, source, typed, done)
   status = status or import("status")
   local box = import("mailbox").open()
-  local self = { context = reaper.ImGui_CreateContext(TITLE), action = action, daemon = daemon, typed = typed }
+  local self = { context = reaper.ImGui_CreateContext(TITLE), action = action, daemon = daemon, typed = typed, source = source }
   self.content = now_and_then(function()
     self.daemon = box:daemon() or daemon
     return status.content(box)

@@ -135,15 +135,27 @@ def test_who_goes_away_while_it_renders_pays_nothing(
     ("selection", "settings", "region"),
     [
         ("fake.new_track(song, 'two').selected = true", 2, (12.25, 20.25)),
-        ("guitar.selected = false", 0, (12.25, 20.25)),
+        ("guitar.selected = false fake.answers[1] = 6", 0, (12.25, 20.25)),
         ("song.time_selection = {0, 0} riff.selected = true", 32, (10.0, 30.0)),
         (
             "song.time_selection = {0, 0} riff.selected = true fake.new_audio_item(guitar, 31, 4).selected = true",
             2,
             (10.0, 35.0),
         ),
+        ("riff.selected = true fake.cursor_context = 1", 32, (10.0, 30.0)),
+        ("riff.selected = true fake.cursor_context = 0", 2, (12.25, 20.25)),
+        ("riff.selected = true guitar.selected = false", 32, (10.0, 30.0)),
+        (
+            """riff.selected = true fake.cursor_context = 1 guitar.razor = '11.0 13.5 "" 15.0 16.25 ""'""",
+            2,
+            (11.0, 16.25),
+        ),
+        ("""guitar.razor = '1.0 2.0 "{AB-C}"'""", 2, (12.25, 20.25)),
     ],
-    ids=["tracks", "master", "item", "items"],
+    ids=[
+        *("tracks", "master", "item", "items", "items beside an old time selection", "tracks clicked after items"),
+        *("items and no track", "razor edits", "razor edits of an envelope only"),
+    ],
 )
 def test_what_is_selected_is_what_is_rendered(
     reaper: Reaper, bridge: StandIn, tmp_path: Path, selection: str, settings: int, region: tuple[float, float]
@@ -155,6 +167,19 @@ def test_what_is_selected_is_what_is_rendered(
     assert numbers["RENDER_SETTINGS"] == settings
     assert (numbers["RENDER_STARTPOS"], numbers["RENDER_ENDPOS"]) == region
     assert (sent["place"]["position"], sent["place"]["length"]) == (region[0], region[1] - region[0])
+
+
+def test_the_whole_mix_is_never_sent_unasked(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("guitar.selected = false fake.answers[1] = 7")
+    for action in ("Transform selection", "Transform again with the last settings"):
+        reaper.do("fake.answers[1] = 7")
+        reaper.press(action)
+        assert "Send the whole mix, 12.25–20.25 s = 8.00 s?" in reaper.get("fake.modals[#fake.modals]")
+        reaper.seconds(3)
+    assert bridge.requests() == []
+    assert reaper.get("{#fake.all_items(song), #song.tracks}") == [1, 1]
+    reaper.check()
 
 
 def test_nothing_selected(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:

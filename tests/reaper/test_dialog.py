@@ -26,7 +26,7 @@ from tests.reaper.standin import StandIn
         "rock 'n' roll, '90s",
         "a ` tick",
         "a ’ typographic one and an ' plain one",
-        '12" vinyl, don\'t stop (live',
+        "12\" vinyl, don't stop (live",
     ],
 )
 def test_any_prompt_goes_through_the_dialog_and_comes_back_as_the_next_default(
@@ -147,7 +147,9 @@ def test_the_head_tells_price_and_limit(reaper: Reaper, bridge: StandIn, tmp_pat
     song(reaper, tmp_path / "song")
     cancel_form(reaper)
     reaper.press("Transform selection")
-    assert reaper.get("fake.shown.title") == "DAW Bridge: transform ($0.58 a take, $8.84 of $10.00 left today)"
+    assert reaper.get("fake.shown.title") == (
+        "DAW Bridge: transform Guitar é, 12.25–20.25 s = 8.00 s ($0.58 a take, $8.84 of $10.00 left today)"
+    )
 
 
 @pytest.mark.parametrize(("agreed", "variations"), [(True, 8), (False, 8), (None, 3)])
@@ -426,3 +428,35 @@ def test_what_is_remembered_survives_a_restart_outside_of_the_code_page(
     second.press("Transform again with the last settings")
     second.seconds(3)
     assert bridge.request()["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("slider", "key", "values"),
+    [
+        ("Strength", "strength", [0.6, 0.7, 0.8, 0.85]),
+        ("CFG scale", "cfg_scale", [8.0, 9.0, 12.0]),
+        ("Steps", "steps", [51, 60, 70]),
+        ("Variations", "variations", [2, 3]),
+    ],
+)
+def test_the_first_drag_of_a_slider_counts_to_its_end_and_can_be_taken_back(
+    start: Start, bridge: StandIn, tmp_path: Path, slider: str, key: str, values: list[float]
+) -> None:
+    reaper = start(imgui=True)
+    song(reaper, tmp_path / "song")
+    reaper.press("Transform selection")
+    reaper.do('fake.ui.typed["Prompt"] = "rain"')
+    dragged = ", ".join(map(str, values))
+    reaper.do(f'fake.ui.drag = {{label = "{slider}", values = {{{dragged}}}}}')
+    reaper.tick(len(values) + 1)
+    assert any("Guitar é, 12.25–20.25 s = 8.00 s" in text for text in reaper.get("fake.ui.texts"))
+    reaper.do('fake.answers[1] = 6 fake.ui.clicks["Send"] = true')
+    reaper.seconds(3)
+    assert bridge.request()[key] == values[-1]
+    reaper.do("fake.ui.drag = nil")
+    reaper.press("Transform selection")
+    reaper.do('fake.ui.clicks["Reset"] = true')
+    reaper.tick(2)
+    reaper.do('fake.ui.clicks["Send"] = true')
+    reaper.seconds(3)
+    assert key not in bridge.request()

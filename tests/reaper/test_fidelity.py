@@ -246,6 +246,28 @@ POINTS: dict[tuple[int, str], str] = {
         assert(reaper.GetExtState("a", "kept") == "Zoë 日")
         fake = new_fake({resources = fake.resources})
         assert(fake.reaper.GetExtState("a", "kept") == "Zo? ?")""",
+    (44, "cursor_context"): "fake.cursor_context = 1 assert(reaper.GetCursorContext2(true) == 1)",
+    (45, "razor"): """
+        track.razor = '1.5 2.5 ""'
+        local _, areas = reaper.GetSetMediaTrackInfo_String(T, "P_RAZOREDITS", "", false)
+        assert(areas == '1.5 2.5 ""')""",
+    (46, "imgui_ids"): """
+        fake = new_fake({resources = fake.resources, imgui = true, broken = next(fake.broken)})
+        local reaper = fake.reaper
+        local context = reaper.ImGui_CreateContext("t")
+        local function drag(labels)
+          fake.ui.drag = {label = "Strength", values = {0.1, 0.2, 0.3}}
+          local value
+          for _, label in ipairs(labels) do
+            reaper.ImGui_Begin(context, "w", true)
+            local moved, now = reaper.ImGui_SliderDouble(context, label, 0.9, 0, 1)
+            value = moved and now or value
+            reaper.ImGui_End(context)
+          end
+          return value
+        end
+        assert(drag({"Strength (a)###s", "Strength###s", "Strength###s"}) == 0.3)
+        assert(drag({"Strength (a)##s", "Strength##s", "Strength##s"}) == 0.1)""",
 }
 
 Start = Callable[..., Reaper]

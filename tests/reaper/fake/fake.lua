@@ -46,7 +46,7 @@ local function new(options)
     tabs = {}, active = 1, closed = {}, open_blocks = {}, frozen = 0,
     scripts = {}, deferred = {}, errors = {}, calls = {}, writes = {}, commands = {}, next_command = 50000, actions = {},
     steps = 0, dies_at = -1,
-    ext = {}, persistent = {}, listings = {}, processes = {}, console = "",
+    cursor_context = 0, ext = {}, persistent = {}, listings = {}, processes = {}, console = "",
     modals = {}, answers = {}, drawn = {}, key = 0,
     renders = {}, render = "blocking", accessors = 0, loose_sources = 0,
   }

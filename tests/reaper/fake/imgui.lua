@@ -56,10 +56,30 @@ return function(fake, own)
     assert(width and height)
     return own.ImGui_InputText(context, label, text)
   end
+  -- fact 46: the whole label is the id of a widget, unless it holds ###id
+  local function id_of(label)
+    return fake.broken.imgui_ids and "" or label:match("###.*$") or label
+  end
+
+  -- A person drags a slider: the button goes down in one frame, each later one moves it while the widget has the same id.
+  local function dragged(label)
+    local drag = ui.drag
+    if not drag or label:find(drag.label, 1, true) ~= 1 then
+      return nil
+    elseif drag.id == nil then
+      drag.id = id_of(label)
+      return table.remove(drag.values, 1)
+    elseif drag.id ~= id_of(label) then
+      ui.drag = nil -- ImGui has lost the widget
+      return nil
+    end
+    return table.remove(drag.values, 1)
+  end
+
   local function slider(context, label, value, low, high)
     inside(context)
     assert(type(value) == "number" and low and high)
-    local moved = take(ui.moved, label)
+    local moved = dragged(label) or take(ui.moved, label)
     return moved ~= nil, moved or value
   end
   own.ImGui_SliderDouble = slider

@@ -413,6 +413,12 @@ return function(fake, own)
     fake.touch(track_of(pointer).project)
   end
 
+  -- fact 44: where somebody clicked last: 0 the track panels, 1 the items, 2 envelopes
+  function own.GetCursorContext2(last_valid)
+    assert(last_valid == true, "the dialog itself may have the focus")
+    return broken.cursor_context and 0 or fake.cursor_context
+  end
+
   function own.GetMasterTrack(pointer)
     return pointers.of(fake.project(pointer).master)
   end
@@ -455,6 +461,10 @@ return function(fake, own)
 
   function own.GetSetMediaTrackInfo_String(pointer, key, value, set)
     local track = track_of(pointer)
+    if key == "P_RAZOREDITS" then -- fact 45: triples of start, end and the GUID of an envelope, "" for the media
+      assert(not set, "not ours to change")
+      return true, not broken.razor and track.razor or ""
+    end
     return fake.get_set_text(track, key, value, set, track.project)
   end
 end
