@@ -33,13 +33,16 @@ RESTING = {
 
 
 class Clock(Times):
-    """Real time, moved by as much as a test likes."""
+    """Real time; ``offset`` seconds more have passed, and the wall clock was set by ``shift`` seconds."""
 
     def __init__(self) -> None:
-        self.offset = 0.0
+        self.offset = self.shift = 0.0
 
     def now(self) -> float:
-        return super().now() + self.offset
+        return super().now() + self.offset + self.shift
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.offset
 
 
 def settings(service: Service | None, **sections: Any) -> Settings:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from bridge_daemon.audio import convert
 from bridge_daemon.audio.opening import Block, OpenAudio, SourceInfo, open_audio, probe
@@ -36,6 +39,7 @@ class Region:
     first: int  # frame of the file
     frames: int
     peak: float  # of full scale, over all channels
+    sound: str  # SHA-256 of the decoded samples: the same for the same sound, whatever file it lies in
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,17 @@ def check_region(path: Path, start: float | None, end: float | None, *, longest:
         info = audio.info
         begin, finish = _limits(info, start, end)
         first, frames = _frames(info, begin, finish, longest)
-        peak = convert.peak_of(audio.blocks(first, frames))
+        digest = hashlib.sha256(f"{info.rate} {info.channels}".encode())
+        peak = convert.peak_of(_hashed(audio.blocks(first, frames), digest))
     if peak < convert.SILENCE:
         raise SourceRefused(f"The region {begin:.2f}–{finish:.2f} s of {_quoted(info)} is silent (below -80 dB).")
-    return Region(info, begin, finish, frames / info.rate, first, frames, peak)
+    return Region(info, begin, finish, frames / info.rate, first, frames, peak, digest.hexdigest())
+
+
+def _hashed(blocks: Iterator[Block], digest: hashlib._Hash) -> Iterator[Block]:
+    for block in blocks:
+        digest.update(np.ascontiguousarray(block, dtype="<f4").data)
+        yield block
 
 
 def _quoted(info: SourceInfo) -> str:

@@ -154,6 +154,7 @@ class Job:
     variations: int
     place: Place
     source: Source | None = None
+    sound: str | None = None  #: of the source's region at the press, as a hash
     source_file: str | None = None  #: the cut and converted source, in the home
     publication: Publication | None = None
     remote_id: str | None = None  #: the service's id of the job

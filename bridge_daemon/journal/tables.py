@@ -60,6 +60,7 @@ jobs = Table(
     Column("variations", Integer, nullable=False),
     Column("place", JSON, nullable=False),
     Column("source", JSON(none_as_null=True)),
+    Column("sound", String(64)),  # hash of the source's region at the press
     Column("source_file", Text),
     Column("publication", JSON(none_as_null=True)),
     Column("remote_id", String(500)),

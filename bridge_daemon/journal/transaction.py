@@ -60,9 +60,9 @@ class Transaction:
             body_hash=row["body_hash"], body=row["body"], answer=row["answer"], created_at=row["created_at"]
         )
 
-    def pressed_at(self, fingerprint: str, *, since: float, until: float) -> float | None:
-        """Return when the same press was last accepted between two times (UTC), or None."""
-        given = {"fingerprint": fingerprint, "since": since, "until": until}
+    def pressed_at(self, fingerprint: str, *, since: float) -> float | None:
+        """Return when the same press was last accepted since a time (UTC), or None."""
+        given = {"fingerprint": fingerprint, "since": since}
         return self._connection.execute(sql.PRESSED_AT, given).scalar()
 
     def add_request(

@@ -66,6 +66,7 @@ class Proved:
 class JobRuntime:
     """What was seen of one job since this process started. It may be lost: it only sets the pace."""
 
+    seen: tuple[float, float] = (0.0, 0.0)  # when it was first seen: wall clock and monotonic
     born: float | None = None  # monotonic time of the submit, which a clock that is set does not move
     samples: list[tuple[float, float]] = field(default_factory=list)
     errors: int = 0
@@ -100,7 +101,16 @@ class StepContext:
 
     def watch(self, job: Job) -> JobRuntime:
         """Return what was seen of a job."""
-        return self.watches.setdefault(job.id, JobRuntime())
+        known = self.watches.get(job.id)
+        if known is None:
+            seen = (self.times.now(), self.times.monotonic())
+            known = self.watches.setdefault(job.id, JobRuntime(seen=seen))
+        return known
+
+    def now(self, job: Job) -> float:
+        """Return the time, UTC, for the age of a job: a clock that is set back makes no job younger."""
+        wall, steady = self.watch(job).seen
+        return max(self.times.now(), wall + self.times.monotonic() - steady)
 
     def age(self, job: Job) -> float:
         """Return the seconds since the submit: by wall time until this process took it up, then by a steady clock."""

@@ -205,6 +205,7 @@ class Conveyor:
         # a job that was just admitted need not be read again: every step that changes it looks at it anew
         admitted = self._queued.pop(name, None)
         job = admitted if admitted is not None else await context.journal.read(lambda tx: tx.job(name))
+        context.watch(job)  # its time runs from here, whatever happens to the clock
         if job.state is State.SUBMITTING and wire_name(name) not in context.on_wire:
             job = await self._recover(job)  # a fault of ours broke it off: as after a restart
         step = step_for(job)

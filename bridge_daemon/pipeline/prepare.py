@@ -10,9 +10,8 @@ from weakref import WeakValueDictionary
 
 from bridge_daemon.audio.region import Extracted, check_region, extract
 from bridge_daemon.domain.job import Job, Publication, State
-from bridge_daemon.domain.models import Model, models
-from bridge_daemon.domain.request import Source
-from bridge_daemon.errors import NotPublished, OtherEngine, Refusal
+from bridge_daemon.domain.models import models
+from bridge_daemon.errors import NotPublished, OtherEngine, Refusal, SourceRefused
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
@@ -85,11 +84,19 @@ async def _source_file(job: Job, context: StepContext) -> tuple[Path, tuple[str,
     async with _making.setdefault(file, asyncio.Lock()):
         if file.exists():  # made for another variation, or before a restart: it is what was pressed
             return file, ()
-        extracted = await asyncio.to_thread(_extract, job.source, file, models()[job.model], context.roots())
+        extracted = await asyncio.to_thread(_extract, job, file, context.roots())
     return file, extracted.notes
 
 
-def _extract(source: Source, file: Path, model: Model, roots: PathPolicy) -> Extracted:
+def _extract(job: Job, file: Path, roots: PathPolicy) -> Extracted:
+    """Cut the source out. Raises SourceRefused if something else lies there than at the press."""
+    assert job.source is not None
+    source, model = job.source, models()[job.model]
     path = roots.check(source.path)
     region = check_region(path, source.start, source.end, longest=model.source_longest)
+    if job.sound is not None and region.sound != job.sound:
+        raise SourceRefused(
+            f'"{path.name}" has changed since the press. Nothing was sent and nothing was spent.',
+            next="Press again to send what lies there now, or cancel this job.",
+        )
     return extract(region, file, rate=SOURCE_RATE, least=model.source_least)

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 #: Pause between two tries to reach a service that cannot be reached, s.
 _OFFLINE_PAUSE = (1.0, 60.0)
+#: By so much a clock may be corrected without being set back, s.
+_CLOCKS_DIFFER = 5.0
 
 
 async def submit(job: Job, context: StepContext) -> Wait | None:
@@ -136,7 +138,7 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], context: StepContext)
     if fresh.state not in RESERVED:
         raise WrongState(f"The job {job.id} is {fresh.state} now.", charge=fresh.charge)
     try:
-        check_age(fresh, now)
+        check_age(fresh, context.now(fresh))
         check_price(tx, fresh)
         check_limits(tx, fresh.price, context.settings(), reserved_too=False)
     except (Stale, PriceChanged, LimitReached) as error:
@@ -154,7 +156,12 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], context: StepContext)
 
 
 def check_age(job: Job, now: float) -> None:
-    """Raise Stale for a job that waited longer than its request is valid: it is not sent by itself any more."""
+    """Raise Stale for a job that waited longer than its request is valid: it is not sent by itself any more.
+
+    How long one waited that seems to come from the future cannot be known: the clock was set back since.
+    """
+    if now < job.created_at - _CLOCKS_DIFFER:
+        raise Stale("The clock was set back since it was asked for. Nothing was spent.")
     if now > job.valid_until:
         waited = (now - job.created_at) / 60
         raise Stale(f"It was asked for {waited:.0f} min ago and not sent while it was valid. Nothing was spent.")

@@ -13,7 +13,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bridge_daemon.clock.musical import of_request
 from bridge_daemon.clock.transport import Clock
@@ -42,8 +42,12 @@ from bridge_daemon.util.times import Times
 
 #: The same press again within these seconds, under another id, is taken for a mistake.
 DOUBLE_PRESS = 10.0
-#: What does not make a press another press.
-_NOT_FINGERPRINT = {"id", "version", "confirm_usd", "again", "valid_for", "place"}
+#: What does not make a press another press. The sound of the source counts, not where it lies.
+_NOT_FINGERPRINT: Final = {"id", "version", "confirm_usd", "again", "valid_for", "place", "source"}
+#: What makes a place another place. The rest of it is told anew at each press, or follows from these.
+_PLACE: Final = ("project", "project_id", "track", "target", "slot", "when", "bars", "position", "length", "folder")
+_SAME_TIME: Final = 5  # decimals of a position or length in s: half a frame at 48 kHz
+_REMEMBERED: Final = 1000  # presses of this process
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
 
 
@@ -64,6 +68,7 @@ class _Plan:
     notes: tuple[str, ...]
     body: dict[str, Any]
     body_hash: str
+    sound: str | None  # of the source's region
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Admit:
         times: Times,
         clock: Clock,
     ) -> None:
-        """Nothing is kept between two requests."""
+        """Nothing is kept between two requests but when they were accepted."""
         self._journal = journal
         self._settings = settings
         self._engines = engines
@@ -96,6 +101,8 @@ class Admit:
         self._roots = roots
         self._times = times
         self._clock = clock
+        #: Fingerprints of presses, and when each was last accepted, by the clock that nobody sets.
+        self._pressed: dict[str, float] = {}
 
     async def admit(
         self,
@@ -128,7 +135,33 @@ class Admit:
             if before is not None:
                 return before, True
             raise
-        return await self._journal.write("admit", lambda tx: self._accept(tx, plan, retry, guard))
+        # a person who retries soon after the press has looked; who retries the same job twice at once may have not
+        fingerprint = _fingerprint(plan) if retry is None else hash_of({"retry": retry.of})
+        answer, repeat = await self._journal.write(
+            "admit", lambda tx: self._accept(tx, plan, fingerprint, retry, guard)
+        )
+        if not repeat:
+            self._remember(fingerprint)
+        return answer, repeat
+
+    def _remember(self, fingerprint: str) -> None:
+        self._pressed.pop(fingerprint, None)
+        self._pressed[fingerprint] = self._times.monotonic()
+        if len(self._pressed) > _REMEMBERED:
+            del self._pressed[next(iter(self._pressed))]
+
+    def _since_pressed(self, tx: Transaction, fingerprint: str, now: float) -> float | None:
+        """Return how many seconds ago the same press was accepted, None if that is long ago.
+
+        The wall clock may have been set since, so it counts only for presses that this process does not remember; one
+        that seems to lie in the future was accepted before the clock was set back.
+        """
+        known = self._pressed.get(fingerprint)
+        if known is not None:
+            passed = self._times.monotonic() - known
+            return passed if passed <= DOUBLE_PRESS else None
+        pressed = tx.pressed_at(fingerprint, since=now - DOUBLE_PRESS)
+        return None if pressed is None else max(0.0, now - pressed)
 
     async def _before(self, right: dict[str, Any], faults: list[Fault], body_hash: str) -> dict[str, Any] | None:
         """Return what an id was answered that would be refused now. Raises IdReused."""
@@ -141,7 +174,7 @@ class Admit:
     ) -> _Plan:
         """Check what needs files and the engine. Raises a Refusal."""
         engine = await self._engines.current()
-        source_seconds, notes = None, list(dict.fromkeys(said))
+        source_seconds, sound, notes = None, None, list(dict.fromkeys(said))
         if request.place.folder is not None:
             await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
         if asked.action == "transform" and request.source is not None:
@@ -153,7 +186,7 @@ class Admit:
             region = await asyncio.to_thread(
                 check_region, path, request.source.start, request.source.end, longest=asked.model.source_longest
             )
-            source_seconds = region.seconds
+            source_seconds, sound = region.seconds, region.sound
         elif request.strength is not None:
             notes.append("strength counts for transforms only")
         if not engine.paid:
@@ -161,10 +194,10 @@ class Admit:
         duration, cut = lengths(request, asked, source_seconds, self._settings().defaults.duration)
         if cut is not None:
             notes.append(f"the take is cut back to {cut:g} s")
-        return _Plan(request, asked, engine, parameters(asked, duration, cut), tuple(notes), body, body_hash)
+        return _Plan(request, asked, engine, parameters(asked, duration, cut), tuple(notes), body, body_hash, sound)
 
     def _accept(
-        self, tx: Transaction, plan: _Plan, retry: Retry | None, guard: Guard | None
+        self, tx: Transaction, plan: _Plan, fingerprint: str, retry: Retry | None, guard: Guard | None
     ) -> tuple[dict[str, Any], bool]:
         """Check the money and write the jobs, in one transaction."""
         request, settings, now = plan.request, self._settings(), self._times.now()
@@ -173,17 +206,13 @@ class Admit:
             return before, True
         if retry is not None:
             retry.check(tx)
-        # a person who retries soon after the press has looked; who retries the same job twice at once may have not
-        fingerprint = _fingerprint(request) if retry is None else hash_of({"retry": retry.of})
         check_pause(tx)
         price = price_now(tx, plan.engine, plan.asked.model, plan.asked.steps)
         total = price * len(plan.variations)
         check_price_question(total, settings.spend.confirm_above_micro, request.confirm_usd)
-        pressed = tx.pressed_at(fingerprint, since=now - DOUBLE_PRESS, until=now + DOUBLE_PRESS)
-        if pressed is not None and not request.again:
-            raise DoublePress(
-                f"The same request was accepted {max(0.0, now - pressed):.1f} s ago. Nothing was sent for this one."
-            )
+        passed = self._since_pressed(tx, fingerprint, now)
+        if passed is not None and not request.again:
+            raise DoublePress(f"The same request was accepted {passed:.1f} s ago. Nothing was sent for this one.")
         check_limits(tx, total, settings)
         if guard is not None:
             guard(tx, total)
@@ -295,6 +324,7 @@ def _jobs(plan: _Plan, price: int, now: float, retry_of: str | None) -> list[Job
             variations=len(plan.variations),
             place=request.place,
             source=request.source,
+            sound=plan.sound,
             notes=plan.notes,
             text="waits to be sent",
             retry_of=retry_of,
@@ -310,8 +340,17 @@ def hash_of(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _fingerprint(request: Request) -> str:
-    return hash_of({key: value for key, value in request.as_dict().items() if key not in _NOT_FINGERPRINT})
+def _fingerprint(plan: _Plan) -> str:
+    """Return what two presses have in common if they ask for the same, of the same sound, for the same place."""
+    asked = {key: value for key, value in plan.request.as_dict().items() if key not in _NOT_FINGERPRINT}
+    return hash_of(asked | {"sound": plan.sound, "place": _place_of(plan)})
+
+
+def _place_of(plan: _Plan) -> dict[str, Any]:
+    """Return the place as it was asked for: bars that were found meanwhile differ from press to press."""
+    place, given = plan.request.place.as_dict(), plan.body.get("place") or {}
+    found = {key: place[key] for key in _PLACE if key in place and key in given}
+    return {key: round(value, _SAME_TIME) if isinstance(value, float) else value for key, value in found.items()}
 
 
 def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:

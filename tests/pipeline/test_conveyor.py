@@ -232,7 +232,7 @@ async def test_a_clock_that_is_set_back_a_day_disturbs_no_job(tmp_path: Path) ->
         job = await until(daemon, name, {State.GENERATING})
         age = daemon.parts.context.age
         await eventually(lambda: age(job) > 1)
-        clock.offset = -86_400
+        clock.shift = -86_400
         assert age(job) > 1, "else it would be asked for as one that was sent a moment ago, for a day"
         assert (await until(daemon, name)).state is State.PLACED
         assert "problem" not in await events(daemon, name)

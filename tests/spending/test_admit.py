@@ -189,7 +189,7 @@ class TestThePriceQuestion:
 class TestTheDoublePress:
     SAME: tuple[dict[str, Any], ...] = (
         {},
-        {"place": {"position": 99.0, "track": "other"}},
+        {"place": {"tempo": 99.0, "token": "other"}},
         {"duration": 1.0},
         {"prompt": " rain on a tin roof "},
         {"valid_for": 5},

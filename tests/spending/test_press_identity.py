@@ -1,0 +1,179 @@
+"""When two presses are one: what is asked, the sound of the source, and the place. Names of files say nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge_daemon.domain.job import State
+from bridge_daemon.errors import BridgeError
+from tests.fakes.service import Service
+from tests.support import Clock, job_of, press, request, running, tone, until
+
+TRANSFORM: dict[str, Any] = {"action": "transform", "duration": None}
+
+
+async def twice(daemon: Any, **given: Any) -> None:
+    """Press, and expect the question about a double press."""
+    with pytest.raises(BridgeError) as error:
+        await daemon.actions.admit(request(**given))
+    assert error.value.code == "E-DOUBLE-PRESS"
+
+
+@pytest.fixture
+async def service() -> Any:
+    async with Service() as service:
+        yield service
+
+
+class TestTheSound:
+    async def test_the_same_sound_under_another_name_is_the_same_press(self, tmp_path: Path, service: Service) -> None:
+        first = tone(tmp_path / "press 1.wav")
+        async with running(tmp_path / "home", service) as daemon:
+            await press(daemon, **TRANSFORM, source={"path": str(first)})
+            for name in ("press 2.wav", "another folder/press 3.wav"):
+                second = tmp_path / name
+                second.parent.mkdir(exist_ok=True)
+                shutil.copy(first, second)
+                await twice(daemon, **TRANSFORM, source={"path": str(second)})
+            assert len(service.charges) <= 1
+
+    async def test_the_same_sound_in_another_container_is_the_same_press(
+        self, tmp_path: Path, service: Service
+    ) -> None:
+        first = tone(tmp_path / "a.wav")
+        sound, rate = soundfile.read(first, dtype="int16")
+        soundfile.write(tmp_path / "a.flac", sound, rate, subtype="PCM_16")
+        async with running(tmp_path / "home", service) as daemon:
+            await press(daemon, **TRANSFORM, source={"path": str(first)})
+            await twice(daemon, **TRANSFORM, source={"path": str(tmp_path / "a.flac")})
+
+    async def test_the_same_part_of_a_longer_file_is_the_same_press(self, tmp_path: Path, service: Service) -> None:
+        sound = np.random.default_rng(1).uniform(-0.5, 0.5, 8 * 48_000)
+        soundfile.write(tmp_path / "long.wav", sound, 48_000, subtype="PCM_24")
+        soundfile.write(tmp_path / "part.wav", sound[48_000 : 7 * 48_000], 48_000, subtype="PCM_24")
+        async with running(tmp_path / "home", service) as daemon:
+            await press(daemon, **TRANSFORM, source={"path": str(tmp_path / "long.wav"), "start": 1, "end": 7})
+            await twice(daemon, **TRANSFORM, source={"path": str(tmp_path / "part.wav")})
+
+    async def test_another_sound_under_the_same_name_is_another_press(self, tmp_path: Path, service: Service) -> None:
+        source = tone(tmp_path / "render.wav")
+        stamp = source.stat()
+        async with running(tmp_path / "home", service) as daemon:
+            first = await press(daemon, **TRANSFORM, source={"path": str(source)})
+            await until(daemon, first, {State.PLACED})
+            sound, rate = soundfile.read(source, dtype="int16")
+            soundfile.write(source, sound // 2, rate, subtype="PCM_16")
+            os.utime(source, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+            await press(daemon, **TRANSFORM, source={"path": str(source)})
+
+
+HERE: dict[str, Any] = {"project": "song", "project_id": "{1}", "track": "Guitar", "position": 12.25, "length": 8.0}
+
+
+class TestThePlace:
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"position": 20.25},
+            {"position": 12.25 + 1 / 48_000},
+            {"track": "Bass"},
+            {"project_id": "{2}"},
+            {"length": 9.0},
+            {"target": "session", "slot": 3},
+        ],
+    )
+    async def test_another_place_is_another_press(
+        self, tmp_path: Path, service: Service, other: dict[str, Any]
+    ) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            await press(daemon, place=HERE)
+            await press(daemon, place=HERE | other)
+
+    @pytest.mark.parametrize(
+        "same",
+        [
+            {},
+            {"position": 12.25 + 1e-9},
+            {"token": "made anew at each press"},
+            {"tempo": 121.3, "beats": 24.6, "time_offset": 0.0, "sample_rate": 44_100, "time_signature": "3/4"},
+        ],
+    )
+    async def test_what_a_script_says_anew_each_time_is_no_other_place(
+        self, tmp_path: Path, service: Service, same: dict[str, Any]
+    ) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            await press(daemon, place=HERE)
+            await twice(daemon, place=HERE | same)
+
+
+class TestTheClock:
+    @pytest.mark.parametrize("shift", [-3600.0, -11.0, 3600.0, 86_400.0])
+    async def test_a_clock_that_is_set_makes_no_second_press_of_one(
+        self, tmp_path: Path, service: Service, shift: float
+    ) -> None:
+        clock = Clock()
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            await press(daemon)
+            clock.shift = shift
+            await twice(daemon)
+            clock.offset += 11
+            await press(daemon)
+
+    async def test_nor_is_it_after_a_restart(self, tmp_path: Path, service: Service) -> None:
+        clock = Clock()
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            await press(daemon)
+        clock.shift = -3600.0
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            await twice(daemon)
+
+    async def test_a_job_does_not_outlive_its_time_by_a_clock_that_is_set_back(
+        self, tmp_path: Path, service: Service
+    ) -> None:
+        clock = Clock()
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            daemon.parts.budget.block(1.5)  # it waits for its turn
+            job = await press(daemon, valid_for=5)
+            await until(daemon, job, {State.QUEUED})
+            await asyncio.sleep(0.2)
+            clock.shift = -3600.0
+            clock.offset += 20
+            assert (await until(daemon, job, {State.HELD})).problem is not None
+        assert service.charges == []
+
+    async def test_nor_over_a_restart(self, tmp_path: Path, service: Service) -> None:
+        clock = Clock()
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            daemon.parts.budget.block(60)
+            job = await press(daemon, valid_for=5)
+        clock.shift = -3600.0
+        clock.offset += 20
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            await until(daemon, job, {State.HELD})
+        assert service.charges == []
+
+
+class TestASourceThatChanges:
+    async def test_after_the_press_is_not_sent_and_nothing_is_spent(self, tmp_path: Path, service: Service) -> None:
+        source = tone(tmp_path / "render.wav")
+        async with running(tmp_path / "home", service, engine={"max_open_jobs": 1}) as daemon:
+            service.job_seconds = 1000
+            await until(daemon, await press(daemon, prompt="first"), {State.GENERATING})
+            job = await press(daemon, **TRANSFORM, source={"path": str(source)})
+            sound, rate = soundfile.read(source, dtype="int16")
+            soundfile.write(source, sound[::-1] // 2, rate, subtype="PCM_16")
+            service.advance(1001)
+            held = await until(daemon, job, {State.HELD})
+            assert held.problem is not None
+            assert held.problem.code == "E-SOURCE"
+            assert "since" in held.problem.text
+            assert (await job_of(daemon, job)).charge == "none"
+        assert len(service.charges) == 1
