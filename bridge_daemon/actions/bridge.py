@@ -17,11 +17,11 @@ from bridge_daemon.engine.choice import Engines
 from bridge_daemon.errors import KeyTrouble, NotFound, Paused
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline import confirm
-from bridge_daemon.pipeline.context import PANIC, PauseGate
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit, invalid
 from bridge_daemon.spending.catalogue import Catalogue
+from bridge_daemon.spending.pause import PANIC, PauseGate
 from bridge_daemon.spending.prices import price_facts
 from bridge_daemon.util.times import Times
 

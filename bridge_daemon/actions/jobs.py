@@ -6,10 +6,10 @@ Whatever may cost carries an id, and the same id again gets the first answer.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import MICRO, OPEN, RESERVED, Charge, Job, State
 from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.choice import Engines
@@ -18,18 +18,8 @@ from bridge_daemon.errors import OtherEngine, WrongState
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.admit import (
-    Admit,
-    Guard,
-    Retry,
-    check_limits,
-    check_pause,
-    check_price,
-    check_price_question,
-    hash_of,
-    invalid,
-    repeated,
-)
+from bridge_daemon.spending.admit import Admit, Guard, Retry, hash_of, invalid, repeated
+from bridge_daemon.spending.limits import check_limits, check_pause, check_price, check_price_question
 from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
@@ -321,7 +311,7 @@ def _sent_before(tx: Transaction, job: str, data: Mapping[str, Any]) -> bool:
 def _request_id(data: Mapping[str, Any]) -> str:
     given = data.get("id")
     try:
-        return str(uuid.UUID(given if isinstance(given, str) else ""))
+        return ids.as_uuid(given)
     except ValueError:
         raise invalid("id", given, "must be a UUID, made new for each press: this may cost") from None
 

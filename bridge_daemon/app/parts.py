@@ -25,7 +25,7 @@ from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
-from bridge_daemon.pipeline.context import OnWire, PauseGate, StepContext
+from bridge_daemon.pipeline.context import OnWire, StepContext
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.listener import SourceListener
@@ -33,6 +33,7 @@ from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit
 from bridge_daemon.spending.catalogue import Catalogue
+from bridge_daemon.spending.pause import PauseGate
 from bridge_daemon.util.times import Times
 
 

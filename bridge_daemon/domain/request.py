@@ -6,22 +6,17 @@ collects the faults of both, so that a person sees all of them at once.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bridge_daemon.domain import ids
 from bridge_daemon.errors import Fault
 
 VERSION = 1
-CLIENT_PATTERN = r"^[a-z0-9-]{1,40}$"
 #: Longest prompt that is taken; the service documents none, the model's maker this one.
 MAX_PROMPT = 10_000
-
-
-def _uuid(value: str) -> str:
-    return str(uuid.UUID(value))
 
 
 def _trimmed(value: str) -> str:
@@ -34,7 +29,7 @@ def _whole(value: Any) -> Any:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-RequestId = Annotated[str, Field(max_length=64), AfterValidator(_uuid)]
+RequestId = Annotated[str, Field(max_length=64), AfterValidator(ids.as_uuid)]
 Name = Annotated[str, Field(max_length=200)]
 #: Where on the time line: at the press, at the start of its bar, or at the next bars once the take is ready.
 When = Literal["press", "press_bar", "arrival_bar"]
@@ -85,7 +80,7 @@ class Request(_Frozen):
 
     version: Annotated[Whole, Field(ge=VERSION, le=VERSION)] = VERSION
     id: RequestId
-    client: Annotated[str, Field(pattern=CLIENT_PATTERN)] | None = None
+    client: Annotated[str, Field(pattern=f"^{ids.CLIENT}$")] | None = None
     action: Literal["generate", "transform"] | None = None  # None: the preset says
     prompt: Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_trimmed)] | None = None
     preset: Name | None = None

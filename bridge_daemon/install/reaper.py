@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridge_daemon import __version__
+from bridge_daemon.domain import ids
 from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
@@ -25,7 +26,6 @@ SETTINGS: Final = f"{FOLDER}/daw_bridge.json"
 REAPACK: Final = "reaper_scripts"
 SETUP: Final = "DAW Bridge_Setup.lua"
 LEAST: Final = (6, 47)
-_CLIENT: Final = re.compile(r"[a-z0-9-]{1,40}")
 _BLOCK: Final = re.compile(
     rb"^-- >>> DAW Bridge \(added by DAW Bridge_Setup\)[ \t]*\r?\n.*?^-- <<< DAW Bridge[ \t]*(?:\r?\n|\Z)",
     re.MULTILINE | re.DOTALL,
@@ -174,11 +174,11 @@ def _version(folder: Path) -> tuple[int, int] | None:
 
 def _client(there: dict[str, Any], taken: Sequence[Path], wanted: str | None) -> str:
     if wanted is not None:
-        if not _CLIENT.fullmatch(wanted):
+        if not ids.is_client(wanted):
             raise InvalidRequest([Fault("client", wanted, "1 to 40 of a-z, 0-9 and -")])
         return wanted
     now = there.get("client")
-    if isinstance(now, str) and _CLIENT.fullmatch(now):
+    if ids.is_client(now):
         return now  # kept for life: jobs that are on their way belong to it
     names = {read_settings(base / SETTINGS).get("client") for base in taken}
     number = 1

@@ -32,9 +32,10 @@ from bridge_daemon.errors import (
     WrongState,
 )
 from bridge_daemon.journal import Transaction
-from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait, close_in, until_written
+from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait, until_written
 from bridge_daemon.pipeline.disk import hold_back, no_room
-from bridge_daemon.spending.admit import check_limits, check_price
+from bridge_daemon.spending.limits import check_limits, check_price
+from bridge_daemon.spending.pause import close_in
 
 log = logging.getLogger(__name__)
 

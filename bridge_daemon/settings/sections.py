@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import MICRO
 from bridge_daemon.domain.models import models
-from bridge_daemon.domain.request import CLIENT_PATTERN, MAX_PROMPT
+from bridge_daemon.domain.request import MAX_PROMPT
 
 SERVICE: Final = "https://api.empiriolabs.ai"
 
@@ -276,12 +277,12 @@ class Binding(Section):
         description="Where a transform takes its audio from.",
         json_schema_extra={"allowed": '"newest_take", "selection" or "folder:<name>"'},
     )
-    job: Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}$")] | None = Field(
+    job: Annotated[str, Field(pattern=f"^{ids.JOB}$")] | None = Field(
         default=None,
         description="The job whose take is delivered; left out: the newest one, of the preset and client named here.",
         json_schema_extra={"allowed": "the id of a job"},
     )
-    client: Annotated[str, Field(pattern=CLIENT_PATTERN)] | None = Field(
+    client: Annotated[str, Field(pattern=f"^{ids.CLIENT}$")] | None = Field(
         default=None,
         description="The client that gets the take; left out: the connected one whose transport last played.",
         json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"},

@@ -1,6 +1,6 @@
-"""All that decides about money: admit, prices, the service's catalogue, parameters.
+"""All that decides about money: admit, limits, prices, the service's catalogue, parameters, pause.
 
 May use publish and everything below it.
 """
 
-__all__ = ["admit", "catalogue", "parameters", "prices"]
+__all__ = ["admit", "catalogue", "limits", "parameters", "pause", "prices"]

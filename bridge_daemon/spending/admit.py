@@ -18,26 +18,21 @@ from typing import Any, Final
 from bridge_daemon.clock.musical import of_request
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
-from bridge_daemon.domain.models import Model, models
 from bridge_daemon.domain.request import Place, Request, parse
-from bridge_daemon.engine.choice import SKETCH, Choice, Engines
+from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.errors import (
     BridgeError,
     DoublePress,
     Fault,
     IdReused,
     InvalidRequest,
-    LimitReached,
-    Paused,
-    PriceChanged,
-    PriceQuestion,
 )
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, price_now
 from bridge_daemon.spending.parameters import Asked, fill, lengths, parameters
-from bridge_daemon.spending.prices import covers, price_facts
 from bridge_daemon.util.times import Times
 
 #: The same press again within these seconds, under another id, is taken for a mistake.
@@ -239,68 +234,6 @@ def repeated(tx: Transaction, request_id: str, body_hash: str) -> dict[str, Any]
     if before.body_hash != body_hash:
         raise IdReused(f"The id {request_id} was accepted before with another body. Nothing was sent for this one.")
     return before.answer
-
-
-def check_pause(tx: Transaction) -> None:
-    """Raise Paused while sending is paused."""
-    pause = tx.fact("pause")
-    if pause is not None:
-        raise Paused(f"Sending is paused: {pause['text']}. Nothing was sent.")
-
-
-def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) -> int:
-    """Return the price of one generation in micro-dollars. Raises PriceChanged where it is dearer than agreed."""
-    if not engine.paid:
-        return 0
-    facts = price_facts(tx, engine.base_url, model)
-    if facts.dearer(steps):
-        raise PriceChanged(
-            f"{model.title} now costs ${facts.seen_price(steps) / MICRO:.2f} a generation at the service; "
-            f"${facts.price(steps) / MICRO:.2f} was agreed. Nothing was sent."
-        )
-    return facts.price(steps)
-
-
-def check_price(tx: Transaction, job: Job) -> None:
-    """Raise PriceChanged where the service is dearer now than what a job that waits was admitted for."""
-    if job.engine == SKETCH:
-        return
-    asked = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
-    if asked > job.price:
-        raise PriceChanged(
-            f"The service asks ${asked / MICRO:.2f} now, and this job was admitted for ${job.price / MICRO:.2f}. "
-            "Nothing was sent.",
-            next="Cancel the job and ask for it anew, at the new price.",
-        )
-
-
-def check_price_question(total: int, unasked: int, confirm_usd: float | None) -> None:
-    """Raise PriceQuestion where a request costs more than passes unasked and nobody agreed to its price."""
-    if total > unasked and (confirm_usd is None or not covers(confirm_usd, total)):
-        raise PriceQuestion(
-            f"This costs ${total / MICRO:.2f}, more than the ${unasked / MICRO:.2f} that pass unasked. "
-            "Nothing was sent.",
-            usd=total / MICRO,
-        )
-
-
-def check_limits(tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True) -> None:
-    """Raise LimitReached where ``price`` more would pass the day's or the month's limit."""
-    if price == 0:
-        return
-    spent = tx.spent()
-    reserved = spent.reserved if reserved_too else 0
-    spend = settings.spend
-    for name, done, limit in (
-        ("day", spent.day, spend.per_day_micro),
-        ("month", spent.month, spend.per_month_micro),
-    ):
-        if done + reserved + price > limit:
-            waiting = f" and ${reserved / MICRO:.2f} reserved for jobs that wait" if reserved else ""
-            raise LimitReached(
-                f"The limit of the {name} is ${limit / MICRO:.2f}; ${done / MICRO:.2f} are spent{waiting}, "
-                f"and this costs ${price / MICRO:.2f}. Nothing was sent."
-            )
 
 
 def _jobs(plan: _Plan, price: int, now: float, retry_of: str | None) -> list[Job]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.actions.bridge import Actions
+from bridge_daemon.domain import ids
 from bridge_daemon.domain.render import Render, RenderState
 from bridge_daemon.errors import Fault, IdReused, InvalidRequest, NotFound, WrongState
 from bridge_daemon.frontends.folders import names as names
@@ -226,7 +226,7 @@ def _called(renders: list[Render], wanted: str) -> list[Render]:
 
 def _uuid(given: str) -> str:
     try:
-        return str(uuid.UUID(given))
+        return ids.as_uuid(given)
     except ValueError:
         raise InvalidRequest([Fault("id", given, "must be a UUID, made new for each press: this may cost")]) from None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from bridge_daemon.domain import ids
 from bridge_daemon.errors import (
     BridgeError,
     Internal,
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 HANDLER_TIMEOUT: Final = 30.0  # s, with the reading of the body
 _REFUSAL_DELAY: Final = 0.1  # s; nobody guesses 256 bits, but nobody shall try them quickly either
 _SAFE: Final = frozenset({"GET", "HEAD"})
-_JOB: Final = re.compile(r"[a-z0-9]{1,16}")
 
 
 class Access(Enum):
@@ -235,7 +234,7 @@ class Door:
             async with limit:
                 session = self._admit(request, access)
                 data = {} if request.method in _SAFE else await read_object(request)
-                if job is not None and not _JOB.fullmatch(job):
+                if job is not None and not ids.is_job(job):
                     raise NotFound("There is no such job.")
                 return await handler(Call(request, data, job or "", session, self._port, self._cookie))
         except TimeoutError:

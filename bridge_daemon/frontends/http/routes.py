@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import State
 from bridge_daemon.domain.render import RenderState
-from bridge_daemon.domain.request import CLIENT_PATTERN
 from bridge_daemon.errors import Fault, InvalidRequest, NoToken
 from bridge_daemon.frontends.http.access import Call, Handler, Key
 from bridge_daemon.frontends.http.answers import answer
@@ -28,7 +28,6 @@ MOST_BUCKETS: Final = 10_000
 _JOBS_KEYS: Final = ("state", "q", "client", "limit", "before")
 _LONGEST: Final = 200  # characters of a search or a reason
 _WHOLE: Final = r"[1-9][0-9]{0,8}"
-_JOB_ID: Final = r"^[a-z0-9]{1,16}$"
 
 
 class Routes:
@@ -150,8 +149,8 @@ class Routes:
         query = _Query(call.request, _JOBS_KEYS)
         states = query.states()
         q = query.text("q", rf"(?s)^.{{0,{_LONGEST}}}$", f"must have at most {_LONGEST} characters")
-        client = query.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -")
-        before = query.text("before", _JOB_ID, "must be the id of a job")
+        client = query.text("client", f"^{ids.CLIENT}$", "1 to 40 of a-z, 0-9 and -")
+        before = query.text("before", f"^{ids.JOB}$", "must be the id of a job")
         limit = query.whole("limit", DEFAULT_LIMIT, MOST_JOBS)
         query.check()
         found = await self._desk.jobs(states=states, q=q, client=client, before=before, limit=limit)

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from bridge_daemon.domain.request import CLIENT_PATTERN
+from bridge_daemon.domain import ids
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotJson, TooLarge
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
@@ -41,14 +41,13 @@ CLAIMED: Final = ".claimed"
 REJECTED: Final = "rejected"
 _NOISE: Final = frozenset({"thumbs.db", "desktop.ini"})
 _LONGEST_NAME: Final = 150
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _NAME: Final = re.compile(
-    rf"(?P<request>{_UUID})\.json"
-    rf"|(?P<command>{_UUID})\.command\.json"
-    r"|(?P<job>[a-z0-9]{1,16})\.(?P<delivery>[1-9][0-9]{0,5})\.(?P<word>placed|unplaced)\.json"
+    rf"(?P<request>{ids.UUID})\.json"
+    rf"|(?P<command>{ids.UUID})\.command\.json"
+    rf"|(?P<job>{ids.JOB})\.(?P<delivery>[1-9][0-9]{{0,5}})\.(?P<word>placed|unplaced)\.json"
 )
 #: An id at the start of a name that is wrong otherwise: whoever wrote it can be told.
-_ID: Final = re.compile(rf"(?i)({_UUID})\b")
+_ID: Final = re.compile(rf"(?i)({ids.UUID})\b")
 
 
 class FileKind(StrEnum):
@@ -132,7 +131,7 @@ def clients_in(folder: Path) -> tuple[set[str], set[str]]:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _NOISE:
                 continue
-            right = re.fullmatch(CLIENT_PATTERN, entry.name) and entry.is_dir(follow_symlinks=False)
+            right = ids.is_client(entry.name) and entry.is_dir(follow_symlinks=False)
             (clients if right else others).add(entry.name)
     return clients, others
 

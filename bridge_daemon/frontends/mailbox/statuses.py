@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from bridge_daemon.domain.job import Job, State
+from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import NotFound
 from bridge_daemon.frontends.mailbox.disk import STATUS, OutboxDisk
 from bridge_daemon.frontends.mailbox.documents import job_status, to_bytes
@@ -32,7 +32,6 @@ KEEP: Final = 7 * 86_400.0
 MOST: Final = 1000
 _AGAIN: Final = 1.0  # s, after a write that failed
 _HEAD: Final = ("id", "of", "accepted", "refused", "usd", "message")
-_ENDED: Final = frozenset({State.PLACED, State.CANCELLED, State.REFUSED, State.FAILED, State.DISMISSED})
 
 
 @dataclass(slots=True)
@@ -53,7 +52,7 @@ class _Status:
 
     @property
     def ended(self) -> bool:
-        return all(job is not None and job.state in _ENDED for job in self.jobs.values())
+        return all(job is not None and job.terminal for job in self.jobs.values())
 
     def data(self, now: float) -> bytes:
         jobs = [job_status(job) for job in self.jobs.values() if job is not None]

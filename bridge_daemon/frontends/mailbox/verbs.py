@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bridge_daemon.actions.bridge import Actions
+from bridge_daemon.domain import ids
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, Stale
 from bridge_daemon.frontends.mailbox.files import Claim, FileKind, Name
 from bridge_daemon.frontends.mailbox.outbox import Outbox
@@ -17,7 +17,6 @@ from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.times import Times
 
-_JOB: Final = re.compile(r"[a-z0-9]{1,16}")
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{0,40}")
 _LONGEST: Final = 4096  # characters of a message
 _LONGEST_REASON: Final = 200
@@ -199,9 +198,7 @@ def _client_faults(client: str, data: Mapping[str, Any]) -> list[Fault]:
 
 def _job_faults(data: Mapping[str, Any]) -> list[Fault]:
     job = data.get("job")
-    if isinstance(job, str) and _JOB.fullmatch(job):
-        return []
-    return [Fault("job", job, "must be the id of a job")]
+    return [] if ids.is_job(job) else [Fault("job", job, "must be the id of a job")]
 
 
 def _reason(data: Mapping[str, Any]) -> str:
@@ -214,7 +211,7 @@ def _reason(data: Mapping[str, Any]) -> str:
 
 def _uuid(value: Any) -> str | None:
     try:
-        return str(uuid.UUID(value)) if isinstance(value, str) else None
+        return ids.as_uuid(value)
     except ValueError:
         return None
 

@@ -31,9 +31,9 @@ from bridge_daemon.frontends.midi.ports import Incoming, MidiPorts, PortsState, 
 from bridge_daemon.frontends.midi.press_handler import SPENDING, NotTaken, PressHandler
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
-from bridge_daemon.pipeline.context import PauseGate
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.settings.sections import Binding
+from bridge_daemon.spending.pause import PauseGate
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:

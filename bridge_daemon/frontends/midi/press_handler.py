@@ -24,9 +24,9 @@ from bridge_daemon.frontends.midi.arming import Arming
 from bridge_daemon.frontends.midi.gestures import Gesture, GestureKind
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
-from bridge_daemon.pipeline.context import PauseGate
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.settings.sections import Binding
+from bridge_daemon.spending.pause import PauseGate
 
 #: Actions that may spend: they need an armed stage, with the free sketch engine too, so that a rehearsal is the show.
 SPENDING: Final = frozenset({"preset"})

@@ -10,7 +10,7 @@ from typing import Any, Final
 from bridge_daemon import __version__
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
-from bridge_daemon.domain.request import CLIENT_PATTERN
+from bridge_daemon.domain import ids
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, TooBusy
 from bridge_daemon.frontends.osc.clients import Clients
 from bridge_daemon.frontends.osc.keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
@@ -24,7 +24,6 @@ ONCE_BY_ID: Final = 600.0
 ONCE: Final = 1.0
 _LONGEST: Final = 1500  # characters of a message for people
 _PORTS: Final = (1, 65_535)
-_JOB = re.compile(r"[a-z0-9]{1,16}")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _OF_A_JOB: Final = (
     *("job", "id", "client", "state", "charge", "action", "preset", "prompt", "seed"),
@@ -114,7 +113,7 @@ class Verbs:
     async def hello(self, call: OscCall) -> list[Answer]:
         """Take a hello, and tell how things are."""
         faults = _Faults(call)
-        name = faults.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -")
+        name = faults.text("client", ids.CLIENT, "1 to 40 of a-z, 0-9 and -")
         port = faults.whole("port", *_PORTS, default=call.sender)
         if port == self._own_port():
             faults.add("port", port, "is the bridge's own port; name the one that you listen on")
@@ -143,7 +142,7 @@ class Verbs:
     async def transport(self, call: OscCall) -> list[Answer]:
         """Take where a client's time line stands. Only what is wrong with it is answered."""
         faults = _Faults(call)
-        name = faults.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -")
+        name = faults.text("client", ids.CLIENT, "1 to 40 of a-z, 0-9 and -")
         if name in CLOCKS:
             faults.add("client", name, "is the name of a clock of the bridge itself")
         fields = {key: call.data[key] for key in ("playing", *LIMITS) if key in call.data}
@@ -219,7 +218,7 @@ class Verbs:
         """Tell of the newest jobs: of one client, where it says its name, else of all."""
         faults = _Faults(call)
         limit = faults.whole("limit", 1, MOST_JOBS, default=DEFAULT_JOBS)
-        client = faults.text("client", CLIENT_PATTERN, "1 to 40 of a-z, 0-9 and -", default="")
+        client = faults.text("client", ids.CLIENT, "1 to 40 of a-z, 0-9 and -", default="")
         faults.check()
         found = await self._actions.jobs(states=[], q=None, client=client or None, before=None, limit=limit)
         return [*(("/bridge/job", job_pairs(job)) for job in found), _ok(call, "", count=len(found))]
@@ -265,7 +264,7 @@ class _Faults:
         return low
 
     def job(self) -> str:
-        return self.text("job", _JOB.pattern, "must be the id of a job")
+        return self.text("job", ids.JOB, "must be the id of a job")
 
     def check(self) -> None:
         if self._faults:
