@@ -136,24 +136,26 @@ async def controller(name: str = "pad") -> AsyncIterator[Controller]:
 
 def main(name: str) -> None:  # noqa: C901 - one small program
     """The process: what stdin says goes out, what comes in is told on stdout."""
+    import ctypes
     import threading
 
-    import rtmidi
+    ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)  # the wheel's own does not understand servers of today
+    from supriya_midi.rtmidi_ext import RtMidiAPI, RtMidiIn, RtMidiOut
 
-    def connect(kind: type, **more: object) -> Any:
+    def plug(port: Any, own: str) -> None:
         end = time.monotonic() + START
         while True:
             try:
-                return kind(rtapi=rtmidi.API_UNIX_JACK, **more)
-            except rtmidi.RtMidiError:  # a server that is busy says that it is not there
+                return port.open_virtual_port(own)
+            except RuntimeError:  # a server that is busy says that it is not there
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.2)
 
-    out = connect(rtmidi.MidiOut, name=name)
-    out.open_virtual_port("out")
-    into = connect(rtmidi.MidiIn, name=f"{name}-lights", queue_size_limit=100_000)
-    into.open_virtual_port("in")
+    out = RtMidiOut(RtMidiAPI.UNIX_JACK, name)
+    plug(out, "out")
+    into = RtMidiIn(RtMidiAPI.UNIX_JACK, f"{name}-lights", 100_000)
+    plug(into, "in")
     lock, ended = threading.Lock(), threading.Event()
 
     def tell(**what: object) -> None:
@@ -163,8 +165,8 @@ def main(name: str) -> None:  # noqa: C901 - one small program
 
     def listen() -> None:
         while not ended.is_set():
-            while (message := into.get_message()) is not None:
-                tell(came=list(message[0]))
+            while message := into.get_message()[0]:  # noqa: F821
+                tell(came=message)
             time.sleep(0.001)
 
     thread = threading.Thread(target=listen)
@@ -182,9 +184,10 @@ def main(name: str) -> None:  # noqa: C901 - one small program
     time.sleep(0.02)  # what was sent last leaves with the next period
     ended.set()
     thread.join()
-    for port in (out, into):  # without this the server needs seconds to end
-        port.close_port()
-        port.delete()
+    out.close_port()
+    into.close_port()
+    del out, thread, listen
+    del into
 
 
 if __name__ == "__main__":
