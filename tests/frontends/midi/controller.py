@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,18 @@ SERVER = {"JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
 BACKEND = "mido.backends.rtmidi/UNIX_JACK"
 
 
+@dataclass(frozen=True)
+class JackServer:
+    """A JACK server without hardware, and the environment of its clients."""
+
+    process: subprocess.Popen[bytes]
+    env: dict[str, str]
+
+
 @contextmanager
-def jack_server(log: Path) -> Iterator[dict[str, str]]:
-    """Run a JACK server without hardware; yield the environment of its clients."""
-    env = SERVER | {"JACK_DEFAULT_SERVER": f"bridge-{os.getpid()}", "MIDO_BACKEND": BACKEND}
+def jack_server(log: Path, name: str = "bridge") -> Iterator[JackServer]:
+    """Run a JACK server without hardware."""
+    env = SERVER | {"JACK_DEFAULT_SERVER": f"{name}-{os.getpid()}", "MIDO_BACKEND": BACKEND}
     # -S: without it the dummy driver loses messages, or repeats the last one; -t: on a busy machine clients are slow
     command = [
         "jackd",
@@ -53,7 +62,7 @@ def jack_server(log: Path) -> Iterator[dict[str, str]]:
                 assert server.poll() is None, log.read_text(encoding="utf-8", errors="replace")
                 assert time.monotonic() < end, "JACK does not start"
                 time.sleep(0.05)
-            yield env
+            yield JackServer(server, env)
         finally:
             server.terminate()
             server.wait()

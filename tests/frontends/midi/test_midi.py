@@ -305,7 +305,7 @@ async def test_a_light_that_comes_back_is_no_press(tmp_path: Path) -> None:
 async def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     bindings = midi(pad("hold", 36, action="cancel", confirm="hold", hold_ms=10_000, light=LIGHT))
     async with running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        await eventually(lambda: intake(daemon)._ports._seen.system is None)
+        await eventually(lambda: intake(daemon)._ports.problem is None)
         assert intake(daemon).about()["open"] == []
         for times in (1, 2):
             async with controller() as keys:
