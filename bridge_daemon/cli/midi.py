@@ -32,7 +32,7 @@ Port = Annotated[str, typer.Option(help="Which inputs, by name; * and ? stand fo
 def ports(json: o.Json = False) -> None:
     """List the MIDI inputs and outputs of this machine. None of them is opened."""
     from bridge_daemon.frontends.midi.driver import MidiSystem, NoMidi
-    from bridge_daemon.frontends.midi.port_session import twins
+    from bridge_daemon.frontends.midi.port_types import twins
 
     found: Data = {"problem": None, "inputs": [], "outputs": [], "twins": {}}
     try:

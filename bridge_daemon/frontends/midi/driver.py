@@ -248,7 +248,13 @@ class MidiSystem:
 
     def _connect(self, kind: str, *more: object) -> _Connection:
         self._check()
-        return _Connection(getattr(_library(), kind), self._interface, CLIENT, *more)
+        connection = _Connection(getattr(_library(), kind), self._interface, CLIENT, *more)
+        try:
+            self._check()  # RtMidi would connect once more with its next call, beside what is left of the others
+        except NoMidi:
+            connection.close()
+            raise
+        return connection
 
     def _check(self) -> None:
         if self._jack is not None:

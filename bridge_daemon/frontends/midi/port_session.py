@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
 from bridge_daemon.frontends.midi.driver import InputPort, MidiSystem, OutputPort, PortTrouble, bare, matches
-from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
+from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted, twins
 from bridge_daemon.util.times import monotonic
 
 log = logging.getLogger(__name__)
@@ -214,9 +214,3 @@ class Session:
         self._inputs.close_all()
         self._outputs.close_all()
         self._system.close()
-
-
-def twins(ports: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return each name that several ports have, with the names by which we tell them apart."""
-    count = Counter(ports.values())
-    return {own: tuple(name for name, of in ports.items() if of == own) for own in count if count[own] > 1}

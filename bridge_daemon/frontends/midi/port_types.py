@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -38,3 +39,9 @@ class Wanted:
     def __bool__(self) -> bool:
         """Whether any is."""
         return bool(self.inputs or self.outputs or self.clock)
+
+
+def twins(ports: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return each name that several ports have, with the names by which we tell them apart."""
+    count = Counter(ports.values())
+    return {own: tuple(name for name, of in ports.items() if of == own) for own in count if count[own] > 1}

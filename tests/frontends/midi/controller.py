@@ -36,16 +36,15 @@ class JackServer:
 
 
 @contextmanager
-def jack_server(log: Path, name: str = "bridge") -> Iterator[JackServer]:
+def jack_server(log: Path, name: str = "bridge", *, patient: bool = True) -> Iterator[JackServer]:
     """Run a JACK server without hardware."""
     env = SERVER | {"JACK_DEFAULT_SERVER": f"{name}-{os.getpid()}", "MIDO_BACKEND": BACKEND}
     # -S: without it the dummy driver loses messages, or repeats the last one; -t: on a busy machine clients are slow
+    waits = ["-S", "-t", "10000"] if patient else []
     command = [
         "jackd",
         "-r",
-        "-S",
-        "-t",
-        "10000",
+        *waits,
         "-n",
         env["JACK_DEFAULT_SERVER"],
         "--no-mlock",

@@ -294,21 +294,35 @@ async def test_when_one_of_two_comes_or_goes_none_is_deaf_and_none_is_heard_twic
 
 
 @pytest.mark.needs("jackd", "jackd2")
-async def test_a_server_that_dies_is_told_and_the_next_one_is_used(
+async def test_a_server_that_ends_is_told_and_the_next_one_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with jack_server(tmp_path / "jackd.log", "dies") as server:
+    # a patient server hangs now and then, where a process that was at the one before connects
+    there = threading.Event()
+    there.set()
+
+    def system() -> MidiSystem:
+        if not there.is_set():  # JACK itself hangs now and then, where somebody connects while it starts
+            raise NoMidi("not yet")
+        return MidiSystem()
+
+    with jack_server(tmp_path / "jackd.log", "ends", patient=False) as server:
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
-        async with Heard() as heard:
+        async with Heard(system) as heard:
             async with controller():
                 await eventually(lambda: heard.state.open_inputs == ("pad:out",))
-                server.process.kill()
-                server.process.wait()
-                await eventually(lambda: heard.ports.problem == "the JACK server has ended")
-                assert heard.state.open_inputs == ()
-            await eventually(lambda: heard.ports.problem == "no JACK server is running")
-            with jack_server(tmp_path / "jackd2.log", "dies"):
+                there.clear()
+                # never SIGKILL: it takes one of the eight places that a machine has for servers, for good
+                server.process.terminate()
+                await asyncio.to_thread(server.process.wait)
+                await eventually(lambda: heard.ports.problem is not None)
+                assert heard.states[-1].open_inputs == ()
+                assert "the JACK server has ended" in [state.system for state in heard.states]
+            with pytest.raises(NoMidi, match="no JACK server is running"):
+                MidiSystem()
+            with jack_server(tmp_path / "jackd2.log", "ends", patient=False):
+                there.set()
                 async with controller() as keys:
                     await eventually(lambda: heard.state.open_inputs == ("pad:out",))
                     assert heard.ports.problem is None
@@ -329,7 +343,7 @@ async def test_a_clock_that_nobody_wants_does_not_bend_the_times_of_presses() ->
     assert [one.data[1] for one in heard.messages] == [1, 2, 3], "nothing else is passed on"
     first, second, third = (one.at for one in heard.messages)
     assert second - first == pytest.approx(third - second, abs=0.04)
-    assert second - first > 0.1
+    assert second - first > 0.09
 
 
 @pytest.mark.needs("jackd", "jackd2")
