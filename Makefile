@@ -1,15 +1,17 @@
 # make demo: sets everything up and makes two takes, without a key and without paying.
 # make test: sets everything up and runs the tests.
+# make matrix: whether every pin has a wheel, for each system and each Python.
 # Uses uv where it is installed, else venv and pip. On Windows: `uv run daw-bridge demo` and `uv run pytest`.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 UV ?= $(shell command -v uv 2>/dev/null)
-VENV := .venv
+comma := ,
+VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint docs lock walk clean live
+.PHONY: demo test smoke lint matrix docs lock walk clean live
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -17,11 +19,18 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	@$(RUN) -m pytest
 
+# A minute of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
+smoke: $(VENV)/.ready-dev
+	@$(RUN) -m pytest tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
+
 lint: $(VENV)/.ready-dev
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports
+
+matrix: $(VENV)/.ready-dev
+	@$(RUN) -m tools.matrix
 
 docs: $(VENV)/.ready-dev
 	@$(RUN) docs/make_tables.py
@@ -39,12 +48,12 @@ lock:
 	uv export -q --no-emit-project --no-header --format requirements-txt --group build > requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.made:
-	@test -n "$(PYTHON)$(UV)" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }
+	@test -n "$(PYTHON)$(UV)" || { echo "Python 3.11 to 3.14 is needed, and was not found."; exit 1; }
 ifneq ($(UV),)
-	@"$(UV)" venv -q --allow-existing --python ">=3.11" $(VENV)
+	@"$(UV)" venv -q --allow-existing --python "$(or $(PYTHON),>=3.11$(comma)<3.15)" $(VENV)
 else
 	@$(PYTHON) -m venv $(VENV)
 endif

@@ -51,3 +51,13 @@ def state_of(job: Mapping[str, Any]) -> str:
 def engine_of(name: str) -> str:
     """Return which engine it is; that a sketch is none of the model's work is said each time."""
     return "sketch (built in, free, not the model)" if name == "sketch" else name
+
+
+def port_troubles(midi: Mapping[str, Any]) -> list[str]:
+    """Return what stands in the way of MIDI ports, a sentence each; ``midi`` is that of the status."""
+    twins = [
+        f"{len(ports)} ports are called {name}. Here they are {', '.join(ports)}; which is which may change when one "
+        "is plugged in again."
+        for name, ports in midi.get("twins", {}).items()
+    ]
+    return [*(f"{name} {why}." for name, why in midi.get("trouble", {}).items()), *twins]

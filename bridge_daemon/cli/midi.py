@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
-from bridge_daemon.cli import problems, terminal
 from bridge_daemon.cli.connection import talk, tell
 from bridge_daemon.home.paths import Home
 
@@ -32,12 +32,14 @@ Port = Annotated[str, typer.Option(help="Which inputs, by name; * and ? stand fo
 def ports(json: o.Json = False) -> None:
     """List the MIDI inputs and outputs of this machine. None of them is opened."""
     from bridge_daemon.frontends.midi.driver import MidiSystem, NoMidi
+    from bridge_daemon.frontends.midi.port_types import twins
 
-    found: Data = {"problem": None, "inputs": [], "outputs": []}
+    found: Data = {"problem": None, "inputs": [], "outputs": [], "twins": {}}
     try:
         system = MidiSystem()
-        found |= {"inputs": system.inputs(), "outputs": system.outputs()}
+        inputs, outputs = system.inputs(), system.outputs()
         system.close()
+        found |= {"inputs": list(inputs), "outputs": list(outputs), "twins": twins(inputs) | twins(outputs)}
     except NoMidi as error:
         found["problem"] = str(error)
     status = tell(lambda bridge: bridge.status())
@@ -54,8 +56,8 @@ def ports(json: o.Json = False) -> None:
         for name in found[kind] or ["none"]:
             ours = "   (open in the bridge)" if name in found[opened] else ""
             terminal.say(f"  {name}{ours}")
-    for name, trouble in found["trouble"].items():
-        terminal.say(f"{name} {trouble}.", "yellow")
+    for line in format.port_troubles(found):
+        terminal.say(line, "yellow")
 
 
 @app.command("monitor")
@@ -265,7 +267,8 @@ async def _own(pattern: str) -> AsyncGenerator[Data, None]:
     import mido
 
     from bridge_daemon.frontends.midi.monitor import shown
-    from bridge_daemon.frontends.midi.ports import Incoming, MidiPorts, PortsState, Wanted
+    from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
+    from bridge_daemon.frontends.midi.ports import MidiPorts
 
     queue: asyncio.Queue[Data] = asyncio.Queue()
     numbers = iter(range(1, 1 << 62))

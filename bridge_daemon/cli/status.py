@@ -111,7 +111,9 @@ def _midi_lines(midi: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     stage, missed = midi["stage"], midi["presses"]["not_taken"]
     opened = ", ".join(midi["open"]) or (f"none: {midi['problem']}" if midi["problem"] else "no controller attached")
-    lines = [("MIDI", opened), *(("", f"{name} {why}.") for name, why in midi["trouble"].items())]
+    lines = [("MIDI", opened), *(("", line) for line in format.port_troubles(midi))]
+    if midi["open"] and midi["problem"]:
+        lines.append(("", f"{midi['problem']}."))
     if stage["armed"]:
         money = f"{format.usd(stage['spent_usd'])} of {format.usd(stage['budget_usd'])} spent"
         lines.append(("Pads", f"armed for {stage['minutes_left']:g} min more, {money}"))

@@ -31,6 +31,7 @@ class MidiClockSource:
         self._playing: bool | None = None  # None: neither start nor stop was heard
         self._song: int | None = None  # the tick of the song that came last; None: not known
         self._alive: float | None = None  # when a tick, or a start, came last
+        self._waiting = False  # for the first tick after a start, which is where the song stands, whenever it comes
 
     def take(self, message: mido.Message, at: float) -> None:
         """Take a message that came at ``at`` (monotonic, s). Whatever is no clock is passed over."""
@@ -43,7 +44,7 @@ class MidiClockSource:
             case "continue":
                 self._go(at)
             case "stop":
-                self._playing = False
+                self._playing = self._waiting = False
                 self._tell({"playing": False} | self._beats(at), at)
             case "songpos":
                 self._song = message.pos * _PER_SONG_POSITION - 1
@@ -59,16 +60,15 @@ class MidiClockSource:
 
     def _go(self, at: float) -> None:
         self._playing = True
-        self._alive = at
+        self._alive, self._waiting = at, True
         self._ticks.restart()  # its ticks need not be where those before it were
-        self._tell(
-            {"playing": True} | ({"beats": (self._song + 1) / PER_QUARTER} if self._song is not None else {}), at
-        )
+        beats = {"beats": (self._song + 1) / PER_QUARTER} if self._song is not None else {}
+        self._tell({"playing": True} | beats, at)
 
     def _tick(self, at: float) -> None:
-        if self._playing and self._alive is not None and at - self._alive > SILENT:
+        if self._playing and not self._waiting and self._alive is not None and at - self._alive > SILENT:
             self._song = None  # the cable was out, and nobody knows how far the song went on
-        self._alive = at
+        self._alive, self._waiting = at, False
         steps = self._ticks.add(at)
         if self._playing and self._song is not None:
             self._song = max(-1, self._song + steps)
@@ -90,4 +90,4 @@ class MidiClockSource:
         if tempo is not None and LIMITS["tempo"].allows(tempo):
             whole = round(tempo)
             fields["tempo"] = float(whole) if abs(tempo - whole) < _WHOLE else tempo
-        self._clock.update(self._client, fields, at=at)
+        self._clock.update(self._client, fields | {"waiting": self._waiting}, at=at)

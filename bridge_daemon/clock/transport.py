@@ -61,6 +61,7 @@ class Transport:
 
     client: str
     playing: bool = False
+    waiting: bool = False  # it plays, and its beats stand until the first tick: MIDI clock after a start
     position: float | None = None  # s
     beats: float | None = None  # quarter notes
     tempo: float | None = None  # quarter notes a minute
@@ -85,7 +86,7 @@ class Transport:
 
     def beats_now(self, now: float) -> float | None:
         """Return the position in quarter notes, carried on at the tempo while it plays."""
-        if self.beats is None or not self.playing or self.tempo is None:
+        if self.beats is None or not self.playing or self.waiting or self.tempo is None:
             return self.beats
         return self.beats + self.age(now) * self.tempo / 60.0
 
@@ -116,7 +117,7 @@ class Clock:
         changes |= {"position": known.position_now(now), "beats": known.beats_now(now)}
         changes |= {name: _as(float, fields[name]) for name in _NUMBERS if name in fields}
         changes |= {name: _as(int, fields[name]) for name in _WHOLES if name in fields}
-        changes |= {"playing": fields["playing"]} if "playing" in fields else {}
+        changes |= {name: fields[name] for name in ("playing", "waiting") if name in fields}
         transport = replace(known, **changes)
         if "bar" not in fields and (transport.numerator, transport.denominator) != (known.numerator, known.denominator):
             transport = replace(transport, bar=None)  # that was a bar of another meter

@@ -115,8 +115,8 @@ def main() -> None:
     parser.add_argument("--presses", type=int, default=200)
     parser.add_argument("--idle", type=float, default=10)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, jack_server(Path(folder) / "jackd.log") as env:
-        os.environ.update(env)
+    with tempfile.TemporaryDirectory() as folder, jack_server(Path(folder) / "jackd.log") as server:
+        os.environ.update(server.env)
         times, without, attached = asyncio.run(measure(given.presses, given.idle))
     times.sort()
     sys.stdout.write(

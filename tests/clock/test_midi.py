@@ -215,6 +215,47 @@ class TestSong:
         cable.play(2)
         assert cable.beats_off() < 0.02
 
+    @pytest.mark.parametrize("wait", [0.0, 0.4, 0.6, 1.9, 30.0])
+    @pytest.mark.parametrize("ticking", [False, True])
+    def test_the_next_tick_after_a_start_is_beat_0_whenever_it_comes(self, wait: float, ticking: bool) -> None:
+        cable = Cable(120)
+        if ticking:
+            cable.play(3)
+        cable.start()
+        cable.now += wait
+        assert cable.heard.beats_now(cable.now) == 0.0, "the song stands until then"
+        cable.play(3)
+        assert cable.heard.playing
+        assert cable.beats_off() < 0.02
+
+    @pytest.mark.parametrize("wait", [0.0, 0.6, 30.0])
+    def test_the_next_tick_after_a_continue_is_where_the_song_stood(self, wait: float) -> None:
+        cable = Cable(120)
+        cable.play(3)
+        cable.send("songpos", pos=64)
+        cable.song = 16 * PER_QUARTER
+        cable.now += wait
+        cable.send("continue")
+        cable.now += wait
+        assert cable.heard.beats_now(cable.now) == 16.0
+        cable.play(3)
+        assert cable.beats_off() < 0.02
+
+    def test_a_start_that_comes_twice_or_is_stopped_before_its_first_tick(self) -> None:
+        cable = Cable(120)
+        cable.play(3)
+        cable.start()
+        cable.now += 1.0
+        cable.send("stop")
+        assert (cable.heard.playing, cable.heard.beats) == (False, 0.0)
+        cable.now += 1.0
+        cable.start()
+        cable.now += 0.7
+        cable.start()
+        cable.now += 0.7
+        cable.play(3)
+        assert cable.beats_off() < 0.02
+
     def test_a_whole_tempo_is_told_as_one(self) -> None:
         cable = Cable(120, jitter=0.0)
         cable.start()

@@ -14,8 +14,8 @@ from tests.frontends.midi.controller import jack_server
 def _jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     if shutil.which("jackd") is None:  # the mark of the test says what to install, before this is asked for
         pytest.skip("needs the program jackd: install the package jackd2")
-    with jack_server(tmp_path_factory.mktemp("jack") / "jackd.log") as env:
-        yield env
+    with jack_server(tmp_path_factory.mktemp("jack") / "jackd.log") as server:
+        yield server.env
 
 
 @pytest.fixture

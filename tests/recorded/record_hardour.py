@@ -9,6 +9,7 @@ read every millisecond, so the arrival times have the jitter of JACK's period, o
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import re
@@ -16,8 +17,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-
-import rtmidi
 
 LIB = Path("/usr/lib/ardour7")
 CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
@@ -64,7 +63,10 @@ def make_session(work: Path, env: dict[str, str], tempo: float) -> Path:
 def record(env: dict[str, str], seconds: float) -> list[list[object]]:
     """Return what arrives from hardour's two ports."""
     os.environ.update({key: env[key] for key in env if key.startswith("JACK")})
-    port = rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK, name="recorder", queue_size_limit=16_384)
+    ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)  # the wheel's own does not understand servers of today
+    from supriya_midi.rtmidi_ext import RtMidiAPI, RtMidiIn
+
+    port = RtMidiIn(RtMidiAPI.UNIX_JACK, "recorder", 16_384)
     port.ignore_types(sysex=False, timing=False, active_sense=True)
     port.open_virtual_port("in")
     try:
@@ -73,8 +75,8 @@ def record(env: dict[str, str], seconds: float) -> list[list[object]]:
         found: list[list[object]] = []
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end:
-            while (got := port.get_message()) is not None:
-                found.append([round(now, 6), bytes(got[0]).hex()])
+            while got := port.get_message()[0]:
+                found.append([round(now, 6), bytes(got).hex()])
             time.sleep(0.001)
         return found
     finally:
@@ -82,7 +84,6 @@ def record(env: dict[str, str], seconds: float) -> list[list[object]]:
             subprocess.run(["jack_disconnect", name, "recorder:in"], env=env, check=False, capture_output=True)
         time.sleep(0.1)
         port.close_port()
-        port.delete()
 
 
 def wait_for_port(env: dict[str, str], name: str) -> None:

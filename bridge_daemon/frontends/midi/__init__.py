@@ -1,3 +1,3 @@
 """MIDI controllers: ports, gestures, bindings, arming, lights."""
 
-__all__ = ["driver", "frontend", "gestures", "monitor", "ports"]
+__all__ = ["driver", "frontend", "gestures", "monitor", "port_types", "ports"]

@@ -27,7 +27,8 @@ from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, GestureKind
 from bridge_daemon.frontends.midi.lights import Lamp, Lights
 from bridge_daemon.frontends.midi.monitor import Listening, Question
 from bridge_daemon.frontends.midi.pad import ALWAYS, Pad, Verdict
-from bridge_daemon.frontends.midi.ports import Incoming, MidiPorts, PortsState, Wanted
+from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
+from bridge_daemon.frontends.midi.ports import MidiPorts
 from bridge_daemon.frontends.midi.press_handler import SPENDING, NotTaken, PressHandler
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
@@ -366,7 +367,7 @@ class MidiIntake:
         heard = await self.listening.ask(question)
         state = self._ports.state
         opened = [name for name in state.open_inputs if matches(question.port, name)]
-        return heard | {"problem": state.system, "open": opened}
+        return heard | {"problem": self._ports.problem, "open": opened}
 
     def about(self) -> dict[str, Any]:
         """Return its facts for the status."""
@@ -374,12 +375,13 @@ class MidiIntake:
         taken = sum(self._counts.taken.values())
         return {
             "enabled": settings.enabled,
-            "problem": state.system,
+            "problem": self._ports.problem,
             "inputs": list(state.inputs),
             "outputs": list(state.outputs),
             "open": list(state.open_inputs),
             "lit": list(state.open_outputs),
             "trouble": state.trouble,
+            "twins": {name: list(ports) for name, ports in state.twins.items()},
             "clock_port": settings.clock_port or None,
             "stage": self.stage.about(),
             "knobs": self._acts.about(),

@@ -15,7 +15,7 @@ import mido
 
 from bridge_daemon.errors import Fault, InvalidRequest
 from bridge_daemon.frontends.midi.driver import matches
-from bridge_daemon.frontends.midi.ports import Incoming
+from bridge_daemon.frontends.midi.port_types import Incoming
 
 #: Messages kept for those who ask.
 _KEPT: Final = 1000

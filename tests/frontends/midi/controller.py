@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,24 @@ SERVER = {"JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
 BACKEND = "mido.backends.rtmidi/UNIX_JACK"
 
 
+@dataclass(frozen=True)
+class JackServer:
+    """A JACK server without hardware, and the environment of its clients."""
+
+    process: subprocess.Popen[bytes]
+    env: dict[str, str]
+
+
 @contextmanager
-def jack_server(log: Path) -> Iterator[dict[str, str]]:
-    """Run a JACK server without hardware; yield the environment of its clients."""
-    env = SERVER | {"JACK_DEFAULT_SERVER": f"bridge-{os.getpid()}", "MIDO_BACKEND": BACKEND}
+def jack_server(log: Path, name: str = "bridge", *, patient: bool = True) -> Iterator[JackServer]:
+    """Run a JACK server without hardware."""
+    env = SERVER | {"JACK_DEFAULT_SERVER": f"{name}-{os.getpid()}", "MIDO_BACKEND": BACKEND}
     # -S: without it the dummy driver loses messages, or repeats the last one; -t: on a busy machine clients are slow
+    waits = ["-S", "-t", "10000"] if patient else []
     command = [
         "jackd",
         "-r",
-        "-S",
-        "-t",
-        "10000",
+        *waits,
         "-n",
         env["JACK_DEFAULT_SERVER"],
         "--no-mlock",
@@ -53,7 +61,7 @@ def jack_server(log: Path) -> Iterator[dict[str, str]]:
                 assert server.poll() is None, log.read_text(encoding="utf-8", errors="replace")
                 assert time.monotonic() < end, "JACK does not start"
                 time.sleep(0.05)
-            yield env
+            yield JackServer(server, env)
         finally:
             server.terminate()
             server.wait()
@@ -136,24 +144,26 @@ async def controller(name: str = "pad") -> AsyncIterator[Controller]:
 
 def main(name: str) -> None:  # noqa: C901 - one small program
     """The process: what stdin says goes out, what comes in is told on stdout."""
+    import ctypes
     import threading
 
-    import rtmidi
+    ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)  # the wheel's own does not understand servers of today
+    from supriya_midi.rtmidi_ext import RtMidiAPI, RtMidiIn, RtMidiOut
 
-    def connect(kind: type, **more: object) -> Any:
+    def plug(port: Any, own: str) -> None:
         end = time.monotonic() + START
         while True:
             try:
-                return kind(rtapi=rtmidi.API_UNIX_JACK, **more)
-            except rtmidi.RtMidiError:  # a server that is busy says that it is not there
+                return port.open_virtual_port(own)
+            except RuntimeError:  # a server that is busy says that it is not there
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.2)
 
-    out = connect(rtmidi.MidiOut, name=name)
-    out.open_virtual_port("out")
-    into = connect(rtmidi.MidiIn, name=f"{name}-lights", queue_size_limit=100_000)
-    into.open_virtual_port("in")
+    out = RtMidiOut(RtMidiAPI.UNIX_JACK, name)
+    plug(out, "out")
+    into = RtMidiIn(RtMidiAPI.UNIX_JACK, f"{name}-lights", 100_000)
+    plug(into, "in")
     lock, ended = threading.Lock(), threading.Event()
 
     def tell(**what: object) -> None:
@@ -163,8 +173,8 @@ def main(name: str) -> None:  # noqa: C901 - one small program
 
     def listen() -> None:
         while not ended.is_set():
-            while (message := into.get_message()) is not None:
-                tell(came=list(message[0]))
+            while message := into.get_message()[0]:  # noqa: F821
+                tell(came=message)
             time.sleep(0.001)
 
     thread = threading.Thread(target=listen)
@@ -182,9 +192,10 @@ def main(name: str) -> None:  # noqa: C901 - one small program
     time.sleep(0.02)  # what was sent last leaves with the next period
     ended.set()
     thread.join()
-    for port in (out, into):  # without this the server needs seconds to end
-        port.close_port()
-        port.delete()
+    out.close_port()
+    into.close_port()
+    del out, thread, listen
+    del into
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import State
-from bridge_daemon.frontends.midi import ports
+from bridge_daemon.frontends.midi import port_session, port_thread
 from bridge_daemon.frontends.midi.driver import MidiSystem, PortTrouble
+from bridge_daemon.frontends.midi.port_types import Incoming
 from tests.fakes.service import Service
 from tests.frontends.midi.controller import control, controller, note, off, program
 from tests.frontends.midi.pads import (
@@ -288,7 +290,7 @@ async def test_a_light_that_comes_back_is_no_press(tmp_path: Path) -> None:
 
         def loop(port: str, data: bytes) -> None:  # a cable from its output to its input
             sent(port, data)
-            intake(daemon)._take(ports.Incoming("pad:out", data, daemon.clock.monotonic()))
+            intake(daemon)._take(Incoming("pad:out", data, daemon.clock.monotonic()))
 
         lights._send = loop
         await keys.play(note(1), off(1))
@@ -303,7 +305,7 @@ async def test_a_light_that_comes_back_is_no_press(tmp_path: Path) -> None:
 async def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     bindings = midi(pad("hold", 36, action="cancel", confirm="hold", hold_ms=10_000, light=LIGHT))
     async with running(tmp_path / "home", None, midi=bindings, presets=PRESETS) as daemon:
-        await eventually(lambda: intake(daemon)._ports._seen.system is None)
+        await eventually(lambda: intake(daemon)._ports.problem is None)
         assert intake(daemon).about()["open"] == []
         for times in (1, 2):
             async with controller() as keys:
@@ -330,6 +332,14 @@ async def test_only_ports_that_are_named_are_opened(tmp_path: Path) -> None:
         assert other.seen == keys.seen == []
 
 
+def opened(daemon: Daemon) -> object:
+    """Return what is open as the input pad:out."""
+    thread = intake(daemon)._ports._thread
+    assert thread is not None
+    assert thread._session is not None
+    return thread._session._inputs.open["pad:out"]
+
+
 async def test_a_reload_opens_and_closes_what_has_changed_and_nothing_else(tmp_path: Path) -> None:
     first = pad("arm", 1, action="arm", port="pad*")
     async with (
@@ -338,13 +348,13 @@ async def test_a_reload_opens_and_closes_what_has_changed_and_nothing_else(tmp_p
         running(tmp_path / "home", None, midi=midi(first), presets=PRESETS) as daemon,
     ):
         await plugged(daemon, keys)
-        kept = intake(daemon)._ports._inputs["pad:out"]
+        kept = opened(daemon)
         await keys.play(note(1), off(1))
         await taken(daemon, "arm")
         change(daemon, midi={"bindings": [first, pad("panic", 5, action="cancel", port="new*")]})
         await intake(daemon).configure()
         await attached(daemon, "pad:out", "new:out")
-        assert intake(daemon)._ports._inputs["pad:out"] is kept
+        assert opened(daemon) is kept
         assert counts(daemon, "arm")["taken"] == 1
         assert intake(daemon).stage.armed
         await plugged(daemon, new, "new")
@@ -353,7 +363,7 @@ async def test_a_reload_opens_and_closes_what_has_changed_and_nothing_else(tmp_p
         change(daemon, midi={"bindings": [first]})
         await intake(daemon).configure()
         await attached(daemon, "pad:out")
-        assert intake(daemon)._ports._inputs["pad:out"] is kept
+        assert opened(daemon) is kept
         change(daemon, midi={"enabled": False})
         await intake(daemon).configure()
         await attached(daemon)
@@ -401,8 +411,8 @@ async def test_a_busy_port_is_told_once_and_tried_again(
         return inner(system, name)
 
     monkeypatch.setattr(MidiSystem, "open_input", open_input)
-    monkeypatch.setattr(ports, "_PORT_AGAIN", (0.1, 0.2))
-    monkeypatch.setattr(ports, "SCAN", 0.05)
+    monkeypatch.setattr(port_session, "_PORT_AGAIN", (0.1, 0.2))
+    monkeypatch.setattr(port_thread, "SCAN", 0.05)
     async with controller(), running(tmp_path / "home", None, midi=midi(ARM), presets=PRESETS) as daemon:
         await eventually(lambda: intake(daemon).about()["trouble"] or len(tries) > 1)
         await attached(daemon, "pad:out")

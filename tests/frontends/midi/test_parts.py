@@ -19,7 +19,7 @@ from bridge_daemon.frontends.midi.driver import bare, matches
 from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, GestureKind, encoding_of, steps_of
 from bridge_daemon.frontends.midi.monitor import Listening, Question
 from bridge_daemon.frontends.midi.pad import Pad, Verdict
-from bridge_daemon.frontends.midi.ports import _Stamp
+from bridge_daemon.frontends.midi.port_session import Stamp
 from bridge_daemon.frontends.midi.press_handler import NotTaken, newest_render
 from bridge_daemon.settings.sections import Binding
 
@@ -208,7 +208,7 @@ def test_what_stops_answers_to_every_press(action: str) -> None:
 
 @given(st.lists(st.floats(0.001, 0.05), min_size=50, max_size=200), st.randoms())
 def test_stamps_keep_the_distances_of_the_driver_and_never_lie_in_the_future(gaps: list[float], dice: Any) -> None:
-    stamp, came, stamps = _Stamp(), 100.0, []
+    stamp, came, stamps = Stamp(), 100.0, []
     for gap in gaps:
         came += gap
         fetched = came + dice.uniform(0, 0.005)
@@ -220,7 +220,7 @@ def test_stamps_keep_the_distances_of_the_driver_and_never_lie_in_the_future(gap
 
 
 def test_a_stamp_does_not_go_on_from_before_a_sleep() -> None:
-    stamp = _Stamp()
+    stamp = Stamp()
     stamp.at(10.0, 0.0)
     assert stamp.at(1000.0, 0.01) == 1000.0
 
