@@ -23,17 +23,17 @@ from bridge_daemon.errors import BridgeError
 from bridge_daemon.frontends.midi.arming import Arming, OverBudget
 from bridge_daemon.frontends.midi.counts import Counts
 from bridge_daemon.frontends.midi.driver import matches
-from bridge_daemon.frontends.midi.gestures import Decoder, Gesture, GestureKind
-from bridge_daemon.frontends.midi.lights import Lamp, Lights
+from bridge_daemon.frontends.midi.gestures import Gesture, GestureKind
+from bridge_daemon.frontends.midi.lights import Lights
 from bridge_daemon.frontends.midi.monitor import Listening, Question
-from bridge_daemon.frontends.midi.pad import ALWAYS, Pad, Verdict
+from bridge_daemon.frontends.midi.pad import ALWAYS, Verdict
 from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
 from bridge_daemon.frontends.midi.ports import MidiPorts
 from bridge_daemon.frontends.midi.press_handler import SPENDING, NotTaken, PressHandler
+from bridge_daemon.frontends.midi.slot import Slot
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.settings.sections import Binding
 from bridge_daemon.spending.pause import PauseGate
 from bridge_daemon.util.times import Times
 
@@ -47,40 +47,6 @@ MOST_AT_ONCE: Final = 32
 _REMEMBERED: Final = 2000  # requests of pads whose jobs light them
 _ON_ITS_WAY: Final = RESERVED | OPEN
 _FAILURES: Final = frozenset({State.REFUSED, State.FAILED, State.UNKNOWN, State.HELD})
-
-
-class Slot:
-    """A binding and everything that was seen of it."""
-
-    def __init__(self, binding: Binding, lamp: Lamp) -> None:
-        self.binding = binding
-        self.lamp = lamp
-        self.pad = Pad(binding)
-        self._decoders: dict[str, Decoder] = {}  # one for each port: two controllers do not share a knob
-        self.held: tuple[str, asyncio.TimerHandle] | None = None  # port, and the timer of a press that is held
-
-    def decode(self, port: str, message: mido.Message) -> Gesture | None:
-        """Read a message of a port."""
-        if port not in self._decoders:
-            self._decoders[port] = Decoder(self.binding)
-        return self._decoders[port].take(message)
-
-    @property
-    def ports(self) -> list[str]:
-        """The ports that it has heard from."""
-        return list(self._decoders)
-
-    def forget(self, port: str) -> bool:
-        """Take that a port is gone; tell whether a press on it was held."""
-        self._decoders.pop(port, None)
-        return self.held is not None and self.held[0] == port and self.let_go()
-
-    def let_go(self) -> bool:
-        """End a hold that has not counted yet; tell whether there was one."""
-        held, self.held = self.held, None
-        if held is not None:
-            held[1].cancel()
-        return held is not None
 
 
 class MidiIntake:
@@ -365,8 +331,7 @@ class MidiIntake:
         """Return what came in at the ports that were named, and wait for it for a while. Raises InvalidRequest."""
         question = Question.read(data)
         heard = await self.listening.ask(question)
-        state = self._ports.state
-        opened = [name for name in state.open_inputs if matches(question.port, name)]
+        opened = [name for name in self._ports.state.open_inputs if matches(question.port, name)]
         return heard | {"problem": self._ports.problem, "open": opened}
 
     def about(self) -> dict[str, Any]:
