@@ -10,9 +10,11 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -114,6 +116,22 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
 def same_bytes(one: Path, other: Path) -> bool:
     """Compare two files by their content."""
     return one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other)
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a plain file for reading: no link to another file, no pipe, no device. Raises OSError."""
+    # not blocking: to open a pipe that nobody writes to would otherwise never return
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        opened, named = os.fstat(descriptor), path.lstat()
+        # Windows follows a link when it opens; there the name itself is looked at
+        if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(opened, named):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
 
 
 def sha256(path: Path) -> str:
