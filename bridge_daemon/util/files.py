@@ -13,6 +13,7 @@ import shutil
 import stat
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
@@ -23,6 +24,22 @@ from bridge_daemon.util.failpoints import failpoint
 _REPLACE_ATTEMPTS = 20
 _REPLACE_PAUSE = 0.05  # s; 20 × 0.05 s is longer than a scanner holds a fresh file
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+
+
+def private(path: str, flags: int) -> int:
+    """Open for :func:`open` (``opener=private``): what is made is its owner's alone, whatever the umask says."""
+    return os.open(path, flags, 0o600)
+
+
+def close_to_others(path: Path) -> None:
+    """Take a file from other users that an earlier version, or another program, made open; make it if it is missing."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if sys.platform != "win32" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 def is_disk_full(error: OSError) -> bool:
@@ -150,11 +167,11 @@ def flush_and_hash(file: BinaryIO, path: Path) -> str:
     return digest
 
 
-def copy_whole(source: Path, target: Path, *, point: str) -> Path:
+def copy_whole(source: Path, target: Path, *, point: str, opener: Callable[[str, int], int] | None = None) -> Path:
     """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
     part = target.with_name(f".{target.name}.part")
     try:
-        with source.open("rb") as reader, part.open("wb") as writer:
+        with source.open("rb") as reader, open(part, "wb", opener=opener) as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)
             failpoint(f"file.{point}.copy")
             flush_to_disk(writer)
