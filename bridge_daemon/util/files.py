@@ -32,14 +32,15 @@ def private(path: str, flags: int) -> int:
 
 
 def close_to_others(path: Path) -> None:
-    """Take a file from other users that an earlier version, or another program, made open; make it if it is missing."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o600)
+    """Take a file in the home from other users to whom an earlier version left it open; make it if it is missing.
+
+    By name, and never by opening it: to close a descriptor of a SQLite file gives up the locks of the whole process.
+    """
     try:
-        if sys.platform != "win32" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
 
 
 def is_disk_full(error: OSError) -> bool:
