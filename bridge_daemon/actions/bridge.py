@@ -116,10 +116,10 @@ class Actions(JobActions, RenderActions):
 
     # Files of a job
 
-    async def take_file(self, job: str) -> Path:
-        """Return the file of a job's take."""
-        found = await self._journal.read(lambda tx: tx.job(job))
-        return _file(found.take.file if found.take else None, "take", job)
+    async def stored_take(self, job: str) -> tuple[Path, str]:
+        """Return the file of a job's take, and the hash of what was stored."""
+        take = (await self._journal.read(lambda tx: tx.job(job))).take
+        return _file(take.file if take else None, "take", job), take.sha256 if take else ""
 
     async def source_file(self, job: str) -> Path:
         """Return the file of the source as it was sent."""
@@ -130,7 +130,7 @@ class Actions(JobActions, RenderActions):
         """Return the waveform of a job's take."""
         from bridge_daemon.audio.peaks import peaks  # loads numpy, which no start waits for
 
-        file = await self.take_file(job)
+        file, _ = await self.stored_take(job)
         return (await asyncio.to_thread(peaks, file, buckets)).as_dict()
 
     # MIDI
@@ -266,6 +266,6 @@ class Actions(JobActions, RenderActions):
 
 
 def _file(path: str | None, what: str, job: str) -> Path:
-    if path is None or not Path(path).is_file():
+    if path is None or Path(path).is_symlink() or not Path(path).is_file():
         raise NotFound(f"The job {job[:20]} has no {what} on this disk.")
     return Path(path)

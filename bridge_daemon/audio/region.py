@@ -148,7 +148,7 @@ def _write(audio: OpenAudio, region: Region, part: Path, rate: int, least: float
         notes = (f"mixed from {info.channels} channels to stereo", *notes)
     if repeats > 1:
         notes = (*notes, f"repeated {repeats} times, because the model takes no source shorter than {least:g} s")
-    with part.open("wb") as file:
+    with open(part, "wb", opener=files.private) as file:
         with WavWriter(file, rate=rate, channels=channels, bits=_BITS, reserve=False) as writer:
             for block in _repeated(blocks, repeats):
                 writer.write(block)

@@ -31,6 +31,7 @@ from bridge_daemon.cli import (
 from bridge_daemon.cli import problems as problems_
 from bridge_daemon.cli import transform as transform_
 from bridge_daemon.cli.problems import INTERRUPTED
+from bridge_daemon.cli.terminal import OutputClosed, leave_pipe
 from bridge_daemon.errors import BridgeError
 
 
@@ -44,6 +45,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BridgeError as error:
             raise typer.Exit(problems_.report(error)) from error
+        except OutputClosed as closed:
+            raise typer.Exit(leave_pipe()) from closed
         except KeyboardInterrupt as stop:
             raise typer.Exit(INTERRUPTED) from stop
 

@@ -19,6 +19,22 @@ _CONTROL: Final = {
     code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"
 } | dict.fromkeys((0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "")  # turn the reading around
 _LEAST_CROP: Final = 12
+_SIGPIPE: Final = 128 + 13  # what shells tell of a program that wrote to a closed pipe
+
+
+class OutputClosed(BrokenPipeError):
+    """Whoever read our output has read enough (``| head``)."""
+
+
+def leave_pipe() -> int:
+    """Write nothing more, also not at the end of the process; return the exit code of one that SIGPIPE ended."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    return _SIGPIPE
 
 
 def make_safe() -> None:
@@ -155,5 +171,8 @@ def _stream(err: bool) -> TextIO | None:
 def _write(text: str, *, err: bool = False) -> None:
     stream = _stream(err)
     if stream is not None:
-        stream.write(text)
-        stream.flush()
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError as error:
+            raise OutputClosed(*error.args) from error

@@ -30,6 +30,13 @@ Data = dict[str, Any]
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=40, sock_connect=5)  # the daemon itself answers within 30 s
 _PROOF_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _EVENTS_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=45)  # it says something every 15 s
+#: What says that nobody answers, or not in HTTP. A wrong address or argument is a fault of ours and stays one.
+_GONE: Final = (
+    aiohttp.ClientConnectionError,
+    aiohttp.ClientPayloadError,
+    aiohttp.ClientResponseError,
+    TimeoutError,
+)
 _LARGEST_EVENT: Final = 4 << 20  # bytes
 _RECONNECT: Final = 1.0  # s
 _POLL: Final = 2.0  # s
@@ -294,7 +301,7 @@ class BridgeClient:
         charge = "possible" if path in ("/api/requests", "/api/folders/send") else "none"
         try:
             await self._prove(address, token)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _GONE as error:
             raise NotRunning(f"No bridge answers at {address}.") from error
         try:
             url = URL(address + path, encoded=True).extend_query(list(query))
@@ -304,7 +311,7 @@ class BridgeClient:
             ) as response:
                 self._answered = time.monotonic()
                 yield response
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _GONE as error:
             raise NotRunning(f"The connection to the bridge at {address} was lost.", charge=charge) from error
 
     def _address(self) -> str:

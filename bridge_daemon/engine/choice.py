@@ -69,6 +69,7 @@ class Engines:
         self._journal = journal
         self._key: Key | None = None
         self._key_read = False
+        self._key_version = 0  # grows with each reload
         self._sketch: SketchEngine | None = None
         self._sketch_starts: asyncio.Task[str] | None = None
         self._lock = asyncio.Lock()
@@ -95,15 +96,18 @@ class Engines:
     async def key(self) -> Key | None:
         """Return the API key, read once and kept until :meth:`reload_key`."""
         async with self._lock:
-            if not self._key_read:
+            while not self._key_read:
+                asked = self._key_version
                 self._key = await asyncio.to_thread(self._keys.get)
-                self._key_read = True
-                if self._key is not None:
+                # a keyring may take long to unlock: a key that was set meanwhile is read again
+                self._key_read = asked == self._key_version
+                if self._key_read and self._key is not None:
                     await self._journal.write("key_seen", lambda tx: tx.set_fact(_KEY_SEEN, True))
             return self._key
 
     def reload_key(self) -> None:
         """Read the key again at its next use: it was set, cleared, or refused by the service."""
+        self._key_version += 1
         self._key_read = False
 
     async def endpoint(self, job: Job) -> Endpoint:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 from bridge_daemon.errors import HomeUnsafe
 from bridge_daemon.home.paths import Home
+from bridge_daemon.util.files import close_to_others, private
 from bridge_daemon.util.redact import redact
 
 __all__ = ["Logs", "log_loop_errors", "redact", "setup_logging"]
@@ -76,6 +78,9 @@ class Rotating(RotatingFileHandler):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8", errors="backslashreplace")
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=private)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
         """Tell whether it is time, and not too soon after an attempt that failed."""
@@ -151,6 +156,7 @@ def setup_logging(home: Home, *, level: int | str = "INFO", console: bool, secre
     with suppress(HomeUnsafe):  # told by whoever prepares the home
         hidden.add(home.read_token())
     home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    close_to_others(home.log_file)
     file = Rotating(home.log_file)
     if home.log_file.stat().st_size:
         file.doRollover()

@@ -241,7 +241,7 @@ class Home:
         """
         import filelock  # only a daemon needs it, and commands should start fast
 
-        lock = filelock.FileLock(self.lock_file, timeout=0, thread_local=False)
+        lock = filelock.FileLock(self.lock_file, timeout=0, mode=0o600, thread_local=False)
         try:
             lock.acquire()
         except filelock.Timeout:

@@ -22,6 +22,7 @@ from bridge_daemon.domain.job import Job
 from bridge_daemon.journal import schema
 from bridge_daemon.journal.transaction import Transaction
 from bridge_daemon.util.failpoints import failpoint
+from bridge_daemon.util.files import close_to_others
 from bridge_daemon.util.times import Times
 
 T = TypeVar("T")
@@ -61,12 +62,19 @@ class Journal:
         found = schema.revision(self.path)
         if not self._read_only:
             schema.refuse_newer(self.path, found)
+            self._close_to_others()
         self._engine = _engine(self.path, read_only=self._read_only)
         if not self._read_only and found != schema.HEAD:
             schema.backup(self.path, found)
             with self._connect() as connection:
                 bring = schema.create if found is None else schema.upgrade
                 bring(connection)
+
+    def _close_to_others(self) -> None:
+        """Make sure that only its owner reads it; SQLite gives the files beside it the mode that it has."""
+        for path in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
+            if path == self.path or path.exists():
+                close_to_others(path)
 
     async def close(self) -> None:
         """Finish what was begun and close the file."""

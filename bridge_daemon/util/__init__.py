@@ -1,6 +1,6 @@
-"""What knows nothing of the product: files, failpoints, times, JSON, redaction.
+"""What knows nothing of the product: files, failpoints, sockets, times, JSON, redaction.
 
 May use errors only.
 """
 
-__all__ = ["failpoints", "files", "redact", "secret_file", "strict_json", "tasks", "times"]
+__all__ = ["failpoints", "files", "loopback", "redact", "secret_file", "strict_json", "tasks", "times"]

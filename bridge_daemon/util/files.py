@@ -10,9 +10,12 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +24,23 @@ from bridge_daemon.util.failpoints import failpoint
 _REPLACE_ATTEMPTS = 20
 _REPLACE_PAUSE = 0.05  # s; 20 × 0.05 s is longer than a scanner holds a fresh file
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+
+
+def private(path: str, flags: int) -> int:
+    """Open for :func:`open` (``opener=private``): what is made is its owner's alone, whatever the umask says."""
+    return os.open(path, flags, 0o600)
+
+
+def close_to_others(path: Path) -> None:
+    """Take a file in the home from other users to whom an earlier version left it open; make it if it is missing.
+
+    By name, and never by opening it: to close a descriptor of a SQLite file gives up the locks of the whole process.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
 
 
 def is_disk_full(error: OSError) -> bool:
@@ -116,6 +136,22 @@ def same_bytes(one: Path, other: Path) -> bool:
     return one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other)
 
 
+def open_plain(path: Path) -> BufferedReader:
+    """Open a plain file for reading: no link to another file, no pipe, no device. Raises OSError."""
+    # not blocking: to open a pipe that nobody writes to would otherwise never return
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        opened, named = os.fstat(descriptor), path.lstat()
+        # Windows follows a link when it opens; there the name itself is looked at
+        if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(opened, named):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hex, read in blocks."""
     with path.open("rb") as file:
@@ -132,11 +168,11 @@ def flush_and_hash(file: BinaryIO, path: Path) -> str:
     return digest
 
 
-def copy_whole(source: Path, target: Path, *, point: str) -> Path:
+def copy_whole(source: Path, target: Path, *, point: str, opener: Callable[[str, int], int] | None = None) -> Path:
     """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
     part = target.with_name(f".{target.name}.part")
     try:
-        with source.open("rb") as reader, part.open("wb") as writer:
+        with source.open("rb") as reader, open(part, "wb", opener=opener) as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)
             failpoint(f"file.{point}.copy")
             flush_to_disk(writer)

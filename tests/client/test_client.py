@@ -27,6 +27,7 @@ from bridge_daemon.errors import (
     PriceQuestion,
     TooBusy,
 )
+from bridge_daemon.frontends.http.connection import Listener
 from bridge_daemon.frontends.http.events import EventHub
 from bridge_daemon.frontends.http.server import ApiServer
 from tests.fakes.desk import FakeDesk
@@ -298,7 +299,8 @@ async def test_a_lost_answer_is_asked_for_again_under_the_same_id(bridge, client
 
 async def test_an_answer_that_stays_lost_may_have_cost(bridge, client, monkeypatch):
     async def killed(data):
-        bridge.server._server.close()
+        for server in bridge.server._servers:
+            server.close()
         for connection in bridge.server._listener.connections:
             connection.transport.abort()
         return {}, False
@@ -309,7 +311,18 @@ async def test_an_answer_that_stays_lost_may_have_cost(bridge, client, monkeypat
     assert caught.value.charge == "possible"
 
 
-async def test_busy_is_busy(bridge, client):
+async def test_connections_that_do_nothing_hold_no_command_off(bridge, client):
+    idle = [await asyncio.open_connection("127.0.0.1", bridge.port) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    assert (await client.status())["version"]
+    for _, writer in idle:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_busy_is_busy(bridge, client, monkeypatch):
+    monkeypatch.setattr(Listener, "_make_room", lambda _: False)  # all of them work for the owner
     idle = [await asyncio.open_connection("127.0.0.1", bridge.port) for _ in range(32)]
     await asyncio.sleep(0.05)
     with pytest.raises(TooBusy):

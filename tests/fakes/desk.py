@@ -29,6 +29,7 @@ class FakeDesk:
         self.all: dict[str, Data] = {}
         self.answers: dict[str, Data] = {}
         self.files: dict[str, Path] = {}
+        self.hashes: dict[str, str] = {}  # of takes as they were stored
         self.fail: dict[str, Exception] = {}
         self.hold: dict[str, asyncio.Event] = {}
         self.status_answer: Data = {"version": "1", "paused": None}
@@ -116,11 +117,11 @@ class FakeDesk:
         await self._called("job", job)
         return self._known(job) | {"events": []}
 
-    async def take_file(self, job: str) -> Path:
-        await self._called("take_file", job)
+    async def stored_take(self, job: str) -> tuple[Path, str | None]:
+        await self._called("stored_take", job)
         if job not in self.files:
             raise NotFound(f"Job {job} has no take.")
-        return self.files[job]
+        return self.files[job], self.hashes.get(job)
 
     async def source_file(self, job: str) -> Path:
         await self._called("source_file", job)

@@ -178,6 +178,7 @@ class Store:
     def settle(self, record: Record) -> None:
         """Give a job's finished audio its name. After a crash the same audio may lie there already."""
         part = self.part(record)
+        files.close_to_others(part)
         with part.open("rb+") as file:
             files.flush_to_disk(file)
         files.replace(part, self._outputs / record.output)

@@ -81,7 +81,7 @@ class Sender:
             sidecar = sidecars.read_sidecar(path)
             slug = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:_SLUG] or "render"
             target = self.home.sources / f"{slug}-{uuid.uuid4().hex[:12]}{path.suffix.lower()}"
-            target = files.copy_whole(path, target, point="render")
+            target = files.copy_whole(path, target, point="render", opener=files.private)
             if look_stamp(path) != stamp:
                 target.unlink(missing_ok=True)
                 raise Vanished

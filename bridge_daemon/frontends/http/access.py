@@ -233,6 +233,8 @@ class Door:
         try:
             async with limit:
                 session = self._admit(request, access)
+                if access is not Access.OPEN and isinstance(request.protocol, Connection):
+                    request.protocol.proved = request.protocol.at_work = True
                 data = {} if request.method in _SAFE else await read_object(request)
                 if job is not None and not ids.is_job(job):
                     raise NotFound("There is no such job.")

@@ -38,6 +38,32 @@ class Connection(web.RequestHandler):
 
     #: Called once when the other side goes.
     on_lost: Callable[[], None] | None = None
+    #: The caller showed the token or a session, in this request or in one before.
+    proved = False
+    #: A request of a caller that is proved is being answered.
+    at_work = False
+    _given_up = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless its place was given away before it could."""
+        super().connection_made(transport)
+        if self._given_up:
+            self.give_up()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write the answer; after that the connection is idle."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self.at_work = False
+
+    def give_up(self) -> None:
+        """End it now, whatever it waits for."""
+        self._given_up = True
+        if self.transport is not None:
+            self.transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell whoever waits on this connection."""
@@ -87,14 +113,19 @@ class Listener(web.Server):
         super().__init__(handler)
         # Counted when accepted: many are, in one turn of the loop, before the first is known to ``connections``.
         self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
-        self._accepted: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._accepted: dict[Connection, None] = {}  # the oldest first
         self._turned_away: weakref.WeakSet[TurnedAway] = weakref.WeakSet()
 
     def accept(self) -> asyncio.Protocol:
-        """Return the protocol of a new connection."""
-        if len(self._accepted) < MOST_CONNECTIONS:
+        """Return the protocol of a new connection.
+
+        When all places are taken, the newcomer gets that of the oldest one whose caller has proved nothing, else of the
+        oldest that is idle. So whoever only holds connections open holds nobody off; only requests of proved callers
+        that are being answered keep their places.
+        """
+        if len(self._accepted) < MOST_CONNECTIONS or self._make_room():
             connection = Connection(self, loop=asyncio.get_running_loop(), **_OPTIONS)
-            self._accepted.add(connection)
+            self._accepted[connection] = None
             return connection
         mute = len(self._turned_away) >= _MOST_TURNED_AWAY
         turned_away = TurnedAway(self._turned_away.discard, mute=mute)
@@ -103,6 +134,17 @@ class Listener(web.Server):
             if _log_quota.take():
                 log.warning("Refused E-BUSY: %d connections are open", MOST_CONNECTIONS)
         return turned_away
+
+    def _make_room(self) -> bool:
+        free = [connection for connection in self._accepted if not connection.at_work]
+        if not free:
+            return False
+        oldest = next((connection for connection in free if not connection.proved), free[0])
+        del self._accepted[oldest]
+        oldest.give_up()
+        if _log_quota.take():
+            log.warning("%d connections were open; the oldest without work was closed.", MOST_CONNECTIONS)
+        return True
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Remember it until it is gone."""
@@ -114,7 +156,7 @@ class Listener(web.Server):
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
         if isinstance(handler, Connection):
-            self._accepted.discard(handler)
+            self._accepted.pop(handler, None)
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End every connection, those turned away too."""

@@ -61,8 +61,8 @@ class Desk(Protocol):
         """Return one job with its ``events``."""
         ...
 
-    async def take_file(self, job: str) -> Path:
-        """Return the file of the take. Raises NotFound."""
+    async def stored_take(self, job: str) -> tuple[Path, str]:
+        """Return the file of the take, and the hash of what was stored. Raises NotFound."""
         ...
 
     async def source_file(self, job: str) -> Path:

@@ -1,13 +1,19 @@
-"""Audio files to the page: whole or a range, from the file that was opened, whatever happens to its name meanwhile."""
+"""Audio files to the page: whole or a range, from the file that was opened, whatever happens to its name meanwhile.
+
+aiohttp's FileResponse was tried. It takes a name and not an open file, follows links, sends a ``.gz`` beside the file
+in its place, ignores an ``If-Range`` with an ETag (the rest of another file would be sent as the rest of this one), and
+waits without end for a reader that stands still.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import re
-import stat
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -15,6 +21,7 @@ from aiohttp import web
 
 from bridge_daemon.errors import Fault, InvalidRequest, NotFound
 from bridge_daemon.frontends.http.answers import FILE_POLICY, Refused, dress
+from bridge_daemon.util.files import open_plain
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -22,6 +29,8 @@ T = TypeVar("T")
 _BLOCK: Final = 256 * 1024  # bytes
 _STALLED: Final = 60.0  # s; a player that pauses for longer asks for the rest as a range
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+_MOST_PROVED: Final = 256
+_proved: Final[dict[tuple[int, ...], str]] = {}  # state of a file → its hash
 _TYPES: Final = {
     ".wav": "audio/wav",
     ".aif": "audio/aiff",
@@ -32,14 +41,14 @@ _TYPES: Final = {
 }
 
 
-async def send_file(request: web.BaseRequest, path: Path) -> web.StreamResponse:
-    """Answer with a file.
+async def send_file(request: web.BaseRequest, path: Path, sha256: str | None = None) -> web.StreamResponse:
+    """Answer with a file. Where its ``sha256`` is known, nothing else is ever sent under its name.
 
     Raises:
-        NotFound: it is gone, or is no plain file.
+        NotFound: it is gone, is no plain file, or is not the file that it was.
         Refused: the range lies behind its end (416).
     """
-    file = await _in_thread(lambda: _open(path))
+    file = await _in_thread(lambda: _open(path, sha256))
     try:
         about = os.fstat(file.fileno())
         etag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
@@ -68,17 +77,36 @@ def safe_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.name).strip(".-")[-120:] or "take.wav"
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path, sha256: str | None) -> BufferedReader:
     try:
-        # not blocking: to open a pipe that nobody writes to would otherwise never return
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = open_plain(path)
     except OSError as error:
         log.info("A file of a job cannot be opened: %s", error.strerror)
         raise NotFound("The file is not there any more.", next="daw-bridge jobs show JOB tells where it lay.") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotFound("It is no plain file.")
-    return os.fdopen(descriptor, "rb")
+    try:
+        if sha256 is not None and not _is_proved(file, sha256):
+            raise NotFound(
+                "The file is not the one that was stored any more.",
+                next="daw-bridge jobs show JOB tells where it lies.",
+            )
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _is_proved(file: BufferedReader, sha256: str) -> bool:
+    """Compare the content, once for each state of a file: a player asks for many ranges of it."""
+    about = os.fstat(file.fileno())
+    state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    if _proved.get(state) == sha256:
+        return True
+    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        return False
+    if len(_proved) >= _MOST_PROVED:
+        _proved.clear()
+    _proved[state] = sha256
+    return True
 
 
 def _range(request: web.BaseRequest, size: int, etag: str) -> tuple[int, int] | None:

@@ -178,7 +178,7 @@ class Routes:
 
     async def audio(self, call: Call) -> web.StreamResponse:
         """Answer with the take."""
-        return await send_file(call.request, await self._desk.take_file(call.job))
+        return await send_file(call.request, *await self._desk.stored_take(call.job))
 
     async def source(self, call: Call) -> web.StreamResponse:
         """Answer with the source."""

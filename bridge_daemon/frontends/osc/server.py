@@ -1,4 +1,4 @@
-"""The OSC server: one UDP socket on loopback, and the door behind it.
+"""The OSC server: one UDP port on loopback, 127.0.0.1 and ::1, and the check of every message.
 
 Whoever knows the secret of this home may spend; nobody else gets as much as an answer, but for a ping. Addresses of
 senders prove nothing over UDP, so answers go to this machine only.
@@ -11,7 +11,6 @@ import errno
 import hmac
 import logging
 import socket
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from bridge_daemon.frontends.osc.clients import Clients, Limits
 from bridge_daemon.frontends.osc.verbs import Answer, OscCall, Verb, Verbs, pong, refused, unknown_address
 from bridge_daemon.frontends.osc.wire import LARGEST, MalformedPacket, Message, build, parse
 from bridge_daemon.settings.sections import is_loopback
+from bridge_daemon.util import loopback
 from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
@@ -36,6 +36,7 @@ RECEIVE_BUFFER: Final = 4 << 20  # bytes; the system may give less
 MOST_AT_ONCE: Final = 64
 _TELL_EVERY: Final = 60.0  # s between two lines in the log about what was dropped
 _PING: Final = "/bridge/ping"
+_MOST_PORTS: Final = 1024  # that are remembered as those of ::1
 
 
 class OscServer(asyncio.DatagramProtocol):
@@ -67,28 +68,31 @@ class OscServer(asyncio.DatagramProtocol):
         self._counts: Counter[str] = Counter()
         self._at_work: set[tuple[int, Message]] = set()
         self._tasks = Tasks("OSC")
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transports: dict[bool, asyncio.DatagramTransport] = {}  # by whether it is that of ::1
+        self._over_six: set[int] = set()  # ports of programs that speak to us over ::1, and are answered there
 
     # Opening and closing
 
     async def start(self) -> int:
         """Open the port and return it. Raises PortTaken."""
-        sock = _bind(self._host, self.port)
-        self._host, self.port = sock.getsockname()[:2]
+        sockets = _open(self._host, self.port)
+        self.port = sockets[0].getsockname()[1]
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
+        for sock in sockets:
+            transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
+            self._transports[sock.family is socket.AF_INET6] = transport
         return self.port
 
     async def close(self) -> None:
         """Close the port, and leave what is being answered."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
             transport.abort()
         await self._tasks.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say so where the socket is gone though nobody closed it."""
-        if self._transport is not None:
+        if self._transports:
             log.error("The OSC socket was lost (%s); OSC works again after a restart.", exc)
 
     def error_received(self, exc: Exception) -> None:
@@ -101,6 +105,7 @@ class OscServer(asyncio.DatagramProtocol):
         """Take a datagram, whatever it is."""
         self._counts["received"] += 1
         sender = address[1]
+        self._note_family(sender, over_six=":" in str(address[0]))
         if not is_loopback(str(address[0])):
             self._drop("not from this machine")
         elif not self._limits.allow(sender):
@@ -118,6 +123,12 @@ class OscServer(asyncio.DatagramProtocol):
                 return
             for message in messages:
                 self._take(message, sender)
+
+    def _note_family(self, port: int, *, over_six: bool) -> None:
+        if not over_six:
+            self._over_six.discard(port)
+        elif len(self._over_six) < _MOST_PORTS:
+            self._over_six.add(port)
 
     def _take(self, message: Message, sender: int) -> None:
         if message.address == _PING:
@@ -169,6 +180,7 @@ class OscServer(asyncio.DatagramProtocol):
     def _answer(self, call: OscCall, answers: list[Answer]) -> None:
         name = call.data.get("client")
         port = self.clients.answer_port(name if isinstance(name, str) else None, call.sender)
+        self._note_family(port, over_six=call.sender in self._over_six)
         for address, pairs in answers:
             if address == "/bridge/refused":
                 self._counts["refused"] += 1
@@ -184,10 +196,12 @@ class OscServer(asyncio.DatagramProtocol):
         return self.send(client, "/bridge/do", {"action": action} | pairs)
 
     def _send(self, address: str, pairs: Mapping[str, Any], port: int) -> bool:
-        if self._transport is None:
+        over_six = port in self._over_six
+        transport = self._transports.get(over_six) or next(iter(self._transports.values()), None)
+        if transport is None:
             return False
         try:
-            self._transport.sendto(build(address, pairs), (self._host, port))
+            transport.sendto(build(address, pairs), (transport.get_extra_info("sockname")[0], port))
         except OSError:
             self._counts["unsent"] += 1
             return False
@@ -199,20 +213,14 @@ class OscServer(asyncio.DatagramProtocol):
         return {"port": self.port, "clients": self.clients.about(), "counts": dict(sorted(self._counts.items()))}
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """Return a UDP socket on loopback that no other program shares."""
-    name = "127.0.0.1" if host.lower() == "localhost" else host
-    sock = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET, socket.SOCK_DGRAM)
+def _open(host: str, port: int) -> list[socket.socket]:
     try:
-        if sys.platform == "win32":  # nowhere REUSEADDR: with UDP it lets another program have our messages
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        with suppress(OSError):  # a wish; Linux gives what net.core.rmem_max allows
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        sock.setblocking(False)
-        sock.bind((name, port))
+        sockets = loopback.open_sockets(host, port, socket.SOCK_DGRAM)
     except OSError as error:
-        sock.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"UDP port {port} ([osc] port) is taken by another program.") from error
         raise PortTaken(f"UDP port {port} ([osc] port) on {host} cannot be opened: {error.strerror}.") from error
-    return sock
+    for sock in sockets:
+        with suppress(OSError):  # a wish; Linux gives what net.core.rmem_max allows
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return sockets

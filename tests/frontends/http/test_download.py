@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from pathlib import Path
 
@@ -31,7 +32,7 @@ async def test_a_whole_file(api, take, kind):
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["server"] == "daw-bridge"
-    assert api.desk.calls == [("take_file" if kind == "audio" else "source_file", "j1")]
+    assert api.desk.calls == [("stored_take" if kind == "audio" else "source_file", "j1")]
 
 
 async def test_the_head_of_a_file(api, take):
@@ -101,6 +102,30 @@ async def test_files_that_cannot_be_sent(api, tmp_path):
         assert (answer.status, answer.code) == (404, "E-NOT-FOUND")
         assert str(tmp_path) not in answer.error["message"]
     assert (await api.ask("/api/jobs/j2/audio")).code == "E-NOT-FOUND"
+
+
+@pytest.mark.parametrize("kind", ["audio", "source"])
+@pytest.mark.parametrize("made", ["link", "hard link", "other bytes", "same size and time"])
+async def test_nothing_else_is_sent_under_the_name_of_a_take(api, take, tmp_path, kind, made):
+    api.desk.hashes["j1"] = hashlib.sha256(DATA).hexdigest()
+    assert (await api.ask(f"/api/jobs/j1/{kind}")).status == 200
+    token = tmp_path / "token"
+    token.write_bytes(b"secret" * 10)
+    about = take.stat()
+    take.unlink()
+    if made == "link":
+        take.symlink_to(token)
+    elif made == "hard link":
+        os.link(token, take)
+    elif made == "other bytes":
+        take.write_bytes(b"secret" * 10)
+    else:
+        take.write_bytes(DATA[:-1] + b"x")
+        os.utime(take, ns=(about.st_atime_ns, about.st_mtime_ns))
+    answer = await api.ask(f"/api/jobs/j1/{kind}")
+    if kind == "audio" or made == "link":
+        assert (answer.status, answer.code) == (404, "E-NOT-FOUND")
+        assert b"secret" not in answer.body
 
 
 async def test_who_leaves_while_reading(api, take):

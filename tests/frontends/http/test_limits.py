@@ -97,23 +97,22 @@ async def test_who_leaves_in_the_middle_does_not_stop_the_work(api):
     assert (await api.ask("/api/status")).status == 200
 
 
-async def test_a_32nd_connection_is_served_and_a_33rd_is_told(api):
-    idle = [await api.connect() for _ in range(MOST_CONNECTIONS - 1)]
-    assert (await api.ask("/healthz", auth=False)).status == 200
-    await asyncio.sleep(0.05)
-    idle.append(await api.connect())
-    await asyncio.sleep(0.05)
+async def test_a_caller_too_many_is_told_where_all_places_work_for_the_owner(api):
+    release = api.desk.hold["status"] = asyncio.Event()
+    request = f"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    at_work = [await api.connect() for _ in range(MOST_CONNECTIONS)]
+    for _, writer in at_work:
+        writer.write(request.encode())
+    while len(api.desk.calls) < MOST_CONNECTIONS:
+        await asyncio.sleep(0.01)
     answer = await api.ask("/healthz", auth=False)
     assert (answer.status, answer.code) == (503, "E-BUSY")
     assert answer.headers["server"] == "daw-bridge"
     assert answer.headers["cache-control"] == "no-store"
-    for _, writer in idle:
-        writer.close()
-    for _ in range(100):
-        if (await api.ask("/healthz", auth=False)).status == 200:
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("no place became free")
+    release.set()
+    for reader, _ in at_work:
+        assert (await read_answer(reader)).status in (200, 503)  # 503: the fixture's limit of 0.5 s
+    assert (await api.ask("/healthz", auth=False)).status == 200
 
 
 async def test_a_burst_of_connections(api):
@@ -128,9 +127,8 @@ async def test_a_burst_of_connections(api):
             return 0
 
     got = await asyncio.wait_for(asyncio.gather(*(status(reader) for reader, _ in opened)), 10)
-    assert got.count(200) == MOST_CONNECTIONS
-    assert got.count(503) > 0
-    assert set(got) == {200, 503, 0}
+    assert got.count(200) >= MOST_CONNECTIONS  # the youngest keep their places
+    assert set(got) <= {200, 0}
 
 
 async def test_many_requests_on_one_connection(api):
