@@ -16,6 +16,8 @@ from enum import Enum, auto
 from typing import Any, Final, TypeGuard
 
 from bridge_daemon.domain.job import Job
+from bridge_daemon.engine.address import same
+from bridge_daemon.util.redact import redact
 
 #: Longest text of the service that is shown or kept.
 MAX_TEXT = 500
@@ -204,7 +206,7 @@ def _error_of(data: Mapping[str, Any]) -> str:
         error = error.get("message") or error.get("code") or error.get("type")
     if error is None:
         return ""
-    return clean(error if isinstance(error, str) else json.dumps(error))
+    return clean(redact(error if isinstance(error, str) else json.dumps(error)))  # it may hold the key, or another one
 
 
 def clean(text: str) -> str:
@@ -321,7 +323,7 @@ def find_output(data: Mapping[str, Any], *, source_url: str | None = None) -> Ou
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
         for candidate in _candidates(value):
-            if candidate.url != source_url:
+            if not same(candidate.url, source_url):
                 return candidate
     return None
 

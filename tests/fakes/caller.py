@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from tests.fakes.service import GENERATIONS, Service
 
@@ -35,7 +36,7 @@ class Caller:
 
     async def send(self, method: str, target: str, **more: Any) -> tuple[int | str, bytes]:
         """Return status and body; the name of the exception when there is no answer."""
-        url = target if target.startswith("http") else self.service.url + target
+        url = URL(target if target.startswith("http") else self.service.url + target, encoded=True)
         defaults: dict[str, Any] = {"allow_redirects": False, "timeout": aiohttp.ClientTimeout(total=self.patience)}
         try:
             async with self.session.request(method, url, **defaults | more) as answer:

@@ -185,5 +185,6 @@ async def test_a_key_in_a_download_is_a_violation(caller: Caller, header: str) -
 async def test_signed_urls_end_and_cannot_be_guessed(caller: Caller) -> None:
     url = await caller.finished()
     assert (await caller.send("GET", url.replace("exp=", "exp=1")))[0] == 403
+    assert (await caller.send("GET", url.replace("%7E", "~")))[0] == 403, "the exact bytes are signed"
     caller.service.advance(7 * 86400 + 1)
     assert (await caller.send("GET", url))[0] == 403
