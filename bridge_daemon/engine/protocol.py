@@ -180,6 +180,13 @@ def remote_id(body: bytes) -> str | None:
     return None
 
 
+def names_another(body: bytes, job_id: str) -> str | None:
+    """Return the id of the job that an answer is about where that is another one, else None."""
+    data = load(body)
+    ids = [str(data[key]).strip() for key in ("job_id", "id") if data.get(key)] if isinstance(data, dict) else []
+    return clean(ids[0]) if ids and job_id not in ids else None
+
+
 def _named(body: bytes) -> str | None:
     """Return the id that an answer named before it broke off: a hint for a person, never an id to go on with."""
     found = re.search(rb'"(?:job_id|id)"\s*:\s*"([^"\\]{1,400})"', body)

@@ -19,6 +19,7 @@ ARGUMENTS = {
     "redirect": "redirect:2",
     "status": "status:running",
     "drop": "drop*2",
+    "url": "url:{url}/elsewhere",
 }
 
 #: Words that never come to an end: how long is the caller's patience?
