@@ -14,6 +14,7 @@ from bridge_daemon import __version__
 from bridge_daemon.engine.address import exact
 from bridge_daemon.engine.outgoing import ProxyUnusable, session, through
 from bridge_daemon.errors import NotPublished
+from bridge_daemon.publish.names import PatientResolver
 from bridge_daemon.settings.sections import is_loopback
 
 _HEAD: Final = 4096  # bytes that are compared
@@ -37,7 +38,7 @@ async def compare(url: str, head: bytes, size: int) -> str | None:
     timeout = aiohttp.ClientTimeout(total=_TOTAL, sock_connect=10.0)
     try:
         address = exact(url)
-        async with session(timeout) as wire:
+        async with session(timeout, resolver=PatientResolver()) as wire:
             for ranges in ({"Range": f"bytes=0-{len(head) - 1}"}, {}):
                 request = wire.get(address, allow_redirects=False, headers=_HEADERS | ranges, **through(address))
                 async with request as answer:
