@@ -70,15 +70,20 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+def is_private_number(host: str) -> bool:
+    """Tell whether a host is the number of an address that is none of the public internet."""
+    return _is_ip(host) and is_private(host)
+
+
 def serves_privately(base_url: str) -> bool:
     """Tell whether a service is itself at a loopback or private address, so that its files may be there too."""
     host = urlsplit(base_url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    return _is_ip(host) and is_private(host)
+    return is_private_number(host)
 
 
-class _PublicResolver(AbstractResolver):
+class PublicResolver(AbstractResolver):
     """Resolves names, and refuses every address that is not of the public internet."""
 
     def __init__(self) -> None:
@@ -113,7 +118,7 @@ def check_url(url: str | URL, *, private: bool) -> URL:
         raise DownloadTrouble(f"The service named a URL that is not https ({parsed.scheme}).", charge="confirmed")
     if parsed.raw_user is not None or parsed.raw_password is not None:
         raise DownloadTrouble("The service named a URL with a user name in it.", charge="confirmed")
-    if not private and (on_this_machine(host) or (_is_ip(host) and is_private(host))):
+    if not private and (on_this_machine(host) or (is_private_number(host))):
         raise DownloadTrouble("The service named a URL of a private address.", charge="confirmed")
     return parsed
 
@@ -143,7 +148,7 @@ async def _one(target: URL, part: Path, *, private: bool, most: int, unpack: boo
         proxy = through(target)
         if proxy and not private:
             await _not_private(target)
-        resolver = Resolver() if private or proxy else _PublicResolver()  # of a proxy, it looks up the proxy
+        resolver = Resolver() if private or proxy else PublicResolver()  # of a proxy, it looks up the proxy
         async with (
             session(timeout, resolver=resolver, auto_decompress=unpack) as wire,
             wire.get(target, allow_redirects=False, headers=headers, **proxy) as response,
