@@ -23,6 +23,7 @@ from bridge_daemon.spending.admit import Admit, invalid
 from bridge_daemon.spending.catalogue import Catalogue
 from bridge_daemon.spending.pause import PANIC, PauseGate
 from bridge_daemon.spending.prices import price_facts
+from bridge_daemon.util.redact import redact
 from bridge_daemon.util.times import Times
 
 _PAUSE_TEXTS = {"person": "paused by you", PANIC: "panic: everything was stopped"}
@@ -90,7 +91,7 @@ class Actions(JobActions, RenderActions):
     async def job(self, job: str) -> dict[str, Any]:
         """Return a job with everything that happened to it."""
         found, events = await self._journal.read(lambda tx: (tx.job(job), tx.events_of(job)))
-        return found.as_dict() | {"events": events}
+        return found.as_dict() | {"events": [event | {"data": _without_source(event["data"])} for event in events]}
 
     # Deliveries
 
@@ -269,3 +270,11 @@ def _file(path: str | None, what: str, job: str) -> Path:
     if path is None or Path(path).is_symlink() or not Path(path).is_file():
         raise NotFound(f"The job {job[:20]} has no {what} on this disk.")
     return Path(path)
+
+
+def _without_source(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what an event holds without the URL of the source: whoever has that has the audio."""
+    body = data.get("body")
+    if not isinstance(body, dict) or not isinstance(body.get("audio_url"), str):
+        return data
+    return data | {"body": body | {"audio_url": redact(body["audio_url"])}}

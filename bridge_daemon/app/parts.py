@@ -103,7 +103,7 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
     def roots() -> PathPolicy:
         return host.roots
 
-    engines = Engines(settings, keys, host.home, journal)
+    engines = Engines(settings, keys, host.home, journal, sources=lambda: listener.url)
     polls = PollSession()
     budget = RateBudget(at_start.engine.requests_per_minute, times)
     listener = SourceListener(at_start.publish.source_port)

@@ -81,8 +81,11 @@ def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
 def _publish_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     """Return how sources of transforms get to the service, and whether that is ready."""
     publish = status.get("publish")
-    if publish is None or status["engine"]["name"] == "sketch":
+    if publish is None or (status["engine"]["name"] == "sketch" and not publish.get("left")):
         return []
+    if left := publish.get("left"):
+        text = f"{left['objects']} source(s) could not be deleted: {left['text']}\nIt is tried again by itself."
+        return [("In a bucket", text), *_publish_lines(status | {"publish": publish | {"left": None}})]
     if publish["problem"]:
         problem = publish["problem"]
         name = publish["method"] or "no way to publish them"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -61,8 +62,19 @@ class Endpoint:
 class Engines:
     """The engines of this daemon."""
 
-    def __init__(self, settings: Callable[[], Settings], keys: KeyStore, home: Home, journal: Journal) -> None:
-        """Nothing is started or read yet."""
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        keys: KeyStore,
+        home: Home,
+        journal: Journal,
+        *,
+        sources: Callable[[], str] | None = None,
+    ) -> None:
+        """Nothing is started or read yet; ``sources``: where ours are, the only ones of the built-in engine."""
+        self._sources = sources
+        #: Known to this process alone: another user of this machine finds the port of the engine, and is not let in.
+        self._sketch_key = secrets.token_urlsafe(32)
         self._settings = settings
         self._keys = keys
         self._home = home
@@ -113,7 +125,7 @@ class Engines:
     async def endpoint(self, job: Job) -> Endpoint:
         """Return where a job is sent or followed. Raises KeyTrouble."""
         if job.engine == SKETCH:
-            return Endpoint(await self.sketch_url(), SKETCH, paid=False)
+            return Endpoint(await self.sketch_url(), self._sketch_key, paid=False)
         key = await self.key()
         if key is None:
             raise KeyTrouble("There is no API key for the cloud service.")
@@ -128,7 +140,7 @@ class Engines:
                 await asyncio.to_thread(importlib.import_module, "bridge_daemon.engine.sketch.server")
                 from bridge_daemon.engine.sketch.server import SketchEngine
 
-                self._sketch = SketchEngine(self._home.sketch)
+                self._sketch = SketchEngine(self._home.sketch, key=self._sketch_key, sources=self._sources)
                 self._sketch_starts = asyncio.create_task(self._sketch.start(), name="sketch engine")
             assert self._sketch_starts is not None
             # whoever asked may be cancelled; a start that is cut in two would leave its socket open

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -17,9 +18,11 @@ from urllib.parse import quote
 import aiohttp
 
 from bridge_daemon import __version__
+from bridge_daemon.engine.address import exact
+from bridge_daemon.engine.outgoing import session, through
 from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
-from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.util.failpoints import failpoint
+from bridge_daemon.util.redact import without_key
 
 _CONNECT = 10.0  # s
 _REACH = 20.0  # s, looking up the name too
@@ -36,24 +39,34 @@ _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aio
 class Sent:
     """What one POST came to: the answer, or the error and whether the headers went out."""
 
-    def __init__(self, *, answer: Answer | None = None, error: BaseException | None = None, sent: bool = True) -> None:
-        """Keep what is known."""
+    def __init__(
+        self,
+        *,
+        answer: Answer | None = None,
+        error: BaseException | None = None,
+        sent: bool = True,
+        key: str | None = None,
+    ) -> None:
+        """Keep what is known; ``key`` is taken out of what the error says."""
         self.answer = answer
         self.error = error
         self.sent = sent
+        self._key = key
 
     def as_event(self) -> dict[str, Any]:
         """Return it for the journal."""
         if self.answer is not None:
             return self.answer.as_event()
-        return {"error": type(self.error).__name__, "text": str(self.error)[:500], "sent": self.sent}
+        text = without_key(str(self.error), self._key)[:500]
+        return {"error": type(self.error).__name__, "text": text, "sent": self.sent}
 
     def outcome(self) -> Outcome:
         """Tell what it means for the money."""
         if self.answer is not None:
             return classify(self.answer)
         assert self.error is not None
-        return classify_error(self.error, sent=self.sent)
+        outcome = classify_error(self.error, sent=self.sent)
+        return replace(outcome, text=without_key(outcome.text, self._key))
 
 
 def classify_error(error: BaseException, *, sent: bool) -> Outcome:
@@ -80,23 +93,19 @@ async def submit(url: str, key: str | None, body: dict[str, Any], *, idempotency
     headers = _headers(key) | {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
     data = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     try:
+        address = exact(f"{url}/v1/audio/generations")
         async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True, resolver=Resolver()),
-                timeout=timeout,
-                trace_configs=[trace],
-                cookie_jar=aiohttp.DummyCookieJar(),
-            ) as session,
-            session.post(f"{url}/v1/audio/generations", data=data, headers=headers, allow_redirects=False) as response,
+            session(timeout, traces=[trace]) as wire,
+            wire.post(address, data=data, headers=headers, allow_redirects=False, **through(address)) as response,
         ):
             failpoint("socket.submit.answered")
-            return Sent(answer=await _read(response))
+            return Sent(answer=await _read(response, key))
     except asyncio.CancelledError as error:
         if written.sent:
             raise
         return Sent(error=error, sent=False)  # stopped before it left: it is sent after the next start
     except Exception as error:  # noqa: BLE001 - whatever it is: what may have been charged must be written down
-        return Sent(error=error, sent=written.sent)
+        return Sent(error=error, sent=written.sent, key=key)
 
 
 def _mark_sent(written: SimpleNamespace) -> Any:
@@ -107,8 +116,11 @@ def _mark_sent(written: SimpleNamespace) -> Any:
     return mark
 
 
-async def _read(response: aiohttp.ClientResponse) -> Answer:
-    """Read an answer, as much of it as there is: a body that breaks off is evidence too."""
+async def _read(response: aiohttp.ClientResponse, key: str | None) -> Answer:
+    """Read an answer, as much of it as there is: a body that breaks off is evidence too.
+
+    A key that the service echoes is taken out here, before anything of the answer is kept or told.
+    """
     body, complete = bytearray(), True
     try:
         async for block in response.content.iter_chunked(65_536):
@@ -120,8 +132,8 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
         complete = False
     return Answer(
         status=response.status,
-        body=bytes(body),
-        retry_after=response.headers.get("Retry-After"),
+        body=without_key(body.decode("utf-8", "surrogateescape"), key).encode("utf-8", "surrogateescape"),
+        retry_after=without_key(response.headers.get("Retry-After", ""), key) or None,
         complete=complete,
     )
 
@@ -136,15 +148,14 @@ class PollSession:
     async def get(self, url: str, path: str, key: str | None) -> Answer | Exception:
         """GET a path of the service; the error is returned, not raised: it decides nothing about a job."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=Resolver()),
-                timeout=aiohttp.ClientTimeout(total=_POLL, sock_connect=_CONNECT),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+            self._session = session(aiohttp.ClientTimeout(total=_POLL, sock_connect=_CONNECT), keep=True)
         failpoint("socket.poll")
         try:
-            async with self._session.get(f"{url}{path}", headers=_headers(key), allow_redirects=False) as response:
-                return await _read(response)
+            address = exact(f"{url}{path}")
+            async with self._session.get(
+                address, headers=_headers(key), allow_redirects=False, **through(address)
+            ) as response:
+                return await _read(response, key)
         except Exception as error:  # noqa: BLE001 - as above
             return error
 

@@ -16,6 +16,8 @@ from enum import Enum, auto
 from typing import Any, Final, TypeGuard
 
 from bridge_daemon.domain.job import Job
+from bridge_daemon.engine.address import same
+from bridge_daemon.util.redact import redact
 
 #: Longest text of the service that is shown or kept.
 MAX_TEXT = 500
@@ -178,6 +180,13 @@ def remote_id(body: bytes) -> str | None:
     return None
 
 
+def names_another(body: bytes, job_id: str) -> str | None:
+    """Return the id of the job that an answer is about where that is another one, else None."""
+    data = load(body)
+    ids = [str(data[key]).strip() for key in ("job_id", "id") if data.get(key)] if isinstance(data, dict) else []
+    return clean(ids[0]) if ids and job_id not in ids else None
+
+
 def _named(body: bytes) -> str | None:
     """Return the id that an answer named before it broke off: a hint for a person, never an id to go on with."""
     found = re.search(rb'"(?:job_id|id)"\s*:\s*"([^"\\]{1,400})"', body)
@@ -204,7 +213,7 @@ def _error_of(data: Mapping[str, Any]) -> str:
         error = error.get("message") or error.get("code") or error.get("type")
     if error is None:
         return ""
-    return clean(error if isinstance(error, str) else json.dumps(error))
+    return clean(redact(error if isinstance(error, str) else json.dumps(error)))  # it may hold the key, or another one
 
 
 def clean(text: str) -> str:
@@ -321,7 +330,7 @@ def find_output(data: Mapping[str, Any], *, source_url: str | None = None) -> Ou
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
         for candidate in _candidates(value):
-            if candidate.url != source_url:
+            if not same(candidate.url, source_url):
                 return candidate
     return None
 

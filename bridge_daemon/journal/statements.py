@@ -58,6 +58,17 @@ DURATIONS: Final = (
 REMOTE_ID_TAKEN: Final = select(func.count()).where(
     jobs.c.base_url == bindparam("base_url"), jobs.c.remote_id == bindparam("remote_id")
 )
+#: Other paid jobs of a service whose result is this one.
+SAME_RESULT: Final = (
+    select(jobs)
+    .where(
+        jobs.c.job != bindparam("job"),
+        jobs.c.base_url == bindparam("base_url"),
+        jobs.c.price > 0,
+        or_(jobs.c.output_url == bindparam("url"), jobs.c.original_sha256 == bindparam("sha256")),
+    )
+    .order_by(jobs.c.seq)
+)
 ADD_JOB: Final = insert(jobs)
 
 

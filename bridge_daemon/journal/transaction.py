@@ -176,6 +176,10 @@ class Transaction:
         given = {"base_url": base_url, "remote_id": remote_id}
         return bool(self._connection.execute(sql.REMOTE_ID_TAKEN, given).scalar_one())
 
+    def same_result(self, job: Job, *, url: str | None = None, sha256: str | None = None) -> list[Job]:
+        """Return the other paid jobs that the service gave the same URL, or the same audio."""
+        return self._jobs(sql.SAME_RESULT, job=job.id, base_url=job.base_url, url=url, sha256=sha256)
+
     def move(
         self,
         job: Job,

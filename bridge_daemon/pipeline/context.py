@@ -70,6 +70,7 @@ class JobRuntime:
     missing: int = 0  # answers 404 in a row
     polls: int = 0
     expired: int = 0  # output URLs that had run out
+    wasted: int = 0  # bytes that came and were no take
     refused_download: str = ""  # SHA-256 of the last download that was not taken
     lost: int = 0  # originals that could not be made into a take
     proved: Proved | None = None

@@ -11,10 +11,12 @@ from pathlib import Path
 from bridge_daemon.audio.take import Verified, verify
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.engine.choice import SKETCH
-from bridge_daemon.engine.download import Expired, download, serves_privately
+from bridge_daemon.engine.download import MAX_BYTES, Expired, download, serves_privately
 from bridge_daemon.errors import DownloadTrouble, Undecodable
+from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
+from bridge_daemon.pipeline.follow import another_url, with_twins
 from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,10 @@ _ENDINGS = {"MP3": "mp3", "FLAC": "flac", "OGG": "ogg", "AIFF": "aiff", "CAF": "
 _LONGEST = 600.0  # s between two tries; the URL lives for days
 #: URLs in a row that had run out before a person is told.
 _PATIENCE = 3
+_LEAST_BOUND = 128 * 1024 * 1024  # bytes that any take may have
+#: Bytes of a job that came and were no take, before it is tried only once a day (or when a person asks).
+_MOST_WASTED = 1 << 30
+_DAY = 86_400.0  # s
 
 
 async def fetch(job: Job, context: StepContext) -> Wait | None:
@@ -47,6 +53,13 @@ async def fetch(job: Job, context: StepContext) -> Wait | None:
         if watch.errors >= 2 or isinstance(error, Undecodable):
             await context.set_problem(job, error)
         log.warning("%s", error.message, extra=job.log_context())
+        fresh = await another_url(job, context)
+        if watch.wasted > _MOST_WASTED:
+            text = f"{error.message} {watch.wasted:,} bytes came that were no take, so it is tried only once a day now."
+            await context.set_problem(job, DownloadTrouble(text, charge=job.charge))
+            return Wait(_DAY)
+        if fresh is not None and watch.errors == 1:
+            return GO_ON
         return Wait(min(_LONGEST, 2.0 ** min(watch.errors, 10)) * random.uniform(0.5, 1.0))
     except OSError as error:
         return await disk_trouble(job, error, context)
@@ -67,7 +80,8 @@ async def _fetch(job: Job, context: StepContext) -> None:
     part = folder / f".{job.id}.original.part"
     watch = context.watch(job)
     try:
-        await download(job.output_url, part, private=job.engine == SKETCH or serves_privately(job.base_url))
+        private = job.engine == SKETCH or serves_privately(job.base_url)
+        await download(job.output_url, part, private=private, most=_most(job))
         declared = await _declared(job, context)
         hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.id}")
         try:
@@ -78,30 +92,47 @@ async def _fetch(job: Job, context: StepContext) -> None:
         original, identity = await asyncio.to_thread(_settle, part, target)
     except Undecodable:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)
-        await asyncio.to_thread(part.unlink, missing_ok=True)
+        watch.wasted += await asyncio.to_thread(_discard, part)
         raise
     except (DownloadTrouble, OSError):
-        await asyncio.to_thread(part.unlink, missing_ok=True)
+        watch.wasted += await asyncio.to_thread(_discard, part)
         raise
     watch.proved = Proved(identity, verified)
-    await context.journal.write(
-        "fetched",
-        lambda tx: tx.note(
+
+    def write(tx: Transaction) -> Job:
+        twins = [twin for twin in tx.same_result(job, sha256=digest) if twin.parameters != job.parameters]
+        return tx.note(
             job,
             "fetched",
             {"file": str(original), "container": verified.container, "rate": verified.rate, "frames": verified.frames},
             original=str(original),
             original_sha256=digest,
-            notes=tuple(dict.fromkeys(job.notes + verified.notes + notes)),
+            notes=with_twins(tuple(dict.fromkeys(job.notes + verified.notes + notes)), twins if job.price else []),
             text="is being finished",
-        ),
-    )
+        )
+
+    await context.journal.write("fetched", write)
+
+
+def _most(job: Job) -> int:
+    """Return the most bytes that the take of a job can have: twice its length, 8 channels of 32 bit at 96 kHz."""
+    return min(MAX_BYTES, max(_LEAST_BOUND, int(2 * job.parameters.duration * 8 * 4 * 96_000)))
+
+
+def _discard(part: Path) -> int:
+    """Remove what came, and return how much it was."""
+    try:
+        size = part.stat().st_size
+        part.unlink()
+    except FileNotFoundError:
+        return 0
+    return size
 
 
 async def _declared(job: Job, context: StepContext) -> float | None:
     """Return the length that the service told with the URL, in seconds."""
     events = await context.journal.read(lambda tx: tx.events_of(job.id))
-    told = [event["data"].get("seconds") for event in events if event["kind"] == str(State.FETCHING)]
+    told = [event["data"].get("seconds") for event in events if event["kind"] in (State.FETCHING, "fresh_url")]
     return told[-1] if told else None
 
 

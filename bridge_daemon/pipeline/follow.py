@@ -10,8 +10,9 @@ import random
 
 from bridge_daemon.domain.job import MICRO, Job, State
 from bridge_daemon.engine.choice import SKETCH, Endpoint
-from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, read_poll, seconds
+from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, names_another, read_poll, seconds
 from bridge_daemon.errors import BridgeError, FailedAtService, GoneAtService, KeyTrouble, PollTrouble
+from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, JobRuntime, StepContext, Wait
 from bridge_daemon.pipeline.pace import Seen, Share, next_poll
 
@@ -43,7 +44,7 @@ async def follow(job: Job, context: StepContext) -> Wait | None:
 async def _ask(job: Job, endpoint: Endpoint, watch: JobRuntime, context: StepContext) -> Wait | None:
     assert job.remote_id is not None, "a generating job has the service's id"
     answer = await context.polls.job(endpoint.url, job.remote_id, endpoint.key)
-    polled = _read(job, answer) if isinstance(answer, Answer) and answer.status == 200 else None
+    polled = _read(job, answer)
     if polled is None:
         await _trouble(job, answer, watch, context)
         if watch.missing >= _PATIENCE and job.output_url is not None:
@@ -67,8 +68,32 @@ async def _ask(job: Job, endpoint: Endpoint, watch: JobRuntime, context: StepCon
     return await _pace(job, watch, context)
 
 
-def _read(job: Job, answer: Answer) -> Polled | None:
+def _read(job: Job, answer: Answer | Exception) -> Polled | None:
+    """Return what an answer says of a job; None where it says nothing, or speaks of another job."""
+    if isinstance(answer, Exception) or answer.status != 200 or names_another(answer.body, job.remote_id or ""):
+        return None
     return read_poll(answer.body, source_url=job.publication.url if job.publication else None)
+
+
+async def another_url(job: Job, context: StepContext) -> Job | None:
+    """Ask the service once whether it names another URL now, for a job whose URL leads to no take."""
+    try:
+        endpoint = await context.engines.endpoint(job)
+    except KeyTrouble:
+        return None
+    if job.remote_id is None or (endpoint.paid and not context.budget.take_poll()):
+        return None
+    answer = await context.polls.job(endpoint.url, job.remote_id, endpoint.key)
+    if isinstance(answer, Answer) and answer.status == 429:
+        context.budget.block(seconds(answer.retry_after))
+    polled = _read(job, answer)
+    output = polled.output if polled is not None else None
+    if output is None or output.url == job.output_url:
+        return None
+    event = {"url": output.url, "seconds": output.seconds}
+    return await context.journal.write(
+        "fresh_url", lambda tx: tx.note(tx.job(job.id), "fresh_url", event, output_url=output.url)
+    )
 
 
 async def _old_url(job: Job, context: StepContext) -> None:
@@ -98,19 +123,31 @@ async def _going(job: Job, polled: Polled, watch: JobRuntime, context: StepConte
 async def _done(job: Job, polled: Polled, context: StepContext) -> None:
     output = polled.output
     assert output is not None
-    await context.journal.write(
-        "fetching",
-        lambda tx: tx.move(
+
+    def write(tx: Transaction) -> Job:
+        return tx.move(
             job,
             State.FETCHING,
             event={"status": polled.status, "url": output.url, "seconds": output.seconds},
             output_url=output.url,
+            notes=with_twins(job.notes, tx.same_result(job, url=output.url) if job.price else []),
             finished_at=job.finished_at or context.times.now(),
             fraction=1.0,
             problem=None,
             text="is being downloaded",
-        ),
-    )
+        )
+
+    await context.journal.write("fetching", write)
+
+
+def with_twins(notes: tuple[str, ...], twins: list[Job]) -> tuple[str, ...]:
+    """Return notes that also tell which other paid jobs the service gave the same result."""
+    if not twins:
+        return notes
+    names = ", ".join(twin.id for twin in twins[:5])
+    told = f"the service gave the same audio to the job {names} too; each of them was charged"
+    log.warning("One result for several paid jobs: %s", told)
+    return tuple(dict.fromkeys((*notes, told)))
 
 
 async def _failed(job: Job, polled: Polled, context: StepContext) -> None:
@@ -142,7 +179,10 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: JobRuntime, cont
     if isinstance(answer, Exception):
         error = PollTrouble(f"The service does not answer ({type(answer).__name__}). The job is safe there.")
     else:
-        said = error_text(answer.body) or ("what it sends is not the state of a job" if answer.status == 200 else "")
+        said = error_text(answer.body)
+        if answer.status == 200 and not said:
+            other = names_another(answer.body, job.remote_id or "")
+            said = f"it speaks of another job, {other}" if other else "what it sends is not the state of a job"
         error = PollTrouble(
             f"The service answers HTTP {answer.status}" + (f": {said}" if said else "") + ". The job is safe there."
         )

@@ -9,51 +9,31 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from bridge_daemon.domain.job import SERVED, Job, Publication
 from bridge_daemon.errors import KeyTrouble, NotFound, NotPublished
 from bridge_daemon.home.s3_key import S3KeyStore
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.probe import check_for_cloud, fetch_back
+from bridge_daemon.publish.store import Bucket, Learned, Store, StoreRefused
 from bridge_daemon.settings.sections import Publish
-from bridge_daemon.util.redact import redact
 from bridge_daemon.util.times import Times
-
-if TYPE_CHECKING:
-    from obstore.store import S3Store
 
 log = logging.getLogger(__name__)
 
 _OBJECTS: Final = "s3_objects"  # the fact: name of each object that is, or may be, in a bucket
 FRESH: Final = 10.0  # s
-_TIMEOUT: Final = 600.0  # s, all of one request: 33 MB over a slow line
 _DELETING: Final = 30.0  # s
 _LAST: Final = 1.0  # s
 _PAUSE: Final = (5.0, 600.0)  # s before what could not be deleted is tried again
 _NOTHING: Final = "Nothing was sent and nothing was spent."
 INSTALL: Final = "Install it with: pip install 'daw-bridge[s3]' (uv: uv pip install 'daw-bridge[s3]')"
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Which bucket."""
-
-    name: str
-    endpoint: str | None
-    region: str | None
-
-    @property
-    def url(self) -> str:
-        """Where its objects will be fetched, for the check whether a service can."""
-        return self.endpoint or "https://s3.amazonaws.com"
 
 
 def installed() -> bool:
@@ -77,6 +57,14 @@ class BucketPublisher:
         self._cleaning: asyncio.Task[None] | None = None
         self._closed = False
         self._poked = asyncio.Event()
+        self._learned: dict[Bucket, Learned] = {}
+        self._left: dict[str, str] = {}  # object that could not be deleted → where it lies and why
+
+    def left(self) -> dict[str, Any] | None:
+        """Return what lies in a bucket and could not be deleted, for ``status``; None: nothing."""
+        if not self._left:
+            return None
+        return {"objects": len(self._left), "text": next(iter(self._left.values()))}
 
     def notice(self) -> str:
         """Return what a person should know of it."""
@@ -109,16 +97,13 @@ class BucketPublisher:
         self._checked[name] = self._times.monotonic()
         return Publication(method=self.method, url=url, capability=name, file=str(file), since=since)
 
-    async def _put(self, store: S3Store, name: str, content: bytes, ttl_s: int) -> str:
+    async def _put(self, store: Store, name: str, content: bytes, ttl_s: int) -> str:
         """Upload and sign. Raises NotPublished."""
-        import obstore
-        from obstore.exceptions import BaseError
-
         try:
-            await obstore.put_async(store, name, content, attributes={"Content-Type": "audio/wav"}, use_multipart=False)
-            return await obstore.sign_async(store, "GET", name, timedelta(seconds=ttl_s))
-        except BaseError as error:
-            raise _refused(error, self._bucket().name) from error
+            await store.put(name, content)
+            return await store.sign("GET", name, timedelta(seconds=ttl_s))
+        except StoreRefused as error:
+            raise _refused(error, store.bucket.name) from error
 
     async def holds(self, publication: Publication) -> bool:
         """Tell whether the service could fetch it now, with at least half of its time left."""
@@ -155,53 +140,20 @@ class BucketPublisher:
         settings = self._settings()
         return Bucket(settings.s3_bucket or "", settings.s3_endpoint, settings.s3_region)
 
-    async def _store(self, bucket: Bucket) -> S3Store:
+    async def _store(self, bucket: Bucket) -> Store:
+        """Return a bucket with its credentials. Raises NotPublished."""
+        if not installed():
+            raise not_installed()
         try:
-            return await asyncio.to_thread(self._open, bucket)
+            key = await asyncio.to_thread(self._keys.get)
         except KeyTrouble as error:
             raise NotPublished(f"{error.message} {_NOTHING}", next=error.next_step) from error
-        except ImportError as error:
-            raise not_installed() from error
-
-    def _open(self, bucket: Bucket) -> S3Store:
-        """Return a client of the bucket. Raises NotPublished, KeyTrouble."""
-        from obstore.exceptions import BaseError
-        from obstore.store import S3Store
-
-        key = self._keys.get()
         if key is None:
             raise NotPublished(
                 f"There are no credentials for the bucket {bucket.name}. {_NOTHING}",
                 next="daw-bridge key s3, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
             )
-        given: dict[str, Any] = {
-            "access_key_id": key.access_key_id,
-            "secret_access_key": key.secret_access_key,
-            "region": bucket.region
-            or os.environ.get("AWS_REGION")
-            or os.environ.get("AWS_DEFAULT_REGION")
-            or "us-east-1",
-            "virtual_hosted_style_request": False,
-        }
-        if key.session_token:
-            given["token"] = key.session_token
-        if bucket.endpoint:
-            given["endpoint"] = bucket.endpoint
-        try:
-            return S3Store(
-                bucket.name,
-                config=given,  # type: ignore[arg-type]
-                client_options={
-                    "allow_http": urlsplit(bucket.url).scheme == "http",
-                    "timeout": f"{_TIMEOUT:.0f}s",
-                    "connect_timeout": "10s",
-                },
-                retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
-            )
-        except BaseError as error:
-            raise NotPublished(
-                f"The settings of the bucket {bucket.name} cannot be used ({_reason(error)}). {_NOTHING}"
-            ) from error
+        return Store(bucket, key, self._learned.setdefault(bucket, Learned()))
 
     # What is left behind
 
@@ -258,20 +210,15 @@ class BucketPublisher:
         bucket = Bucket(about["name"], about["endpoint"], about["region"])
         try:
             store = await self._store(bucket)
-            import obstore
-            from obstore.exceptions import BaseError, NotFoundError
-
-            try:
-                async with asyncio.timeout(_DELETING):
-                    await obstore.delete_async(store, name)
-            except NotFoundError:
-                pass  # it is gone already, which is what was wanted
-        except (NotPublished, ImportError, TimeoutError) as error:
-            log.warning("A source could not be deleted from the bucket %s yet: %s", bucket.name, error)
+            async with asyncio.timeout(_DELETING):
+                await store.delete(name)
+        except (NotPublished, StoreRefused, TimeoutError) as error:
+            why = str(error) or "it does not answer"
+            if name not in self._left:
+                log.warning("A source could not be deleted from the bucket %s yet: %s", bucket.name, why)
+            self._left[name] = f"{why} (bucket {bucket.name}, {name})"
             return False
-        except BaseError as error:
-            log.warning("A source could not be deleted from the bucket %s yet: %s", bucket.name, _reason(error))
-            return False
+        self._left.pop(name, None)
         await self._journal.write("object_gone", lambda tx: _note(tx, name, None))
         return True
 
@@ -301,24 +248,33 @@ def not_installed() -> NotPublished:
     )
 
 
-def _refused(error: Exception, bucket: str) -> NotPublished:
-    """Return what an error of the bucket means. What a person has to change does not pass by itself."""
-    from obstore import exceptions
+#: What a person has to change where the store says this.
+_REMEDIES: Final = {
+    "NoSuchBucket": "Check [publish] s3_bucket and s3_endpoint.",
+    "InvalidAccessKeyId": "Set the credentials of this store: daw-bridge key s3.",
+    "SignatureDoesNotMatch": "Set the credentials anew: daw-bridge key s3. Is [publish] s3_region right?",
+    "ExpiredToken": "The temporary credentials are over: set new ones.",
+    "AuthorizationHeaderMalformed": "Check [publish] s3_region.",
+    "AuthorizationQueryParametersError": "Check [publish] s3_region.",
+    "PermanentRedirect": "Check [publish] s3_region and s3_endpoint.",
+    "QuotaExceeded": "Look at the quota of your account at the store.",
+}
 
-    lasting = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, exceptions.NotFoundError)
-    if isinstance(error, lasting):
-        return NotPublished(
-            f"The bucket {bucket} does not take the source ({_reason(error)}). {_NOTHING}",
-            next="Check [publish] s3_bucket, s3_region and s3_endpoint, and the credentials: daw-bridge key s3.",
-        )
+
+def _refused(error: StoreRefused, bucket: str) -> NotPublished:
+    """Return what a refusal means, the code of the store first. What a person has to change does not pass by itself."""
+    now = " now" if error.passing else ""
+    text = f"{error.code}: the bucket {bucket} does not take the source{now}"
+    remedy = _REMEDIES.get(error.code)
+    if error.skew and error.code in ("RequestTimeTooSkewed", "AccessDenied", "SignatureDoesNotMatch", "HTTP 403"):
+        way = "ahead of" if error.skew > 0 else "behind"
+        remedy = f"Set the clock of this machine: it is {abs(error.skew) / 60:.0f} min {way} that of the store."
+    elif remedy is None and "cap" in error.text.lower().split():
+        remedy = "Look at the caps of your account at the store."
+    if remedy is None and error.passing:
+        remedy = "Is the network up, and [publish] s3_endpoint right? docs/publishing.md."
     return NotPublished(
-        f"The bucket {bucket} does not take the source now ({_reason(error)}). {_NOTHING}",
-        next="Is the network up, and [publish] s3_endpoint right? docs/publishing.md.",
-        passing=True,
+        f"{text}{f' ({error.text})' if error.text else ''}. {_NOTHING}",
+        next=remedy or "Check [publish] s3_bucket, s3_region and s3_endpoint, and the credentials: daw-bridge key s3.",
+        passing=error.passing,
     )
-
-
-def _reason(error: Exception) -> str:
-    """Return the beginning of an error's text, without keys and signatures."""
-    text = redact(" ".join(str(error).split()))
-    return f"{type(error).__name__}: {text[:200]}"

@@ -1,20 +1,40 @@
 """The second listener: serves published sources under unguessable names, and nothing else.
 
 A tunnel or proxy may point here, never at the API. Whoever has the name has the file: that is what the service needs.
+It has a small share of connections of its own: if all are taken, the oldest that is given no file makes room.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from aiohttp import web
 
 from bridge_daemon.errors import PortTaken
 
+log = logging.getLogger(__name__)
+
+MOST_CONNECTIONS: Final = 32
+_LONGEST: Final = 900.0  # s that one connection may last: 33 MB over a slow line
+_GOODBYE: Final = 1.0  # s
+_TELL_EVERY: Final = 60.0  # s between two lines of the log about too many connections
+_OPTIONS: Final[dict[str, Any]] = {
+    "access_log": None,
+    "logger": log,
+    # an idle connection, and one that never brings its headers to an end, is closed after this
+    "keepalive_timeout": 10.0,
+    "lingering_time": 1.0,
+    "auto_decompress": False,
+}
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Content-Type": "audio/wav"}
 
 
@@ -37,28 +57,29 @@ class SourceListener:
         self.port = port
         self._host = host
         self._served: dict[str, _Served] = {}
-        self._runner: web.AppRunner | None = None
+        self._server: _Server | None = None
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen. Raises PortTaken."""
-        app = web.Application(client_max_size=1024)
-        app.router.add_get("/source/{capability}", self._serve)  # answers HEAD too
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
+        server = _Server(self._serve)
         try:
-            await web.TCPSite(runner, self._host, self.port).start()
+            self._listening = await asyncio.get_running_loop().create_server(server.accept, self._host, self.port)
         except OSError as error:
-            await runner.cleanup()
             raise PortTaken(
                 f"Port {self.port} ([publish] source_port), where sources are served to the service, is taken."
             ) from error
-        self._runner = runner
-        self.port = runner.addresses[0][1]
+        self._server = server
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        listening, self._listening = self._listening, None
+        if listening is not None and self._server is not None:
+            listening.close()
+            self._server.pre_shutdown()
+            await self._server.shutdown(_GOODBYE)
+            await listening.wait_closed()
 
     @property
     def url(self) -> str:
@@ -77,12 +98,103 @@ class SourceListener:
         """Serve it no more."""
         self._served.pop(capability, None)
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        served = self._served.get(request.match_info["capability"])
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        kind, _, name = request.path.removeprefix("/").partition("/")
+        served = self._served.get(name) if kind == "source" and request.method in ("GET", "HEAD") else None
         if served is None or served.until < time.time():
-            raise web.HTTPNotFound
-        if isinstance(served.content, bytes):
-            return web.Response(body=served.content, headers=_HEADERS)
-        if not served.content.is_file():
-            raise web.HTTPNotFound
-        return web.FileResponse(served.content, headers=_HEADERS)
+            return _Answer(status=404)
+        assert self._server is not None
+        with self._server.giving(request):
+            if isinstance(served.content, bytes):
+                return _Answer(body=served.content, headers=_HEADERS)
+            if not await asyncio.to_thread(served.content.is_file):
+                return _Answer(status=404)
+            answer = _File(served.content, headers=_HEADERS)
+            await answer.prepare(request)  # all of it is sent here
+            return answer
+
+
+class _Nameless(web.StreamResponse):
+    """An answer that does not name the software."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Server", None)
+
+
+class _Answer(_Nameless, web.Response):
+    pass
+
+
+class _File(_Nameless, web.FileResponse):
+    pass
+
+
+class _Connection(web.RequestHandler):
+    """One connection. What is no HTTP gets an empty answer, and nothing of it gets into the log."""
+
+    def handle_error(self, request: web.BaseRequest, status: int = 500, *given: Any, **more: Any) -> web.StreamResponse:
+        if status >= 500:
+            log.error("The listener for sources made a mistake", exc_info=given[0] if given else more.get("exc"))
+        answer = _Answer(status=status)
+        answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    """Accepts so many connections and no more."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(handler)
+        self._transports: dict[web.RequestHandler, asyncio.Transport] = {}  # the oldest first
+        self._giving: set[web.RequestHandler] = set()
+        self._ends: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        self._told = -math.inf
+
+    def accept(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection."""
+        if len(self._transports) >= MOST_CONNECTIONS:
+            idle = next((one for one in self._transports if one not in self._giving), None)
+            if _now() - self._told > _TELL_EVERY:
+                self._told = _now()
+                log.warning("%d connections to the listener for sources are open", MOST_CONNECTIONS)
+            if idle is None:
+                return _TurnedAway()
+            self._transports.pop(idle).abort()
+        return _Connection(self, loop=asyncio.get_running_loop(), **_OPTIONS)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Count it, for a while."""
+        super().connection_made(handler, transport)
+        self._transports[handler] = transport
+        self._ends[handler] = asyncio.get_running_loop().call_later(_LONGEST, transport.abort)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Give its place free."""
+        super().connection_lost(handler, exc)
+        self._transports.pop(handler, None)
+        self._giving.discard(handler)
+        if (end := self._ends.pop(handler, None)) is not None:
+            end.cancel()
+
+    @contextmanager
+    def giving(self, request: web.BaseRequest) -> Iterator[None]:
+        """Keep the connection of a request that is given a file."""
+        self._giving.add(request.protocol)
+        try:
+            yield
+        finally:
+            self._giving.discard(request.protocol)
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        transport.close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bridge_daemon import __version__
-from bridge_daemon.engine.resolver import Resolver
+from bridge_daemon.engine.address import exact
+from bridge_daemon.engine.outgoing import ProxyUnusable, session, through
 from bridge_daemon.errors import NotPublished
+from bridge_daemon.publish.names import PatientResolver
 from bridge_daemon.settings.sections import is_loopback
 
 _HEAD: Final = 4096  # bytes that are compared
 _TOTAL: Final = 20.0  # s
+_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": f"daw-bridge/{__version__}"}
 #: Names that mean something in one network only.
 _NEAR: Final = (".local", ".localhost", ".localdomain", ".internal", ".lan", ".home.arpa")
 
@@ -33,37 +36,40 @@ async def fetch_back(url: str, file: Path) -> str | None:
 async def compare(url: str, head: bytes, size: int) -> str | None:
     """Tell what is wrong with what comes from ``url``: it must begin with ``head`` and have ``size`` bytes."""
     timeout = aiohttp.ClientTimeout(total=_TOTAL, sock_connect=10.0)
-    headers = {
-        "Range": f"bytes=0-{len(head) - 1}",
-        "Accept-Encoding": "identity",
-        "User-Agent": f"daw-bridge/{__version__}",
-    }
-    connector = aiohttp.TCPConnector(force_close=True, resolver=Resolver())
     try:
-        async with (
-            aiohttp.ClientSession(
-                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-            ) as session,
-            session.get(url, allow_redirects=False, headers=headers) as answer,
-        ):
-            if 300 <= answer.status < 400:
-                return f"it redirects elsewhere (HTTP {answer.status})"
-            if answer.status not in (200, 206):
-                return f"it answers HTTP {answer.status}"
-            if _announced(answer) not in (None, size):
-                return "another file came"
-            try:
-                came = await answer.content.readexactly(len(head))
-            except asyncio.IncompleteReadError:
-                return "another file came"
-            return None if came == head else "another file came"
+        address = exact(url)
+        async with session(timeout, resolver=PatientResolver()) as wire:
+            for ranges in ({"Range": f"bytes=0-{len(head) - 1}"}, {}):
+                request = wire.get(address, allow_redirects=False, headers=_HEADERS | ranges, **through(address))
+                async with request as answer:
+                    if ranges and answer.headers.get("Content-Encoding", "identity") != "identity":
+                        continue  # compressed on the way: a part of that says nothing, the whole is unpacked
+                    return await _wrong(answer, head, size)
+    except ProxyUnusable as error:
+        return str(error)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         return f"it cannot be reached ({type(error).__name__})"  # the text of the error may hold the URL
+    raise AssertionError("the second request is always judged")
+
+
+async def _wrong(answer: aiohttp.ClientResponse, head: bytes, size: int) -> str | None:
+    """Tell what is wrong with an answer."""
+    if 300 <= answer.status < 400:
+        return f"it redirects elsewhere (HTTP {answer.status})"
+    if answer.status not in (200, 206):
+        return f"it answers HTTP {answer.status}"
+    if _announced(answer) not in (None, size):
+        return "another file came"
+    try:
+        came = await answer.content.readexactly(len(head))
+    except asyncio.IncompleteReadError:
+        return "another file came"
+    return None if came == head else "another file came"
 
 
 def _announced(answer: aiohttp.ClientResponse) -> int | None:
-    if answer.status == 200:
-        return answer.content_length
+    if answer.status == 200:  # the length of what is compressed is not that of the file
+        return answer.content_length if "Content-Encoding" not in answer.headers else None
     total = answer.headers.get("Content-Range", "").rpartition("/")[2]
     return int(total) if total.isdecimal() else None
 

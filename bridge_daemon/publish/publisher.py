@@ -167,6 +167,8 @@ class Publishers:
         settings = self._settings()
         engine = Choice(CLOUD, settings.engine.base_url)
         found: dict[str, Any] = {"method": None, "ready": False, "tunnel": None, "problem": None}
+        if (left := self._bucket.left()) is not None:
+            found["left"] = left
         try:
             way = self.choose(engine)
             found |= {"method": way.method, "ready": True, "text": way.notice() or "sources stay on this machine"}

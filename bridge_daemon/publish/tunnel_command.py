@@ -39,8 +39,9 @@ class Program:
 PROGRAMS: Final[dict[str, Program]] = {
     # https URL in a box on stderr; https://api.trycloudflare.com in its errors is not ours. Asking for the name before
     # it is connected may leave "no such name" in the caches of resolvers for minutes.
+    # http2 is TCP: its default, QUIC, needs more than a minute to fall back in a network that lets no UDP out.
     "cloudflared": Program(
-        ("tunnel", "--no-autoupdate", "--url", "{url}"),
+        ("tunnel", "--no-autoupdate", "--protocol", "http2", "--url", "{url}"),
         r"(?!api\.)[a-z0-9-]+\.trycloudflare\.com",
         connected=r"[Rr]egistered (tunnel )?connection|Connection [0-9a-f-]+ registered",
         get="https://developers.cloudflare.com/cloudflare-one/connections/connect-networks/downloads/",

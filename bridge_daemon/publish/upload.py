@@ -17,9 +17,10 @@ import aiohttp
 
 from bridge_daemon import __version__
 from bridge_daemon.domain.job import Job, Publication
+from bridge_daemon.engine.address import exact
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
-from bridge_daemon.engine.resolver import Resolver
+from bridge_daemon.engine.outgoing import session, through
 from bridge_daemon.errors import NotPublished
 from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.times import Times
@@ -56,16 +57,12 @@ class UploadPublisher:
         form = aiohttp.FormData()
         form.add_field("file", io.BytesIO(content), filename="source.wav", content_type="audio/wav")
         headers = {"Authorization": f"Bearer {endpoint.key}", "User-Agent": f"daw-bridge/{__version__}"}
-        connector = aiohttp.TCPConnector(force_close=True, resolver=Resolver())
         timeout = aiohttp.ClientTimeout(total=_TOTAL, sock_connect=10.0, sock_read=60.0)
+        address = exact(f"{endpoint.url}/v1/files/upload")
         try:
             async with (
-                aiohttp.ClientSession(
-                    connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-                ) as session,
-                session.post(
-                    f"{endpoint.url}/v1/files/upload", data=form, headers=headers, allow_redirects=False
-                ) as answer,
+                session(timeout) as wire,
+                wire.post(address, data=form, headers=headers, allow_redirects=False, **through(address)) as answer,
             ):
                 status, body = answer.status, await _body(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -67,6 +68,19 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def without_key(text: str, key: str | None) -> str:
+    """Return text of others without our key, also if its letters are percent-encoded or written as JSON may."""
+    if key is None or len(key) < SHORTEST_SECRET:
+        return text
+    return _any_way(key).sub(HIDDEN, text)
+
+
+@lru_cache(maxsize=4)
+def _any_way(key: str) -> re.Pattern[str]:
+    letters = (rf"(?:{re.escape(c)}|%{ord(c):02x}|\\{{1,4}}u{ord(c):04x})" for c in key)
+    return re.compile("".join(letters), re.IGNORECASE)
 
 
 def redact_command(text: str) -> str:

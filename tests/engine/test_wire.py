@@ -64,6 +64,7 @@ async def wire(
 ) -> AsyncIterator[Wire]:
     served = Wire(reply, ending, tls)
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with (
@@ -74,6 +75,7 @@ async def wire(
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
+        writers.append(writer)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -86,6 +88,9 @@ async def wire(
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:  # what its client did not take is not waited for
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def post(port: int, *, scheme: str = "http", host: str = "127.0.0.1") -> Sent:
@@ -221,7 +226,6 @@ async def test_reset_after_the_request() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n{}\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nabcde",
     ],
 )
 async def test_an_answer_that_is_no_http(reply: bytes) -> None:
@@ -235,6 +239,7 @@ async def test_an_answer_that_is_no_http(reply: bytes) -> None:
         b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"job_id": "abc"}',
         b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{"job_id": "abc"}\r\n',
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nabcde",
     ],
 )
 async def test_an_answer_that_breaks_off_is_kept_as_evidence(reply: bytes) -> None:
@@ -308,6 +313,30 @@ async def test_what_goes_over_the_wire_and_how_often() -> None:
     assert body == '{"prompt": "é"}'.encode()
 
 
+KEY = "sk-empiriolabs-a1B2+c3/d4="
+
+
+@pytest.mark.parametrize(
+    "echo", [KEY, KEY.replace("+", "%2B").replace("/", "%2f").replace("=", "%3D"), "sk\\u002d" + KEY[3:]]
+)
+async def test_a_key_that_is_echoed_is_kept_nowhere(echo: str) -> None:
+    body = f'{{"error": {{"message": "no such key: Bearer {echo}", "code": "invalid_api_key"}}}}'
+    for status, head in ((401, ""), (500, f"Retry-After: {echo}\r\n")):
+        reply = f"HTTP/1.1 {status} x\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        async with wire(reply) as service:
+            url, polls = f"http://127.0.0.1:{service.port}", PollSession()
+            sent = await client.submit(url, KEY, {}, idempotency_key="job")
+            polled = await polls.job(url, "x", KEY)
+            await polls.close()
+        assert isinstance(polled, Answer)
+        for told in (sent.as_event(), sent.outcome(), polled.as_event()):
+            assert "a1B2" not in str(told)
+            assert "[hidden]" in str(told)
+    async with wire(b"HTTP/1.1 4x1 " + echo.encode() + b"\r\n\r\n") as service:
+        sent = await client.submit(f"http://127.0.0.1:{service.port}", KEY, {}, idempotency_key="job")
+    assert "a1B2" not in f"{sent.as_event()} {sent.outcome()}"
+
+
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     async with wire(OK) as other:
         location = f"Location: http://127.0.0.1:{other.port}/v1/audio/generations".encode()
@@ -316,7 +345,9 @@ async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     assert other.requests == []
 
 
-async def test_the_environment_cannot_send_the_key_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_cannot_send_the_key_of_a_service_on_this_machine_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with wire(OK) as service, wire(OK) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")

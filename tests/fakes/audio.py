@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import soundfile
+from yarl import URL
 
 #: What the model's maker documents.
 SOURCE_SECONDS = (6.0, 190.0)
@@ -49,7 +50,7 @@ async def fetch_source(url: str, timeout: float) -> dict[str, Any]:
     seen: dict[str, Any] = {"status": None, "type": None, "size": 0, "trouble": None}
     limits, data = aiohttp.ClientTimeout(total=timeout), bytearray()
     try:
-        async with aiohttp.ClientSession(timeout=limits) as session, session.get(url) as answer:
+        async with aiohttp.ClientSession(timeout=limits) as session, session.get(URL(url, encoded=True)) as answer:
             seen |= {"status": answer.status, "type": answer.content_type}
             async for part in answer.content.iter_chunked(1 << 20):
                 data += part

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from tests.fakes.service import GENERATIONS, Service
 
@@ -18,6 +19,7 @@ ARGUMENTS = {
     "redirect": "redirect:2",
     "status": "status:running",
     "drop": "drop*2",
+    "url": "url:{url}/elsewhere",
 }
 
 #: Words that never come to an end: how long is the caller's patience?
@@ -35,7 +37,7 @@ class Caller:
 
     async def send(self, method: str, target: str, **more: Any) -> tuple[int | str, bytes]:
         """Return status and body; the name of the exception when there is no answer."""
-        url = target if target.startswith("http") else self.service.url + target
+        url = URL(target if target.startswith("http") else self.service.url + target, encoded=True)
         defaults: dict[str, Any] = {"allow_redirects": False, "timeout": aiohttp.ClientTimeout(total=self.patience)}
         try:
             async with self.session.request(method, url, **defaults | more) as answer:

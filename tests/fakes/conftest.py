@@ -15,5 +15,5 @@ from tests.fakes.service import Service
 async def caller() -> AsyncIterator[Caller]:
     # what one answer leaves on its connection is no matter of the next
     connector = aiohttp.TCPConnector(force_close=True)
-    async with Service() as service, aiohttp.ClientSession(connector=connector) as session:
+    async with Service() as service, aiohttp.ClientSession(connector=connector, requote_redirect_url=False) as session:
         yield Caller(service, session)

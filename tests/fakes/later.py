@@ -55,6 +55,22 @@ async def _poll(act: Act) -> None:
     await act.x.json(200, document)
 
 
+@word(POLL, "another_job", "url", "first_url")
+async def _mixed_up(act: Act) -> None:
+    """Say what is true of another job, or name a URL that is not this job's own."""
+    document = dict(act.document)
+    if act.word == "another_job":
+        others = [job for job in act.service.jobs.values() if job is not act.job]
+        document = results.document(act.service, others[-1]) if others else document | {"job_id": "job-0000"}
+    else:
+        first = next(iter(act.service.jobs.values()))
+        url = (
+            results.signed(act.service, first) if act.word == "first_url" else act.arg.replace("{url}", act.service.url)
+        )
+        document["result"] = {"data": [{"url": url}]}
+    await act.x.json(200, document)
+
+
 @word(POLL, "progress_back", "progress_nonsense", "backwards")
 async def _going(act: Act) -> None:
     assert act.job is not None

@@ -68,6 +68,9 @@ class Settings:
     job_seconds: float | Sequence[float] | Callable[[dict[str, Any]], float] = 0.0  # a list: one each, the last stays
     progress: bool = True  # False: the key is missing while the job goes on
     result_shape: str = "data_url"
+    #: What a signed URL has besides: the target is signed over its exact bytes, and 403 says that it was rewritten.
+    url_path: str = "/a%20%28take%29%7E%3a%2F.wav"
+    url_query: str = "&Policy=a%2Fb%2Bc~%7e&empty=&flag&dot=../.&dot=%2E"
     hostile_url: str | None = None  # answered instead of the signed URL
     kept_seconds: float = 3600.0  # a finished job is forgotten after this
     url_seconds: float = 7 * 86400.0  # a signed URL ends after this

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -54,22 +56,25 @@ def rendered(service: Memory, job: Job | None, extension: str | None = None) -> 
 
 
 def signed(service: Memory, job: Job) -> str:
-    """Return a URL of a job's file, signed anew."""
+    """Return a URL of a job's file, signed anew over its exact bytes, as AWS SigV4 signs."""
     index = list(service.jobs).index(job.remote_id)
-    name, end = f"{index}.{job.extension}", str(int(service.now() + service.url_seconds))
-    return f"{service.url}/out/{name}?sig={_signature(service, name, end)}&exp={end}"
+    end = str(int(service.now() + service.url_seconds))
+    target = f"/out/{index}.{job.extension}{service.url_path}?exp={end}{service.url_query}"
+    return f"{service.url}{target}&sig={_signature(service, target)}"
 
 
-def of_url(service: Memory, name: str, query: dict[str, str]) -> Job | None:
-    """Return the job of a signed URL; None when the signature is wrong or has ended."""
-    end = query.get("exp", "")
-    if not hmac.compare_digest(_signature(service, name, end), query.get("sig", "")) or service.now() > int(end):
+def of_url(service: Memory, target: str) -> Job | None:
+    """Return the job of a signed URL; None when the signature is wrong, was made over other bytes, or has ended."""
+    whole, _, signature = target.rpartition("&sig=")
+    found = re.match(r"/out/(\d+)\.[^?]*\?exp=(\d+)", whole)
+    if found is None or not hmac.compare_digest(_signature(service, whole), signature):
         return None
-    return list(service.jobs.values())[int(name.partition(".")[0])]
+    return list(service.jobs.values())[int(found[1])] if service.now() <= int(found[2]) else None
 
 
-def _signature(service: Memory, name: str, end: str) -> str:
-    return hmac.new(service.key.encode(), f"{name} {end}".encode(), hashlib.sha256).hexdigest()[:32]
+def _signature(service: Memory, target: str) -> str:
+    digest = hmac.new(service.key.encode(), target.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode().replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
 
 
 def _seconds(service: Memory, job: Job) -> float:

@@ -263,10 +263,10 @@ class Service(Memory):
             onwards = x.target if left == "loop" else f"/{rest}" if left == "0" else f"/hop/{int(left) - 1}/{rest}"
             await x.answer(302, headers=[("Location", onwards)])
             return
-        file = x.path.removeprefix("/out/")
+        file = x.path.removeprefix("/out/").partition("/")[0]
         seen = {"at": self.now(), "name": file, "head": x.head, "word": "refused"}
         self.downloads.append(seen)
-        job = results.of_url(self, file, x.query)
+        job = results.of_url(self, x.target)
         if job is None:
             raise rules.Refused(403, "forbidden", "the signature is wrong or has ended")
         data, kind = await asyncio.to_thread(results.rendered, self, job)

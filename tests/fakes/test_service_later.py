@@ -111,10 +111,11 @@ async def test_each_word_of_a_poll(caller: Caller, word: str) -> None:
         statuses = {
             "ok": "completed", "completed_no_url": "completed", "missing_status": None, "status": "running",
             "unknown_status": "warming_up", "progress_back": "processing", "progress_nonsense": "processing",
-            "backwards": "processing",
+            "backwards": "processing", "another_job": "completed", "url": "completed", "first_url": "completed",
         }  # fmt: skip
         assert now.get("status") == statuses.get(word, "failed")
-        assert ("http" in json.dumps(now["result"])) == (word in ("ok", "missing_status", "status", "unknown_status"))
+        named = ("ok", "missing_status", "status", "unknown_status", "another_job", "url", "first_url")
+        assert ("http" in json.dumps(now["result"])) == (word in named)
 
 
 @pytest.mark.parametrize("shape", sorted(results.SHAPES))
@@ -185,5 +186,6 @@ async def test_a_key_in_a_download_is_a_violation(caller: Caller, header: str) -
 async def test_signed_urls_end_and_cannot_be_guessed(caller: Caller) -> None:
     url = await caller.finished()
     assert (await caller.send("GET", url.replace("exp=", "exp=1")))[0] == 403
+    assert (await caller.send("GET", url.replace("%7E", "~")))[0] == 403, "the exact bytes are signed"
     caller.service.advance(7 * 86400 + 1)
     assert (await caller.send("GET", url))[0] == 403

@@ -80,6 +80,15 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def leave(given: argparse.Namespace) -> None:
+    """Start a program that leaves the process group, as a service does."""
+    words = [sys.executable, __file__, "--told", str(given.told), "--mode", "stubborn", given.to]
+    if given.mode == "double fork":
+        words = ["sh", "-c", '"$@" & exit 0', "sh", *words]
+    subprocess.Popen(words, start_new_session=True)
+    time.sleep(3600)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--told", type=Path, required=True)
@@ -87,6 +96,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="answers after which it dies when started the first time")
     parser.add_argument("--token", default="")
+    parser.add_argument("--tries", type=int, default=0, help="how often it says that it is trying, 0.3 s each")
     parser.add_argument("to")
     given = parser.parse_args()
     Proxy.to, Proxy.mode = urlsplit(given.to).netloc, given.mode
@@ -115,7 +125,13 @@ def main() -> None:
     if given.mode in ("child", "stubborn child"):  # the tunnel is a child of the program, as with a wrapper script
         mode = "stubborn" if given.mode == "stubborn child" else "ok"
         sys.exit(subprocess.call([sys.executable, __file__, "--told", str(given.told), "--mode", mode, given.to]))
+    if given.mode in ("session", "double fork"):
+        leave(given)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    for _ in range(given.tries):  # cloudflared 617: what it says where no UDP gets out, until it falls back
+        say('ERR Failed to dial a quic connection error="timeout: no recent network activity" connIndex=0')
+        say("INF Retrying connection in up to 2s connIndex=0")
+        time.sleep(0.3)
     say(f"Settings: map[url:{given.to}]")
     if given.mode != "silent":
         say("Thank you for trying a stand-in. Its terms: (https://stand-in.invalid/terms/)")

@@ -17,6 +17,7 @@ from bridge_daemon.engine.download import check_url, is_private, serves_privatel
 from bridge_daemon.errors import DownloadTrouble
 from bridge_daemon.journal import Transaction
 from bridge_daemon.journal.rows import to_row
+from bridge_daemon.pipeline import fetch as fetching
 from bridge_daemon.util import files
 from tests.fakes.service import Service
 from tests.support import events, job_of, press, running, until, until_event
@@ -212,3 +213,52 @@ def _as(tx: Transaction, job: Job, **values: Any) -> None:
     from bridge_daemon.journal.tables import jobs
 
     tx._connection.execute(update(jobs).where(jobs.c.job == job.id).values(**to_row(values)))
+
+
+DEAD = {
+    "no such name": "url:http://no-such-name.invalid/x.wav",
+    "nobody there": "url:http://127.0.0.1:9/x.wav",
+    "no audio": "url:{url}/v1/models/stable-audio-2-0",
+    "another scheme": "url:https://127.0.0.1:9/x.wav",
+}
+
+
+@pytest.mark.parametrize("case", DEAD)
+@pytest.mark.parametrize("way", ["by itself", "retry", "restart"])
+async def test_a_dead_first_url_is_asked_for_anew(tmp_path: Path, case: str, way: str) -> None:
+    async with Service() as service:
+        service.script_poll(*([DEAD[case]] * (1 if way == "by itself" else 2)))
+        async with running(tmp_path / "home", service) as daemon:
+            name = await press(daemon)
+            if way == "retry":
+                await until(daemon, name, {State.FETCHING})
+                await daemon.actions.retry(name, {})
+            elif way == "restart":
+                await until(daemon, name, {State.FETCHING})
+            if way != "restart":
+                job = await until(daemon, name)
+        if way == "restart":
+            async with running(tmp_path / "home", service) as daemon:
+                job = await until(daemon, name)
+        assert (job.state, job.charge, job.problem) == (State.PLACED, Charge.CONFIRMED, None)
+        assert len(service.charges) == 1
+
+
+async def test_endless_downloads_are_not_begun_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_LEAST_BOUND", 8 << 20)
+    monkeypatch.setattr(fetching, "_MOST_WASTED", 20 << 20)
+    monkeypatch.setattr(fetching.random, "uniform", lambda *_: 0.01)
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        service.script_download("endless*50")
+        name = await press(daemon)
+        async with asyncio.timeout(30):
+            while "once a day" not in str((await job_of(daemon, name)).problem):
+                await asyncio.sleep(0.05)
+        begun = len(service.downloads)
+        assert begun <= 4
+        await asyncio.sleep(1)
+        assert len(service.downloads) == begun
+        service.control({"clear": True})
+        await daemon.actions.retry(name, {})
+        job = await until(daemon, name)
+        assert (job.state, job.problem) == (State.PLACED, None)

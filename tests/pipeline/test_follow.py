@@ -146,3 +146,36 @@ async def test_all_requests_together_stay_within_the_rate(tmp_path: Path) -> Non
             assert (await until(daemon, name, seconds=60)).state is State.PLACED
         assert service.busiest_minute() <= 50
         assert len(service.charges) == 8
+
+
+async def test_an_answer_about_another_job_is_not_taken(tmp_path: Path) -> None:
+    """Two takes would be swapped between two projects."""
+    async with Service(job_seconds=[1000, 0]) as service, running(tmp_path / "home", service) as daemon:
+        first = await press(daemon, seed=1)
+        await until(daemon, first, {State.GENERATING})
+        second = await until(daemon, await press(daemon, seed=2))
+        service.script_poll("another_job*4")
+        await until_event(daemon, first, "problem", seconds=30)
+        job = await job_of(daemon, first)
+        assert (job.state, job.charge) == (State.GENERATING, Charge.CONFIRMED)
+        assert job.problem is not None
+        assert f"another job, {second.remote_id}" in job.problem.text
+        service.advance(1001)
+        await daemon.actions.retry(first, {})
+        job = await until(daemon, first)
+        assert (job.state, job.problem) == (State.PLACED, None)
+        assert job.original_sha256 != second.original_sha256
+
+
+@pytest.mark.parametrize("word", ["first_url", "same audio"])
+async def test_one_result_for_several_paid_jobs_is_noticed(tmp_path: Path, word: str) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        first = await until(daemon, await press(daemon, seed=1))
+        service.script_poll("ok" if word == "same audio" else word)
+        seed = 601 if word == "same audio" else 2  # of the fake, the pitch comes from the seed modulo 600
+        second = await until(daemon, await press(daemon, seed=seed))
+        assert second.state is State.PLACED
+        assert [note for note in second.notes if first.id in note and "charged" in note]
+        third = await until(daemon, await press(daemon, seed=3))
+        assert not [note for note in third.notes if "charged" in note]
+        assert len(service.charges) == 3

@@ -20,10 +20,12 @@ from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Charge, Publication, State
 from bridge_daemon.errors import NotPublished
 from bridge_daemon.pipeline import prepare
+from bridge_daemon.publish import supervisor
 from bridge_daemon.publish import tunnel as module
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.public_url import PublicUrlPublisher
 from bridge_daemon.publish.tunnel_command import PROGRAMS, _split, tunnel_command
+from bridge_daemon.publish.tunnel_program import TunnelProgram
 from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
@@ -234,7 +236,65 @@ async def test_a_fixed_address_is_served_again_after_a_restart(tmp_path: Path, t
         assert len(service.charges) == 1
 
 
-@pytest.mark.parametrize("mode", ["ok", "stubborn", "child", "stubborn child"])
+async def test_it_waits_while_the_program_says_that_it_is_trying(
+    tmp_path: Path, tunnels: Tunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without UDP cloudflared needs longer to fall back than any other program to start."""
+    monkeypatch.setattr(module, "START", 1.5)
+    source = tone(tmp_path / "a.wav")
+    publish = by(tunnels, "--tries", "12")
+    async with Service() as service, running(tmp_path / "home", service, publish=publish) as daemon:
+        job = await until(daemon, await transform(daemon, source), seconds=30)
+        assert job.state is State.PLACED
+        assert (len(tunnels.started), len(service.charges)) == (1, 1)
+
+
+async def test_it_does_not_wait_for_ever(tmp_path: Path, tunnels: Tunnels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2.0)
+    source = tone(tmp_path / "a.wav")
+    publish = by(tunnels, "--tries", "100")
+    async with Service() as service, running(tmp_path / "home", service, publish=publish) as daemon:
+        name = await transform(daemon, source)
+        problem = await until_problem(daemon, name, "named no URL")
+        assert "Retrying connection" in problem.text, "what it said stands there"
+        await daemon.actions.cancel(name)
+        assert service.charges == []
+
+
+def test_a_tunnel_goes_from_stage_to_stage_and_no_other_way() -> None:
+    told: list[str | None] = []
+    tunnel = module.Tunnel(SourceListener(0), Publish, Times(), told.append)
+    with pytest.raises(RuntimeError, match="CLOSED to OPEN"):
+        tunnel._move(module.Stage.OPEN, "https://x.example")
+    tunnel._move(module.Stage.OPENING)
+    tunnel._move(module.Stage.OPEN, "https://x.example")
+    tunnel._move(module.Stage.CLOSING)
+    tunnel._move(module.Stage.CLOSED)
+    assert told == ["https://x.example", None]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="on Windows a job object does this")
+@pytest.mark.parametrize("mode", ["ok", "stubborn child", "session", "double fork"])
+@pytest.mark.parametrize("killed", ["daemon", "both"])
+async def test_nothing_outlives_it_whoever_is_killed(tunnels: Tunnels, mode: str, killed: str) -> None:
+    """A parent that stands for the daemon starts the supervisor; then the one, or both at once, are killed."""
+    command = tunnels.command("--mode", mode).replace("{url}", "http://127.0.0.1:9")
+    words = [sys.executable, "-I", supervisor.__file__, *shlex.split(command)]
+    script = f"import subprocess, time; p = subprocess.Popen({words!r}, stdin=subprocess.PIPE, start_new_session=True)"
+    script += "; print(p.pid, flush=True); time.sleep(600)"
+    pipe = asyncio.subprocess.PIPE
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=pipe)
+    assert parent.stdout is not None
+    keeper = int(await parent.stdout.readline())
+    number = 1 if mode in ("session", "double fork", "stubborn child") else 0
+    await until_true(lambda: len(tunnels.started) > number and tunnels.reachable(number))
+    for pid in [parent.pid, keeper] if killed == "both" else [parent.pid]:
+        os.kill(pid, signal.SIGKILL)
+    await parent.wait()
+    await until_true(lambda: not tunnels.reachable(number))
+
+
+@pytest.mark.parametrize("mode", ["ok", "stubborn", "child", "stubborn child", "session", "double fork"])
 async def test_it_ends_with_all_that_it_started(tmp_path: Path, tunnels: Tunnels, mode: str) -> None:
     source = tone(tmp_path / "a.wav")
     async with Service() as service, running(tmp_path / "home", service, publish=by(tunnels, "--mode", mode)) as daemon:
@@ -269,7 +329,7 @@ async def test_one_that_is_ended_before_it_began_leaves_nobody_waiting(tunnels: 
 
 
 async def test_one_that_prints_a_url_for_each_request_is_not_remembered_for_ever(tunnels: Tunnels) -> None:
-    program = module._Running(tunnel_command(tunnels.command(), 9132))
+    program = TunnelProgram(tunnel_command(tunnels.command(), 9132))
     for number in range(2000):
         program._take(f"GET https://a.example.org/source/{number} 200 OK")
     assert "https://a.example.org/source/1999" in program._found
@@ -392,7 +452,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_name_alone_is_a_whole_command_line(programs: Path, name: str) -> None:
     expected = {
-        "cloudflared": ("tunnel", "--no-autoupdate", "--url", "http://127.0.0.1:9132"),
+        "cloudflared": ("tunnel", "--no-autoupdate", "--protocol", "http2", "--url", "http://127.0.0.1:9132"),
         "ngrok": ("http", "127.0.0.1:9132", "--log", "stdout", "--log-format", "logfmt"),
         "tailscale": ("funnel", "http://127.0.0.1:9132"),
     }

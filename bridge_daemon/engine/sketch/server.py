@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-import aiohttp
 from aiohttp import web
 
 from bridge_daemon import __version__
@@ -37,6 +36,8 @@ logger = logging.getLogger(__name__)
 #: Renderings at once. Each takes a core, and a DAW plays on this machine: one core stays free for it and for the loop.
 _AT_ONCE: Final = max(1, min(2, (os.cpu_count() or 1) - 1))
 _MAX_BODY: Final = 256 << 10  # bytes
+_MOST_OPEN: Final = 64  # jobs that are not finished
+_MOST_AUDIO: Final = 4 << 30  # bytes of audio; the oldest goes for what is new
 _CLEANING: Final = 60.0  # s between two rounds
 _GOODBYE: Final = 2.0  # s that a download under way may still take at the end
 
@@ -57,8 +58,13 @@ class SketchEngine:
         key: str | None = None,
         requests_per_minute: int | None = None,
         clock: Callable[[], float] = time.time,
+        sources: Callable[[], str] | None = None,
     ) -> None:
-        """Take the folder for jobs and audio; ``key``: the only API key that is let in, None lets in any."""
+        """Take the folder for jobs and audio; ``key``: the only API key that is let in, None lets in any.
+
+        ``sources``: where the only sources are that it fetches; None: any https, and http on this machine.
+        """
+        self._sources = sources
         self._key = key
         self._limit = requests_per_minute
         self._clock = clock
@@ -69,10 +75,10 @@ class SketchEngine:
         self._recent: deque[float] = deque()  # monotonic times of the last minute's requests
         self._closing = threading.Event()
         self._runner: web.AppRunner | None = None
-        self._session: aiohttp.ClientSession | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._base = ""
+        self._hosts: frozenset[str] = frozenset()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen, take up the unfinished jobs, and return the base URL (without a slash at its end)."""
@@ -82,7 +88,6 @@ class SketchEngine:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         earlier = await asyncio.to_thread(self._store.open)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sketch-render")
-        self._session = aiohttp.ClientSession(headers={"User-Agent": f"daw-bridge-sketch/{__version__}"})
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_GOODBYE)
         try:
             await self._listen(self._runner, host, port)
@@ -106,6 +111,7 @@ class SketchEngine:
                 raise PortTaken(f"The sketch engine cannot listen on {host}:{port}: {error.strerror}.") from error
             raise
         name, number = runner.addresses[0][:2]
+        self._hosts = frozenset(f"{host}:{number}" for host in ("127.0.0.1", "localhost", "[::1]", name))
         self._base = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
 
     async def close(self) -> None:
@@ -115,9 +121,6 @@ class SketchEngine:
         if runner is not None:
             await runner.cleanup()
         await self._tasks.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
@@ -155,10 +158,12 @@ class SketchEngine:
 
     @web.middleware
     async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Ask for the key, and count requests where that is wished."""
+        """Ask for the right host and the key, and count requests where that is wished."""
         if request.path.startswith("/v1/") and not request.path.startswith("/v1/outputs/"):
             self._check_key(request)
             self._count()
+        if request.host not in self._hosts:  # a page of the web that has a name lead here (DNS rebinding)
+            raise Rejected(403, "invalid_request", "The request is for another host.")
         return await handler(request)
 
     def _check_key(self, request: web.Request) -> None:
@@ -185,7 +190,11 @@ class SketchEngine:
         except (ValueError, RecursionError) as error:
             raise Rejected(400, "invalid_request", "The body is not JSON.") from error
         record = Record(job_id=store.new_id(), asked=contract.check(body), created_at=self._clock())
+        if sum(not one.finished for one in self._records.values()) >= _MOST_OPEN:
+            raise Rejected(429, "rate_limit_exceeded", f"{_MOST_OPEN} jobs are being made already.")
         try:
+            if not await asyncio.to_thread(self._store.make_room, _MOST_AUDIO, self._clock()):
+                raise Rejected(503, "model_unavailable", "There is too much audio of the last hour; try again later.")
             await asyncio.to_thread(self._store.save, record)
         except OSError as error:
             logger.exception("sketch: a job could not be written down")
@@ -256,12 +265,12 @@ class SketchEngine:
             self._records[record.job_id] = ended  # told only now: what a client has heard is on the disk
 
     async def _make(self, record: Record) -> float:
-        if self._session is None or self._pool is None:
+        if self._pool is None:
             raise RuntimeError("the sketch engine is not running")
         asked = record.asked
         reference = None
         if asked.mode == contract.AUDIO and asked.audio_url is not None:
-            reference = await source.fetch(self._session, asked.audio_url)
+            reference = await source.fetch(asked.audio_url, self._sources() if self._sources else None)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._render, record, reference)
 
     def _render(self, record: Record, reference: bytes | None) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import ipaddress
 import math
 from typing import Final
 
@@ -14,10 +13,19 @@ import numpy.typing as npt
 import soundfile as sf
 from yarl import URL
 
+from bridge_daemon import __version__
+from bridge_daemon.engine.address import exact, next_hop
+from bridge_daemon.engine.download import PublicResolver, is_private_number
+from bridge_daemon.engine.outgoing import on_this_machine, session
+from bridge_daemon.settings.sections import is_loopback
+
 MAX_BYTES: Final = 64 << 20
 MAX_RATE: Final = 192_000  # frames a second
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=20)
 _REDIRECTS: Final = 3
+_AGENT: Final = f"daw-bridge-sketch/{__version__}"
+#: How files begin that the decoder is given: WAV, AIFF, FLAC, Ogg, CAF, MP3.
+_SOUNDS: Final = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3")
 #: Waits in s before trying again where nobody listens yet: after a restart, this engine may be up first.
 _PAUSES: Final = (0.2, 0.6, 1.2)
 
@@ -26,15 +34,17 @@ class SourceTrouble(Exception):
     """The reference cannot be used; the message is for the person who asked."""
 
 
-async def fetch(session: aiohttp.ClientSession, address: str) -> bytes:
-    """Return what lies at ``address``.
+async def fetch(address: str, ours: str | None = None) -> bytes:
+    """Return what lies at ``address``; with ``ours``, only what the bridge itself publishes there.
 
     The message of a SourceTrouble never holds the address: it may be a capability.
     """
+    if ours is not None and not address.startswith(f"{ours}/source/"):
+        raise SourceTrouble("audio_url is no source of this bridge")
     url = _checked(address)
     for pause in (*_PAUSES, None):
         try:
-            return await _follow(session, url)
+            return await _follow(url, redirects=_REDIRECTS if ours is None else 0)
         except aiohttp.ClientConnectorError as error:
             if pause is None:
                 raise SourceTrouble("audio_url could not be fetched: nobody answers there") from error
@@ -46,12 +56,16 @@ async def fetch(session: aiohttp.ClientSession, address: str) -> bytes:
     raise AssertionError("the last turn returns or raises")
 
 
-async def _follow(session: aiohttp.ClientSession, url: URL) -> bytes:
-    for _ in range(_REDIRECTS + 1):
+async def _follow(url: URL, redirects: int) -> bytes:
+    for _ in range(redirects + 1):
         # redirects are followed here, so that each address is checked as the first one was
-        async with session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
+        resolver = PublicResolver() if url.scheme == "https" else None
+        async with (
+            session(_TIMEOUT, resolver=resolver) as wire,
+            wire.get(url, allow_redirects=False, headers={"User-Agent": _AGENT}) as answer,
+        ):
             if answer.status in {301, 302, 303, 307, 308}:
-                url = _checked(str(url.join(URL(answer.headers.get("Location", "")))))
+                url = _checked(str(next_hop(url, answer.headers.get("Location", ""))))
                 continue
             if answer.status != 200:
                 raise SourceTrouble(f"audio_url could not be fetched: it answers {answer.status}")
@@ -71,27 +85,21 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
 def _checked(address: str) -> URL:
     """Let https pass, and http to this machine only."""
     try:
-        url = URL(address)
+        url = exact(address)
     except ValueError as error:
-        raise SourceTrouble("audio_url is not a URL") from error
-    if url.scheme == "https" and url.host:
+        raise SourceTrouble("audio_url is not a URL: it must be https, or http on this machine") from error
+    host = url.host or ""
+    if url.scheme == "https" and not on_this_machine(host) and not is_private_number(host):
         return url
-    if url.scheme == "http" and url.host and _is_loopback(url.host):
+    if url.scheme == "http" and is_loopback(host):
         return url
     raise SourceTrouble("audio_url must be https, or http on this machine")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def decode(data: bytes, seconds: float) -> tuple[npt.NDArray[np.float32], int]:
     """Return at most ``seconds`` of audio as (frames, channels) and its rate."""
+    if not data.startswith(_SOUNDS):
+        raise SourceTrouble("audio_url is not audio of a format that is known")
     try:
         with sf.SoundFile(io.BytesIO(data)) as file:
             if file.channels > 2 or file.samplerate > MAX_RATE:

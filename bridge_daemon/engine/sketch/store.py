@@ -194,6 +194,17 @@ class Store:
             if is_output(path.name) and now - path.stat().st_mtime > WEEK:
                 path.unlink(missing_ok=True)
 
+    def make_room(self, most: int, now: float) -> bool:
+        """Remove the oldest audio, but none of the last hour; tell if less than ``most`` bytes are left."""
+        found = [(path.stat(), path) for path in self._outputs.iterdir() if is_output(path.name)]
+        total = sum(status.st_size for status, _ in found)
+        for status, path in sorted(found, key=lambda one: one[0].st_mtime):
+            if total < most or now - status.st_mtime < HOUR:
+                break
+            path.unlink(missing_ok=True)
+            total -= status.st_size
+        return total < most
+
     def signature(self, name: str, expires: int) -> str:
         """Sign the right to download a file until ``expires`` (UTC, seconds since the epoch)."""
         return hmac.new(self._secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()
