@@ -1,9 +1,6 @@
 """The API key: the environment, else the keyring of the operating system, else a closed file in the home.
 
-"No key" and "the store cannot be read" are different things. A locked keyring must never look like "no key": with
-``engine = "auto"`` that would silently make sketches of what was meant for the cloud.
-
-All calls may block (a keyring may ask the person to unlock it): call them through ``asyncio.to_thread``.
+All calls may block: call them through ``asyncio.to_thread``.
 """
 
 from __future__ import annotations
@@ -11,26 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from bridge_daemon.errors import HomeUnsafe, KeyTrouble
-from bridge_daemon.util.files import write_whole
-from bridge_daemon.util.redact import mask, redact
-from bridge_daemon.util.secret_file import read_secret
+from bridge_daemon.errors import KeyTrouble
+from bridge_daemon.home.secrets import SecretStore, Where
+from bridge_daemon.util.redact import mask
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from bridge_daemon.home.paths import Home
 
 __all__ = ["Key", "KeyStore", "Where", "check", "mask"]
 
 VARIABLE: Final = "EMPIRIOLABS_API_KEY"
-SERVICE: Final = "daw-bridge"
 USER: Final = "empiriolabs"
 SHORTEST: Final = 8
 LONGEST: Final = 512
-Where = Literal["environment", "keyring", "file"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,11 +53,17 @@ def check(value: str) -> str:
 
 
 class KeyStore:
-    """Where the key of one home is kept."""
+    """Where the key of one home is kept: the environment, else the store of the home's secrets."""
 
     def __init__(self, home: Home, environ: Mapping[str, str] = os.environ) -> None:
-        self._home = home
         self._environ = environ
+        self._store = SecretStore(
+            user=USER,
+            file=home.key_file,
+            what="The API key",
+            unknown="Whether there is an API key is not known, so nothing is sent.",
+            next=f"Unlock the keyring and try again, or set {VARIABLE}.",
+        )
 
     def get(self) -> Key | None:
         """Return the key; None when there certainly is none.
@@ -75,34 +73,21 @@ class KeyStore:
         """
         if given := self._environ.get(VARIABLE, "").strip():
             return _found(given, "environment", f"The environment variable {VARIABLE}")
-        if kept := from_keyring(USER):
-            return _found(kept, "keyring", "The keyring's entry for daw-bridge")
-        path = self._home.key_file
-        try:
-            if not path.exists() and not path.is_symlink():
-                return None
-            return _found(read_secret(path), "file", f"The file {path}")
-        except HomeUnsafe as error:
-            raise KeyTrouble(f"The API key cannot be used. {error.message}", next=error.next_step) from error
-        except OSError as error:
-            raise KeyTrouble(f"The API key cannot be read: {error}.") from error
+        kept = self._store.get()
+        if kept is None:
+            return None
+        value, where = kept
+        name = "The keyring's entry for daw-bridge" if where == "keyring" else f"The file {self._store.file}"
+        return _found(value, where, name)
 
     def set(self, value: str) -> Where:
-        """Keep the key in the keyring, or in the closed file where this machine has no keyring. Tell which.
+        """Keep the key in the keyring, or in the closed file if this machine has no keyring. Tell which.
 
         Raises:
             ValueError: it cannot be a key.
             KeyTrouble: the keyring is there and does not take it, or the file cannot be written.
         """
-        value = check(value)
-        if into_keyring(USER, value):
-            self._home.key_file.unlink(missing_ok=True)  # an older key must not come back when the keyring is away
-            return "keyring"
-        try:
-            write_whole(self._home.key_file, value.encode("ascii"), point="key")
-        except OSError as error:
-            raise KeyTrouble(f"The API key cannot be kept: {error}.") from error
-        return "file"
+        return self._store.set(check(value))
 
     def clear(self) -> list[Where]:
         """Forget the key and tell where it was kept. One in the environment stays: it is not ours to take away.
@@ -110,64 +95,7 @@ class KeyStore:
         Raises:
             KeyTrouble: the keyring is there and does not let it go.
         """
-        cleared: list[Where] = []
-        if from_keyring(USER) is not None:
-            out_of_keyring(USER)
-            cleared.append("keyring")
-        if self._home.key_file.exists() or self._home.key_file.is_symlink():
-            self._home.key_file.unlink()
-            cleared.append("file")
-        return cleared
-
-
-def from_keyring(user: str) -> str | None:
-    """Return one of our entries in the keyring, None where there is none. Raises KeyTrouble."""
-    keyring = _keyring()
-    try:
-        kept: str | None = keyring.get_password(SERVICE, user)
-    except keyring.errors.NoKeyringError:
-        return None
-    except Exception as error:  # each backend has errors of its own, and not all are KeyringError
-        raise _trouble("cannot be read", error) from error
-    return kept
-
-
-def into_keyring(user: str, value: str) -> bool:
-    """Keep an entry in the keyring; False when this machine has none (or one that keeps nothing). Raises KeyTrouble."""
-    keyring = _keyring()
-    try:
-        keyring.set_password(SERVICE, user, value)
-        return bool(keyring.get_password(SERVICE, user) == value)  # the null backend takes all and keeps nothing
-    except keyring.errors.NoKeyringError:
-        return False
-    except Exception as error:
-        raise _trouble("does not take the key", error) from error
-
-
-def out_of_keyring(user: str) -> None:
-    """Remove an entry from the keyring. Raises KeyTrouble."""
-    try:
-        _keyring().delete_password(SERVICE, user)
-    except Exception as error:
-        raise _trouble("does not remove the key", error) from error
-
-
-def _keyring() -> ModuleType:
-    # 0.1 s to load; most commands never ask for the key
-    try:
-        import keyring
-        import keyring.errors
-    except Exception as error:  # a broken backend raises whatever it likes while it is being loaded
-        raise _trouble("cannot be loaded", error) from error
-    return keyring
-
-
-def _trouble(what: str, error: Exception) -> KeyTrouble:
-    reason = f"{type(error).__name__}: {redact(str(error))}"
-    return KeyTrouble(
-        f"The keyring of this machine {what} ({reason}). Whether there is an API key is not known, so nothing is sent.",
-        next=f"Unlock the keyring and try again, or set {VARIABLE}.",
-    )
+        return self._store.clear()
 
 
 def _found(value: str, where: Where, name: str) -> Key:

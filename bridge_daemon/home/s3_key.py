@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge_daemon.errors import HomeUnsafe, KeyTrouble
-from bridge_daemon.home.api_key import Where, from_keyring, into_keyring, out_of_keyring
-from bridge_daemon.util.files import write_whole
+from bridge_daemon.errors import KeyTrouble
+from bridge_daemon.home.secrets import SecretStore, Where
 from bridge_daemon.util.redact import mask
-from bridge_daemon.util.secret_file import read_secret
 
 if TYPE_CHECKING:
     from bridge_daemon.home.paths import Home
@@ -56,63 +54,39 @@ class S3KeyStore:
     """Where the credentials of one home's bucket are kept."""
 
     def __init__(self, home: Home, environ: Mapping[str, str] = os.environ) -> None:
-        self._home = home
         self._environ = environ
+        self._store = SecretStore(
+            user=USER,
+            file=home.s3_key_file,
+            what="What is kept as credentials of the bucket",
+            unknown="So the bucket cannot be used.",
+            next=_NEXT,
+        )
 
     def get(self) -> S3Key | None:
         """Return the credentials; None when there certainly are none. Raises KeyTrouble."""
         name, secret = (self._environ.get(each, "").strip() for each in (ID_VARIABLE, SECRET_VARIABLE))
         if name and secret:
             return S3Key(name, secret, "environment", self._environ.get(TOKEN_VARIABLE, "").strip() or None)
-        kept, where = _in_keyring(), "keyring"
-        if not kept:
-            path, where = self._home.s3_key_file, "file"
-            if not path.exists() and not path.is_symlink():
-                return None
-            try:
-                kept = read_secret(path)
-            except HomeUnsafe as error:
-                raise KeyTrouble(
-                    f"The credentials of the bucket cannot be used. {error.message}", next=error.next_step
-                ) from error
+        kept = self._store.get()
+        if kept is None:
+            return None
+        text, where = kept
         try:
-            data = json.loads(kept)
+            data = json.loads(text)
             found = check(data["access_key_id"], "id"), check(data["secret_access_key"], "secret")
         except (ValueError, KeyError, TypeError, AttributeError):  # not chained: the error carries the content
             raise KeyTrouble("What is kept as credentials of the bucket are none.", next=_NEXT) from None
-        return S3Key(*found, "keyring" if where == "keyring" else "file")
+        return S3Key(*found, where)
 
     def set(self, access_key_id: str, secret_access_key: str) -> Where:
-        """Keep them in the keyring, or in the closed file where there is none. Raises ValueError, KeyTrouble."""
+        """Keep them in the keyring, or in the closed file if there is none. Raises ValueError, KeyTrouble."""
         data = {
             "access_key_id": check(access_key_id, "access key id"),
             "secret_access_key": check(secret_access_key, "secret access key"),
         }
-        text = json.dumps(data)
-        if into_keyring(USER, text):
-            self._home.s3_key_file.unlink(missing_ok=True)
-            return "keyring"
-        try:
-            write_whole(self._home.s3_key_file, text.encode(), point="s3_key")
-        except OSError as error:
-            raise KeyTrouble(f"The credentials cannot be kept: {error}.") from error
-        return "file"
+        return self._store.set(json.dumps(data))
 
     def clear(self) -> list[Where]:
         """Forget them and tell where they were kept. Those in the environment stay. Raises KeyTrouble."""
-        cleared: list[Where] = []
-        if from_keyring(USER) is not None:
-            out_of_keyring(USER)
-            cleared.append("keyring")
-        if self._home.s3_key_file.exists() or self._home.s3_key_file.is_symlink():
-            self._home.s3_key_file.unlink()
-            cleared.append("file")
-        return cleared
-
-
-def _in_keyring() -> str | None:
-    try:
-        return from_keyring(USER)
-    except KeyTrouble as error:
-        text = "The keyring of this machine cannot be read, so the bucket cannot be used."
-        raise KeyTrouble(text, next=_NEXT) from error
+        return self._store.clear()
