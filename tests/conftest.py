@@ -23,6 +23,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout")
 
 
+#: What takes long and watches the whole: left out by `make test`, run by `make test-all`.
+THOROUGH = (
+    "tests/faults/",
+    "tests/e2e/",
+    "tests/app/test_loop.py",
+    "tests/reaper/test_e2e.py",
+    "tests/reaper/test_walk.py",
+)
+#: The Lua that `make test` runs the REAPER scripts in; `make test-all` has the others, too.
+QUICK_LUA = "lupa.lua54"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is thorough: by where it lies, and the REAPER scripts in further Luas."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        lua = callspec.params.get("lua", QUICK_LUA) if callspec is not None else QUICK_LUA
+        if item.nodeid.startswith(THOROUGH) or lua != QUICK_LUA:
+            item.add_marker("thorough")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose system program is missing, with the one thing to do; under CI that is a failure."""
     for mark in item.iter_markers("needs"):
