@@ -1,16 +1,18 @@
-"""Writes the pages of the docs that are tables of the code: errors.md and settings.md. `make docs` runs it.
+"""Writes what is made of tables in the code: pages of the docs, and the parameters for the scripts. `make docs` runs it.
 
-A test compares the pages with what this makes, so they cannot rot.
+A test compares the files with what this makes, so they cannot rot.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from bridge_daemon.domain.parameters import TABLE, Parameter, number_of
 from bridge_daemon.errors import CODES
 from bridge_daemon.settings.load import describe
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 _GROUPS = {
     "Refusal": "Refused before anything was sent: nothing was spent",
     "Trouble": "After a request was taken: why a job is where it is",
@@ -61,8 +63,74 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"errors.md": errors, "settings.md": settings}
+def parameters() -> str:
+    """Return the page of all parameters of a request."""
+    lines = [
+        "# Parameters",
+        "",
+        "Every parameter of a request, under the same name over HTTP, OSC and in the inbox, as an option of the commands",
+        "(`cfg_scale` is `--cfg-scale`), and in `[presets.<name>]`. The range is the widest of all models; a model may allow",
+        "less, and a refusal names what it allows. What counts first: the request, then the preset, then `[defaults]`.",
+        "",
+        "| parameter | allowed | for | set by, besides a request | left out | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    people = {"preset": "a preset", "knob": "a knob", "form": "the form in REAPER"}
+    for one in TABLE:
+        by = ", ".join(people[name] for name in one.set_by)
+        what = " and ".join(one.actions)
+        lines.append(f"| `{one.name}` | {one.range} | {what} | {by} | {one.default} | {one.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _for_scripts(one: Parameter) -> dict[str, object]:
+    """Return what a script needs to know of a parameter."""
+    label = f"{one.label} {one.hint}".strip() or one.name
+    facts: dict[str, object] = {"key": one.name, "label": label, "kind": one.kind}
+    facts |= {
+        name: bound for name, bound in (("low", one.low), ("high", one.high), ("start", one.start)) if bound is not None
+    }
+    return facts | {"form": "form" in one.set_by, "sound": one.shapes_sound, "on": list(one.actions)}
+
+
+def _literal(value: object) -> str:
+    """Return a value as both Lua and JavaScript write it."""
+    return number_of(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=True)
+
+
+def lua() -> str:
+    """Return the parameters as a module of the REAPER scripts."""
+    rows = []
+    for one in TABLE:
+        facts = _for_scripts(one)
+        on = ", ".join(map(_literal, one.actions))
+        told = [f"{key} = {_literal(value)}" for key, value in facts.items() if key != "on"]
+        rows.append(f"  {{ {', '.join(told)}, on = {{ {on} }} }},")
+    head = [
+        "-- @noindex",
+        "-- The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py.",
+    ]
+    return "\n".join([*head, "", "return {", *rows, "}"]) + "\n"
+
+
+def javascript() -> str:
+    """Return the parameters as a module of the Live devices."""
+    rows = []
+    for one in TABLE:
+        told = [f"{key}: {_literal(value)}" for key, value in _for_scripts(one).items() if key in ("key", "kind", "on")]
+        rows.append(f"  {{ {', '.join(told)} }}")
+    head = "/** The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py. */"
+    return f"{head}\nvar Parameters = [\n" + ",\n".join(rows) + "\n];\n"
+
+
+FILES = {
+    "docs/errors.md": errors,
+    "docs/settings.md": settings,
+    "docs/parameters.md": parameters,
+    "reaper_scripts/lib/parameters.lua": lua,
+    "max_for_live/js/parameters.js": javascript,
+}
 
 if __name__ == "__main__":
-    for name, make in PAGES.items():
-        (HERE / name).write_text(make(), encoding="utf-8")
+    for name, make in FILES.items():
+        (ROOT / name).write_text(make(), encoding="utf-8", newline="\n")

@@ -17,7 +17,7 @@ VERSION_FILE: Final = HERE.parent / "bridge_daemon" / "__init__.py"
 MODULES: Final = (
     *("text", "files", "home", "live", "ledger", "identity", "wire", "port", "connection", "panel", "timeline"),
     *("tracks", "clips", "session", "arrangement", "placer", "sources", "recorder"),
-    *("requests", "jobs", "asking", "presses", "device"),
+    *("requests", "jobs", "parameters", "asking", "presses", "device"),
 )
 
 

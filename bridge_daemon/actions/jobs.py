@@ -11,6 +11,7 @@ from typing import Any
 
 from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import MICRO, OPEN, RESERVED, Charge, Job, State
+from bridge_daemon.domain.parameters import sent
 from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.protocol import MAX_ID
@@ -18,13 +19,14 @@ from bridge_daemon.errors import OtherEngine, WrongState
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.admit import Admit, Guard, Retry, hash_of, invalid, repeated
-from bridge_daemon.spending.limits import check_limits, check_pause, check_price, check_price_question
+from bridge_daemon.spending.admit import Admit, Retry, invalid
+from bridge_daemon.spending.limits import Guard, check_limits, check_pause, check_price, check_price_question
+from bridge_daemon.spending.press import hash_of, repeated
 from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
 #: What a retry takes over from the job that it repeats.
-_REPEATED = ("prompt", "steps", "cfg_scale", "strength", "seed")
+_REPEATED = ("prompt", *(one.name for one in sent() if one.name != "duration"))
 
 
 class JobActions:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bridge_daemon.cli import format, problems, terminal
+from bridge_daemon.domain.parameters import sent
 from bridge_daemon.util.redact import redact
 
 _STYLES: Final = {"placed": "green", "failed": "red", "refused": "red", "unknown": "red", "held": "yellow"}
@@ -33,9 +34,10 @@ def _pairs(job: Mapping[str, Any]) -> list[tuple[str, str]]:
             + f"  {source.get('start', 0):g} s to "
             + (f"{source['end']:g} s" if source.get("end") is not None else "the end")
         )
-    names = ("duration", "steps", "cfg_scale", "strength", "seed")
-    parameters = ", ".join(f"{name} {job[name]:g}" if name != "seed" else f"seed {job[name]}" for name in names
-                           if job.get(name) is not None)  # fmt: skip
+    given = {one: job[one.name] for one in sent() if job.get(one.name) is not None}
+    parameters = ", ".join(
+        f"{one.name} {value if one.kind == 'whole' else f'{value:g}'}" for one, value in given.items()
+    )
     take = ""
     if job["file"]:
         take = f"{job['file']}\n{job['frames'] / job['rate']:.3f} s, {job['rate']} Hz, {job['channels']} channel(s)"

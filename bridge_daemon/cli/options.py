@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
 from bridge_daemon.cli.problems import CliOutput
+from bridge_daemon.domain import parameters
+from bridge_daemon.domain.parameters import Parameter, number_of
 
 
 def _json(wanted: bool) -> bool:
@@ -21,36 +26,92 @@ ConfirmUsd = Annotated[
     float | None, typer.Option("--confirm-usd", help="Agree to this price of the whole request, in dollars.")
 ]
 
-Prompt = Annotated[
-    str | None, typer.Argument(metavar="PROMPT", help="What is to be heard; may be left out with a preset.")
-]
-Duration = Annotated[float | None, typer.Option(help="Length of the take, in seconds (1 to 190).")]
-Steps = Annotated[int | None, typer.Option(help="Steps of the model: more is finer and slower.")]
-CfgScale = Annotated[float | None, typer.Option(help="How strictly the prompt is followed (1 to 25).")]
-Strength = Annotated[float | None, typer.Option(help="How strongly the source counts (0 to 1).")]
-Seed = Annotated[int | None, typer.Option(help="The same seed makes the same take again; left out: a new one.")]
-Variations = Annotated[int | None, typer.Option(help="Takes at once, 1 to 8; each one costs.")]
-Preset = Annotated[str | None, typer.Option(help="A preset of config.toml; what is given here beats it.")]
-Model = Annotated[str | None, typer.Option(help="The model, if not the one of config.toml.")]
-Position = Annotated[float | None, typer.Option(help="Place of the take on the timeline, in seconds.")]
-Length = Annotated[float | None, typer.Option(help="Length of the place, in seconds.")]
-Track = Annotated[str | None, typer.Option(help="Name of the track that gets the take.")]
-Project = Annotated[str | None, typer.Option(help="Name of the project.")]
-Folder = Annotated[
-    Path | None,
-    typer.Option(help="A folder of your DAW's project (with an .rpp or .als in it); the take is copied there too."),
-]
-SampleRate = Annotated[int | None, typer.Option(help="Sample rate of the take, e.g. 48000; left out: as it came.")]
-Tempo = Annotated[float | None, typer.Option(help="Tempo of the project, in beats a minute.")]
-Client = Annotated[str | None, typer.Option(help="The client that gets the take; left out: the library only.")]
 Again = Annotated[bool, typer.Option("--again", help="Mean it: the same as a few seconds ago, once more.")]
-ValidFor = Annotated[float | None, typer.Option(help="Seconds after which it is not sent any more by itself.")]
+Track = Annotated[str | None, typer.Option(help="Name of the track that gets the take.")]
+Client = Annotated[str | None, typer.Option(help="The client that gets the take; left out: the library only.")]
+Model = Annotated[str | None, typer.Option(help="The model, if not the one of config.toml.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait; print the ids of the jobs.")]
-Source = Annotated[
-    Path,
-    typer.Option(
-        "--source", metavar="FILE", exists=True, dir_okay=False, help="The audio file that is made into something else."
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of ``generate`` and ``transform``, and where it stands in a request."""
+
+    name: str
+    annotation: Any
+    inside: str = ""  #: "place" or "source": the object of the request that it belongs to
+    key: str = ""  #: its key there, if it is another than its name
+    actions: tuple[str, ...] = parameters.BOTH
+
+
+def _of_parameter(one: Parameter) -> Option:
+    words = one.meaning
+    if one.low is not None and one.high is not None and not one.low_excluded:
+        words = f"{words.removesuffix('.')} ({number_of(one.low)} to {number_of(one.high)})."
+    if one.name == "prompt":
+        argument = typer.Argument(metavar="PROMPT", help="What is to be heard; may be left out with a preset.")
+        return Option(one.name, Annotated[str | None, argument])
+    return Option(one.name, Annotated[one.type | None, typer.Option(help=words)], actions=one.actions)
+
+
+_SOURCE: Final = typer.Option(
+    "--source", metavar="FILE", exists=True, dir_okay=False, help="The audio file that is made into something else."
+)
+_FOLDER: Final = "A folder of your DAW's project (with an .rpp or .als in it); the take is copied there too."
+
+
+def _number(words: str) -> Any:
+    return Annotated[float | None, typer.Option(help=words)]
+
+
+def _text(words: str) -> Any:
+    return Annotated[str | None, typer.Option(help=words)]
+
+
+#: Everything that a request may say on the command line.
+REQUEST: Final = (
+    Option("source", Annotated[Path, _SOURCE], "source", "path", ("transform",)),
+    Option("start", _number("Where the region in the file starts, in seconds."), "source", actions=("transform",)),
+    Option("end", _number("Where it ends, in seconds."), "source", actions=("transform",)),
+    *map(_of_parameter, parameters.TABLE),
+    Option("preset", _text("A preset of config.toml; what is given here beats it.")),
+    Option("position", _number("Place of the take on the timeline, in seconds."), "place"),
+    Option("length", _number("Length of the place, in seconds."), "place"),
+    Option("track", Track, "place"),
+    Option("project", _text("Name of the project."), "place"),
+    Option("folder", Annotated[Path | None, typer.Option(help=_FOLDER)], "place"),
+    Option(
+        "sample_rate",
+        Annotated[int | None, typer.Option(help="Sample rate of the take, e.g. 48000; left out: as it came.")],
+        "place",
     ),
-]
-Start = Annotated[float | None, typer.Option(help="Where the region in the file starts, in seconds.")]
-End = Annotated[float | None, typer.Option(help="Where it ends, in seconds.")]
+    Option("tempo", _number("Tempo of the project, in beats a minute."), "place"),
+    Option("client", Client),
+    Option("confirm_usd", ConfirmUsd),
+    Option("again", Again),
+)
+
+
+def takes_request(action: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a request with an action, and those of how it is waited for."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        flags = {"again": False, "no_wait": False, "json": False}
+        given = {one.name: one.annotation for one in REQUEST if action in one.actions}
+        found = {"context": typer.Context} | given | {"no_wait": NoWait, "json": Json}
+        command.__annotations__ = {**found, "return": None}
+        required = ("context", "source")
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=inspect.Parameter.empty if name in required else flags.get(name),
+                    annotation=kind,
+                )
+                for name, kind in found.items()
+            ]
+        )
+        return command
+
+    return decorate

@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli.connection import talk
+from bridge_daemon.cli.options import REQUEST
 from bridge_daemon.cli.problems import CliOutput
 from bridge_daemon.cli.progress import Follow
 from bridge_daemon.errors import DoublePress, PriceQuestion
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from bridge_daemon.client.client import BridgeClient
 
 T = TypeVar("T")
-_PLAIN: Final = (
-    "prompt", "preset", "model", "duration", "steps", "cfg_scale", "strength", "seed", "variations", "client",
-    "confirm_usd", "valid_for",
-)  # fmt: skip
-_PLACE: Final = ("project", "track", "position", "length", "tempo", "sample_rate")
 
 
 def new_id() -> str:
@@ -37,17 +33,12 @@ def body_of(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Make a request, with an id of its own, from the options of a command: only what was given is in it."""
     _check(options)
     body: dict[str, Any] = {"version": 1, "id": new_id(), "action": action}
-    body |= {name: options[name] for name in _PLAIN if options.get(name) is not None}
-    if options.get("again"):
-        body["again"] = True
-    place = {name: options[name] for name in _PLACE if options.get(name) is not None}
-    if options.get("folder") is not None:
-        place["folder"] = whole_path(options["folder"])
-    if place:
-        body["place"] = place
-    if options.get("source") is not None:
-        source = {"path": whole_path(options["source"]), "start": options.get("start"), "end": options.get("end")}
-        body["source"] = {name: value for name, value in source.items() if value is not None}
+    for one in REQUEST:
+        value = options.get(one.name)
+        if value is None or value is False:
+            continue
+        inside = body.setdefault(one.inside, {}) if one.inside else body
+        inside[one.key or one.name] = whole_path(value) if isinstance(value, Path) else value
     return body
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bridge_daemon.clock.meter import Meter
 from bridge_daemon.clock.transport import LIMITS, LINK, MIDI_CLOCK, Clock, Transport
+from bridge_daemon.domain.request import Place, Request
 
 #: From the moment a take is told to the bar line that it goes to, at least, s: the client has to import it before.
 LEAD: Final = 0.5
@@ -185,46 +186,45 @@ class _Reading:
         return round(bars) if round(bars) >= 1 and abs(bars - round(bars)) < _WHOLE else None
 
 
-def of_request(given: Mapping[str, Any], clock: Clock) -> tuple[dict[str, Any], Musical]:
+def of_request(request: Request, clock: Clock) -> tuple[Request, Musical]:
     """Turn the bars of a request's place into seconds, and its ``when`` into a position.
 
     What the place says itself counts first; the rest is from the transport of the request's client (without one: that
     of the client that last played). Returns the request, and what the prompt of its preset may name.
     """
-    place: dict[str, Any] = dict(given.get("place") or {})
-    when, bars, now = place.get("when"), place.get("bars"), clock.monotonic()
+    place = request.place.as_dict()
+    when, bars, now = request.place.when, request.place.bars, clock.monotonic()
     if when == "arrival_bar":  # of a job that is asked for again: it arrives anew
         place = {key: value for key, value in place.items() if key not in ("position", "beats")}
-    told = clock.best(given.get("client"))
-    reading = _Reading(_with_own(told, given, place, now), now, clock.meter, told=told)
+    told = clock.best(request.client)
+    reading = _Reading(_with_own(told, request.client, place, now), now, clock.meter, told=told)
     fixed = when is None or (when == "press" and place.keys() & {"position", "beats"})
     reading.read("arrival_bar" if fixed else when or "press", None if "length" in place else bars)
     heard = reading.result(when or "press", bars)
     own = {key: place[key] for key in ("track", "project") if key in place}
-    fields = heard.fields | own | ({"client": given["client"]} if given.get("client") else {})
+    fields = heard.fields | own | ({"client": request.client} if request.client else {})
     if bars is None and "length" in place and (counted := reading.bars_in(place["length"])):
         fields["bars"] = counted
     if when is None and bars is None:
-        return dict(given), Musical(fields=fields)
-    heard = replace(heard, fields=fields, notes=(*_stood_in(told, given, clock), *heard.notes))
+        return request, Musical(fields=fields)
+    heard = replace(heard, fields=fields, notes=(*_stood_in(told, request.client, clock), *heard.notes))
     moved = {key: heard.place.pop(key) for key in ("position", "beats") if when == "press_bar" and key in heard.place}
     if when is None:
         del heard.place["when"]
-    return {**given, "place": heard.place | place | moved}, heard
+    found = Place.model_validate(heard.place | place | moved)
+    return request.model_copy(update={"place": found}), heard
 
 
-def _stood_in(told: Transport | None, given: Mapping[str, Any], clock: Clock) -> tuple[str, ...]:
+def _stood_in(told: Transport | None, client: str | None, clock: Clock) -> tuple[str, ...]:
     """Say that a clock stands in for a client that has fallen silent."""
-    own = clock.of(given.get("client") or "")
+    own = clock.of(client or "")
     if told is None or own is None or own.client == told.client:
         return ()
     name = _NAMES.get(told.client, told.client)
     return (f"{own.client} was last heard {own.age(clock.monotonic()):.0f} s ago, so {name} was relied on",)
 
 
-def _with_own(
-    heard: Transport | None, given: Mapping[str, Any], place: Mapping[str, Any], now: float
-) -> Transport | None:
+def _with_own(heard: Transport | None, client: str | None, place: Mapping[str, Any], now: float) -> Transport | None:
     """Lay what a place says of itself over a transport."""
     own: dict[str, Any] = {"tempo": place["tempo"]} if "tempo" in place else {}
     match = _METER.fullmatch(place.get("time_signature", ""))
@@ -237,5 +237,5 @@ def _with_own(
     if not own:
         return heard
     if heard is None or heard.stale(now):
-        return Transport(client=given.get("client") or "", **({"received": now} | own))
+        return Transport(client=client or "", **({"received": now} | own))
     return replace(heard, **own)

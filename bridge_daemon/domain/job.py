@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from bridge_daemon.domain.parameters import sent, values_of
 from bridge_daemon.domain.request import Place, Source
 
 MICRO: Final = 1_000_000  # micro-dollars in a dollar: money is whole micro-dollars everywhere inside
@@ -97,16 +98,27 @@ class Problem:
         return {"code": self.code, "text": self.text, "since": self.since, "next": self.next}
 
 
+if TYPE_CHECKING:
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class _Sent:
+        # what the code names itself; the table has more. None: left out, the service's own default
+        steps: int | None = None
+        strength: float | None = None  # transform only, and then always sent
+
+else:
+    _Sent = make_dataclass(
+        "_Sent", [(one.name, one.type | None, None) for one in sent()], frozen=True, kw_only=True, slots=True
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parameters:
+class Parameters(_Sent):
     """What is asked of the model, complete: defaults, preset and seed are already in it."""
 
     prompt: str
     duration: float  # s, as sent to the service
     seed: int
-    steps: int | None = None  # None: left out, the service's own default
-    cfg_scale: float | None = None
-    strength: float | None = None  # transform only, and then always sent
     cut: float | None = None  # s: the take is cut back to this (asked for less than the service or its source allows)
 
 
@@ -190,7 +202,6 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the HTTP API, ``--json`` and the scripts see it."""
-        parameters = self.parameters
         return {
             "job": self.id,
             "id": self.request_id,
@@ -202,12 +213,8 @@ class Job:
             "state": str(self.state),
             "charge": str(self.charge),
             "usd": self.price / MICRO,
-            "prompt": parameters.prompt,
-            "duration": parameters.duration,
-            "steps": parameters.steps,
-            "cfg_scale": parameters.cfg_scale,
-            "strength": parameters.strength,
-            "seed": parameters.seed,
+            "prompt": self.parameters.prompt,
+            **values_of(self.parameters),
             "variation": self.variation,
             "variations": self.variations,
             "source": self.source.as_dict() if self.source else None,

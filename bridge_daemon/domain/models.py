@@ -8,6 +8,8 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict
 
+from bridge_daemon.domain.parameters import BOTH, by_name
+
 
 class Model(BaseModel):
     """Ranges (inclusive), prices and needs of one model of the service."""
@@ -19,20 +21,35 @@ class Model(BaseModel):
     price_generation: int  # micro-dollars
     price_step: int  # micro-dollars for each step
     steps_default: int
-    duration: tuple[float, float]  # s
-    cfg_scale: tuple[float, float]
-    strength: tuple[float, float]
-    seed: tuple[int, int]
-    steps_generate: tuple[int, int]
-    steps_transform: tuple[int, int]
+    ranges: dict[str, tuple[int | float, int | float]]
     source_least: float  # s
     source_longest: float  # s
     strength_one_means: str
     kept_for: float  # s
 
-    def steps(self, action: str) -> tuple[int, int]:
-        """Return the range of ``steps`` for "generate" or "transform"."""
-        return self.steps_transform if action == "transform" else self.steps_generate
+    def range(self, name: str, action: str | None = None) -> tuple[int | float, int | float] | None:
+        """Return what a parameter may be, None if that is any number; without an action, what it may be for either."""
+        own = by_name()[name]
+        if name in self.ranges:
+            return self.ranges[name]
+        found = [
+            self.ranges[key] for each in BOTH if each == (action or each) and (key := f"{name}_{each}") in self.ranges
+        ]
+        if found:
+            return min(low for low, _ in found), max(high for _, high in found)
+        return None if own.low is None or own.high is None else (own.low, own.high)
+
+    @property
+    def by_action(self) -> frozenset[str]:
+        """The parameters that have a range of their own for each action."""
+        return frozenset(
+            key.removesuffix(f"_{each}") for key in self.ranges for each in BOTH if key.endswith(f"_{each}")
+        )
+
+    @property
+    def duration(self) -> tuple[float, float]:
+        """The shortest and the longest take, in s."""
+        return self.ranges["duration"]
 
     def price(self, steps: int | None, *, generation: int | None = None, step: int | None = None) -> int:
         """Return the price of one generation in micro-dollars, from the table or from the prices given."""

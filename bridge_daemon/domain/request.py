@@ -7,16 +7,16 @@ collects the faults of both, so that a person sees all of them at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from bridge_daemon.domain import ids
+from bridge_daemon.domain.parameters import LONGEST_NAME, TABLE, Parameter
 from bridge_daemon.errors import Fault
 
 VERSION = 1
-#: Longest prompt that is taken; the service documents none, the model's maker this one.
-MAX_PROMPT = 10_000
+_NO_ID = "00000000-0000-0000-0000-000000000000"  # stands in for one that is wrong or missing
 
 
 def _trimmed(value: str) -> str:
@@ -30,7 +30,7 @@ def _whole(value: Any) -> Any:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 RequestId = Annotated[str, Field(max_length=64), AfterValidator(ids.as_uuid)]
-Name = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 #: Where on the time line: at the press, at the start of its bar, or at the next bars once the take is ready.
 When = Literal["press", "press_bar", "arrival_bar"]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -75,50 +75,65 @@ class Place(_Frozen):
     token: Annotated[str, Field(max_length=4096)] | None = None  # opaque to us
 
 
-class Request(_Frozen):
+def _field(one: Parameter) -> tuple[Any, Any]:
+    """Return a parameter as pydantic checks its shape; ranges of the model are checked once that is known."""
+    if one.kind == "text":
+        kind: Any = Annotated[str, Field(max_length=one.longest), AfterValidator(_trimmed)]
+    else:
+        kind = Whole if one.kind == "whole" else float
+        if not one.by_model:
+            kind = Annotated[kind, Field(le=one.high), Field(gt=one.low) if one.low_excluded else Field(ge=one.low)]
+    return kind | None, None
+
+
+if TYPE_CHECKING:
+
+    class _Parameters(_Frozen):
+        # what the code names itself; the table has more
+        prompt: str | None = None
+        model: str | None = None
+        duration: float | None = None
+        strength: float | None = None
+        seed: int | None = None
+        variations: int | None = None
+        valid_for: float | None = None
+
+else:
+    _Parameters = create_model("_Parameters", __base__=_Frozen, **{one.name: _field(one) for one in TABLE})
+
+
+class Request(_Parameters):
     """One press, one pad, one render."""
 
     version: Annotated[Whole, Field(ge=VERSION, le=VERSION)] = VERSION
     id: RequestId
     client: Annotated[str, Field(pattern=f"^{ids.CLIENT}$")] | None = None
     action: Literal["generate", "transform"] | None = None  # None: the preset says
-    prompt: Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_trimmed)] | None = None
     preset: Name | None = None
-    model: Name | None = None
-    duration: float | None = None  # s
-    steps: Whole | None = None
-    cfg_scale: float | None = None
-    strength: float | None = None
-    seed: Whole | None = None
-    variations: Whole | None = None
     source: Source | None = None
     place: Place = Place()
     confirm_usd: Annotated[float, Field(ge=0)] | None = None
     again: bool = False
-    valid_for: Annotated[float, Field(gt=0, le=7 * 86_400)] | None = None  # s
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was given, without what was left out."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
-#: What a preset may hold: any parameter of a request, and an action.
-PARAMETERS = ("prompt", "model", "duration", "steps", "cfg_scale", "strength", "seed", "variations", "valid_for")
-
-
-def parse(data: Mapping[str, Any]) -> tuple[Request | None, dict[str, Any], list[Fault]]:
+def parse(data: Mapping[str, Any]) -> tuple[Request, list[Fault]]:
     """Read a request from plain data.
 
-    Returns the request (None when it has faults), the fields that are right by themselves, for the checks that can
-    still be made, and every fault found.
+    Returns the request and every fault found. A request with faults is partial, for the checks that can still be made:
+    what is wrong is left out of it, an ``id`` that is none is empty.
     """
     try:
-        request = Request.model_validate(dict(data))
+        return Request.model_validate(dict(data)), []
     except ValidationError as error:
         faults = [_fault(part, data) for part in error.errors()]
-        wrong = {fault.field.partition(".")[0] for fault in faults}
-        return None, {key: value for key, value in data.items() if key not in wrong}, faults
-    return request, request.as_dict(), []
+    faulty = {fault.field.partition(".")[0] for fault in faults}
+    rest = {key: value for key, value in data.items() if key not in faulty}
+    partial = Request.model_validate({"id": _NO_ID} | rest)
+    return (partial.model_copy(update={"id": ""}) if "id" in faulty else partial), faults
 
 
 _WORDS = {

@@ -16,6 +16,7 @@ from enum import Enum, auto
 from typing import Any, Final, TypeGuard
 
 from bridge_daemon.domain.job import Job
+from bridge_daemon.domain.parameters import sent
 from bridge_daemon.engine.address import same
 from bridge_daemon.util.redact import redact
 
@@ -37,22 +38,19 @@ def payload(job: Job, audio_url: str | None) -> dict[str, Any]:
         "prompt": parameters.prompt,
         "mode": "audio-to-audio" if job.action == "transform" else "text-to-audio",
         "output_format": "wav",
-        "duration": _number(parameters.duration),
         "random_seed": False,
-        "seed": parameters.seed,
     }
-    if parameters.steps is not None:
-        body["steps"] = parameters.steps
-    if parameters.cfg_scale is not None:
-        body["cfg_scale"] = _number(parameters.cfg_scale)
+    for one in sent():
+        value = getattr(parameters, one.name)
+        if one.sent_as is not None and value is not None and job.action in one.actions:
+            body[one.sent_as] = _number(value)
     if job.action == "transform":
-        body["strength"] = parameters.strength
         body["audio_url"] = audio_url
     return body
 
 
 def _number(value: float) -> float | int:
-    return int(value) if value.is_integer() else value
+    return int(value) if float(value).is_integer() else value
 
 
 class SubmitOutcome(Enum):

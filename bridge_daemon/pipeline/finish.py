@@ -10,6 +10,7 @@ from pathlib import Path
 from bridge_daemon.audio.take import make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext
 from bridge_daemon.domain.job import Job, State, Take
+from bridge_daemon.domain.parameters import values_of
 from bridge_daemon.errors import Undecodable
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
@@ -114,13 +115,9 @@ def _info(job: Job) -> dict[str, str]:
     parameters = job.parameters
     made_of = {
         "prompt": parameters.prompt,
-        "seed": parameters.seed,
         "model": job.model if job.engine != "sketch" else "sketch (built in, not the model)",
         "job": job.id,
-        "duration": parameters.duration,
-        "steps": parameters.steps,
-        "cfg_scale": parameters.cfg_scale,
-        "strength": parameters.strength,
+        **values_of(parameters),
     }
     comment = json.dumps({key: value for key, value in made_of.items() if value is not None}, ensure_ascii=False)
     return {"INAM": parameters.prompt[:120], "ISFT": "daw-bridge", "ICMT": comment}

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from bridge_daemon.domain import prompt_fields
-from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain import parameters, prompt_fields
+from bridge_daemon.domain.models import models
 from bridge_daemon.settings.faults import MISSING, Found, Loc, meant
+from bridge_daemon.util.text import is_visible
 
 _LONGEST_NAME = 100
 #: What a knob can set.
-_NUMBERS = ("duration", "steps", "cfg_scale", "strength", "seed", "variations", "bars")
+_NUMBERS = (*parameters.names(set_by="knob"), "bars")
 
 
 def check_together(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Found]:
@@ -133,19 +134,24 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 def _preset(name: str, preset: Any, default_model: Any) -> Iterator[Found]:
     loc: Loc = ("presets", name)
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+    if not is_visible(name) or len(name) > _LONGEST_NAME or not name.isprintable():
         yield Found(loc, MISSING, f"the name of a preset is 1 to {_LONGEST_NAME} printable characters")
     if not isinstance(preset, Mapping):
         return
     if isinstance(prompt := preset.get("prompt"), str):
+        if prompt and not is_visible(prompt):
+            yield Found((*loc, "prompt"), prompt, "has nothing in it that can be seen")
         yield from _prompt((*loc, "prompt"), prompt)
     model = models().get(str(preset.get("model", default_model)))
     if model is None:
         return
-    for key, (low, high) in _ranges(model, preset.get("action")).items():
-        value = preset.get(key)
-        if _is_number(value) and not low <= value <= high:
-            yield Found((*loc, key), value, f"must be {low:.10g} to {high:.10g} for {model.name}")
+    action = preset.get("action")
+    for one in parameters.TABLE:
+        # where the request says what is done, whatever fits one of them may be meant
+        span = model.range(one.name, action if action in parameters.BOTH else None)
+        value = preset.get(one.name)
+        if one.by_model and span is not None and _is_number(value) and not span[0] <= value <= span[1]:
+            yield Found((*loc, one.name), value, f"must be {span[0]:.10g} to {span[1]:.10g} for {model.name}")
 
 
 def _prompt(loc: Loc, prompt: str) -> Iterator[Found]:
@@ -155,15 +161,6 @@ def _prompt(loc: Loc, prompt: str) -> Iterator[Found]:
             near = meant(name, prompt_fields.FIELDS)
             text = f"{{{name[:40]}}} is not a field of a prompt{near}; there are {known}, and {{{{ and }}}} are braces"
             yield Found(loc, prompt, text)
-
-
-def _ranges(model: Model, action: Any) -> dict[str, tuple[float, float]]:
-    if action in ("generate", "transform"):
-        steps = model.steps(action)
-    else:  # the request says which; whatever fits one of them may be meant
-        both = (*model.steps_generate, *model.steps_transform)
-        steps = (min(both), max(both))
-    return {"duration": model.duration, "cfg_scale": model.cfg_scale, "seed": model.seed, "steps": steps}
 
 
 def _ports(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Found]:

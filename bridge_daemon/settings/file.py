@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from bridge_daemon.domain.parameters import names
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.load import SettingDoc, describe, invalid, parse, section_words
@@ -42,8 +43,8 @@ _HEAD: Final = """\
 """
 
 _PRESETS: Final = """
-# Presets: requests under a name. A preset may hold action, prompt, model, duration, steps, cfg_scale, strength, seed,
-# variations and valid_for; what it leaves out is taken from the request, then from [defaults].
+# Presets: requests under a name. A preset may hold {parameters};
+# what it leaves out is taken from the request, then from [defaults].
 #[presets.riser]
 #action = "generate"
 #prompt = "long cinematic riser, dark, wide, no drums"
@@ -68,7 +69,8 @@ def default_text() -> str:
     for section, settings in documented.items():
         parts.append(f"\n[{section}]  # {section_words(section)}\n")
         parts += [_entry(section, one) for one in settings]
-    return "".join([*parts, _PRESETS])
+    known = ", ".join(("action", *names(set_by="preset")))
+    return "".join([*parts, _PRESETS.replace("{parameters}", known)])
 
 
 def _entry(section: str, one: SettingDoc) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import ipaddress
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import MICRO
 from bridge_daemon.domain.models import models
-from bridge_daemon.domain.request import MAX_PROMPT
+from bridge_daemon.domain.parameters import TABLE, Parameter
+from bridge_daemon.util.text import is_visible
 
 SERVICE: Final = "https://api.empiriolabs.ai"
 
@@ -83,6 +84,12 @@ def _folder_or_empty(path: str) -> str:
     return _folder(path) if path else path
 
 
+def _visible(name: str) -> str:
+    if not is_visible(name):
+        raise ValueError("must have something in it that can be seen")
+    return name
+
+
 def _known_models() -> str:
     return " or ".join(f'"{name}"' for name in models())
 
@@ -106,7 +113,7 @@ ServiceUrl = Annotated[str, AfterValidator(_service), Field(json_schema_extra={"
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(json_schema_extra={"allowed": "a web address"})]
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
 ModelName = Annotated[str, AfterValidator(_known_model), Field(json_schema_extra={"allowed": _known_models()})]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 CommandLine = Annotated[str, Field(min_length=1, max_length=2000)]  # with the token of a tunnel in it
 Many = Annotated[tuple[_T, ...], BeforeValidator(_tuple)]
 
@@ -375,22 +382,37 @@ class WatchedFolder(Section):
         return Path(self.results).expanduser() if self.results else path.with_name(f"{path.name} takes")
 
 
-class Preset(Section):
-    """A request under a name. What it leaves out is taken from the request, then from [defaults]."""
+def _preset_field(one: Parameter) -> tuple[Any, Any]:
+    """Return a parameter as a setting; ranges of the model are checked once that is known."""
+    kind: Any = ModelName if one.name == "model" else one.type
+    if one.kind == "text":
+        limits: dict[str, Any] = {} if one.name == "model" else {"max_length": one.longest}
+    elif one.by_model:
+        limits = {"json_schema_extra": {"allowed": one.range}}
+    else:
+        limits = {"le": one.high, "gt" if one.low_excluded else "ge": one.low}
+    return kind | None, Field(default=None, description=one.meaning, **limits)
 
+
+class _PresetAction(Section):
     action: Literal["generate", "transform"] | None = Field(default=None, description="What it does.")
-    prompt: Annotated[str, Field(max_length=MAX_PROMPT)] | None = Field(
-        default=None, description="What is to be heard."
+
+
+if TYPE_CHECKING:
+
+    class _PresetParameters(_PresetAction):
+        # what the code names itself; the table has more
+        prompt: str | None = None
+        model: str | None = None
+        valid_for: float | None = None
+
+else:
+    _PresetParameters = create_model(
+        "_PresetParameters",
+        __base__=_PresetAction,
+        **{one.name: _preset_field(one) for one in TABLE if "preset" in one.set_by},
     )
-    model: ModelName | None = Field(default=None, description="The model.")
-    duration: float | None = Field(default=None, gt=0, description="Length of the take, in seconds.")
-    steps: int | None = Field(default=None, ge=1, description="Steps of the model: more is finer and slower.")
-    cfg_scale: float | None = Field(default=None, ge=0, description="How strictly the prompt is followed.")
-    strength: float | None = Field(
-        default=None, ge=0, le=1, description="How strongly the source counts in a transform."
-    )
-    seed: int | None = Field(default=None, ge=1, description="The same seed makes the same take again.")
-    variations: int | None = Field(default=None, ge=1, le=8, description="Takes at once; each one is paid for.")
-    valid_for: float | None = Field(
-        default=None, gt=0, le=604_800, description="Not sent without asking after this, in seconds."
-    )
+
+
+class Preset(_PresetParameters):
+    """A request under a name. What it leaves out is taken from the request, then from [defaults]."""

@@ -111,8 +111,8 @@ class Catalogue:
             text = f"the service could not be reached ({type(answer).__name__})"
             return {"valid": None, "where": key.where, "text": text}
         valid = {200: True, 401: False, 403: False}.get(answer.status)
-        said = error_text(answer.body) or f"HTTP {answer.status}"
-        return {"valid": valid, "where": key.where, "text": "the service accepts it" if valid else said}
+        message = error_text(answer.body) or f"HTTP {answer.status}"
+        return {"valid": valid, "where": key.where, "text": "the service accepts it" if valid else message}
 
     async def prices(self) -> list[dict[str, Any]]:
         """Return what is known of each model's price."""
@@ -126,10 +126,10 @@ class Catalogue:
         facts = await self._journal.read(lambda tx: price_facts(tx, base_url, models()[model]))
         if facts.seen is None:
             raise NotFound(f"The service's catalogue has not told a price of {model} yet.", next="daw-bridge price")
-        asked = facts.seen_price(None)
+        price = facts.seen_price(None)
         given = dollars(usd)
-        if given is None or not covers(given, asked):
-            raise invalid("usd", usd, f"must be the price that you agree to: {asked / MICRO:.2f}")
+        if given is None or not covers(given, price):
+            raise invalid("usd", usd, f"must be the price that you agree to: {price / MICRO:.2f}")
         seen, now = facts.seen, self._times.now()
         await self._journal.write("price_agreed", lambda tx: write_agreed(tx, base_url, model, seen, now))
         return _as_dict(await self._journal.read(lambda tx: price_facts(tx, base_url, models()[model])))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from bridge_daemon.domain.job import MICRO, Job
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.engine.choice import SKETCH, Choice
@@ -9,6 +12,11 @@ from bridge_daemon.errors import LimitReached, Paused, PriceChanged, PriceQuesti
 from bridge_daemon.journal import Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.prices import covers, price_facts
+
+#: The kind of a request that was pressed on a pad.
+PAD: Final = "pad"
+#: Looks, in the transaction that admits a request of so many micro-dollars, whether a pad may spend them.
+Guard = Callable[[Transaction, int], None]
 
 
 def check_pause(tx: Transaction) -> None:
@@ -35,10 +43,10 @@ def check_price(tx: Transaction, job: Job) -> None:
     """Raise PriceChanged where the service is dearer now than what a job that waits was admitted for."""
     if job.engine == SKETCH:
         return
-    asked = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
-    if asked > job.price:
+    price = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
+    if price > job.price:
         raise PriceChanged(
-            f"The service asks ${asked / MICRO:.2f} now, and this job was admitted for ${job.price / MICRO:.2f}. "
+            f"The service asks ${price / MICRO:.2f} now, and this job was admitted for ${job.price / MICRO:.2f}. "
             "Nothing was sent.",
             next="Cancel the job and ask for it anew, at the new price.",
         )

@@ -11,76 +11,75 @@ from typing import Any
 from bridge_daemon.domain import prompt_fields
 from bridge_daemon.domain.job import Parameters
 from bridge_daemon.domain.models import Model, models
-from bridge_daemon.domain.request import MAX_PROMPT, PARAMETERS, Request
+from bridge_daemon.domain.parameters import MAX_PROMPT, TABLE, names, sent
+from bridge_daemon.domain.request import Request, Source
 from bridge_daemon.errors import Fault
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.text import is_visible
 
 #: Seeds are drawn from 1 to this; both of the documented readings of the service take these.
 LARGEST_DRAWN_SEED = 2_147_483_647
 MAX_VARIATIONS = 8
+#: What this module gives a meaning of its own; every other number of the table is passed on.
+_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A request with its preset and the defaults filled in. None stands where nothing says anything."""
+class Resolved:
+    """What a request asks for, with its preset and the defaults filled in. None is what nobody sets."""
 
     action: str
     prompt: str
     model: Model
-    duration: float | None
-    steps: int | None
-    cfg_scale: float | None
-    strength: float
-    seed: int | None
     variations: int
     valid_for: float  # s
+    duration: float | None = None
+    seed: int | None = None
+    #: What else the service gets, by the names of the table.
+    numbers: Mapping[str, float]
     notes: tuple[str, ...] = ()  # what the preset's prompt had to leave out
 
+    @property
+    def steps(self) -> int | None:
+        """The steps, on which the price depends."""
+        steps = self.numbers.get("steps")
+        return None if steps is None else int(steps)
 
-def fill(
-    given: Mapping[str, Any], settings: Settings, fields: Mapping[str, object] | None = None
-) -> tuple[Asked | None, list[Fault]]:
-    """Fill in preset and defaults, in that order behind the request itself, and check every range.
 
-    ``given`` holds the fields of the request that are right by themselves, ``fields`` what the prompt of a preset may
-    name. Returns None beside the faults.
+def resolve(
+    request: Request, settings: Settings, fields: Mapping[str, object] | None = None
+) -> tuple[Resolved | None, list[Fault]]:
+    """Fill in what a request leaves out, from its preset and then from the defaults, and check every range.
+
+    The request may be partial. ``fields`` is what the prompt of a preset may name. Returns None beside the faults.
     """
     faults: list[Fault] = []
     notes: tuple[str, ...] = ()
-    values: dict[str, Any] = {}
-    name = given.get("preset")
-    preset = settings.presets.get(name) if name is not None else None
+    preset = settings.presets.get(request.preset) if request.preset is not None else None
+    values: dict[str, Any] = {"variations": 1, "model": settings.engine.model}
+    values |= {"strength": settings.defaults.strength, "valid_for": settings.defaults.valid_for}
     if preset is not None:
         values |= preset.model_dump(exclude_none=True)
-        if preset.prompt is not None and given.get("prompt") is None:
+        if preset.prompt is not None and request.prompt is None:
             values["prompt"], notes = _prompt(preset.prompt, fields or {}, faults)
-    elif name is not None:
-        faults.append(Fault("preset", name, _did_you_mean(name, settings.presets)))
-    values |= {key: given[key] for key in (*PARAMETERS, "action") if given.get(key) is not None}
-    values.setdefault("model", settings.engine.model)
-    values.setdefault("strength", settings.defaults.strength)
-    values.setdefault("valid_for", settings.defaults.valid_for)
-    values.setdefault("variations", 1)
+    elif request.preset is not None:
+        faults.append(Fault("preset", request.preset, _did_you_mean(request.preset, settings.presets)))
+    values |= {name: value for name in (*names(), "action") if (value := getattr(request, name)) is not None}
     model = models().get(values["model"])
     if model is None:
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
-    if preset is not None or name is None:  # what an unknown preset would have said is not missing
+    if preset is not None or request.preset is None:  # what an unknown preset would have said is not missing
         faults += _missing(values)
-    faults += _source_faults(values, given)
+    faults += _source_faults(values.get("action"), request.source)
     if model is not None:
-        faults += _range_faults(values, model) + _place_faults(given, model)
+        faults += _range_faults(values, model) + _place_faults(request, model)
     if faults or model is None:
         return None, faults
-    left_out = ("duration", "steps", "cfg_scale", "seed")
-    return Asked(
-        action=values["action"],
-        prompt=values["prompt"],
+    return Resolved(
         model=model,
-        strength=values["strength"],
-        variations=values["variations"],
-        valid_for=values["valid_for"],
         notes=notes,
-        **{field: values.get(field) for field in left_out},
+        numbers={one.name: values[one.name] for one in sent() if one.name in values and one.name not in _OWN},
+        **{name: values[name] for name in _OWN if name in values},
     ), []
 
 
@@ -106,27 +105,28 @@ def _missing(values: Mapping[str, Any]) -> list[Fault]:
     faults = []
     if values.get("action") is None:
         faults.append(Fault("action", None, "is required: generate or transform (or a preset that says it)"))
-    if not (values.get("prompt") or "").strip():
+    prompt = values.get("prompt") or ""
+    if not prompt.strip():
         faults.append(Fault("prompt", values.get("prompt"), "is required; transforms need one too"))
+    elif not is_visible(prompt):
+        faults.append(Fault("prompt", ascii(prompt[:20]), "has nothing in it that can be seen"))
     return faults
 
 
-def _source_faults(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Fault]:
-    action, source = values.get("action"), given.get("source")
+def _source_faults(action: str | None, source: Source | None) -> list[Fault]:
     if action == "transform" and source is None:
         return [Fault("source", None, "is required by transform: {path, start, end}")]
     if action == "generate" and source is not None:
-        return [Fault("source", source, "belongs to transform only")]
+        return [Fault("source", source.as_dict(), "belongs to transform only")]
     return []
 
 
-def _place_faults(given: Mapping[str, Any], model: Model) -> list[Fault]:
-    """A place that is longer than the model makes, where its length is what the request asks for."""
-    length = (given.get("place") or {}).get("length")
-    if given.get("duration") is not None or length is None or length <= model.duration[1]:
+def _place_faults(request: Request, model: Model) -> list[Fault]:
+    """A place that is longer than the model makes, if its length is what the request asks for."""
+    length, bars = request.place.length, request.place.bars
+    if request.duration is not None or length is None or length <= model.duration[1]:
         return []
     most = f"longer than the model makes ({model.duration[1]:g} s)"
-    bars = given["place"].get("bars")
     if bars is not None:
         return [Fault("place.bars", bars, f"is {length:.4g} s at this tempo, {most}")]
     return [Fault("place.length", length, f"is {most}")]
@@ -134,50 +134,42 @@ def _place_faults(given: Mapping[str, Any], model: Model) -> list[Fault]:
 
 def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     """Return every number that is outside of what the model takes."""
-    more = min(max(int(values["variations"]), 1), MAX_VARIATIONS) - 1
-    seed_range = (model.seed[0], model.seed[1] - more)  # variation k uses seed + k
-    ranges: dict[str, tuple[float, float]] = {
-        "duration": model.duration,
-        "cfg_scale": model.cfg_scale,
-        "strength": model.strength,
-        "seed": seed_range,
-        "variations": (1, MAX_VARIATIONS),
-    }
-    if values.get("action") is not None:  # each has its own range
-        ranges["steps"] = model.steps(values["action"])
-    return [
-        Fault(field, values[field], f"must be {low:g} to {high:g}" if high < 1e6 else f"must be {low} to {high}")
-        for field, (low, high) in ranges.items()
-        if values.get(field) is not None and not low <= values[field] <= high
-    ]
+    faults, action = [], values.get("action")
+    for one in TABLE:
+        value, span = values.get(one.name), model.range(one.name, action)
+        if value is None or span is None or not one.by_model or (action is None and one.name in model.by_action):
+            continue
+        low, high = span
+        if one.name == "seed":  # variation k uses seed + k
+            high -= min(max(int(values["variations"]), 1), MAX_VARIATIONS) - 1
+        if not low <= value <= high:
+            allowed = f"must be {low:g} to {high:g}" if high < 1e6 else f"must be {low} to {high}"
+            faults.append(Fault(one.name, value, allowed))
+    return faults
 
 
-def lengths(request: Request, asked: Asked, source_seconds: float | None, default: float) -> tuple[float, float | None]:
+def lengths(
+    request: Request, resolved: Resolved, source_seconds: float | None, default: float
+) -> tuple[float, float | None]:
     """Return how many seconds the service is asked for, and to what the take is cut back (None: not).
 
     The request's own duration counts first, then the length of its place, then that of its source (checked before: it
     is not longer than the model makes), then the preset's, then the default.
     """
-    least, most = asked.model.duration
-    short_source = source_seconds is not None and source_seconds < asked.model.source_least
-    given = (request.duration, request.place.length, source_seconds, asked.duration)
+    least, most = resolved.model.duration
+    short_source = source_seconds is not None and source_seconds < resolved.model.source_least
+    given = (request.duration, request.place.length, source_seconds, resolved.duration)
     wanted = next((seconds for seconds in given if seconds is not None), default)
     # the service makes no less than its least, and a source that was repeated may come back whole
     return min(max(wanted, least), most), wanted if short_source or wanted < least else None
 
 
-def parameters(asked: Asked, duration: float, cut: float | None) -> list[Parameters]:
+def parameters(resolved: Resolved, duration: float, cut: float | None) -> list[Parameters]:
     """Return the parameters of each variation: complete, and with a seed, so that each take can be made again."""
-    seed = asked.seed if asked.seed is not None else random.randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
+    seed = resolved.seed if resolved.seed is not None else random.randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
+    numbers = {one.name: resolved.numbers.get(one.name) for one in sent() if resolved.action in one.actions}
+    numbers = {name: value for name, value in numbers.items() if name not in _OWN}
     return [
-        Parameters(
-            prompt=asked.prompt.strip(),
-            duration=duration,
-            seed=seed + number,
-            steps=asked.steps,
-            cfg_scale=asked.cfg_scale,
-            strength=asked.strength if asked.action == "transform" else None,
-            cut=cut,
-        )
-        for number in range(asked.variations)
+        Parameters(prompt=resolved.prompt.strip(), duration=duration, seed=seed + number, cut=cut, **numbers)  # type: ignore[arg-type]
+        for number in range(resolved.variations)
     ]

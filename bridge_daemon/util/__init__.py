@@ -3,4 +3,4 @@
 May use errors only.
 """
 
-__all__ = ["failpoints", "files", "loopback", "redact", "secret_file", "strict_json", "tasks", "times"]
+__all__ = ["failpoints", "files", "loopback", "redact", "secret_file", "strict_json", "tasks", "text", "times"]

@@ -75,13 +75,21 @@ var Asking = (function () {
   /** What the sound shall be. With a preset only what is typed goes before it. */
   function sound(panel, overrides, transform) {
     var preset = overrides.preset || panel.preset;
-    var given = function (key, own) { return overrides[key] !== undefined ? String(overrides[key]) : own; };
-    return [
-      ["prompt", given("prompt", panel.prompt)], ["preset", preset],
-      ["strength", transform ? given("strength", preset ? undefined : Text.decimal(panel.strength, 3)) : undefined],
-      ["cfg_scale", given("cfg_scale", preset ? undefined : Text.decimal(panel.cfg, 3))],
-      ["steps", given("steps", undefined)], ["model", given("model", undefined)], ["duration", given("duration", undefined)], ["variations", Number(given("variations", panel.variations))]
-    ];
+    var own = { prompt: panel.prompt, variations: panel.variations };
+    if (!preset) {
+      own.strength = Text.decimal(panel.strength, 3);
+      own.cfg_scale = Text.decimal(panel.cfg, 3);
+    }
+    var pairs = [["preset", preset]];
+    for (var i = 0; i < Parameters.length; i++) {
+      var key = Parameters[i].key;
+      var value = overrides[key] !== undefined ? String(overrides[key]) : own[key];
+      if (Parameters[i].on.indexOf(transform ? "transform" : "generate") < 0) {
+        value = undefined;
+      }
+      pairs.push([key, key === "variations" ? Number(value) : value]);
+    }
+    return pairs;
   }
 
   function bytes(text) {

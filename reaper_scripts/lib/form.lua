@@ -4,6 +4,7 @@
 
 local import = ...
 local memory = import("memory")
+local parameters = import("parameters")
 
 local form = {}
 
@@ -15,18 +16,22 @@ local BOTH = { "generate", "transform" }
 local TRANSFORM = { "transform" }
 
 -- kind: text, or number and whole with "" for "as the bridge or the preset has it", or one of a few words.
-local FIELDS = {
-  { key = "prompt", label = "Prompt", kind = "text", default = "", on = BOTH },
-  { key = "preset", label = "Preset (empty: none)", kind = "text", default = "", on = BOTH },
-  { key = "strength", label = "Strength 0..1", kind = "number", low = 0, high = 1, default = "", on = TRANSFORM },
-  { key = "cfg_scale", label = "CFG scale 1..25", kind = "number", low = 1, high = 25, default = "", on = BOTH },
-  { key = "steps", label = "Steps", kind = "whole", low = 1, high = 100, default = "", on = BOTH },
-  { key = "seed", label = "Seed (empty: new)", kind = "whole", low = 1, high = 4294967294, default = "", on = BOTH },
-  { key = "variations", label = "Variations 1..8", kind = "whole", low = 1, high = 8, default = "", on = BOTH },
+local PRESET = { key = "preset", label = "Preset (empty: none)", kind = "text", default = "", on = BOTH }
+local PLACING = {
   { key = "length", label = "Length in s", kind = "number", low = 0.01, high = 190, default = "", on = BOTH },
   { key = "capture", label = "Capture", words = form.CAPTURES, default = "heard", on = TRANSFORM },
   { key = "track", label = "Track", words = form.TRACKS, default = "new", on = BOTH },
 }
+local FIELDS = {}
+
+for _, one in ipairs(parameters) do
+  if one.form then
+    one.default = ""
+    FIELDS[#FIELDS + 1] = one
+    FIELDS[#FIELDS + 1] = one.key == "prompt" and PRESET or nil
+  end
+end
+table.move(PLACING, 1, #PLACING, #FIELDS + 1, FIELDS)
 
 for _, field in ipairs(FIELDS) do
   if field.words then

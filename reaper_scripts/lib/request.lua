@@ -4,10 +4,10 @@
 
 local import = ...
 local json = import("json")
+local parameters = import("parameters")
 
 local request = {}
 
-local PARAMETERS = { "prompt", "preset", "strength", "cfg_scale", "steps", "seed", "variations" }
 local LONGEST_NAME = 200 -- characters, of the bridge
 
 local function short(text)
@@ -63,9 +63,11 @@ end
 
 -- Return the request. ``more``: client, id, action, place, source, confirm_usd.
 function request.make(values, more)
-  local body = { version = 1 }
-  for _, key in ipairs(PARAMETERS) do
-    body[key] = values[key]
+  local body = { version = 1, preset = values.preset }
+  for _, one in ipairs(parameters) do
+    if one.form then
+      body[one.key] = values[one.key]
+    end
   end
   for key, value in pairs(more) do
     body[key] = value

@@ -13,6 +13,7 @@ local selections = import("selection")
 local tabs = import("tabs")
 local tag = import("tag")
 local todo = import("todo")
+local words = import("words")
 
 local send = {}
 send.__index = send
@@ -79,8 +80,11 @@ end
 
 local function make_placeholder(press, id, length)
   local values, selection = press.values, press.selection
-  local shown = { action = press.action, preset = values.preset, strength = values.strength }
-  shown.cfg_scale, shown.steps = values.cfg_scale, values.steps
+  local shown = {}
+  for _, key in ipairs(words.KEYS) do
+    shown[key] = values[key]
+  end
+  shown.action = press.action
   local prompt = values.prompt or values.preset
   placeholder.create({
     project = press.project,

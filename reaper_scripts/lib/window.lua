@@ -16,7 +16,6 @@ local NEEDED = {
   "CreateContext", "Begin", "End", "Text", "TextWrapped", "InputText", "InputTextMultiline", "SliderDouble", "SliderInt",
   "BeginCombo", "EndCombo", "Selectable", "Button", "ProgressBar", "SameLine", "Separator", "SetNextWindowSize", "Cond_FirstUseEver",
 }
-local START = { strength = 0.5, cfg_scale = 7, steps = 50, variations = 1 } -- where a slider stands before it is moved
 local PERIOD = 0.5 -- s
 
 -- Tell whether ReaImGui is there, with everything that is used of it.
@@ -35,7 +34,7 @@ end
 
 local function slider(context, field, typed)
   local set = typed[field.key] ~= ""
-  local now = tonumber(typed[field.key]) or START[field.key]
+  local now = tonumber(typed[field.key]) or field.start
   local label = field.label .. (set and "" or " (" .. words_missing .. ")")
   local moved, value
   label = label .. "###" .. field.key -- the id alone: the visible part changes while the slider is dragged
@@ -86,7 +85,7 @@ local function show_field(context, field, typed, daemon)
     combo(context, "Preset##preset", typed.preset, preset_names(daemon), choose)
   elseif field.words then
     combo(context, field.label .. "##" .. field.key, typed[field.key], field.words, choose)
-  elseif START[field.key] then
+  elseif field.start then
     slider(context, field, typed)
   else
     local changed, text = reaper.ImGui_InputText(context, field.label .. "##" .. field.key, typed[field.key])

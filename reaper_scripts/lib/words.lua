@@ -1,6 +1,9 @@
 -- @noindex
 -- What is said of a request: in the text of its item, and in the status window.
 
+local import = ...
+local parameters = import("parameters")
+
 local words = {}
 
 local ENDED = { placed = true, cancelled = true, refused = true, failed = true, dismissed = true }
@@ -71,7 +74,12 @@ function words.problem(problem)
   return table.concat(parts, "\n")
 end
 
-local PARAMETERS = { "action", "preset", "strength", "cfg_scale", "steps" }
+local KEYS = { "action", "preset" }
+for _, one in ipairs(parameters) do
+  KEYS[#KEYS + 1] = one.sound and one.key or nil
+end
+
+words.KEYS = KEYS -- of what the notes of an item tell
 
 local function sorted_takes(data)
   local list = {}
@@ -86,7 +94,7 @@ end
 function words.notes(data)
   local lines = { data.prompt }
   local values = {}
-  for _, key in ipairs(PARAMETERS) do
+  for _, key in ipairs(KEYS) do
     local value = data.values and data.values[key]
     if value ~= nil then
       values[#values + 1] = key .. " " .. tostring(value)

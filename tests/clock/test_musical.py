@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge_daemon.clock.musical import LEAD, arrival, musical, of_request
 from bridge_daemon.clock.transport import LINK, MIDI_CLOCK, STALE, Clock, Transport
-from bridge_daemon.domain.request import Place
+from bridge_daemon.domain.request import Place, Request
 
 NOW = 1000.0
 
@@ -179,21 +179,25 @@ class Told:
         self.clock.update(client, told | fields)
 
 
+def request(**given: Any) -> Request:
+    return Request.model_validate({"id": "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"} | given)
+
+
 def placed(told: Told, client: str | None = "reaper-1", **place: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    given, heard = of_request({"place": place} | ({"client": client} if client else {}), told.clock)
-    return given.get("place", {}), heard.notes
+    given, heard = of_request(request(place=place, client=client), told.clock)
+    return given.place.as_dict(), heard.notes
 
 
 class TestRequests:
     def test_without_when_and_bars_nothing_is_touched(self) -> None:
-        given = {"client": "reaper-1", "place": {"position": 1.0, "length": 8.0, "track": "Keys"}}
+        given = request(client="reaper-1", place={"position": 1.0, "length": 8.0, "track": "Keys"})
         made, heard = of_request(given, Told().clock)
         assert made == given
         assert heard.place == {}
         assert heard.fields["tempo"] == 120.0
         assert heard.fields["bars"] == 4, "8 s are 4 bars"
         assert (heard.fields["track"], heard.fields["client"], heard.fields["meter"]) == ("Keys", "reaper-1", "4/4")
-        assert of_request({}, Clock(lambda: NOW))[0] == {}
+        assert of_request(request(), Clock(lambda: NOW))[0] == request()
 
     def test_what_the_place_says_counts_first(self) -> None:
         place, notes = placed(Told(), tempo=60.0, time_signature="3/4", bars=2, when="press", position=3.0)
@@ -209,7 +213,7 @@ class TestRequests:
         assert (place["position"], place["beats"]) == (2.0, 4.0)
 
     def test_fields_of_its_own_place_without_any_clock(self) -> None:
-        _, heard = of_request({"place": {"tempo": 87.5, "time_signature": "6/8", "bars": 4}}, Clock(lambda: NOW))
+        _, heard = of_request(request(place={"tempo": 87.5, "time_signature": "6/8", "bars": 4}), Clock(lambda: NOW))
         assert heard.duration == pytest.approx(8.228571)
         assert (heard.fields["bpm"], heard.fields["meter"], heard.fields["bars"]) == (87.5, "6/8", 4)
 

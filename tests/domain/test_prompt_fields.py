@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_daemon.domain.models import models
+from bridge_daemon.domain.parameters import MAX_PROMPT
 from bridge_daemon.domain.prompt_fields import FIELDS, LONGEST, fill, names, number
-from bridge_daemon.domain.request import MAX_PROMPT
+from bridge_daemon.domain.request import Request
 from bridge_daemon.settings.load import Settings, parse
-from bridge_daemon.spending.parameters import fill as fill_request
+from bridge_daemon.spending.parameters import resolve
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"
 
@@ -71,17 +72,19 @@ SETTINGS = Settings.model_validate(
 
 
 def test_only_the_prompt_of_a_preset_is_filled() -> None:
-    asked, _ = fill_request({"id": ID, "preset": "loop"}, SETTINGS, {"tempo": 87.5})
+    asked, _ = resolve(Request.model_validate({"id": ID, "preset": "loop"}), SETTINGS, {"tempo": 87.5})
     assert asked is not None
     assert (asked.prompt, asked.notes) == ("dub, 87.5 BPM", ())
-    typed, _ = fill_request({"id": ID, "preset": "loop", "prompt": "my {tempo} {{x}}"}, SETTINGS, {"tempo": 87.5})
+    typed, _ = resolve(
+        Request.model_validate({"id": ID, "preset": "loop", "prompt": "my {tempo} {{x}}"}), SETTINGS, {"tempo": 87.5}
+    )
     assert typed is not None
     assert typed.prompt == "my {tempo} {{x}}"
     assert models()
 
 
 def test_a_prompt_of_which_nothing_is_left_is_refused() -> None:
-    asked, faults = fill_request({"id": ID, "preset": "only", "action": "generate"}, SETTINGS)
+    asked, faults = resolve(Request.model_validate({"id": ID, "preset": "only", "action": "generate"}), SETTINGS)
     assert asked is None
     assert [fault.field for fault in faults] == ["preset"]
     assert "nothing is left of its prompt" in faults[0].allowed
@@ -89,7 +92,7 @@ def test_a_prompt_of_which_nothing_is_left_is_refused() -> None:
 
 def test_a_prompt_that_grows_too_long_is_refused() -> None:
     settings = Settings.model_validate({"presets": {"long": {"action": "generate", "prompt": "{name} " * 1400}}})
-    asked, faults = fill_request({"id": ID, "preset": "long"}, settings, {"name": "a long name"})
+    asked, faults = resolve(Request.model_validate({"id": ID, "preset": "long"}), settings, {"name": "a long name"})
     assert asked is None
     assert f"longer than {MAX_PROMPT}" in faults[0].allowed
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_daemon.domain.request import MAX_PROMPT, VERSION, Request, parse
+from bridge_daemon.domain.parameters import MAX_PROMPT
+from bridge_daemon.domain.request import VERSION, Place, Request, parse
 from bridge_daemon.errors import Fault, InvalidRequest
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"
@@ -21,15 +22,14 @@ def body(**given: Any) -> dict[str, Any]:
 
 
 def accepted(**given: Any) -> Request:
-    request, _, faults = parse(body(**given))
+    request, faults = parse(body(**given))
     assert faults == []
-    assert request is not None
     return request
 
 
 def faults_of(**given: Any) -> list[Fault]:
-    request, _, faults = parse(body(**given))
-    assert request is None
+    _, faults = parse(body(**given))
+    assert faults
     return faults
 
 
@@ -68,9 +68,10 @@ class TestFaults:
         assert "nothing was spent" in message
 
     def test_what_is_right_beside_a_fault_can_still_be_checked(self) -> None:
-        _, right, _ = parse(body(steps="many", duration=500))
-        assert right["duration"] == 500
-        assert "steps" not in right
+        request, _ = parse(body(steps="many", duration=500, place={"length": 4, "slot": -1}))
+        assert (request.id, request.duration, request.place) == (ID, 500, Place())
+        assert "steps" not in request.as_dict()
+        assert parse(body(id="x"))[0].id == ""
 
     def test_the_sentences(self) -> None:
         assert the_fault(id="x").allowed == "must be a UUID, made new for each press"
@@ -82,7 +83,7 @@ class TestFaults:
         assert the_fault(source={}) == Fault("source.path", None, "is required")
 
     def test_an_id_is_required(self) -> None:
-        _, _, faults = parse({"action": "generate"})
+        _, faults = parse({"action": "generate"})
         assert faults == [Fault("id", None, "is required")]
 
     def test_unknown_keys_are_named_wherever_they_are(self) -> None:
@@ -190,10 +191,8 @@ requests = st.fixed_dictionaries(
 
 @given(requests)
 def test_json_goes_both_ways(data: dict[str, Any]) -> None:
-    request, right, faults = parse(data)
+    request, faults = parse(data)
     assert faults == []
-    assert request is not None
-    assert right == request.as_dict()
     wire = json.dumps(request.as_dict(), allow_nan=False)
     assert Request.model_validate(json.loads(wire)) == request
     assert json.dumps(Request.model_validate(json.loads(wire)).as_dict()) == wire
@@ -209,8 +208,8 @@ keys = st.sampled_from([*Request.model_fields, "other"])
 
 @given(st.dictionaries(keys, anything, max_size=6))
 def test_nothing_that_comes_breaks_it(data: dict[str, Any]) -> None:
-    request, _, faults = parse(data)
-    assert (request is None) == bool(faults)
+    request, faults = parse(data)
+    assert faults or request == Request.model_validate(data)
     json.dumps(InvalidRequest(faults).as_dict(), allow_nan=False)
     for fault in faults:
         assert fault.field.partition(".")[0] in {*data, "id"}

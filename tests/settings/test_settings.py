@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from bridge_daemon.domain import request
+from bridge_daemon.domain import parameters
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.file import SHOWN, add_binding, allow_path, create_default, default_text
@@ -79,7 +79,7 @@ class TestDefaults:
             Settings().spend.per_day_usd = 1000.0  # type: ignore[misc]
 
     def test_a_preset_holds_the_parameters_of_a_request(self) -> None:
-        assert set(Preset.model_fields) == {"action", *request.PARAMETERS}
+        assert set(Preset.model_fields) == {"action", *parameters.names(set_by="preset")}
 
 
 def tomlish(data: dict[str, Any]) -> str:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_daemon.domain.models import models
-from bridge_daemon.domain.request import Request
+from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.errors import Fault
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.parameters import LARGEST_DRAWN_SEED, MAX_VARIATIONS, Asked, fill, lengths, parameters
+from bridge_daemon.spending.parameters import LARGEST_DRAWN_SEED, MAX_VARIATIONS, Resolved, lengths, parameters, resolve
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"
 MODEL = models()["stable-audio-2-0"]
@@ -42,7 +42,13 @@ def body(**given: Any) -> dict[str, Any]:
     return {"id": ID, "action": "generate", "prompt": "rain"} | given
 
 
-def filled(**given: Any) -> Asked:
+def fill(data: dict[str, Any], settings: Settings) -> tuple[Resolved | None, list[Fault]]:
+    request, faults = parse(data)
+    assert faults == []
+    return resolve(request, settings)
+
+
+def filled(**given: Any) -> Resolved:
     asked, faults = fill(body(**given), SETTINGS)
     assert faults == []
     assert asked is not None
@@ -58,14 +64,12 @@ def faults_of(**given: Any) -> dict[str, str]:
 class TestWhatCountsFirst:
     def test_the_request_then_the_preset_then_the_defaults(self) -> None:
         asked, _ = fill({"id": ID, "preset": "drone", "steps": 5, "prompt": "high drone"}, SETTINGS)
-        assert asked == Asked(
+        assert asked == Resolved(
             action="generate",
             prompt="high drone",  # the request
             model=models()["stable-audio-2-5"],  # the preset
             duration=40.0,
-            steps=5,
-            cfg_scale=3.0,
-            strength=0.25,  # the defaults
+            numbers={"strength": 0.25, "cfg_scale": 3.0, "steps": 5},  # strength: the defaults
             seed=7,
             variations=2,
             valid_for=90.0,
@@ -73,13 +77,13 @@ class TestWhatCountsFirst:
 
     def test_without_a_preset_the_defaults_and_what_the_service_chooses(self) -> None:
         asked = filled()
-        assert (asked.model, asked.strength, asked.valid_for, asked.variations) == (MODEL, 0.25, 60.0, 1)
-        assert (asked.duration, asked.steps, asked.cfg_scale, asked.seed) == (None, None, None, None)
+        assert (asked.model, asked.valid_for, asked.variations) == (MODEL, 60.0, 1)
+        assert (asked.duration, asked.seed, asked.numbers) == (None, None, {"strength": 0.25})
 
     def test_a_preset_may_say_the_action(self) -> None:
         asked, _ = fill({"id": ID, "preset": "wash", "source": {"path": "/a.wav"}}, SETTINGS)
         assert asked is not None
-        assert (asked.action, asked.strength) == ("transform", 0.75)
+        assert (asked.action, asked.numbers["strength"]) == ("transform", 0.75)
 
     def test_the_request_beats_the_action_of_the_preset(self) -> None:
         assert filled(preset="wash").action == "generate"
@@ -133,6 +137,14 @@ class TestFaults:
         said = {"prompt": "is required; transforms need one too"}
         assert faults_of(prompt=prompt) == said
         assert faults_of(prompt=prompt, action="transform", source={"path": "/a.wav"}) == said
+
+    @pytest.mark.parametrize("prompt", ["\u200b", "\u200d \ufeff", "\u0301", "\u3164", "\u2800\u00a0", "\u2060\t"])
+    def test_a_prompt_that_nobody_can_see_is_none(self, prompt: str) -> None:
+        assert faults_of(prompt=prompt) == {"prompt": "has nothing in it that can be seen"}
+
+    @pytest.mark.parametrize("prompt", ["e\u0301", "\u200bرعد", "♪", "雨"])
+    def test_any_script_and_sign_is_a_prompt(self, prompt: str) -> None:
+        assert filled(prompt=prompt).prompt == prompt
 
     def test_an_action_is_required(self) -> None:
         assert set(faults_of(action=None, preset="words only", prompt=None)) == {"action"}
@@ -218,7 +230,7 @@ class TestSeeds:
 
     @pytest.mark.parametrize("variations", range(1, MAX_VARIATIONS + 1))
     def test_every_variation_stays_in_the_range_of_the_model(self, variations: int) -> None:
-        least, most = MODEL.seed
+        least, most = MODEL.range("seed") or (0, 0)
         largest = most - (variations - 1)
         assert parameters(filled(seed=largest, variations=variations), 5.0, None)[-1].seed == most
         assert parameters(filled(seed=least, variations=variations), 5.0, None)[0].seed == least

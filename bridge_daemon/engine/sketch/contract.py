@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Literal
+
+from bridge_daemon.domain.models import models
+from bridge_daemon.domain.parameters import MAX_PROMPT, Parameter, sent
 
 MODEL: Final = "stable-audio-2-0"
 TEXT: Final = "text-to-audio"
 AUDIO: Final = "audio-to-audio"
-#: The page gives 30..100 and recommends 6..8 for audio-to-audio: both are let pass where they belong.
-LEAST_STEPS: Final = {TEXT: 30.0, AUDIO: 6.0}
-MAX_PROMPT: Final = 10_000  # characters; the page has none, the model's maker this
 MAX_SEED: Final = 4_294_967_294
 _DRAWN_SEEDS: Final = 2**31 - 1
 
@@ -100,21 +100,27 @@ def _is_finite(value: float) -> bool:
     return isinstance(value, int) or math.isfinite(value)
 
 
+def _row(one: Parameter) -> Row:
+    """Return a parameter of ours as the page has it; of the seed it names no range."""
+    name = one.sent_as or one.name
+    span = models()[MODEL].range(one.name, "generate") if one.name != "seed" else None
+    low, high = span or (-math.inf, math.inf)
+    return Row(name=name, type="number", default=one.left_out, low=low, high=high)
+
+
 ROWS: Final[tuple[Row, ...]] = (
     Row(name="prompt", type="string"),
     Row(name="mode", type="enum", default=TEXT, values=(TEXT, AUDIO)),
     Row(name="output_format", type="enum", default="mp3", values=("mp3", "wav")),
-    Row(name="duration", type="number", default=190, low=1, high=190),
-    Row(name="steps", type="number", default=50, low=30, high=100),
-    Row(name="cfg_scale", type="number", default=7, low=1, high=25),
-    Row(name="strength", type="number", default=1, low=0, high=1),
+    *(_row(one) for one in sent()),
     Row(name="random_seed", type="boolean", default=True),
-    Row(name="seed", type="number"),
     Row(name="audio_url", type="string"),
 )
 _BY_NAME: Final = {row.name: row for row in ROWS}
 #: Refused in text-to-audio: the caller meant the other mode, and the cloud would charge for this one.
-_AUDIO_ONLY: Final = ("strength", "audio_url")
+_AUDIO_ONLY: Final = (*(one.sent_as for one in sent() if one.actions == ("transform",)), "audio_url")
+#: The page gives other steps for audio-to-audio: both are let pass where they belong.
+_IN_AUDIO: Final = {one.sent_as: models()[MODEL].range(one.name, "transform") for one in sent() if one.name != "seed"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +136,7 @@ class SketchRequest:
     strength: float
     seed: int
     audio_url: str | None
+    other: dict[str, float] = field(default_factory=dict)  # parameters that change nothing here
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON keeps it."""
@@ -151,7 +158,9 @@ def check(body: Any) -> SketchRequest:
     seed = values["seed"]
     drawn = values.pop("random_seed") or seed is None
     values["seed"] = 1 + secrets.randbelow(_DRAWN_SEEDS) if drawn else int(seed)
-    return SketchRequest(**values)
+    known = {one.name for one in fields(SketchRequest)}
+    other = {name: values.pop(name) for name in list(values) if name not in known}
+    return SketchRequest(**values, other={name: value for name, value in other.items() if value is not None})
 
 
 def known_model(model: str) -> None:
@@ -166,16 +175,9 @@ def _faults(given: dict[str, Any]) -> list[str]:
     for name, row in _BY_NAME.items():
         if name not in given:
             continue
-        value = given[name]
-        fault = row.fault(value)
-        if (
-            name == "steps"
-            and mode == AUDIO
-            and isinstance(value, int | float)
-            and LEAST_STEPS[AUDIO] <= value < row.low
-        ):
-            fault = None
-        if fault:
+        span = _IN_AUDIO.get(name) if mode == AUDIO else None
+        row = replace(row, low=span[0], high=span[1]) if span is not None else row
+        if fault := row.fault(given[name]):
             faults.append(f"{name}: {fault}")
     return faults + _rules(given, mode)
 

@@ -17,7 +17,7 @@ from bridge_daemon.domain.job import MICRO, RESERVED, Charge, Job
 from bridge_daemon.errors import Disarmed, LimitReached
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.sections import MidiSettings
-from bridge_daemon.spending.admit import PAD, Guard
+from bridge_daemon.spending.limits import PAD, Guard
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from typing import Any, Final
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.musical import Musical, musical
 from bridge_daemon.clock.transport import Clock
+from bridge_daemon.domain import parameters
 from bridge_daemon.domain.job import Job
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.errors import Paused, WrongState
@@ -36,8 +37,9 @@ RENDERS: Final = frozenset({".wav", ".aif", ".aiff", ".flac", ".ogg", ".mp3", ".
 _SETTLED: Final = 1.0
 #: How long the id of a request that a client was asked for is watched over, s.
 _EXPECTED: Final = 600.0
-_WHOLE: Final = frozenset({"steps", "seed", "variations", "bars"})
-_OWN_RANGES: Final = {"variations": (1.0, 8.0), "bars": (1.0, 999.0)}
+_WHOLE: Final = frozenset({*parameters.names(kind="whole"), "bars"})
+_BARS: Final = (1.0, 999.0)
+_MOST_VARIATIONS: Final = 8
 
 
 class NotTaken(Exception):
@@ -149,8 +151,8 @@ class PressHandler:
         if binding.velocity_to is not None:
             low, high = self._ends(binding, binding.velocity_to)
             values[binding.velocity_to] = low + gesture.fraction(binding.low, binding.high) * (high - low)
-        if action != "transform":
-            values.pop("strength", None)
+        table = parameters.by_name()
+        values = {name: value for name, value in values.items() if name == "bars" or action in table[name].actions}
         model, found = self._model(binding.preset), {}
         for name, value in values.items():
             low, high = _range(name, model, action)
@@ -291,20 +293,11 @@ class PressHandler:
 
 
 def _range(name: str, model: Model, action: str | None) -> tuple[float, float]:
-    """Return what a parameter may be."""
-    if name == "steps":
-        if action is not None:
-            return model.steps(action)
-        return min(model.steps_generate[0], model.steps_transform[0]), max(
-            *model.steps_generate, *model.steps_transform
-        )
-    ranges: Mapping[str, tuple[float, float]] = _OWN_RANGES | {
-        "duration": model.duration,
-        "cfg_scale": model.cfg_scale,
-        "strength": model.strength,
-        "seed": (model.seed[0], model.seed[1] - 8),  # variations count on from it
-    }
-    return ranges[name]
+    """Return what a knob may set."""
+    if name == "bars":
+        return _BARS
+    low, high = model.range(name, action) or _BARS
+    return (low, high - _MOST_VARIATIONS) if name == "seed" else (low, high)  # variations count on from it
 
 
 def newest_render(path: str, now: float) -> Path:

@@ -10,19 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bridge_daemon.domain import parameters
 from bridge_daemon.domain.request import Place, Request
 from bridge_daemon.errors import Fault, InvalidRequest
 from bridge_daemon.frontends.osc.wire import Float32
 
 NUMBERS: Final = frozenset(
     {
-        *("duration", "cfg_scale", "strength", "confirm_usd", "valid_for", "start", "end"),
+        *parameters.names(kind="number"),
+        *("confirm_usd", "start", "end"),
         *("position", "beats", "length", "time_offset", "tempo", "bar"),
     }
 )
 WHOLES: Final = frozenset(
     {
-        *("version", "steps", "seed", "variations", "slot", "bars", "sample_rate"),
+        *parameters.names(kind="whole"),
+        *("version", "slot", "bars", "sample_rate"),
         *("port", "limit", "delivery", "numerator", "denominator"),
     }
 )
