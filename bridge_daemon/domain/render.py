@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_daemon.domain.job import Job
+from bridge_daemon.domain.views import OF_A_RENDER, chosen
 
 
 class RenderState(StrEnum):
@@ -81,15 +82,7 @@ class Render:
             "text": self.text,
             "same_as": self.same_as,
             "request": self.request,
-            "jobs": [
-                {
-                    "job": job.id,
-                    "state": str(job.state),
-                    "charge": str(job.charge),
-                    "file": job.take.file if job.take else None,
-                }
-                for job in jobs
-            ],
+            "jobs": [chosen(job, OF_A_RENDER) for job in jobs],
             "tries": self.tries,
             "present": self.present,
             "seen_at": self.seen_at,

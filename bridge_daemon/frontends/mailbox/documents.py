@@ -11,17 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bridge_daemon.domain import views
 from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import BridgeError
-from bridge_daemon.frontends.osc.announcer import take_pairs
 
-#: Characters of a prompt in the list of jobs.
-_LONGEST_PROMPT: Final = 500
-_OF_A_JOB: Final = ("job", "variation", "state", "charge", "fraction", "text", "problem", "seed", "wanted")
-_OF_A_LISTED_JOB: Final = (
-    *("job", "id", "state", "charge", "usd", "action", "preset", "prompt", "seed", "variation", "variations"),
-    *("fraction", "text", "problem", "delivery", "file", "wanted", "created_at"),
-)
 _OF_THE_STATUS: Final = (
     *("version", "price_usd", "spent_today_usd", "limit_today_usd", "spent_month_usd", "limit_month_usd"),
     *("confirm_above_usd", "library"),
@@ -42,12 +35,6 @@ def _without_null(value: Any) -> Any:
     return value
 
 
-def job_status(job: Job) -> dict[str, Any]:
-    """Return a job as a status file tells it."""
-    told = job.as_dict()
-    return {key: told[key] for key in _OF_A_JOB}
-
-
 def refusal(error: BridgeError) -> dict[str, Any]:
     """Return the head of the status of what was refused."""
     told = error.as_dict()
@@ -56,7 +43,7 @@ def refusal(error: BridgeError) -> dict[str, Any]:
 
 def result(job: Job, file: Path) -> dict[str, Any]:
     """Return what a result file tells: the take, and its place."""
-    return take_pairs(job, file) | {"place": job.place.as_dict()}
+    return views.take(job, file) | {"place": job.place.as_dict()}
 
 
 def beat(status: Mapping[str, Any], presets: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -65,8 +52,4 @@ def beat(status: Mapping[str, Any], presets: Mapping[str, Any], jobs: Sequence[M
     told = {key: status[key] for key in _OF_THE_STATUS}
     told |= {"engine": engine["name"], "engine_ready": engine["ready"], "problem": engine.get("problem")}
     told |= {"paused": status["paused"] or False, "presets": dict(presets)}
-    return told | {"jobs": [_listed(job) for job in jobs]}
-
-
-def _listed(job: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: job[key] for key in _OF_A_LISTED_JOB} | {"prompt": job["prompt"][:_LONGEST_PROMPT]}
+    return told | {"jobs": [views.listed(job, views.IN_THE_HEARTBEAT) for job in jobs]}

@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any, Final
 
 from bridge_daemon.domain.job import Job
+from bridge_daemon.domain.views import OF_A_REQUEST, chosen
 from bridge_daemon.errors import NotFound
 from bridge_daemon.frontends.mailbox.disk import STATUS, OutboxDisk
-from bridge_daemon.frontends.mailbox.documents import job_status, to_bytes
+from bridge_daemon.frontends.mailbox.documents import to_bytes
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
@@ -55,7 +56,7 @@ class _Status:
         return all(job is not None and job.terminal for job in self.jobs.values())
 
     def data(self, now: float) -> bytes:
-        jobs = [job_status(job) for job in self.jobs.values() if job is not None]
+        jobs = [chosen(job, OF_A_REQUEST) for job in self.jobs.values() if job is not None]
         return to_bytes(self.head | {"jobs": jobs, "updated_at": now})
 
 
@@ -151,7 +152,7 @@ class Statuses:
             before = status.jobs[job.id]
             status.jobs[job.id] = job
             status.told.add(job.id)
-            if before is None or job_status(before) != job_status(job):
+            if before is None or chosen(before, OF_A_REQUEST) != chosen(job, OF_A_REQUEST):
                 status.changed = True
                 self._soon(status)
 
@@ -204,7 +205,7 @@ class Statuses:
             if any(job is None for job in status.jobs.values()):  # of another journal: it is all that there is of them
                 self._forget((client, status.name))
                 continue
-            told = [job_status(job) for job in status.jobs.values() if job is not None]
+            told = [chosen(job, OF_A_REQUEST) for job in status.jobs.values() if job is not None]
             status.changed = to_bytes({"jobs": told}) != to_bytes({"jobs": data.get("jobs", [])})
             self._soon(status)
 

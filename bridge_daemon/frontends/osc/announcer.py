@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from bridge_daemon.domain import views
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.frontends.osc.wire import Float32, decimal
 from bridge_daemon.pipeline.confirm import is_due
@@ -29,7 +30,6 @@ MOST_A_SECOND: Final = 4
 MOST_A_HELLO: Final = 32
 _SECOND = 1.0
 _REMEMBERED: Final = 1000  # jobs whose progress or failure was said
-_NAME: Final = 60  # characters of the name of an item or clip
 _FAILURES: Final = frozenset({State.FAILED, State.REFUSED, State.UNKNOWN})
 
 Send = Callable[[str, str, Mapping[str, Any]], bool]
@@ -131,7 +131,7 @@ class Announcer:
         """Say how far a job is, now or as soon as it may be said."""
         known.timer = None
         job = known.job
-        told = (job.state, job.fraction, _text(job))
+        told = (job.state, job.fraction, views.what_happens(job))
         if told == known.said:
             return
         loop = asyncio.get_running_loop()
@@ -232,65 +232,21 @@ def _forget_old(known: dict[str, _T]) -> None:
             old.stop()
 
 
-def _text(job: Job) -> str:
-    return job.problem.text if job.problem is not None else job.text
-
-
 def progress_pairs(job: Job) -> dict[str, Any]:
     """Return what /bridge/progress tells."""
-    return {
-        "job": job.id,
-        "id": job.request_id,
-        "state": str(job.state),
-        "fraction": Float32(job.fraction),
-        "text": _text(job)[:500],
-        "charge": str(job.charge),
-    }
+    told = views.progress(job)
+    return told | {"fraction": Float32(job.fraction), "text": told["text"][:500]}
 
 
 def failed_pairs(job: Job) -> dict[str, Any]:
     """Return what /bridge/failed tells."""
-    problem = job.problem
-    return {
-        "job": job.id,
-        "id": job.request_id,
-        "code": problem.code if problem else "",
-        "message": _text(job)[:1500],
-        "charge": str(job.charge),
-        "state": str(job.state),
-        "next": problem.next if problem else None,
-    }
+    told = views.failure(job)
+    return told | {"message": told["message"][:1500]}
 
 
 def result_pairs(job: Job, file: Path) -> dict[str, Any]:
     """Return what /bridge/result tells: the take, and all of its place."""
     place = job.place.as_dict()
     numbers = {key: decimal(value) for key, value in place.items() if isinstance(value, float)}
-    pairs = take_pairs(job, file)
-    return pairs | {"notes": (pairs["notes"] or "")[:1000] or None} | place | numbers
-
-
-def take_pairs(job: Job, file: Path) -> dict[str, Any]:
-    """Return what is told of a take to whoever places it, without its place."""
-    return {
-        "job": job.id,
-        "id": job.request_id,
-        "client": job.client,
-        "delivery": job.delivery,
-        "file": str(file),
-        "variation": job.variation,
-        "variations": job.variations,
-        "seed": job.parameters.seed,
-        "name": item_name(job),
-        "rate": job.take.rate if job.take else None,
-        "frames": job.take.frames if job.take else None,
-        "notes": "; ".join(job.notes) or None,
-    }
-
-
-def item_name(job: Job) -> str:
-    """Return what the item or clip is called."""
-    sketch = "[sketch] " if job.engine == "sketch" else ""
-    words = " ".join(job.parameters.prompt.split())
-    words = words if len(words) <= _NAME else words[: _NAME - 1] + "…"
-    return sketch + words + (f" ({job.variation}/{job.variations})" if job.variations > 1 else "")
+    told = views.take(job, file)
+    return told | {"notes": (told["notes"] or "")[:1000] or None} | place | numbers

@@ -10,7 +10,7 @@ from typing import Any, Final
 from bridge_daemon import __version__
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
-from bridge_daemon.domain import ids
+from bridge_daemon.domain import ids, views
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, TooBusy
 from bridge_daemon.frontends.osc.clients import Clients
 from bridge_daemon.frontends.osc.keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
@@ -25,10 +25,6 @@ ONCE: Final = 1.0
 _LONGEST: Final = 1500  # characters of a message for people
 _PORTS: Final = (1, 65_535)
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-_OF_A_JOB: Final = (
-    *("job", "id", "client", "state", "charge", "action", "preset", "prompt", "seed"),
-    *("variation", "variations", "delivery", "file", "text"),
-)
 _ALWAYS: Final = ("client", "id")  # keys of every message, beside the secret
 
 Pairs = dict[str, Any]
@@ -312,7 +308,6 @@ def pong() -> Pairs:
 def job_pairs(job: Mapping[str, Any]) -> Pairs:
     """Return a job as /bridge/job tells it."""
     problem = job["problem"] or {}
-    told: Pairs = {name: job[name] for name in _OF_A_JOB}
-    told["prompt"] = job["prompt"][:500]
+    told: Pairs = views.listed(job, views.IN_THE_LIST)
     told |= {"fraction": Float32(job["fraction"]), "usd": decimal(job["usd"])}
     return told | {"code": problem.get("code"), "message": problem.get("text")}
