@@ -116,12 +116,10 @@ def run_command() -> None:
 
 def is_closed_pipe(error: OSError) -> bool:
     """Tell whether the reader of our output is gone. Windows' C runtime calls that EINVAL, and names no file."""
-    return error.errno == errno.EPIPE or (
-        os.name == "nt"
-        and error.errno == errno.EINVAL
-        and error.filename is None
-        and getattr(error, "winerror", None) is None
-    )
+    if os.name != "nt":
+        return error.errno == errno.EPIPE
+    no_code = getattr(error, "winerror", None) is None  # of the C runtime, not of the system
+    return error.errno == errno.EPIPE or (error.errno == errno.EINVAL and no_code and error.filename is None)
 
 
 def _leave_pipe() -> None:
