@@ -13,17 +13,20 @@ from typing import Any, Final
 
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.errors import BridgeError
+from bridge_daemon.util.console import ConsoleEnd
 
 log = logging.getLogger(__name__)
 _WIRE: Final = " A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it."
 
 
 async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str], None]) -> None:
-    """Run a daemon until SIGINT or SIGTERM; a second one does not wait for the wire.
+    """Run a daemon until SIGINT, SIGTERM or Ctrl-Break; a second one does not wait for the wire.
 
+    The end of a console of Windows (its window is closed, somebody logs off) ends it as SIGTERM does.
     SIGHUP, where the platform has it, reads the settings again, or ends the daemon where its terminal was closed.
     ``ready`` is called once it can be used; ``told`` gets lines for the person at the terminal.
     """
+    loop = asyncio.get_running_loop()
     ask = asyncio.Event()
     hurry = asyncio.Event()
     reloading: set[asyncio.Task[None]] = set()
@@ -43,7 +46,10 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
             reloading.add(task)
             task.add_done_callback(reloading.discard)
 
-    with _signals(on_signal, on_hangup):
+    def on_console_end() -> None:
+        loop.call_soon_threadsafe(on_signal)
+
+    with _signals(on_signal, on_hangup), ConsoleEnd(on_console_end):
         await daemon.start()
         ready()
         await ask.wait()
@@ -94,7 +100,9 @@ class _signals:  # noqa: N801 - used as a function
 
     def __init__(self, handler: Callable[[], None], hangup: Callable[[], None]) -> None:
         self._handlers = {signal.SIGINT: handler, signal.SIGTERM: handler}
-        if sys.platform != "win32":  # which has no such signal
+        if sys.platform == "win32":
+            self._handlers[signal.SIGBREAK] = handler
+        else:
             self._handlers[signal.SIGHUP] = hangup
         self._before: dict[int, Any] = {}
 

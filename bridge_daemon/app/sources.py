@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from bridge_daemon.home.paths import Home
+from bridge_daemon.util import files
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _DAY: Final = 86_400
 def sweep(home: Home) -> None:
     """Remove what a process that died left half written. Nobody else writes there while its caller holds the home."""
     for part in (*home.sources.glob(".*.part"), *home.path.glob(".runtime.json.*.part")):
-        part.unlink(missing_ok=True)
+        files.discard(part)
 
 
 async def clean(home: Home, keep_days: Callable[[], float], times: Times) -> None:
@@ -36,6 +37,6 @@ def _remove_older(home: Home, oldest: float) -> int:
     for file in home.sources.glob("*"):
         with suppress(OSError):  # gone already, or held open by another program: the next time
             if file.stat().st_mtime < oldest:
-                file.unlink()
+                files.remove(file)
                 removed += 1
     return removed

@@ -125,7 +125,7 @@ def extract(region: Region, target: Path, *, rate: int = 44_100, least: float = 
             extracted = _write(audio, region, part, rate, least)
         files.replace(part, target)
     except BaseException:
-        part.unlink(missing_ok=True)
+        files.discard(part)
         raise
     failpoint("file.source.replace")
     files.flush_folder(target.parent)

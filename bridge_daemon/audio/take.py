@@ -116,10 +116,10 @@ def make_take(
     try:
         return _write(original, target_part, verified, rate or verified.rate, cut_seconds, bext, info)
     except SourceRefused as error:
-        target_part.unlink(missing_ok=True)
+        files.discard(target_part)
         raise _undecodable(error.message) from error
     except BaseException:
-        target_part.unlink(missing_ok=True)
+        files.discard(target_part)
         raise
 
 

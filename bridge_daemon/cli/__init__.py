@@ -11,6 +11,14 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that the command line names; the entry point ``daw-bridge``. Ends the process."""
+    import sys
+
+    from bridge_daemon.util import ourselves
+
+    if sys.argv[1:2] == [ourselves.SUPERVISE] and ourselves.is_frozen():
+        from bridge_daemon.publish import supervisor
+
+        sys.exit(supervisor.main(sys.argv[2:]))
     from bridge_daemon.cli import terminal
 
     terminal.make_safe()

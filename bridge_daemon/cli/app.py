@@ -109,12 +109,25 @@ def run_command() -> None:
     try:
         get_command(build())(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name
     except Exception as error:  # noqa: BLE001 - told in one sentence, and written down
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        if isinstance(error, OSError) and is_closed_pipe(error):
             _leave_pipe()
         sys.exit(problems_.unexpected(error))
 
 
+def is_closed_pipe(error: OSError) -> bool:
+    """Tell whether the reader of our output is gone. Windows' C runtime calls that EINVAL, and names no file."""
+    if os.name != "nt":
+        return error.errno == errno.EPIPE
+    no_code = getattr(error, "winerror", None) is None  # of the C runtime, not of the system
+    return error.errno == errno.EPIPE or (error.errno == errno.EINVAL and no_code and error.filename is None)
+
+
 def _leave_pipe() -> None:
     """End quietly: whoever read our output has read enough (``| head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # else Python tries once more at its end, and complains
+            os.dup2(nowhere, stream.fileno())
     sys.exit(1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import bridge_daemon
 from bridge_daemon.errors import NotRunning
+from bridge_daemon.util import ourselves
 
 if TYPE_CHECKING:
     from bridge_daemon.client.client import BridgeClient
@@ -40,8 +41,7 @@ class DemoDaemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        # -P: what lies in the current folder is not loaded; our own package is found wherever this one was
-        command = [sys.executable, "-P", "-m", "bridge_daemon", "run"]
+        command = ourselves.command("run")
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,

@@ -46,7 +46,10 @@ def run(
     A second run on the same home says that it is running already, and ends with 0.
     """
     early = _Early()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        ends.append(signal.SIGBREAK)
+    for number in ends:
         signal.signal(number, early)
     try:
         _run(log_level, early)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import threading
 import time
@@ -22,6 +21,7 @@ from typing import Any, Final
 
 from bridge_daemon.errors import HomeUnsafe
 from bridge_daemon.home.paths import Home
+from bridge_daemon.util import files
 from bridge_daemon.util.files import close_to_others, private
 from bridge_daemon.util.redact import redact
 
@@ -92,14 +92,17 @@ class Rotating(RotatingFileHandler):
             self.stream.close()
         aside = Path(f"{self.baseFilename}.0")
         try:
-            os.replace(self.baseFilename, aside)
+            files.replace(Path(self.baseFilename), aside, patience=0)  # the loop waits; it is tried again later
             for number in range(self.backupCount - 1, 0, -1):
                 with suppress(FileNotFoundError):
-                    os.replace(f"{self.baseFilename}.{number}", f"{self.baseFilename}.{number + 1}")
-            os.replace(aside, f"{self.baseFilename}.1")
+                    files.replace(self._numbered(number), self._numbered(number + 1), patience=0)
+            files.replace(aside, self._numbered(1), patience=0)
         except OSError:
             self._not_before = time.monotonic() + _RETRY
         self.stream = self._open()
+
+    def _numbered(self, number: int) -> Path:
+        return Path(f"{self.baseFilename}.{number}")
 
 
 class Logs:

@@ -8,6 +8,7 @@ closed to others by their access lists, which ``doctor`` checks; the modes of PO
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import stat
@@ -22,12 +23,14 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
-from bridge_daemon.util.files import write_whole
+from bridge_daemon.util.files import is_held, read_shared, remove, write_whole
 from bridge_daemon.util.secret_file import create_secret, read_secret, write_new
 
 if TYPE_CHECKING:
     import filelock
 
+
+log = logging.getLogger(__name__)
 
 APP: Final = "daw-bridge"
 VARIABLE: Final = "DAW_BRIDGE_HOME"
@@ -206,8 +209,13 @@ class Home:
 
     def write_runtime(self, runtime: Runtime) -> None:
         """Tell the world where this daemon is reached. Holds no secret."""
-        data = json.dumps(asdict(runtime), indent=2) + "\n"
-        write_whole(self.runtime_file, data.encode("utf-8"), point="runtime")
+        data = (json.dumps(asdict(runtime), indent=2) + "\n").encode("utf-8")
+        try:
+            write_whole(self.runtime_file, data, point="runtime")
+        except OSError as error:
+            if not is_held(error):
+                raise
+            self.runtime_file.write_bytes(data)  # who holds it for long sees a part for a moment, and asks again
 
     def read_runtime(self) -> Runtime | None:
         """Return what ``runtime.json`` tells; None when it is missing or damaged.
@@ -215,7 +223,7 @@ class Home:
         A daemon that was killed leaves its file behind: whether it still runs is known by asking it.
         """
         try:
-            data = json.loads(self.runtime_file.read_text(encoding="utf-8"))
+            data = json.loads(read_shared(self.runtime_file))
             port = data["osc_port"]
             return Runtime(
                 pid=int(data["pid"]),
@@ -228,9 +236,13 @@ class Home:
             return None
 
     def remove_runtime(self) -> None:
-        """Take ``runtime.json`` away; fine when it is gone."""
-        with suppress(FileNotFoundError):
-            self.runtime_file.unlink()
+        """Take ``runtime.json`` away, or leave it as a daemon that was killed does while a program holds it open."""
+        try:
+            remove(self.runtime_file, missing_ok=True)
+        except OSError as error:
+            if not is_held(error):
+                raise
+            log.warning("Another program holds %s open, so it stays", self.runtime_file)
 
     def lock(self) -> HomeLock:
         """Take this home for this process, at once or not at all. Held until released, or until the process ends.
@@ -323,4 +335,4 @@ def _close_to_others(path: Path) -> None:
 def _prove_writable(path: Path) -> None:
     probe = path / f".probe.{os.getpid()}.{secrets.token_hex(4)}"
     write_new(probe, b"")
-    probe.unlink()
+    remove(probe)

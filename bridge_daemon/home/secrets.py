@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from bridge_daemon.errors import HomeUnsafe, KeyTrouble
-from bridge_daemon.util.files import write_whole
+from bridge_daemon.util.files import remove, write_whole
 from bridge_daemon.util.redact import redact
 from bridge_daemon.util.secret_file import read_secret
 
@@ -50,7 +50,7 @@ class SecretStore:
     def set(self, value: str) -> Where:
         """Keep the secret and tell where. Raises KeyTrouble if neither the keyring nor the file takes it."""
         if self._into_keyring(value):
-            self.file.unlink(missing_ok=True)  # an older one must not come back when the keyring is away
+            remove(self.file, missing_ok=True)  # an older one must not come back when the keyring is away
             return "keyring"
         try:
             write_whole(self.file, value.encode(), point=self.file.stem.replace("-", "_"))
@@ -65,7 +65,7 @@ class SecretStore:
             self._out_of_keyring()
             cleared.append("keyring")
         if self.file.exists() or self.file.is_symlink():
-            self.file.unlink()
+            remove(self.file)
             cleared.append("file")
         return cleared
 

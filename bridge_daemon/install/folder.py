@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.install.manifest import MODE, NAME, Manifest, hash_of, hash_on_disk
-from bridge_daemon.util.files import is_disk_full, write_whole
+from bridge_daemon.util.files import discard, is_disk_full, remove, replace, write_whole
 
 
 class Act(StrEnum):
@@ -132,7 +132,7 @@ def carry_out(plan: InstallPlan, *, program: str) -> None:
         if plan.files:
             Manifest(plan.version, {path: (hash_of(data),) for path, data in plan.files.items()}).write(first)
         else:
-            (first / NAME).unlink(missing_ok=True)
+            remove(first / NAME, missing_ok=True)
         undo.pop_all()
     with suppress(OSError):  # Windows may hold an empty folder for a moment; it does no harm
         _prune(plan)
@@ -144,7 +144,7 @@ def _sweep(plan: InstallPlan) -> None:
     for path in names:
         whole = plan.base / path
         for part in whole.parent.glob(f".{glob.escape(whole.name)}.*.part"):
-            part.unlink(missing_ok=True)
+            discard(part)
 
 
 def _make_folder(folder: Path) -> list[Path]:
@@ -161,7 +161,7 @@ def _note_both(plan: InstallPlan, first: Path, undo: ExitStack) -> None:
     if plan.before is not None:
         undo.callback(plan.before.write, first)
     else:
-        undo.callback((first / NAME).unlink, missing_ok=True)
+        undo.callback(remove, first / NAME, missing_ok=True)
     Manifest(plan.before.version if plan.before is not None else plan.version, both).write(first)
 
 
@@ -169,18 +169,18 @@ def _do(plan: InstallPlan, step: Step, undo: ExitStack) -> None:
     path = plan.base / step.file
     if step.act is Act.ADD:
         undo.callback(_remove_empty, _make_folder(path.parent))
-        undo.callback(path.unlink, missing_ok=True)
+        undo.callback(remove, path, missing_ok=True)
         _write(path, plan.files[step.file])
     elif step.act is Act.UPDATE:
         undo.callback(_write, path, path.read_bytes())
         _write(path, plan.files[step.file])
     elif step.act is Act.REMOVE:
         old = path.read_bytes()
-        path.unlink()
+        remove(path)
         undo.callback(_write, path, old)
     elif step.act is Act.ASIDE and step.to is not None:
-        path.rename(plan.base / step.to)
-        undo.callback((plan.base / step.to).rename, path)
+        replace(path, plan.base / step.to)
+        undo.callback(replace, plan.base / step.to, path)
 
 
 def _write(path: Path, data: bytes) -> None:

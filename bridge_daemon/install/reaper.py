@@ -18,7 +18,7 @@ from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 from bridge_daemon.install.manifest import MODE
 from bridge_daemon.install.target import InstallPlace, Payload, make_payload, read_settings
-from bridge_daemon.util.files import write_whole
+from bridge_daemon.util.files import remove, write_whole
 
 FOLDER: Final = "Scripts/DAW Bridge"
 SETTINGS: Final = f"{FOLDER}/daw_bridge.json"
@@ -98,7 +98,7 @@ class Reaper:
                 if after.strip():
                     write_whole(startup, after, point="installed", mode=MODE)
                 else:
-                    startup.unlink()
+                    remove(startup)
             except OSError as error:
                 raise InstallTrouble(
                     f"The scripts are removed; the block of DAW Bridge in {startup} could not be: {error.strerror}. It "

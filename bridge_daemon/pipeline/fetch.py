@@ -123,9 +123,9 @@ def _discard(part: Path) -> int:
     """Remove what came, and return how much it was."""
     try:
         size = part.stat().st_size
-        part.unlink()
     except FileNotFoundError:
         return 0
+    files.discard(part)
     return size
 
 

@@ -3,4 +3,4 @@
 May use engine, settings, home, journal, domain, util and errors.
 """
 
-__all__ = ["listener", "publisher"]
+__all__ = ["listener", "publisher", "supervisor"]

@@ -5,7 +5,8 @@ the daemon closes it, or dies, also by SIGKILL, the pipe ends and the program wi
 program prints goes to stdout. Nothing of the bridge is imported: it starts at once.
 
 What the program started ends too, also in a session of its own: its environment has a mark, by which it is found. If
-this process is killed as well, a second one, the guard, sees that by the end of a pipe between the two.
+this process is killed as well, a second one, the guard, sees that by the end of a pipe between the two. On Windows all
+of them are in one job, which the system ends with this process.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main(command: list[str]) -> int:
     """Run ``command`` to its end, or to the end of stdin. Return its exit code."""
     mark = secrets.token_hex(16)
     _guard(mark)
+    _join_job()
     try:
         # no shell reads the command line; this process has one thread here, so preexec_fn is safe
         child = subprocess.Popen(
@@ -59,13 +61,36 @@ def _end_with_stdin(child: subprocess.Popen[bytes], mark: str) -> None:
     while os.read(0, 4096):
         pass
     if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(child.pid)], check=False, capture_output=True)
+        child.kill()  # what it started itself ends with the job, that is with this process
         return
     _end_all(mark, signal.SIGTERM)
     try:
         child.wait(_GRACE)
     except subprocess.TimeoutExpired:
         _end_all(mark, signal.SIGKILL)
+
+
+def _join_job() -> None:
+    """On Windows, end everything that is started from here as soon as this process is gone, however it ended."""
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel32.CreateJobObjectW.restype = kernel32.GetCurrentProcess.restype = ctypes.c_void_p
+        kernel32.SetInformationJobObject.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32]
+        kernel32.AssignProcessToJobObject.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        # JOBOBJECT_EXTENDED_LIMIT_INFORMATION: two times of 8 bytes, then LimitFlags; the rest is no limit
+        limits = ctypes.create_string_buffer(144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112)
+        kill_on_job_close, extended_limits = 0x2000, 9
+        ctypes.c_uint32.from_buffer(limits, 16).value = kill_on_job_close
+        job = kernel32.CreateJobObjectW(None, None)  # never closed: that is left to the end of this process
+        if not (
+            job
+            and kernel32.SetInformationJobObject(job, extended_limits, limits, len(limits))
+            and kernel32.AssignProcessToJobObject(job, kernel32.GetCurrentProcess())
+        ):
+            sys.stdout.write(f"no job for the program: {ctypes.WinError(ctypes.get_last_error())}\n")
+            sys.stdout.flush()
 
 
 def _end_all(mark: str, number: int) -> None:

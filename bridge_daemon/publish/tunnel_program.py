@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Coroutine
@@ -16,6 +17,7 @@ from typing import Any, Final
 from bridge_daemon.errors import NotPublished
 from bridge_daemon.publish import supervisor
 from bridge_daemon.publish.tunnel_command import TunnelCommand
+from bridge_daemon.util import ourselves
 from bridge_daemon.util.redact import redact_command
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class TunnelProgram:
     async def _start(self) -> None:
         self.last_try = asyncio.get_running_loop().time()
         environ = {name: value for name, value in os.environ.items() if name not in _OURS}
-        arguments = [sys.executable, "-I", supervisor.__file__, *self._command.argv]
+        arguments = ourselves.supervised(supervisor.__file__, self._command.argv)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *arguments,
@@ -61,6 +63,7 @@ class TunnelProgram:
                 stdout=asyncio.subprocess.PIPE,
                 env=environ,
                 start_new_session=True,  # Ctrl-C in a terminal is for the daemon, which ends this in order
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same for Windows, and a closed window
             )
         except OSError as error:
             raise NotPublished(

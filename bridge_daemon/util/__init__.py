@@ -3,4 +3,17 @@
 May use errors only.
 """
 
-__all__ = ["failpoints", "files", "loopback", "redact", "secret_file", "strict_json", "tasks", "text", "times"]
+__all__ = [
+    "console",
+    "failpoints",
+    "files",
+    "loopback",
+    "ourselves",
+    "redact",
+    "secret_file",
+    "strict_json",
+    "tasks",
+    "text",
+    "times",
+    "watching",
+]

@@ -1,14 +1,17 @@
 """Files that are either whole or not there: temporary name, flush to the disk, rename.
 
-Every write that the promise depends on goes through here, so that each has its failpoint and its retry: on Windows a
-virus scanner or a DAW may hold a file open for a moment, and ``os.replace`` then fails with ``PermissionError``.
+Every write that the promise depends on goes through here, so that each has its failpoint. Every rename and removal
+goes through here too, so that each has its retry: on Windows a virus scanner, an indexer, a DAW or a script that polls
+may hold a file open for a moment, and both fail meanwhile.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
+import random
 import shutil
 import stat
 import sys
@@ -17,12 +20,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, TypeVar
 
 from bridge_daemon.util.failpoints import failpoint
 
-_REPLACE_ATTEMPTS = 20
-_REPLACE_PAUSE = 0.05  # s; 20 × 0.05 s is longer than a scanner holds a fresh file
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+#: How long a file that another program holds is waited for, s: longer than a scanner holds a fresh file.
+PATIENCE: Final = 1.0
+_LONGEST_PAUSE: Final = 0.05  # s
+#: Codes of Windows: access denied (also: a removal is pending), sharing violation, lock violation.
+_HELD: Final = {5, 32, 33}
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 
 
@@ -76,16 +85,48 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def replace(source: Path, target: Path) -> None:
-    """Rename ``source`` over ``target``, trying again for a second while another program holds either."""
-    for attempt in range(_REPLACE_ATTEMPTS):
+def is_held(error: OSError) -> bool:
+    """Tell whether Windows says that another program holds the file, which ends by itself."""
+    code = getattr(error, "winerror", None)
+    return code in _HELD or (code is None and error.errno == errno.EACCES and os.name == "nt")  # the latter of open()
+
+
+def patiently(act: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Do something with a file, again and again for ``patience`` seconds while another program holds it."""
+    end = time.monotonic() + patience
+    pause = 0.001
+    while True:
         try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            if attempt == _REPLACE_ATTEMPTS - 1:
+            return act()
+        except OSError as error:
+            if not is_held(error) or time.monotonic() >= end:
                 raise
-            time.sleep(_REPLACE_PAUSE)
+        # of no fixed length: who polls the file at a steady pace would be met again and again
+        time.sleep(pause * random.uniform(0.5, 1.0))
+        pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+def replace(source: Path, target: Path, *, patience: float = PATIENCE) -> None:
+    """Rename ``source`` over ``target``. Waits for ``patience`` seconds while another program holds either."""
+    patiently(lambda: os.replace(source, target), patience)
+
+
+def remove(path: Path, *, missing_ok: bool = False) -> None:
+    """Remove a file. Waits for :data:`PATIENCE` while another program holds it."""
+    patiently(lambda: path.unlink(missing_ok=missing_ok))
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is of no use and does no harm, such as a part of one. What cannot be removed stays."""
+    try:
+        remove(path, missing_ok=True)
+    except OSError as error:
+        log.warning("%s could not be removed: %s", path, error.strerror or error)
+
+
+def read_shared(path: Path) -> bytes:
+    """Return the bytes of a file that its writer may replace at this very moment."""
+    return patiently(path.read_bytes)
 
 
 def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durable: bool = True) -> None:
@@ -104,7 +145,7 @@ def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durab
                 flush_to_disk(file)
         replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
         raise
     failpoint(f"file.{point}.replace")
     if durable:
@@ -121,7 +162,7 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
     candidate, number = target, 1
     while candidate.exists():
         if same_bytes(part, candidate):
-            part.unlink()
+            discard(part)
             return candidate
         number += 1
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
@@ -178,7 +219,7 @@ def copy_whole(source: Path, target: Path, *, point: str, opener: Callable[[str,
             flush_to_disk(writer)
         return settle(part, target, point=point)
     except BaseException:
-        part.unlink(missing_ok=True)
+        discard(part)
         raise
 
 

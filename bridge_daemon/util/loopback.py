@@ -50,6 +50,8 @@ def _bind(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
         if sys.platform == "win32":
             # REUSEADDR would, on Windows, let another program listen on the same port and get what is meant for us
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            if not tcp:
+                _ignore_unreachable(sock)
         elif os.name == "posix" and tcp:  # else a restart has to wait for a minute; with UDP it would share the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if ":" in address:
@@ -62,3 +64,20 @@ def _bind(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _ignore_unreachable(sock: socket.socket) -> None:
+    """Ask Windows not to fail a receive because nobody listened where we sent to. Python's ioctl knows no such call."""
+    if sys.platform == "win32":
+        import ctypes
+
+        sio_udp_connreset = 0x9800000C
+        off, returned = ctypes.c_int(0), ctypes.c_uint32(0)
+        call = ctypes.WinDLL("ws2_32").WSAIoctl
+        call.argtypes = [
+            ctypes.c_size_t, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32,
+            ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
+        ]  # fmt: skip
+        # where it is refused, the socket is opened anew after each such failure
+        sizes = ctypes.byref(off), ctypes.sizeof(off), None, 0, ctypes.byref(returned)
+        call(sock.fileno(), sio_udp_connreset, *sizes, None, None)

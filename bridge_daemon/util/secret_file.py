@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge_daemon.errors import HomeUnsafe
 from bridge_daemon.util.failpoints import failpoint
-from bridge_daemon.util.files import flush_folder, flush_to_disk
+from bridge_daemon.util.files import discard, flush_folder, flush_to_disk, patiently
 
 _LARGEST = 4096  # bytes; whatever is larger is no token and no key
 _PATIENCE = 2.0  # s; a process that writes 64 bytes at this moment is done long before
@@ -83,7 +83,7 @@ def create_secret(path: Path, data: bytes, *, point: str) -> None:
         _await_whole(path, len(data))
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        discard(aside)
     failpoint(f"file.{point}.replace")
     flush_folder(path.parent)
 
@@ -109,7 +109,7 @@ def write_new(path: Path, data: bytes) -> None:
 def _name_once(aside: Path, target: Path, data: bytes) -> None:
     """Give ``aside`` the name ``target`` unless that is taken. Raises FileExistsError when it is."""
     if sys.platform == "win32":
-        os.rename(aside, target)  # noqa: PTH104 - this call, on this platform, refuses to overwrite
+        patiently(lambda: os.rename(aside, target))  # noqa: PTH104 - this call, on this platform, refuses to overwrite
     else:
         try:
             os.link(aside, target)

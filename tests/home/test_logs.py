@@ -135,7 +135,7 @@ class TestRotation:
         def held(*_: object) -> None:
             raise PermissionError(13, "held by another program")
 
-        monkeypatch.setattr(module.os, "replace", held)
+        monkeypatch.setattr("bridge_daemon.util.files.os.replace", held)
         set_up().close()
         set_up()
         for number in range(5):

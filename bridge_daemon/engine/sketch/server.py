@@ -29,6 +29,7 @@ from bridge_daemon.engine.sketch import contract, source, store, take
 from bridge_daemon.engine.sketch.contract import Rejected
 from bridge_daemon.engine.sketch.store import HOUR, WEEK, Record, Store
 from bridge_daemon.errors import PortTaken
+from bridge_daemon.util import files
 from bridge_daemon.util.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -286,7 +287,7 @@ class SketchEngine:
             seconds = take.make(record.asked, reference, part, progress)
             self._store.settle(record)
         finally:
-            part.unlink(missing_ok=True)
+            files.discard(part)
         return seconds
 
     def _is_over(self, record: Record) -> bool:

@@ -145,7 +145,7 @@ class Store:
             files.write_whole(self._secret_file, secrets.token_bytes(32), point="sketch")
         self._secret = self._secret_file.read_bytes()
         for part in (*self._outputs.glob(".*.part"), *self._jobs.glob(".*.part")):
-            part.unlink()  # of a process that ended while it wrote
+            files.discard(part)  # of a process that ended while it wrote
         found = []
         for path in self._jobs.glob("sk_*.json"):
             try:
@@ -169,7 +169,7 @@ class Store:
 
     def forget(self, record: Record) -> None:
         """Remove a job; its audio stays for its week."""
-        (self._jobs / f"{record.job_id}.json").unlink(missing_ok=True)
+        files.remove(self._jobs / f"{record.job_id}.json", missing_ok=True)
 
     def part(self, record: Record) -> Path:
         """Return the path under which a job's audio is written."""
@@ -192,7 +192,7 @@ class Store:
         """Remove audio whose week is over."""
         for path in self._outputs.iterdir():
             if is_output(path.name) and now - path.stat().st_mtime > WEEK:
-                path.unlink(missing_ok=True)
+                files.discard(path)
 
     def make_room(self, most: int, now: float) -> bool:
         """Remove the oldest audio, but none of the last hour; tell if less than ``most`` bytes are left."""
@@ -201,7 +201,7 @@ class Store:
         for status, path in sorted(found, key=lambda one: one[0].st_mtime):
             if total < most or now - status.st_mtime < HOUR:
                 break
-            path.unlink(missing_ok=True)
+            files.discard(path)
             total -= status.st_size
         return total < most
 

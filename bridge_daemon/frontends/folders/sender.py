@@ -83,7 +83,7 @@ class Sender:
             target = self.home.sources / f"{slug}-{uuid.uuid4().hex[:12]}{path.suffix.lower()}"
             target = files.copy_whole(path, target, point="render", opener=files.private)
             if look_stamp(path) != stamp:
-                target.unlink(missing_ok=True)
+                files.discard(target)
                 raise Vanished
             return Copy(target, files.sha256(target), facts, sidecar)
         except FileNotFoundError:

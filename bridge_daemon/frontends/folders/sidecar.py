@@ -147,12 +147,9 @@ def note_error(render: Path, error: BridgeError) -> None:
 def clean(root: Path) -> None:
     """Remove what a process that died left half written; the lock says that nobody else writes here."""
     for part in root.glob(".*.bridge.error.txt.*.part"):
-        try:
-            part.unlink()
-        except OSError as error:
-            log.warning("%s could not be removed: %s", part, error.strerror)
+        files.discard(part)
 
 
 def clear_error(render: Path) -> None:
     """Remove what :func:`note_error` wrote."""
-    render.with_name(names.error_note(render.name)).unlink(missing_ok=True)
+    files.remove(render.with_name(names.error_note(render.name)), missing_ok=True)

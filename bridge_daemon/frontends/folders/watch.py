@@ -28,11 +28,11 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from bridge_daemon.frontends.folders import names as names
 from bridge_daemon.frontends.folders import scan
+from bridge_daemon.util import watching
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class FolderWatch(FileSystemEventHandler):
     def _observe(self) -> None:
         observer: BaseObserver | None = None
         try:
-            observer = Observer()
+            observer = watching.observer()
             observer.schedule(self, os.fspath(self.root), recursive=False, event_filter=_EVENTS)
             observer.start()
         except OSError as error:  # no free watch or instance left, or no such thing for this disk

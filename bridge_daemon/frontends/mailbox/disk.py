@@ -74,8 +74,7 @@ class OutboxDisk:
     def remove(self, client: str, names: Iterable[str]) -> None:
         """Remove files of a client; fine where they are gone."""
         for name in names:
-            with suppress(FileNotFoundError):
-                (self.folder(client) / name).unlink()
+            files.remove(self.folder(client) / name, missing_ok=True)
 
     def names(self, client: str, ending: str) -> list[str]:
         """Return the files of a client with an ending, the oldest first."""
@@ -104,5 +103,4 @@ class OutboxDisk:
     def sweep_parts(self, client: str) -> None:
         """Remove what a process that died left half written."""
         for part in self.folder(client).rglob(".*.part"):
-            with suppress(OSError):
-                part.unlink()
+            files.discard(part)

@@ -314,8 +314,7 @@ def _read(path: Path) -> tuple[bytes, os.stat_result]:
 def done(claim: Claim) -> None:
     """Let go of a claimed file whose answer is written."""
     failpoint("inbox.done")
-    with suppress(FileNotFoundError):
-        claim.path.unlink()
+    files.remove(claim.path, missing_ok=True)
     failpoint("inbox.removed")
 
 
@@ -335,7 +334,7 @@ def set_aside(outbox: Path, poison: RejectedFile) -> Path:
     try:
         files.replace(poison.path, target)
     except FileNotFoundError:
-        reason.unlink(missing_ok=True)  # its writer took it back
+        files.discard(reason)  # its writer took it back
     failpoint("inbox.set_aside")
     return target
 
@@ -353,8 +352,8 @@ def trim_rejected(outbox: Path, client: str, now: float) -> int:
         path for number, (changed, path) in enumerate(small) if number >= MOST_REJECTED or now - changed > KEEP_REJECTED
     ]
     for path in old:
-        path.unlink(missing_ok=True)
-        path.with_name(f"{path.name}.reason.txt").unlink(missing_ok=True)
+        files.remove(path, missing_ok=True)
+        files.remove(path.with_name(f"{path.name}.reason.txt"), missing_ok=True)
     return len(old)
 
 

@@ -19,8 +19,9 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
+
+from bridge_daemon.util import watching
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class InboxWatch(FileSystemEventHandler):
         self._loop = loop
         observer: BaseObserver | None = None
         try:
-            observer = Observer()
+            observer = watching.observer()
             observer.schedule(self, str(self._inbox), recursive=True, event_filter=_EVENTS)
             observer.start()
         except OSError as error:  # the system gives no more watches

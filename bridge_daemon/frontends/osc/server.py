@@ -11,6 +11,7 @@ import errno
 import hmac
 import logging
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -35,6 +36,10 @@ RECEIVE_BUFFER: Final = 4 << 20  # bytes; the system may give less
 #: Messages that are being worked on; what comes then is dropped, and its sender repeats it.
 MOST_AT_ONCE: Final = 64
 _TELL_EVERY: Final = 60.0  # s between two lines in the log about what was dropped
+#: Pauses before the lost sockets are opened again, s: the first, and the longest.
+_AGAIN: Final = (0.05, 2.0)
+#: asyncio on Windows reads no more after an error, whatever it was of.
+DEAF_AFTER_ERROR: Final = sys.platform == "win32"
 _PING: Final = "/bridge/ping"
 _MOST_PORTS: Final = 1024  # that are remembered as those of ::1
 
@@ -69,19 +74,23 @@ class OscServer(asyncio.DatagramProtocol):
         self._at_work: set[tuple[int, Message]] = set()
         self._tasks = Tasks("OSC")
         self._transports: dict[bool, asyncio.DatagramTransport] = {}  # by whether it is that of ::1
+        self._trouble: str | None = None  # why nothing is heard at the moment
         self._over_six: set[int] = set()  # ports of programs that speak to us over ::1, and are answered there
 
     # Opening and closing
 
     async def start(self) -> int:
         """Open the port and return it. Raises PortTaken."""
+        await self._listen()
+        return self.port
+
+    async def _listen(self) -> None:
         sockets = _open(self._host, self.port)
         self.port = sockets[0].getsockname()[1]
         loop = asyncio.get_running_loop()
         for sock in sockets:
             transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
             self._transports[sock.family is socket.AF_INET6] = transport
-        return self.port
 
     async def close(self) -> None:
         """Close the port, and leave what is being answered."""
@@ -91,13 +100,38 @@ class OscServer(asyncio.DatagramProtocol):
         await self._tasks.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Say so where the socket is gone though nobody closed it."""
-        if self._transports:
-            log.error("The OSC socket was lost (%s); OSC works again after a restart.", exc)
+        """Open the sockets again where one is gone though nobody closed it."""
+        if exc is not None:
+            self._lost(f"The socket was lost ({exc}).")
 
     def error_received(self, exc: Exception) -> None:
         """Count what the system says of something that we sent: nobody listens there, or it was too long."""
         self._counts["unsent"] += 1
+        if DEAF_AFTER_ERROR:
+            self._lost(f"The system reported an error ({exc}).")
+
+    def _lost(self, why: str) -> None:
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            transport.abort()
+        if transports:
+            self._trouble = f"{why} It is opened again."
+            self._tasks.start(self._listen_again(why), "OSC socket")
+
+    async def _listen_again(self, why: str) -> None:
+        pause, most = _AGAIN
+        while True:
+            await asyncio.sleep(pause)  # the lost ones are closed meanwhile
+            try:
+                await self._listen()
+            except PortTaken as error:
+                self._trouble = error.message
+                pause = min(most, pause * 2)
+            else:
+                break
+        self._trouble = None
+        self._counts["reopened"] += 1
+        log.warning("OSC listens again. %s", why)
 
     # What comes in
 
@@ -210,7 +244,8 @@ class OscServer(asyncio.DatagramProtocol):
 
     def about(self) -> dict[str, Any]:
         """Return what the status tells of OSC."""
-        return {"port": self.port, "clients": self.clients.about(), "counts": dict(sorted(self._counts.items()))}
+        told = {"port": self.port, "clients": self.clients.about(), "counts": dict(sorted(self._counts.items()))}
+        return told | ({"trouble": self._trouble} if self._trouble else {})
 
 
 def _open(host: str, port: int) -> list[socket.socket]:

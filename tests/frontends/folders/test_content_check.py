@@ -50,7 +50,7 @@ def no_events(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(28, "inotify watch limit reached")
 
     monkeypatch.setattr("bridge_daemon.frontends.folders.watch.SWEEP_ALONE", 0.1)
-    monkeypatch.setattr("bridge_daemon.frontends.folders.watch.Observer", NoneLeft)
+    monkeypatch.setattr("bridge_daemon.util.watching.observer", NoneLeft)
 
 
 @pytest_asyncio.fixture

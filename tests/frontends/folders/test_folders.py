@@ -113,7 +113,7 @@ class TestAWholeRender:
             def schedule(self, *_: object, **__: object) -> None:
                 raise OSError(28, "inotify watch limit reached")
 
-        monkeypatch.setattr("bridge_daemon.frontends.folders.watch.Observer", NoneLeft)
+        monkeypatch.setattr("bridge_daemon.util.watching.observer", NoneLeft)
         async with watching(home, service, watched(folder)) as daemon:
             assert "inotify" in one(daemon).about()["no_events"]
             render(folder / "drums.wav")

@@ -1,0 +1,30 @@
+"""How this program starts itself again: as a module of its Python, or as the one file of a frozen build."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+#: The hidden first word under which a frozen build, which has no Python beside it, runs the supervisor of a tunnel.
+SUPERVISE: Final = "--supervise"
+
+
+def is_frozen() -> bool:
+    """Tell whether this is a program that was packed with its Python (PyInstaller and others set the mark)."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def command(*words: str) -> list[str]:
+    """Return the command line of one of our commands."""
+    if is_frozen():
+        return [sys.executable, *words]
+    # -P: what lies in the current folder is not loaded; our own package is found wherever this one was
+    return [sys.executable, "-P", "-m", "bridge_daemon", *words]
+
+
+def supervised(script: str, argv: Sequence[str]) -> list[str]:
+    """Return the command line that runs ``argv`` under the supervisor ``script``, which imports nothing of ours."""
+    if is_frozen():
+        return [sys.executable, SUPERVISE, *argv]
+    return [sys.executable, "-I", script, *argv]

@@ -1,0 +1,42 @@
+"""The tests on Windows, by wine: `python -m tests.windows test [--python 3.12] [pytest options]`; `run PROGRAM …`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import REMAINDER, ArgumentParser
+
+from tests.windows.machine import PYTHONS, Machine
+from tests.windows.wine import FOLDER, Wine, missing_programs
+
+
+def main() -> int:
+    parser = ArgumentParser(prog="python -m tests.windows", description=__doc__)
+    parser.add_argument("what", choices=["make", "test", "run"])
+    parser.add_argument("--python", choices=list(PYTHONS), default="3.11")
+    parser.add_argument("--keep", action="store_true", help="leave what is installed as it is")
+    parser.add_argument("rest", nargs=REMAINDER)
+    given = parser.parse_args()
+    if missing := missing_programs():
+        sys.stdout.write(f"Windows is not tested: {', '.join(missing)} not found (packages wine, gcc-mingw-w64).\n")
+        return 0
+    machine = Machine(Wine(FOLDER / "prefix"), given.python)
+    with machine.wine.on():
+        if not given.keep:
+            machine.prepare()
+        if given.what == "run":
+            program, *words = given.rest
+            return machine.wine.run(machine.program(program), *words, cwd=machine.checkout, show=True)[0]
+        if given.what == "test":
+            return _test(machine, given.rest)
+    return 0
+
+
+def _test(machine: Machine, options: list[str]) -> int:
+    return machine.wine.run(
+        machine.program("python"), "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", *options,
+        cwd=machine.checkout, show=True,
+    )[0]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Wine with a prefix of its own: where the genuine Windows programs of the tests run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+#: Lasts from run to run; some 1.5 GB for one Python, 2 GB for three.
+FOLDER = Path(os.environ.get("WINDOWS_BENCH") or Path.home() / ".cache" / "daw-bridge-windows")
+_LINKED = ("Desktop", "Documents", "Downloads", "Music", "Pictures", "Videos")
+
+
+@dataclass(frozen=True)
+class Wine:
+    """One prefix, that is one made-up Windows machine."""
+
+    prefix: Path
+
+    @property
+    def drive(self) -> Path:
+        """The folder that is C: there."""
+        return self.prefix / "drive_c"
+
+    def env(self, more: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a program; what only Linux understands is left out."""
+        kept = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTHONDONTWRITEBYTECODE")}
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_FIND_LINKS", "PYTHONPATH"):
+            kept.pop(name, None)
+        if "PIP_CERT" in kept:
+            kept["PIP_CERT"] = self.windows_path(Path(kept["PIP_CERT"]))
+        return kept | {
+            "WINEPREFIX": str(self.prefix),
+            "WINEARCH": "win64",
+            "WINEDEBUG": "-all",
+            # no menus of a desktop, and no question whether .NET and a browser may be fetched
+            "WINEDLLOVERRIDES": "winemenubuilder.exe=d;mscoree,mshtml=",
+            "DISPLAY": "",
+            "LC_ALL": "C.UTF-8",
+            "LANG": "C.UTF-8",
+            **more,
+        }
+
+    def windows_path(self, path: Path) -> str:
+        """Return the path of a file as a Windows program names it."""
+        if path.is_relative_to(self.drive):
+            return str(PureWindowsPath("C:/", *path.relative_to(self.drive).parts))
+        return str(PureWindowsPath("Z:/", *path.absolute().parts[1:]))
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Switch the machine on, alone; make it first if it is not there. Everything in it ends with the block."""
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        with (FOLDER / f"{self.prefix.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            new = not self.drive.exists()
+            self.prefix.mkdir(exist_ok=True)
+            # what the first program starts keeps its streams, so they must not be ours
+            self._apart("wineserver", "-p")
+            try:
+                self._apart("wineboot", "-i" if new else "-u")
+                if new:
+                    self._apart("wine", "winecfg", "/v", "win10")
+                    self._unlink_home()
+                yield
+            finally:
+                self._apart("wineserver", "-k")
+
+    def _apart(self, *command: str) -> None:
+        none = subprocess.DEVNULL
+        subprocess.run(["nice", *command], env=self.env({}), stdin=none, stdout=none, stderr=none, check=False)
+
+    def _unlink_home(self) -> None:
+        # wine lets these be links into the home of whoever runs it
+        for user in (self.drive / "users").iterdir():
+            for link in (user / name for name in _LINKED):
+                if link.is_symlink():
+                    link.unlink()
+                    link.mkdir()
+
+    def popen(
+        self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a program. Its streams are pipes: with files, Windows' Python stops at once."""
+        return subprocess.Popen(
+            ["nice", "wine", *command],
+            cwd=cwd or self.drive,
+            env=self.env(env or {}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(
+        self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, show: bool = False
+    ) -> tuple[int, str]:
+        """Run a program to its end; return its exit code and what it printed."""
+        said = bytearray()
+        with self.popen(*command, cwd=cwd, env=env) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            while piece := process.stdout.read1(1 << 16):
+                said += piece
+                if show:
+                    sys.stdout.buffer.write(piece)
+                    sys.stdout.flush()
+        return process.returncode, said.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def must(self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+        """Run a program that has to end with 0; return what it printed."""
+        code, said = self.run(*command, cwd=cwd, env=env)
+        if code:
+            raise SystemExit(f"{' '.join(command)} ended with {code}:\n{said}")
+        return said
+
+
+def missing_programs() -> list[str]:
+    """Return which programs the bench needs and does not find."""
+    return [one for one in ("wine", "wineserver", "x86_64-w64-mingw32-gcc") if shutil.which(one) is None]
