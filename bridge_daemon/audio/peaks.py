@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bridge_daemon.audio.opening import open_audio
+from bridge_daemon.domain.sound_files import MOST_BUCKETS
 
-MOST_BUCKETS = 4000
 _DECIMALS = 4
 
 
@@ -38,7 +38,7 @@ class Peaks:
 def peaks(path: Path, buckets: int = 800) -> Peaks:
     """Divide the sound at ``path`` into ``buckets`` parts of equal length, fewer when it has fewer frames.
 
-    Raises ValueError for a number of buckets outside of 1..4000, SourceRefused when the file cannot be decoded.
+    Raises ValueError for a number of buckets outside of 1..MOST_BUCKETS, SourceRefused when the file cannot be decoded.
     """
     if not 1 <= buckets <= MOST_BUCKETS:
         raise ValueError(f"buckets = {buckets}: must be 1 to {MOST_BUCKETS}")

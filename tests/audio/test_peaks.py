@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge_daemon.audio.peaks import peaks
+from bridge_daemon.domain.sound_files import MOST_BUCKETS
 from bridge_daemon.errors import SourceRefused
+from bridge_daemon.frontends.http import routes
 from tests.audio.sounds import LOSSLESS, LOSSY, noise, write
 
 
@@ -23,7 +25,7 @@ def test_known_outline(folder):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(frames=st.integers(1, 70_000), buckets=st.integers(1, 4000), channels=st.integers(1, 3))
+@given(frames=st.integers(1, 70_000), buckets=st.integers(1, MOST_BUCKETS), channels=st.integers(1, 3))
 def test_no_frame_is_missed(folder, frames, buckets, channels):
     sound = noise(frames, channels)
     found = peaks(write(folder / "x.wav", sound, 48_000, "WAVEX", "FLOAT"), buckets)
@@ -51,9 +53,9 @@ def test_short_and_plain_numbers(folder):
     assert "-0.0," not in text
 
 
-@pytest.mark.parametrize("buckets", [0, -1, 4001, 10**9])
+@pytest.mark.parametrize("buckets", [0, -1, MOST_BUCKETS + 1, 10**9])
 def test_absurd_numbers_of_buckets(folder, buckets):
-    with pytest.raises(ValueError, match="1 to 4000"):
+    with pytest.raises(ValueError, match="1 to "):
         peaks(folder / "x.wav", buckets)
 
 
@@ -61,3 +63,9 @@ def test_not_audio(folder):
     (folder / "x.wav").write_text("hello")
     with pytest.raises(SourceRefused):
         peaks(folder / "x.wav")
+
+
+@pytest.mark.parametrize("buckets", [4001, MOST_BUCKETS])
+def test_every_number_that_the_api_takes_is_drawn(folder, buckets):
+    assert routes.MOST_BUCKETS is MOST_BUCKETS
+    assert len(peaks(write(folder / "x.wav", noise(12_000, 1), 48_000), buckets).minimum) == buckets

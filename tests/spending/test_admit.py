@@ -356,6 +356,20 @@ class TestDays:
             error = await refused(daemon, "E-LIMIT", prompt="3")
             assert "month" in error.message
 
+    async def test_a_job_counts_on_the_day_on_which_it_is_sent(self, tmp_path: Path, service: Service) -> None:
+        clock = Day("2026-03-15T23:59:59")
+        limits, engine = {"per_day_usd": 1.2}, {"max_open_jobs": 1}
+        async with running(tmp_path / "home", service, times=clock, engine=engine, spend=limits) as daemon:
+            await self.spent_by(daemon, "1")
+            waits = await press(daemon, prompt="pressed on the 15th")
+            assert await spend(daemon) == (PRICE, PRICE)
+            clock.set("2026-03-16T00:00:01")
+            service.advance(1001)  # the first is done, so it is the turn of the second
+            await until(daemon, waits, {State.GENERATING})
+            assert await spend(daemon) == (PRICE, 0)
+            await press(daemon, prompt="2")
+            await refused(daemon, "E-LIMIT", prompt="3")
+
     async def test_a_clock_set_back_gives_nothing_back(self, tmp_path: Path, service: Service) -> None:
         clock = Day("2026-03-15T12:00:00")
         limits = {"per_day_usd": 0.6, "per_month_usd": 0.6}

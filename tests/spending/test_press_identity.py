@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,26 @@ class TestTheClock:
         async with running(tmp_path / "home", service, times=clock) as daemon:
             await until(daemon, job, {State.HELD})
         assert service.charges == []
+
+
+class TestARetry:
+    async def test_of_each_of_two_jobs_that_asked_for_the_same_is_no_double_press(
+        self, tmp_path: Path, service: Service
+    ) -> None:
+        service.script_poll("failed", "failed")
+        async with running(tmp_path / "home", service) as daemon:
+            failed = [await press(daemon, seed=7, again=True) for _ in range(2)]
+            for job in failed:
+                await until(daemon, job, {State.FAILED})
+            new = [await daemon.actions.retry(job, {"id": str(uuid.uuid4())}) for job in failed]
+            assert [one["retry_of"] for one in new] == failed
+            for job in failed:
+                with pytest.raises(BridgeError) as error:
+                    await daemon.actions.retry(job, {"id": str(uuid.uuid4())})
+                assert error.value.code == "E-DOUBLE-PRESS"
+            for one in new:
+                await until(daemon, one["job"], {State.PLACED})
+        assert len(service.charges) == 4
 
 
 class TestASourceThatChanges:

@@ -7,16 +7,23 @@ import unicodedata
 from pathlib import PurePath
 from typing import Final
 
+from bridge_daemon.domain.sound_files import is_render
+
+__all__ = [
+    "LOCK",
+    "error_note",
+    "is_ours",
+    "is_render",
+    "is_text",
+    "key",
+    "keys",
+    "sidecar_of",
+    "sidecars",
+]
+
 #: Held by the daemon that watches the folder.
 LOCK: Final = ".daw-bridge.lock"
-#: Endings of audio that can be read; everything else in the folder is left alone.
-AUDIO: Final = frozenset(
-    {*(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc"), *(".flac", ".caf", ".ogg", ".oga")}
-    | {".opus", ".mp3"}
-)
 _SIDECAR: Final = re.compile(r"(?s)(.+)\.bridge\.(toml|json)", re.IGNORECASE)
-#: Names that programs give to what is not finished, before the ending: "drums.wav.tmp" has no ending of audio anyway.
-_UNFINISHED: Final = re.compile(r"(?s).*[.~_-](tmp|temp|part|partial|crdownload|download)", re.IGNORECASE)
 
 
 def is_text(name: str) -> bool:
@@ -26,14 +33,6 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def is_render(name: str) -> bool:
-    """Tell whether a file of this name is taken: an ending of audio, not hidden, not a temporary name."""
-    path = PurePath(name)
-    if name.startswith((".", "~", "$")) or path.suffix.lower() not in AUDIO:
-        return False
-    return not _UNFINISHED.fullmatch(path.stem)
 
 
 def sidecar_of(name: str) -> str | None:

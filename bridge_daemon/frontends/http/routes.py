@@ -12,6 +12,7 @@ from aiohttp import web
 from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import State
 from bridge_daemon.domain.render import RenderState
+from bridge_daemon.domain.sound_files import MOST_BUCKETS
 from bridge_daemon.errors import Fault, InvalidRequest, NoToken
 from bridge_daemon.frontends.http.access import Call, Handler, Key
 from bridge_daemon.frontends.http.answers import answer
@@ -24,7 +25,6 @@ from bridge_daemon.home.proof import NONCE, NONCE_HEADER, PROOF_HEADER, prove
 DEFAULT_LIMIT: Final = 50
 MOST_JOBS: Final = 500
 DEFAULT_BUCKETS: Final = 800
-MOST_BUCKETS: Final = 10_000
 _JOBS_KEYS: Final = ("state", "q", "client", "limit", "before")
 _LONGEST: Final = 200  # characters of a search or a reason
 _WHOLE: Final = r"[1-9][0-9]{0,8}"

@@ -20,6 +20,7 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain import parameters
 from bridge_daemon.domain.job import Job
 from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain.sound_files import is_render
 from bridge_daemon.errors import Paused, WrongState
 from bridge_daemon.frontends.midi.arming import Arming
 from bridge_daemon.frontends.midi.gestures import Gesture, GestureKind
@@ -31,8 +32,6 @@ from bridge_daemon.spending.pause import PauseGate
 
 #: Actions that may spend: they need an armed stage, with the free sketch engine too, so that a rehearsal is the show.
 SPENDING: Final = frozenset({"preset"})
-#: Endings of files that a DAW renders, and that can be a source.
-RENDERS: Final = frozenset({".wav", ".aif", ".aiff", ".flac", ".ogg", ".mp3", ".caf", ".rf64", ".bwf", ".w64"})
 #: A render that was written to so lately may not be whole yet, s.
 _SETTLED: Final = 1.0
 #: How long the id of a request that a client was asked for is watched over, s.
@@ -309,7 +308,7 @@ def newest_render(path: str, now: float) -> Path:
     folder = Path(path).expanduser()
     try:
         for file in folder.iterdir():
-            if file.suffix.lower() in RENDERS and not file.name.startswith((".", "~")) and not file.is_symlink():
+            if is_render(file.name) and not file.is_symlink():
                 written = file.stat().st_mtime
                 if newest is None or written > newest[0]:
                     newest = (written, file)
