@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
-from bridge_daemon.util.files import is_held, read_shared, remove, write_whole
+from bridge_daemon.util.files import is_held, overwrite, read_shared, remove, write_whole
 from bridge_daemon.util.secret_file import create_secret, read_secret, write_new
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Home:
         except OSError as error:
             if not is_held(error):
                 raise
-            self.runtime_file.write_bytes(data)  # who holds it for long sees a part for a moment, and asks again
+            overwrite(self.runtime_file, data)
 
     def read_runtime(self) -> Runtime | None:
         """Return what ``runtime.json`` tells; None when it is missing or damaged.

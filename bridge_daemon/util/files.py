@@ -152,6 +152,14 @@ def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durab
         flush_folder(path.parent)
 
 
+def overwrite(path: Path, data: bytes) -> None:
+    """Write a file in place, for one that another program holds for long: it sees a part for a moment.
+
+    Only for what is made anew at each start and holds no truth.
+    """
+    path.write_bytes(data)
+
+
 def settle(part: Path, target: Path, *, point: str) -> Path:
     """Give the finished, flushed file ``part`` its name ``target`` without ever overwriting, and return the name given.
 
