@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -53,7 +54,7 @@ def settings(service: Service | None, **sections: Any) -> Settings:
         "http": {"port": 0},
         "osc": {"port": 0},
         "publish": {"source_port": 0},
-        "audio": {"read_roots": ("/tmp",)},
+        "audio": {"read_roots": (tempfile.gettempdir(),)},
     }
     for section, values in sections.items():
         given[section] = given.get(section, {}) | values if isinstance(values, dict) else values

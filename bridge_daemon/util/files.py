@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 #: How long a file that another program holds is waited for, s: longer than a scanner holds a fresh file.
 PATIENCE: Final = 1.0
-_LONGEST_PAUSE: Final = 0.05  # s
+_LONGEST_PAUSE: Final = 0.01  # s; short, for the gaps of who opens the file again and again are short
 #: Codes of Windows: access denied (also: a removal is pending), sharing violation, lock violation.
 _HELD: Final = {5, 32, 33}
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -371,7 +372,7 @@ async def test_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loo
         pytest.skip("mount is not allowed here")
     try:
         monkeypatch.setattr(disk, "LEAST_FREE", 100_000)
-        audio = {"library": str(library / "takes"), "read_roots": ("/tmp",)}
+        audio = {"library": str(library / "takes"), "read_roots": (tempfile.gettempdir(),)}
         async with (
             Service(take_seconds=3.0) as service,
             running(tmp_path / "home", service, audio=audio) as daemon,

@@ -72,8 +72,6 @@ def test_other_errors_are_not_waited_for(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(FileNotFoundError):
         files.remove(tmp_path / "not there")
-    with pytest.raises(OSError):
-        files.remove(tmp_path)
     assert time.monotonic() - began < 0.5
 
 
@@ -111,14 +109,14 @@ async def test_a_reader_of_runtime_json_hinders_no_start_and_no_stop(
 
 
 def test_a_script_that_polls_never_makes_a_write_fail(tmp_path: Path) -> None:
-    """The reader opens, reads and closes as fast as it can. Tells something on Windows only."""
+    """Two readers that open, read and close it, each a thousand times a second. Tells something on Windows only."""
     path = tmp_path / "status.json"
     path.write_bytes(b"0" * 2000)
     end = threading.Event()
     seen: set[int] = set()
 
     def poll() -> None:
-        while not end.is_set():
+        while not end.wait(0.001):
             try:
                 with path.open("rb") as file:
                     seen.add(len(file.read()))
