@@ -74,12 +74,13 @@ async def _follow(url: URL, redirects: int) -> bytes:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
+    pieces, size = [], 0
     async for piece in answer.content.iter_chunked(1 << 16):
-        body += piece
-        if len(body) > MAX_BYTES:
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_BYTES:
             raise SourceTrouble(f"audio_url is larger than {MAX_BYTES >> 20} MiB")
-    return bytes(body)
+    return await asyncio.to_thread(b"".join, pieces)  # copying so much would hold the loop up
 
 
 def _checked(address: str) -> URL:
