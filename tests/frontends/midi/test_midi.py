@@ -380,7 +380,7 @@ async def test_closing_while_a_flood_comes_in_does_not_hang(tmp_path: Path) -> N
                 await eventually(lambda daemon=daemon: counts(daemon, "riser")["pressed"] > 50)
                 async with asyncio.timeout(15), stall() as longest:
                     await intake(daemon).close()
-                assert longest[0] < 0.25
+                assert longest[0] < 1.0  # wall time of the loop: a loaded machine adds some tenths
             await flood
 
 
