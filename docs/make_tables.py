@@ -105,7 +105,7 @@ def lua() -> str:
         facts = _for_scripts(one)
         on = ", ".join(map(_literal, one.actions))
         told = [f"{key} = {_literal(value)}" for key, value in facts.items() if key != "on"]
-        rows.append(f"  {{ {', '.join(told)}, on = {{ {on} }} }},")
+        rows += ["  {", *(f"    {pair}," for pair in told), f"    on = {{ {on} }},", "  },"]
     head = [
         "-- @noindex",
         "-- The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py.",

@@ -7,6 +7,7 @@ whatever is not certain is `unknown`, never sent again by itself.
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -103,13 +104,16 @@ async def test_a_service_that_cannot_be_reached_costs_nothing_and_is_tried_again
     async with Service() as service:
         port = service.port
     async with running(tmp_path / "home", service) as daemon:
-        name = await press(daemon)
-        await asyncio.sleep(0.3)
-        job = await job_of(daemon, name)
-        assert (job.state, job.charge) == (State.QUEUED, Charge.NONE)
-        assert job.problem is not None
-        assert job.problem.code == "E-NOT-SENT"
-        assert (await daemon.actions.spend())["spent_today_usd"] == 0
+        with socket.socket() as taken:  # bound and not listening: nobody else takes the port meanwhile
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", port))
+            name = await press(daemon)
+            await asyncio.sleep(0.3)
+            job = await job_of(daemon, name)
+            assert (job.state, job.charge) == (State.QUEUED, Charge.NONE)
+            assert job.problem is not None
+            assert job.problem.code == "E-NOT-SENT"
+            assert (await daemon.actions.spend())["spent_today_usd"] == 0
         async with Service(port=port) as service:
             job = await until(daemon, name)
             assert job.state is State.PLACED
