@@ -110,7 +110,7 @@ def run_command() -> None:
         get_command(build())(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name
     except Exception as error:  # noqa: BLE001 - told in one sentence, and written down
         if isinstance(error, OSError) and is_closed_pipe(error):
-            _leave_pipe()
+            sys.exit(leave_pipe())
         sys.exit(problems_.unexpected(error))
 
 
@@ -120,14 +120,3 @@ def is_closed_pipe(error: OSError) -> bool:
         return error.errno == errno.EPIPE
     no_code = getattr(error, "winerror", None) is None  # of the C runtime, not of the system
     return error.errno == errno.EPIPE or (error.errno == errno.EINVAL and no_code and error.filename is None)
-
-
-def _leave_pipe() -> None:
-    """End quietly: whoever read our output has read enough (``| head``)."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # else Python tries once more at its end, and complains
-            os.dup2(nowhere, stream.fileno())
-    sys.exit(1)
