@@ -213,7 +213,7 @@ def test_reaper_dies_in_the_middle(start: Start, daemon: Bridge, tmp_path: Path)
 def test_a_refusal_of_the_daemon_stands_in_the_item(start: Start, daemon: Bridge, tmp_path: Path) -> None:
     reaper = start()
     song(reaper, tmp_path / "song")
-    answer(reaper, Prompt="x", CFG="24", Steps="2")
+    answer(reaper, Prompt="x", CFG="24", Steps="5")
     reaper.press("Transform selection")
     notes = f"{placeholder(reaper)}.texts.P_NOTES"
     eventually(reaper, lambda: reaper.get("#fake.all_items(song)") == 2 and "E-INVALID" in reaper.get(notes))
