@@ -575,11 +575,11 @@ class TestWhenItIsItsTurn:
     """Between admit and submit things change; what was allowed then is looked at again before it is sent."""
 
     @asynccontextmanager
-    async def waiting(self, path: Path, **sections: Any) -> AsyncIterator[tuple[Daemon, Service, str]]:
+    async def waiting(self, path: Path, **given: Any) -> AsyncIterator[tuple[Daemon, Service, str]]:
         """Let a job wait behind another one, and go when the block says ``open_gate``."""
-        async with Service() as service, running(path / "home", service, **sections) as daemon:
+        async with Service() as service, running(path / "home", service) as daemon:
             close_gate(daemon)
-            yield daemon, service, await press(daemon)
+            yield daemon, service, await press(daemon, **given)
 
     async def held(self, daemon: Daemon, service: Service, name: str, code: str) -> None:
         open_gate(daemon)
@@ -599,6 +599,24 @@ class TestWhenItIsItsTurn:
         async with self.waiting(tmp_path) as (daemon, service, name):
             change(daemon, engine={"name": "sketch"})
             await self.held(daemon, service, name, "E-ENGINE")
+
+    async def test_the_engine_was_changed_before_a_source_was_published(self, tmp_path: Path) -> None:
+        source = {"path": str(tone(tmp_path / "source.wav"))}
+        async with self.waiting(tmp_path, action="transform", source=source) as (daemon, service, name):
+            change(daemon, engine={"base_url": "http://127.0.0.1:1"})
+            await self.held(daemon, service, name, "E-ENGINE")
+            assert "prepared" not in await events(daemon, name)
+            assert service.fetches == []
+
+    async def test_sending_was_paused_in_the_last_moment(self, tmp_path: Path) -> None:
+        """The journal counts, also where whoever waits has not heard of the pause yet."""
+        async with self.waiting(tmp_path) as (daemon, service, name):
+            await daemon.actions.pause()
+            open_gate(daemon)
+            await asyncio.sleep(0.3)
+            assert daemon.parts.pause.current is not None, "heard of by now"
+            assert (await job_of(daemon, name)).state is State.QUEUED
+            assert service.posts == []
 
     async def test_the_service_became_dearer(self, tmp_path: Path) -> None:
         async with self.waiting(tmp_path) as (daemon, service, name):

@@ -462,6 +462,12 @@ class TestPrices:
             await refused(daemon, "E-PRICE", prompt="dearer once more")
         assert len(service.posts) == 1
 
+    async def test_one_micro_dollar_dearer_is_dearer(self, tmp_path: Path, service: Service) -> None:
+        service.prices(PRICE + 1 / MICRO, 0)
+        async with running(tmp_path / "home", service) as daemon:
+            assert (await catalogue_read(daemon))["dearer"]
+            await refused(daemon, "E-PRICE")
+
     async def test_is_read_at_the_start_and_not_in_the_way_of_a_press(self, tmp_path: Path, service: Service) -> None:
         service.prices("$0.99")
         service.script_catalogue("silence")
