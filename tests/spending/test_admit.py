@@ -349,8 +349,8 @@ class TestDays:
         clock = Day("2026-02-28T23:59:59")
         async with running(tmp_path / "home", service, times=clock, spend={"per_month_usd": 1.2}) as daemon:
             await self.spent_by(daemon, "1")
-            clock.set("2026-03-01T00:00:01")
-            for n in range(2):
+            for n, day in enumerate(("2026-03-01T00:00:01", "2026-03-02T12:00:00")):
+                clock.set(day)
                 await self.spent_by(daemon, f"2{n}")
             clock.set("2026-03-31T23:00:00")
             error = await refused(daemon, "E-LIMIT", prompt="3")
@@ -370,10 +370,10 @@ class TestDays:
             await press(daemon, prompt="2")
             await refused(daemon, "E-LIMIT", prompt="3")
 
-    async def test_a_clock_set_back_gives_nothing_back(self, tmp_path: Path, service: Service) -> None:
+    @pytest.mark.parametrize("limit", ["per_day_usd", "per_month_usd"])
+    async def test_a_clock_set_back_gives_nothing_back(self, tmp_path: Path, service: Service, limit: str) -> None:
         clock = Day("2026-03-15T12:00:00")
-        limits = {"per_day_usd": 0.6, "per_month_usd": 0.6}
-        async with running(tmp_path / "home", service, times=clock, spend=limits) as daemon:
+        async with running(tmp_path / "home", service, times=clock, spend={limit: 0.6}) as daemon:
             await self.spent_by(daemon, "1")
             for back in ("2026-03-15T03:00:00", "2026-03-14T12:00:00", "2026-01-01T00:00:00", "2020-01-01T00:00:00"):
                 clock.set(back)
