@@ -136,10 +136,15 @@ def open_audio(path: Path, *, cut_delay: bool = False) -> Iterator[OpenAudio]:
             found.decoder.close()
 
 
-def probe(path: Path) -> SourceInfo:
-    """Return what the header of the file says, without decoding. Raises SourceRefused."""
-    with open_audio(path) as audio:
-        return audio.info
+def probe(path: Path, *, name: str | None = None) -> SourceInfo:
+    """Return what the header of the file says, without decoding. ``name`` is for messages. Raises SourceRefused."""
+    try:
+        with open_audio(path) as audio:
+            return audio.info
+    except SourceRefused as error:
+        if name is None:
+            raise
+        raise SourceRefused(error.message.replace(f'"{path.name}"', f'"{name}"')) from error
 
 
 @contextmanager

@@ -24,8 +24,11 @@ class RenderFacts:
         return self.info.tempo
 
 
-def render_facts(path: Path) -> RenderFacts:
-    """Return what a whole render tells. Raises SourceRefused where it is no audio that can be read."""
-    info = probe(path)
+def render_facts(path: Path, *, name: str | None = None) -> RenderFacts:
+    """Return what a whole render tells; ``name`` is what it is called in messages.
+
+    Raises SourceRefused where it is no audio that can be read.
+    """
+    info = probe(path, name=name)
     position = info.time_reference / info.rate if info.time_reference is not None else None
     return RenderFacts(info, position if position is not None and position <= _FARTHEST else None)
