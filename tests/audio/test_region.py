@@ -222,6 +222,12 @@ class TestDamage:
         else:
             assert math.isfinite(region.peak)
 
+    def test_values_beyond_all_measure_are_harmless(self, folder):
+        sound = noise(48_000)
+        sound[100, 0] = 1e200
+        region = check_region(write(folder / "a.wav", sound, 48_000, "WAV", "DOUBLE"), None, None, longest=190)
+        assert region.peak == 1e200
+
 
 class TestLimits:
     @pytest.fixture
