@@ -54,8 +54,9 @@ SYSTEMS: Final = tuple(
         ("Windows ARM", ["win_arm64"], "win32", "Windows", "ARM64"),
     )
 )
-#: What has no wheel and is documented in the README: on Windows on ARM the x86-64 Python is used, which runs there.
-KNOWN: Final = {"Windows ARM": frozenset({"soxr"})}
+#: What has no wheel and is documented in the README: on Windows on ARM the x86-64 Python is used, which runs there; on
+#: Apple silicon the pinned PyAV needs macOS 14, and ``pip install`` takes an older one before.
+KNOWN: Final = {"Windows ARM": frozenset({"soxr"}), "macOS 12 ARM": frozenset({"av"})}
 
 
 def pins_of(file: Path) -> list[Requirement]:

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import soxr
 
-from bridge_daemon.audio.opening import Block
+from bridge_daemon.audio.decoders import Block
+from bridge_daemon.audio.layouts import Layout
 
 #: A peak beyond full scale is brought down to this.
 CEILING = 0.999
@@ -18,42 +19,14 @@ SAFE_PEAK = 0.5
 #: -80 dBFS: with its peak below this, a sound counts as silent.
 SILENCE = 10 ** (-80 / 20)
 _FADE = 0.005  # s
-_HALF = math.sqrt(0.5)  # -3 dB: one channel heard from both speakers at the level it had
-
-_LEFT, _RIGHT, _BOTH, _DROP = (1.0, 0.0), (0.0, 1.0), (_HALF, _HALF), (0.0, 0.0)
-_SIDE_LEFT, _SIDE_RIGHT = (_HALF, 0.0), (0.0, _HALF)
-#: What each channel adds to (left, right), after ITU-R BS.775: centre and surround at -3 dB, the bass channel left out.
-_WAVE_ORDER = {
-    3: (_LEFT, _RIGHT, _BOTH),
-    4: (_LEFT, _RIGHT, _SIDE_LEFT, _SIDE_RIGHT),
-    5: (_LEFT, _RIGHT, _BOTH, _SIDE_LEFT, _SIDE_RIGHT),
-    6: (_LEFT, _RIGHT, _BOTH, _DROP, _SIDE_LEFT, _SIDE_RIGHT),
-    8: (_LEFT, _RIGHT, _BOTH, _DROP, _SIDE_LEFT, _SIDE_RIGHT, _SIDE_LEFT, _SIDE_RIGHT),
-}
-#: Vorbis and Opus have an order of their own, and libsndfile leaves it so: the centre is second, the bass last.
-_OGG_ORDER = {
-    3: (_LEFT, _BOTH, _RIGHT),
-    4: _WAVE_ORDER[4],
-    5: (_LEFT, _BOTH, _RIGHT, _SIDE_LEFT, _SIDE_RIGHT),
-    6: (_LEFT, _BOTH, _RIGHT, _SIDE_LEFT, _SIDE_RIGHT, _DROP),
-    8: (_LEFT, _BOTH, _RIGHT, _SIDE_LEFT, _SIDE_RIGHT, _SIDE_LEFT, _SIDE_RIGHT, _DROP),
-}
 
 
-def to_stereo(blocks: Iterable[Block], channels: int, container: str) -> Iterator[Block]:
-    """Mix more than two channels to stereo; mono and stereo pass as they are.
-
-    3, 4 (quadro), 5, 6 (5.1) and 8 (7.1) channels are taken as the speakers of the format's usual order. Any other
-    number has no such order (tracks of a DAW, say): odd ones go to the left, even ones to the right, at equal level.
-    """
-    if channels <= 2:
+def to_stereo(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
+    """Mix what its layout says to stereo; mono and stereo pass as they are."""
+    if layout.passes:
         yield from blocks
         return
-    order = (_OGG_ORDER if container == "OGG" else _WAVE_ORDER).get(channels)
-    if order is None:
-        level = 1 / math.sqrt(math.ceil(channels / 2))
-        order = tuple((level, 0.0) if k % 2 == 0 else (0.0, level) for k in range(channels))
-    matrix = np.array(order)
+    matrix = np.array(layout.shares)
     for block in blocks:
         yield block @ matrix
 

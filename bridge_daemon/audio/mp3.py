@@ -1,24 +1,38 @@
 """The frames of an MP3, counted by ourselves, and a header frame that tells the decoder what we found.
 
-Why not leave it to the decoder: without a length tag (an MP3 that was encoded into a pipe has none) libsndfile guesses
-the length from the first bit rate and stops there, which cuts a variable-rate file to a part; a truncated file is not
-noticed; and the silence that every encoder puts before the sound (its delay) is cut only where a tag gives its length.
-So we walk the frames, and give the decoder our own tag frame in front of them, with the true length and the delay.
+Why not leave it to a decoder (measured, on files that ffprobe and sox read): without a length tag libsndfile guesses
+the length from the first bit rate and stops there, which cuts a variable-rate file to half; it gives up at foreign
+bytes; it does not notice a truncated file. ffmpeg reads through all of that, but says nothing of it, and guesses
+lengths too. Neither cuts the silence that every encoder puts before the sound (its delay) where no tag gives its
+length. So we walk the frames, and give the decoder a tag frame of our own in front of them, with the true length and
+delay, and nothing that is no frame.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from bridge_daemon.audio import kinds
+from bridge_daemon.audio.view import ByteFile, Piece
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KILOBITS = {
     True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_SEARCH = 1 << 17  # bytes that may lie before the first frame
+#: Bytes that may lie before the first frame, and between two frames.
+_SEARCH: Final = 1 << 24
+_BLOCK: Final = 1 << 20
+_JUNK_FRONT: Final = 1 << 16  # bytes of nothing known before the first frame of what is an MP3 all the same
+_SYNC: Final = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]", re.DOTALL)
+_MOST_TRIES: Final = 200_000  # of what looks like a frame
+_MOST_GAPS: Final = 1000
 _TRAILERS = (b"TAG", b"APETAGEX", b"LYRICS", b"ID3", b"3DI", b"\0\0\0\0")
+_OWN = _TRAILERS[:-1]  # tags, which belong to the file
 #: What every decoder adds before the sound; the decoder in use cuts it together with the delay in a tag.
 DECODER_DELAY = 529
 #: Delay of LAME, which encodes nearly all MP3s (measured: those of ffmpeg and sox without a tag are 576 + 529 late).
@@ -38,6 +52,11 @@ class _Header:
     mono: bool
 
     @property
+    def kind(self) -> tuple[int, int, bool]:
+        """What all frames of one sound have in common."""
+        return self.version, self.rate, self.mono
+
+    @property
     def samples(self) -> int:
         return 1152 if self.version == 3 else 576
 
@@ -49,23 +68,32 @@ class _Header:
         return 9 if self.mono else 17
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mp3:
     """What a walk through all frames found. Lengths in the file are bytes, delays are samples."""
 
-    first: int  # offset of the first frame with sound
-    end: int  # offset behind the last whole frame
-    frames: int
     header: _Header
-    promised: int | None  # frames that the tag speaks of
-    delay: int | None  # of the encoder, from the tag
-    padding: int
-    broken_end: bool  # the last frame is cut off, or something else than a tag follows it
+    spans: list[tuple[int, int]] = field(default_factory=list)  # of the file: whole frames with sound, and nothing else
+    frames: int = 0
+    promised: int | None = None  # frames that the tags speak of
+    delay: int | None = None  # of the encoder, from the tag
+    padding: int = 0
+    foreign: list[tuple[int, int]] = field(default_factory=list)  # frames before something foreign, and its bytes
+    files: int = 1  # joined end to end, as their tags tell
+    broken_end: bool = False  # the last frame is cut off, or something else than a tag follows it
+    other_kind: bool = False  # frames of another rate, or another number of channels, follow
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last whole frame."""
+        return self.spans[-1][1] if self.spans else 0
 
     @property
     def missing(self) -> str | None:
-        """Say what the tag promises and the file does not hold. One frame more or less is a matter of counting."""
-        if self.promised is None or self.promised <= self.frames + 1:
+        """Say what cannot be had of it. One frame more or less than promised is a matter of counting."""
+        if self.other_kind:
+            return f"changes its sample rate or its channels at {self._seconds(self.frames)}"
+        if self.promised is None or self.promised <= self.frames + self.files:
             return None
         return f"holds {self.frames} of {self.promised} MPEG frames"
 
@@ -74,44 +102,126 @@ class Mp3:
         """Say why the file may be cut off though it promises no length."""
         return "ends in the middle of an MPEG frame" if not self.promised and self.broken_end else None
 
-    def prefix(self, *, cut_delay: bool) -> bytes:
-        """Return the frames to put before the sound for the decoder.
+    @property
+    def is_proved(self) -> bool:
+        """Tell whether its tag, which encoders fill in at the end, speaks of all that is there."""
+        return bool(self.promised) and not self.missing and not self.broken_end
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what else was found in it, and left out."""
+        notes = []
+        if self.files > 1:
+            notes.append(f"{self.files} MP3 files, joined end to end")
+        if self.foreign:
+            where = ", ".join(self._seconds(frames) for frames, _ in self.foreign[:3])
+            amount = sum(count for _, count in self.foreign)
+            notes.append(f"{amount} bytes that are no MPEG frames were left out, at {where}")
+        return tuple(notes)
+
+    def _seconds(self, frames: int) -> str:
+        return f"{frames * self.header.samples / self.header.rate:.2f} s"
+
+    def pieces(self, *, cut_delay: bool) -> list[Piece]:
+        """Return what the decoder is to see: frames of our own, and those of the file.
 
         With ``cut_delay`` sample 0 is the first sample of the sound also where no tag gives the delay. Without it, such
         a file is decoded as it stands: the decoder would cut its own delay by itself, so a silent frame and a delay are
         put there that cancel each other out.
         """
         if self.delay is not None:
-            return _tag_frame(self.header, self.frames, self.delay, self.padding)
+            padding = 0 if self.missing else self.padding  # it lies at the end, which then is not there
+            return [_tag_frame(self.header, self.frames, self.delay, padding), *self.spans]
         if cut_delay:
-            return _tag_frame(self.header, self.frames, LAME_DELAY, 0)
+            return [_tag_frame(self.header, self.frames, LAME_DELAY, 0), *self.spans]
         silent = _tag_frame(self.header, None, 0, 0)
-        return _tag_frame(self.header, self.frames + 1, self.header.samples - DECODER_DELAY, 0) + silent
+        tag = _tag_frame(self.header, self.frames + 1, self.header.samples - DECODER_DELAY, 0)
+        return [tag, silent, *self.spans]
 
     def delay_cut(self, *, cut_delay: bool) -> int:
-        """Return how many samples before the sound :meth:`prefix` makes the decoder leave out."""
+        """Return how many samples before the sound :meth:`pieces` makes the decoder leave out."""
         if self.delay is not None:
             return self.delay + DECODER_DELAY
         return LAME_DELAY + DECODER_DELAY if cut_delay else 0
 
 
-def scan(file: BinaryIO, size: int) -> Mp3:
-    """Walk all MPEG frames of a file of ``size`` bytes. Raises NotMp3 when there are none."""
-    at, header = _find_first(file, _skip_id3(file, 0), size)
-    promised, delay, padding = _read_tag(file, at, header)
-    first = at if promised is None and not _is_vbri(file, at) else at + header.length
-    at, frames = first, 0
-    while True:
-        file.seek(at)
-        raw = file.read(10)
-        found = _parse(raw)
-        if found is None or (found.version, found.rate) != (header.version, header.rate) or at + found.length > size:
-            break
-        at, frames = at + found.length, frames + 1
-    if not frames:
+def recognise(file: ByteFile, size: int) -> tuple[str | None, int]:
+    """Return what a file is, as :func:`kinds.recognise`, or "MP3" where frames begin behind bytes of nothing known."""
+    kind, start = kinds.recognise(file)
+    if kind is None and (found := next(_found(file, 0, size, None, _JUNK_FRONT), None)) is not None:
+        return "MP3", found[0]
+    return kind, start
+
+
+def scan(file: ByteFile, size: int, start: int = 0) -> Mp3:
+    """Walk all MPEG frames of a file of ``size`` bytes, from ``start`` on. Raises NotMp3 when there are none."""
+    begin = next(_found(file, start, size, None), None)
+    if begin is None:
         raise NotMp3("holds no MPEG frames")
-    broken = bool(raw) and not raw.startswith(_TRAILERS)
-    return Mp3(first, at, frames, header, promised, delay, padding, broken)
+    at, header = begin
+    walk = Mp3(header)
+    if at > start and any(_bytes(file, start, min(at - start, 4096))):
+        walk.foreign.append((0, at - start))
+    while True:
+        at = _read_tag(file, at, walk)
+        at, last = _run(file, at, size, walk)
+        following = _after_gap(file, at, last, size, walk)
+        if following is None:
+            break
+        at = following
+    if not walk.frames:
+        raise NotMp3("holds no MPEG frames")
+    return walk
+
+
+def _run(file: ByteFile, at: int, size: int, walk: Mp3) -> tuple[int, int]:
+    """Take the frames that follow one another from ``at`` on; return where they end, and where the last one begins."""
+    first = last = at
+    kind = walk.header.kind
+    while True:
+        raw = _bytes(file, at, 40)
+        found = _parse(raw)
+        if found is None or found.kind != kind or at + found.length > size or (at > first and _is_tag(raw, found)):
+            break
+        last, at = at, at + found.length
+        walk.frames += 1
+    if at > first:
+        walk.spans.append((first, at))
+    return at, last
+
+
+def _after_gap(file: ByteFile, at: int, last: int, size: int, walk: Mp3) -> int | None:
+    """Return where the frames go on after something that is none, or None where the file ends."""
+    rest = _bytes(file, at, 40)
+    header = _parse(rest)
+    if header is not None and header.kind == walk.header.kind and _is_tag(rest, header):
+        return at  # the next file, joined end to end
+    walk.broken_end = bool(rest) and not rest.startswith(_TRAILERS)
+    if not rest or len(walk.foreign) >= _MOST_GAPS:
+        return None
+    behind = at + kinds.tag_length(rest)
+    # where something foreign begins, it may begin in the middle of the last frame
+    cut = behind == at and not rest.startswith(_TRAILERS) and walk.spans and walk.spans[-1][1] == at
+    search = last + 4 if cut else behind
+    here = next(_found(file, search, size, walk.header.kind), None)
+    if here is None:
+        other = next(_found(file, behind, size, None), None)
+        walk.other_kind = other is not None and other[1].kind != walk.header.kind
+        return None
+    if cut:
+        walk.frames -= 1
+        start, _ = walk.spans.pop()
+        if last > start:
+            walk.spans.append((start, last))
+    gap = here[0] - (last if cut else at)
+    if not rest.startswith(_OWN):
+        walk.foreign.append((walk.frames, gap))
+    return here[0]
+
+
+def _bytes(file: ByteFile, at: int, count: int) -> bytes:
+    file.seek(at)
+    return file.read(count)
 
 
 def _parse(raw: bytes) -> _Header | None:
@@ -127,58 +237,69 @@ def _parse(raw: bytes) -> _Header | None:
     return _Header(raw[:4], version, hertz, length, raw[3] >> 6 == 3)
 
 
-def _skip_id3(file: BinaryIO, at: int) -> int:
-    """Return where the sound may begin behind ID3 version 2 tags."""
-    while True:
-        file.seek(at)
-        head = file.read(10)
-        if len(head) < 10 or head[:3] != b"ID3":
-            return at
-        at += 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
-        if head[5] & 0x10:
-            at += 10  # a footer
+def _found(
+    file: ByteFile, start: int, size: int, kind: tuple[int, int, bool] | None, search: int = _SEARCH
+) -> Iterator[tuple[int, _Header]]:
+    """Find frames (of a kind) that two more of their kind, or the end of the file, follow."""
+    tries = 0
+    for at in range(start, min(size, start + search), _BLOCK):
+        for match in _SYNC.finditer(_bytes(file, at, _BLOCK + 2)):
+            header = _parse(_bytes(file, at + match.start(), 4))
+            tries += 1
+            if tries > _MOST_TRIES:
+                return
+            if header is None or (kind is not None and header.kind != kind):
+                continue
+            if _is_followed(file, at + match.start(), header, size):
+                yield at + match.start(), header
 
 
-def _find_first(file: BinaryIO, start: int, size: int) -> tuple[int, _Header]:
-    """Find the first frame that another one of its kind, or the end of the file, follows."""
-    file.seek(start)
-    window = file.read(_SEARCH)
-    at = window.find(b"\xff")
-    while at >= 0:
-        header = _parse(window[at : at + 4])
-        if header is not None:
-            behind = start + at + header.length
-            file.seek(behind)
-            following = _parse(file.read(4))
-            alike = following is not None and (following.version, following.rate) == (header.version, header.rate)
-            if alike or behind == size:
-                return start + at, header
-        at = window.find(b"\xff", at + 1)
-    raise NotMp3("holds no MPEG frames")
+def _is_followed(file: ByteFile, at: int, header: _Header, size: int) -> bool:
+    at += header.length
+    for _ in range(2):
+        if at >= size:
+            return at == size
+        rest = _bytes(file, at, 10)
+        following = _parse(rest)
+        if following is None or following.kind != header.kind:
+            return rest.startswith(_OWN)
+        at += following.length
+    return True
 
 
-def _read_tag(file: BinaryIO, at: int, header: _Header) -> tuple[int | None, int | None, int]:
-    """Read the Xing or Info tag of the first frame: frames, encoder delay and padding. None where not given."""
-    file.seek(at)
-    frame = file.read(header.length)
+def _is_tag(raw: bytes, header: _Header) -> bool:
+    """Tell whether a frame is the tag that begins a file, and no sound."""
     mark = 4 + header.side
+    return raw[mark : mark + 4] in (b"Xing", b"Info") or raw[36:40] == b"VBRI"
+
+
+def _read_tag(file: ByteFile, at: int, walk: Mp3) -> int:
+    """Read the Xing or Info tag of the frame at ``at``, which may be the first of a file; return where sound begins."""
+    header = _parse(_bytes(file, at, 4))
+    if header is None:
+        return at
+    frame = _bytes(file, at, header.length)
+    mark = 4 + header.side
+    joined = walk.frames > 0
+    if frame[36:40] == b"VBRI":
+        walk.files += joined
+        return at + header.length
     if frame[mark : mark + 4] not in (b"Xing", b"Info"):
-        return None, None, 0
+        return at
+    walk.files += joined
     flags = int.from_bytes(frame[mark + 4 : mark + 8], "big")
     rest = mark + 8
     # a tag without a count is a tag all the same: its frame is no sound
     promised = int.from_bytes(frame[rest : rest + 4], "big") if flags & 1 else 0
+    walk.promised = promised if not joined else walk.promised + promised if walk.promised else None
     rest += 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
     lame = frame[rest : rest + 24]
-    if len(lame) < 24 or lame[:4] not in (b"LAME", b"Lavf", b"Lavc", b"GOGO", b"L3.9"):
-        return promised, None, 0
-    both = int.from_bytes(lame[21:24], "big")
-    return promised, (both >> 12 if both else None), both & 0xFFF  # all zero: the field was never filled in
-
-
-def _is_vbri(file: BinaryIO, at: int) -> bool:
-    file.seek(at + 36)
-    return file.read(4) == b"VBRI"
+    if len(lame) == 24 and lame[:4] in (b"LAME", b"Lavf", b"Lavc", b"GOGO", b"L3.9"):
+        both = int.from_bytes(lame[21:24], "big")
+        if both:  # all zero: the field was never filled in
+            walk.delay = walk.delay if joined else both >> 12
+            walk.padding = both & 0xFFF
+    return at + header.length
 
 
 def _tag_frame(like: _Header, frames: int | None, delay: int, padding: int) -> bytes:

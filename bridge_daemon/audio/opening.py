@@ -1,45 +1,48 @@
 """Opening an audio file that somebody named: once, checked, and decoded in blocks.
 
-libsndfile is a C parser, so it sees only what passed our own look at the structure: an allow-list of formats and
-codings, and a regular file of sensible size. All its errors, whose texts mislead, become one clear sentence.
+The decoders are C parsers, so they see only what passed our own look at the structure: an allow-list of formats and
+codings, and a regular file of sensible size. All their errors, whose texts mislead, become one clear sentence.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import numpy as np
-import numpy.typing as npt
-import soundfile
 
-from bridge_daemon.audio import chunks, mp3
+from bridge_daemon.audio import chunks, layouts, mp3, ogg
+from bridge_daemon.audio.chunks import CHUNKED, BadStructure
+from bridge_daemon.audio.decoders import Block, Decoder, Joined, SoundFile, Undecoded, channel_names, decode_all
+from bridge_daemon.audio.kinds import what_instead
+from bridge_daemon.audio.layouts import Layout
+from bridge_daemon.audio.tempo import tempo_of
+from bridge_daemon.audio.view import ByteFile, NotAFile, View, open_plain, patched
 from bridge_daemon.audio.wav import parse_bext
 from bridge_daemon.errors import SourceRefused
 
-Block = npt.NDArray[np.float64]  # frames × channels, full scale is ±1.0
-
-#: Frames decoded at a time: small enough for the processor's cache.
-BLOCK = 16_384
-#: Codings whose frames overlap: after a seek, libsndfile's first 1000 frames or so are often not those that decoding
-#: from the start gives (measured). So it starts this much earlier, and the lead is dropped.
-_LAPPING = frozenset({"OGG", "MP3"})
-_LEAD = 16_384
 MAX_BYTES = 8 << 30
-MAX_CHANNELS = 64
-RATES = range(4_000, 768_001)
+MAX_CHANNELS: Final = 64
+RATES: Final = range(4_000, 768_001)
 #: An upper bound for what a header may claim; some write 2^63-1 for "unknown".
-_MOST_FRAMES = 1 << 40
-CONTAINERS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "OGG", "MP3", "CAF"})
-_PCM = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
-SUBTYPES = frozenset(_PCM | {"VORBIS", "OPUS", "MPEG_LAYER_III"})
-_FLOATS = frozenset({"FLOAT", "DOUBLE"})  # only these can hold what is no number
+_MOST_FRAMES: Final = 1 << 40
+_FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})  # only these can hold what is no number
+#: What ffmpeg's demuxers are called.
+_DEMUXERS: Final = {
+    "MP4": "mov",
+    "AAC": "aac",
+    "WV": "wv",
+    "MKV": "matroska",
+    "MP2": "mp3",
+    "OGG": "ogg",
+    "FLAC": "flac",
+    "CAF": "caf",
+    "AIFF": "aiff",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +50,45 @@ class SourceInfo:
     """What the header of an audio file says, corrected by what the file really holds."""
 
     path: Path
-    container: str  # one of CONTAINERS
-    subtype: str  # one of SUBTYPES
+    container: str  # as in sound_files.py, or "WAVEX" or "RF64"
+    subtype: str  # the coding: "PCM_16", "FLOAT", "VORBIS", "AAC" …
     rate: int  # frames a second
     channels: int
     frames: int
     seconds: float
     time_reference: int | None = None  # frames since midnight (bext of WAV, WAVEX and RF64)
+    tempo: float | None = None  # quarter notes a minute (acid or iXML of the same)
+    layout: Layout = field(default_factory=lambda: layouts.as_it_is(2), repr=False)
     #: Device, inode, size and time of change: tells whether the file at ``path`` is still the same one.
     identity: tuple[int, int, int, int] = field(default=(0, 0, 0, 0), repr=False)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What our own look at a file found, before and beside its decoder."""
+
+    decoder: Decoder
+    layout: Layout
+    missing: str | None = None
+    doubt: str | None = None
+    notes: tuple[str, ...] = ()
+    delay_cut: int = 0
+    delay_known: bool = True
+    time_reference: int | None = None
+    tempo: float | None = None
 
 
 class OpenAudio:
     """An open, checked audio file. It decodes any part of itself in blocks, sample-exactly."""
 
-    def __init__(self, info: SourceInfo, sound: soundfile.SoundFile, view: _View) -> None:
+    def __init__(self, info: SourceInfo, found: _Found) -> None:
         self.info = info
-        self.missing = view.missing  # what the header promises and the file does not hold, as "holds …"
-        self.doubt = view.doubt  # why the file may be cut off though nothing tells how long it should be
-        self.delay_known = view.delay_known  # whether the MP3 itself told its encoder delay
-        self.delay_cut = view.delay_cut  # frames of MP3 encoder delay that are left out before frame 0
-        self._sound = sound
+        self.missing = found.missing  # what the header promises and the file does not hold, as "holds …"
+        self.doubt = found.doubt  # why the file may be cut off though nothing tells how long it should be
+        self.notes = found.notes  # what was found in it and left out, for people
+        self.delay_known = found.delay_known  # whether the MP3 itself told its encoder delay
+        self.delay_cut = found.delay_cut  # frames of MP3 encoder delay that are left out before frame 0
+        self._decoder = found.decoder
 
     def blocks(self, first: int = 0, frames: int | None = None) -> Iterator[Block]:
         """Decode ``frames`` frames (None: all that follow) from the frame ``first``, at most BLOCK at a time.
@@ -76,24 +97,22 @@ class OpenAudio:
         """
         name, rate = self.info.path.name, self.info.rate
         left = self.info.frames - first if frames is None else frames
-        lead = min(first, _LEAD) if self.info.container in _LAPPING else 0
-        at = first - lead
-        left += lead
+        at = first
         try:
-            self._sound.seek(at)
-            while left > 0:
-                block: Block = self._sound.read(min(BLOCK, left), dtype="float64", always_2d=True)
-                if len(block) == 0:
-                    raise SourceRefused(f'"{name}" breaks off at {at / rate:.2f} s of {self.info.seconds:.2f} s.')
+            for whole in self._decoder.read(first) if left > 0 else ():
+                block = whole[:left]
                 if self.info.subtype in _FLOATS and not np.isfinite(block).all():
                     raise SourceRefused(
                         f'"{name}" has values that are no numbers (NaN, infinite) at {at / rate:.2f} s.'
                     )
                 at, left = at + len(block), left - len(block)
-                if at > first:
-                    yield block[max(0, len(block) - (at - first)) :]
-        except soundfile.SoundFileError as error:
-            raise SourceRefused(f'"{name}" is damaged: it cannot be decoded at {at / rate:.2f} s.') from error
+                yield block
+                if left <= 0:
+                    return
+        except Undecoded as error:
+            raise SourceRefused(f'"{name}" {error}.') from error
+        if left > 0:
+            raise SourceRefused(f'"{name}" breaks off at {at / rate:.2f} s of {self.info.seconds:.2f} s.')
 
 
 @contextmanager
@@ -106,82 +125,39 @@ def open_audio(path: Path, *, cut_delay: bool = False) -> Iterator[OpenAudio]:
     Raises SourceRefused for all that is not audio that can be read.
     """
     with _open_file(path) as (file, status):
-        view = _look(file, path, status.st_size, cut_delay=cut_delay)
         try:
-            sound = soundfile.SoundFile(view)
-        except (soundfile.SoundFileError, ValueError, TypeError) as error:
-            raise _not_audio(path, "its header cannot be read") from error
-        with sound:
+            found = _look(file, status.st_size, cut_delay=cut_delay)
+        except (BadStructure, mp3.NotMp3) as error:
+            raise _not_audio(path, f"it {error}") from error
+        try:
             identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-            yield OpenAudio(_describe(path, sound, view.time_reference, identity), sound, view)
+            yield OpenAudio(_describe(path, found, identity), found)
+        finally:
+            found.decoder.close()
 
 
-def probe(path: Path) -> SourceInfo:
-    """Return what the header of the file says, without decoding. Raises SourceRefused."""
-    with open_audio(path) as audio:
-        return audio.info
-
-
-class _View(io.RawIOBase):
-    """A part of a file with other bytes in front of it, which is how the decoder gets a corrected header."""
-
-    def __init__(self, file: BinaryIO, start: int, end: int, prefix: bytes = b"") -> None:
-        self._file, self._start, self._end, self._prefix = file, start, end, prefix
-        self._at = 0
-        self.missing: str | None = None
-        self.doubt: str | None = None
-        self.delay_cut = 0
-        self.delay_known = True
-        self.time_reference: int | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at}.get(whence, len(self._prefix) + self._end - self._start)
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the decoder passes a buffer of its own
-        if self._at < len(self._prefix):
-            part = self._prefix[self._at : self._at + len(buffer)]
-        else:
-            at = self._start + self._at - len(self._prefix)
-            part = b""
-            if at < self._end:
-                self._file.seek(at)
-                part = self._file.read(min(len(buffer), self._end - at))
-        buffer[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+def probe(path: Path, *, name: str | None = None) -> SourceInfo:
+    """Return what the header of the file says, without decoding. ``name`` is for messages. Raises SourceRefused."""
+    try:
+        with open_audio(path) as audio:
+            return audio.info
+    except SourceRefused as error:
+        if name is None:
+            raise
+        raise SourceRefused(error.message.replace(f'"{path.name}"', f'"{name}"')) from error
 
 
 @contextmanager
 def _open_file(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
-    # no link in the last place (the path is resolved, so one there is new), no waiting for the writer of a FIFO
-    flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_BINARY", "O_NONBLOCK", "O_CLOEXEC"):
-        flags |= getattr(os, name, 0)
     try:
-        descriptor = os.open(path, flags)
+        file, status = open_plain(path)
     except OSError as error:
         raise SourceRefused(f'"{path.name}" cannot be opened: {error.strerror}.') from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _not_audio(path, "it is not a file")
+    except NotAFile as error:
+        raise _not_audio(path, "it is not a file") from error
+    with file:
         if status.st_size > MAX_BYTES:
             raise SourceRefused(f'"{path.name}" is larger than {MAX_BYTES >> 30} GiB.')
-    except BaseException:
-        os.close(descriptor)
-        raise
-    with os.fdopen(descriptor, "rb") as file:
         yield file, status
 
 
@@ -189,64 +165,124 @@ def _not_audio(path: Path, why: str) -> SourceRefused:
     return SourceRefused(f'"{path.name}" is not audio that can be read: {why}.')
 
 
-def _look(file: BinaryIO, path: Path, size: int, *, cut_delay: bool) -> _View:
-    """Read the structure by ourselves, and return what the decoder may see of the file."""
-    kind = chunks.kind_of(file)
-    view = _View(file, 0, size)
+def _look(file: BinaryIO, size: int, *, cut_delay: bool) -> _Found:
+    """Read the structure by ourselves, and open the decoder on what it may see of the file."""
+    kind, start = mp3.recognise(file, size)
+    if kind is None:
+        raise BadStructure(f"is {what_instead(file)}")
+    if kind == "MP3":
+        return _look_at_mp3(file, size, start, cut_delay=cut_delay)
+    view = View(file, [(start, size)])
+    if kind == "OGG":
+        return _look_at_ogg(view)
+    if kind in CHUNKED:
+        return _look_at_chunks(view, kind, cut_delay=cut_delay)
+    if kind == "FLAC":
+        return _look_at_flac(view)
+    return _by_ffmpeg(view, kind)
+
+
+def _look_at_mp3(file: ByteFile, size: int, start: int, *, cut_delay: bool) -> _Found:
+    found = mp3.scan(file, size, start)
+    decoder = SoundFile(View(file, found.pieces(cut_delay=cut_delay)))
+    return _Found(
+        decoder,
+        layouts.as_it_is(decoder.channels),
+        found.missing,
+        found.doubt,
+        found.notes,
+        found.delay_cut(cut_delay=cut_delay),
+        found.delay is not None,
+    )
+
+
+def _look_at_ogg(view: View) -> _Found:
+    found = ogg.scan(view, view.size)
+    if found.coding not in ("VORBIS", "OPUS"):
+        result = _by_ffmpeg(view, "OGG")
+        result.doubt = found.doubt
+        return result
+    parts: list[SoundFile] = []
     try:
-        if kind is None:
-            raise _not_audio(path, f"it is {chunks.what_instead(file)}")
-        if kind == "MP3":
-            return _look_at_mp3(file, size, cut_delay=cut_delay)
-        if kind == "OGG":
-            view.doubt = chunks.check_ogg(file, size)
-        elif kind != "FLAC":
-            view = _look_at_chunks(file, size, kind)
-    except (chunks.BadStructure, mp3.NotMp3) as error:
-        raise _not_audio(path, f"it {error}") from error
-    return view
+        parts.extend(SoundFile(View(view, [(link.start, link.end)])) for link in found.links)
+    except BadStructure:
+        for part in parts:
+            part.close()
+        raise
+    decoder = Joined(parts) if len(parts) > 1 else parts[0]
+    notes = [f"{len(parts)} streams of it, one behind the other, were joined"] if len(parts) > 1 else []
+    if found.foreign:
+        notes.append(f"{found.foreign} bytes between its pages were left out")
+    layout = layouts.of_xiph(decoder.channels, found.links[0].family)
+    return _Found(decoder, layout, doubt=found.doubt, notes=tuple(notes))
 
 
-def _look_at_mp3(file: BinaryIO, size: int, *, cut_delay: bool) -> _View:
-    found = mp3.scan(file, size)
-    view = _View(file, found.first, found.end, found.prefix(cut_delay=cut_delay))
-    view.missing, view.doubt = found.missing, found.doubt
-    view.delay_cut, view.delay_known = found.delay_cut(cut_delay=cut_delay), found.delay is not None
-    return view
+def _look_at_flac(view: View) -> _Found:
+    view.seek(18)
+    if int.from_bytes(view.read(8), "big") & (1 << 36) - 1 == 0:  # of frames; libsndfile does not read it then
+        return _by_ffmpeg(view, "FLAC")
+    decoder = SoundFile(view)
+    names = channel_names(View(view, [(0, view.size)]), "flac") if decoder.channels > 2 else None
+    return _Found(decoder, layouts.of_names(names, decoder.channels))
 
 
-def _look_at_chunks(file: BinaryIO, size: int, kind: str) -> _View:
-    found = chunks.read_structure(file, kind, size)
-    view = _View(file, 0, size)
-    if found.streamed and kind == "RIFF":
-        # some decoders take a length of 0 at its word; the true one is what follows
-        file.seek(0)
-        header = file.read(found.data - 4) + min(found.available, 0xFFFFFFFF).to_bytes(4, "little")
-        view = _View(file, found.data, size, header)
-    if found.declared > found.available:
-        view.missing = f"holds {found.available} of {found.declared} bytes of sound"
-    if kind in ("RIFF", "RF64"):
-        stamp = parse_bext(chunks.text_chunk(file, found, b"bext"))
-        view.time_reference = stamp.time_reference if stamp else None
-    return view
+def _by_ffmpeg(view: View, kind: str) -> _Found:
+    decoder = decode_all(view, kind, _DEMUXERS[kind])
+    names = decoder.names
+    if decoder.subtype == "AAC" and names is not None and "NONE" in names:
+        names = None  # a table of the file's own, which ffmpeg does not name: the usual ones, in nearly all of them
+    return _Found(decoder, layouts.of_names(names, decoder.channels), decoder.missing, notes=decoder.notes)
 
 
-def _describe(
-    path: Path, sound: soundfile.SoundFile, time_reference: int | None, identity: tuple[int, int, int, int]
-) -> SourceInfo:
+def _look_at_chunks(view: View, kind: str, *, cut_delay: bool) -> _Found:
+    found = chunks.read_structure(view, kind, view.size)
+    if found.coding == "MP3":
+        inside = View(view, [(found.data, found.data + min(found.declared, found.available))])
+        return _look_at_mp3(inside, inside.size, 0, cut_delay=cut_delay)
+    if found.coding in ("ALAC", "AAC"):
+        return _by_ffmpeg(view, kind)
+    shown = patched(view, view.size, found.patches) if found.patches else view
+    decoder = SoundFile(shown)
+    result = _Found(decoder, _layout_of_chunks(view, found, decoder.channels), found.missing)
+    if kind in chunks.WAVE:
+        stamp = parse_bext(chunks.text_chunk(view, found, b"bext"))
+        result.time_reference = stamp.time_reference if stamp else None
+        result.tempo = tempo_of(chunks.text_chunk(view, found, b"acid"), chunks.text_chunk(view, found, b"iXML"))
+    return result
+
+
+def _layout_of_chunks(view: View, found: chunks.Structure, channels: int) -> Layout:
+    if found.kind in (*chunks.WAVE, "W64"):
+        fmt = chunks.text_chunk(view, found, b"fmt ") or b""
+        return layouts.of_wave(fmt, channels, is_ambisonic=chunks.is_ambisonic(fmt))
+    if found.kind == "AU" or channels <= 2:
+        return layouts.usual(channels)
+    chunk = chunks.text_chunk(view, found, b"chan" if found.kind == "CAF" else b"CHAN")
+    names = channel_names(View(view, [(0, view.size)]), _DEMUXERS[found.kind]) if chunk else None
+    return layouts.of_apple(chunk, names, channels)
+
+
+def _describe(path: Path, found: _Found, identity: tuple[int, int, int, int]) -> SourceInfo:
     """Check what the decoder made of the header."""
-    container, subtype = sound.format, sound.subtype
-    if container not in CONTAINERS or subtype not in SUBTYPES:
-        raise _not_audio(path, f"it is {container} with {subtype}, which is not supported")
-    if sound.samplerate not in RATES:
-        raise _not_audio(path, f"its header claims {sound.samplerate} frames a second")
+    sound = found.decoder
+    if sound.rate not in RATES:
+        raise _not_audio(path, f"its header claims {sound.rate} frames a second")
     if not 1 <= sound.channels <= MAX_CHANNELS:
         raise _not_audio(path, f"its header claims {sound.channels} channels")
     if sound.frames <= 0:
         raise SourceRefused(f'"{path.name}" has no sound in it: its length is 0.')
     if sound.frames > _MOST_FRAMES:
         raise _not_audio(path, "its header does not tell its length")
-    seconds = sound.frames / sound.samplerate
     return SourceInfo(
-        path, container, subtype, sound.samplerate, sound.channels, sound.frames, seconds, time_reference, identity
+        path,
+        sound.container,
+        sound.subtype,
+        sound.rate,
+        sound.channels,
+        sound.frames,
+        sound.frames / sound.rate,
+        found.time_reference,
+        found.tempo,
+        found.layout,
+        identity,
     )

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from bridge_daemon.audio import convert
-from bridge_daemon.audio.opening import Block, OpenAudio, SourceInfo, open_audio, probe
+from bridge_daemon.audio.decoders import Block
+from bridge_daemon.audio.opening import OpenAudio, SourceInfo, open_audio, probe
 from bridge_daemon.audio.wav import WavWriter
 from bridge_daemon.errors import SourceRefused
 from bridge_daemon.util import files
@@ -21,6 +22,10 @@ from bridge_daemon.util.failpoints import failpoint
 
 __all__ = ["Extracted", "Region", "SourceInfo", "check_region", "extract", "open_audio", "probe"]
 
+#: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
+SOURCE_RATE: Final = 44_100
+#: Samples of all channels that one region may have: what is beyond would keep a decoder busy for minutes.
+MOST_SAMPLES: Final = 1 << 30
 #: Shorter than this is no sound to work with.
 SHORTEST = 0.05  # s
 #: How far the end may lie beyond the file's: DAWs round, and send decimal text.
@@ -40,6 +45,7 @@ class Region:
     frames: int
     peak: float  # of full scale, over all channels
     sound: str  # SHA-256 of the decoded samples: the same for the same sound, whatever file it lies in
+    notes: tuple[str, ...] = ()  # what was found in the file and read through, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +60,72 @@ class Extracted:
     notes: tuple[str, ...] = ()  # what was done to it, for people
 
 
-def check_region(path: Path, start: float | None, end: float | None, *, longest: float) -> Region:
+def check_region(
+    path: Path, start: float | None, end: float | None, *, longest: float, rate: int = SOURCE_RATE
+) -> Region:
     """Decode the region from ``start`` to ``end`` (s; None: the file's own) and say whether it can be sent.
 
-    ``longest`` is the greatest length that the model takes, in seconds. Raises SourceRefused with one clear sentence.
+    ``longest`` is the greatest length that the model takes, in seconds, ``rate`` what is sent. Raises SourceRefused
+    with one clear sentence.
     """
     with open_audio(path) as audio:
         info = audio.info
+        _check_whole(audio, end)
         begin, finish = _limits(info, start, end)
         first, frames = _frames(info, begin, finish, longest)
         digest = hashlib.sha256(f"{info.rate} {info.channels}".encode())
-        peak = convert.peak_of(_hashed(audio.blocks(first, frames), digest))
-    if peak < convert.SILENCE:
-        raise SourceRefused(f"The region {begin:.2f}–{finish:.2f} s of {_quoted(info)} is silent (below -80 dB).")
-    return Region(info, begin, finish, frames / info.rate, first, frames, peak, digest.hexdigest())
+        peak, is_silent = _listen(audio, _hashed(audio.blocks(first, frames), digest), rate)
+        notes = tuple(f"{_quoted(info)}: {note}" for note in audio.notes)
+    if is_silent:
+        where = f"The region {begin:.2f}–{finish:.2f} s of {_quoted(info)}"
+        if peak < convert.SILENCE:
+            raise SourceRefused(f"{where} is silent (below -80 dB).")
+        raise SourceRefused(f"{where} is silent (below -80 dB) as it would be sent: {_as_sent(info, rate)}.")
+    return Region(info, begin, finish, frames / info.rate, first, frames, peak, digest.hexdigest(), notes)
 
 
 def _hashed(blocks: Iterator[Block], digest: hashlib._Hash) -> Iterator[Block]:
     for block in blocks:
-        digest.update(np.ascontiguousarray(block, dtype="<f4").data)
+        with np.errstate(over="ignore"):  # a damaged float64 may be beyond float32: it counts as infinite here
+            digest.update(np.ascontiguousarray(block, dtype="<f4").data)
         yield block
+
+
+def _check_whole(audio: OpenAudio, end: float | None) -> None:
+    """Refuse to send all of a file that is cut off: nobody pays for a part in the belief that it is the whole."""
+    fault = audio.missing or (audio.doubt if audio.info.container == "MP3" else None)
+    if end is None and fault:
+        raise SourceRefused(
+            f"{_quoted(audio.info)} is cut off, or is still being written: it {fault}. "
+            f"To send what is there, say where it ends: at most {audio.info.seconds:.3f} s."
+        )
+
+
+def _listen(audio: OpenAudio, sound: Iterator[Block], rate: int) -> tuple[float, bool]:
+    """Decode a region to its end; return its peak, and whether nothing of it would be heard in what is sent.
+
+    It is mixed and resampled up to its first sound only: that is all that has to be known of it.
+    """
+    info, peak = audio.info, 0.0
+
+    def measured() -> Iterator[Block]:
+        nonlocal peak
+        for block in sound:
+            peak = max(peak, convert.peak_of([block]))
+            yield block
+
+    blocks = measured()
+    sent = convert.resample(convert.to_stereo(blocks, info.layout), info.rate, rate, info.layout.channels, "HQ")
+    is_silent = not any(convert.peak_of([block]) >= convert.SILENCE for block in sent)
+    for _ in blocks:
+        pass  # decoded to its end all the same
+    return peak, is_silent
+
+
+def _as_sent(info: SourceInfo, rate: int) -> str:
+    if info.layout.passes:
+        return f"at {rate} frames a second"
+    return f"mixed from {info.channels} channels ({info.layout.what}) to stereo"
 
 
 def _quoted(info: SourceInfo) -> str:
@@ -107,10 +159,15 @@ def _frames(info: SourceInfo, begin: float, finish: float, longest: float) -> tu
         raise SourceRefused(
             f"The region of {_quoted(info)} is {frames / info.rate:.2f} s long; the model takes at most {longest:g} s."
         )
+    if frames * info.channels > MOST_SAMPLES:
+        raise SourceRefused(
+            f"The region of {_quoted(info)} has {info.channels} channels of {info.rate} frames a second for "
+            f"{frames / info.rate:.0f} s: too much to decode. Send a shorter one, or fewer channels."
+        )
     return first, frames
 
 
-def extract(region: Region, target: Path, *, rate: int = 44_100, least: float = 0.0) -> Extracted:
+def extract(region: Region, target: Path, *, rate: int = SOURCE_RATE, least: float = 0.0) -> Extracted:
     """Write the region to ``target`` as WAV, PCM 16 bit at ``rate``, mono or stereo; an older ``target`` is replaced.
 
     Mono stays mono; more than two channels are mixed to stereo. A region shorter than ``least`` seconds is repeated as
@@ -133,33 +190,34 @@ def extract(region: Region, target: Path, *, rate: int = 44_100, least: float = 
 
 
 def _write(audio: OpenAudio, region: Region, part: Path, rate: int, least: float) -> Extracted:
-    info, channels = region.info, min(2, region.info.channels)
-    untouched = info.channels <= 2 and info.rate == rate
+    info, layout = region.info, region.info.layout
+    untouched = layout.passes and info.rate == rate
     peak = region.peak
-    mixed = info.channels if info.channels > 2 else 1  # at most this many times louder
-    if not untouched and peak * mixed > convert.SAFE_PEAK:
+    if not untouched and peak * layout.loudest > convert.SAFE_PEAK:
         peak = convert.peak_of(_converted(audio, region, rate))  # filters overshoot: what counts is what comes out
     gain, notes = convert.gain_for(peak)
     blocks = convert.scale(_converted(audio, region, rate), gain)
     if not (untouched and gain == 1.0 and info.subtype in ("PCM_16", "PCM_S8", "PCM_U8")):
         blocks = convert.dither(blocks, _BITS)  # what is 16 bit already stays as it is, bit by bit
     repeats = _repeats(region, rate, least)
-    if info.channels > 2:
-        notes = (f"mixed from {info.channels} channels to stereo", *notes)
+    if not layout.passes:
+        notes = (f"mixed from {info.channels} channels to stereo ({layout.what})", *notes)
     if repeats > 1:
         notes = (*notes, f"repeated {repeats} times, because the model takes no source shorter than {least:g} s")
+    notes = (*notes, *region.notes)
     with open(part, "wb", opener=files.private) as file:
-        with WavWriter(file, rate=rate, channels=channels, bits=_BITS, reserve=False) as writer:
+        with WavWriter(file, rate=rate, channels=layout.channels, bits=_BITS, reserve=False) as writer:
             for block in _repeated(blocks, repeats):
                 writer.write(block)
         failpoint("file.source.write")
         files.flush_to_disk(file)
-    return Extracted(writer.frames, rate, channels, writer.frames / rate, repeats > 1, notes)
+    return Extracted(writer.frames, rate, layout.channels, writer.frames / rate, repeats > 1, notes)
 
 
 def _converted(audio: OpenAudio, region: Region, rate: int) -> Iterator[Block]:
-    stereo = convert.to_stereo(audio.blocks(region.first, region.frames), region.info.channels, region.info.container)
-    return convert.resample(stereo, region.info.rate, rate, min(2, region.info.channels), "HQ")
+    layout = region.info.layout
+    stereo = convert.to_stereo(audio.blocks(region.first, region.frames), layout)
+    return convert.resample(stereo, region.info.rate, rate, layout.channels, "HQ")
 
 
 def _repeats(region: Region, rate: int, least: float) -> int:

@@ -9,7 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from bridge_daemon.audio import convert
-from bridge_daemon.audio.opening import Block, OpenAudio, open_audio
+from bridge_daemon.audio.decoders import Block
+from bridge_daemon.audio.opening import OpenAudio, open_audio
 from bridge_daemon.audio.wav import Bext, WavWriter
 from bridge_daemon.errors import SourceRefused, Undecodable
 from bridge_daemon.util import files
@@ -17,6 +18,8 @@ from bridge_daemon.util.failpoints import failpoint
 
 #: Far beyond what any model makes: what is longer is no take, and must not fill the disk.
 LONGEST = 30 * 60  # s
+#: Samples of all channels that a take may have, in the original and in the finished file (0.8 GB at 24 bit).
+MOST_SAMPLES = 1 << 28
 #: How far the length may differ from what the service says (s): MP3 pads, and services round.
 TOLERANCE = 0.25
 
@@ -72,6 +75,11 @@ def _check_length(audio: OpenAudio, declared_seconds: float | None) -> None:
     name = f'"{info.path.name}"'
     if info.seconds > LONGEST:
         raise _undecodable(f"{name} claims to be {info.seconds / 60:.0f} minutes long, which no take is.")
+    if info.frames * info.channels > MOST_SAMPLES:
+        raise _undecodable(
+            f"{name} claims {info.channels} channels of {info.rate} frames a second for {info.seconds:.0f} s, "
+            "which would fill the disk and which no take is."
+        )
     if audio.missing:
         raise _undecodable(f"{name} is cut off: it {audio.missing}.")
     if declared_seconds is not None:
@@ -90,6 +98,7 @@ def _verified(audio: OpenAudio, peak: float) -> Verified:
         notes = (f"came as MP3; {audio.delay_cut} frames of encoder delay were cut{assumed}",)
     if audio.doubt:
         notes = (*notes, f"{audio.doubt}, and has the length that the service says")
+    notes = (*notes, *audio.notes)
     if peak < convert.SILENCE:
         notes = (*notes, "the take is silent")
     return Verified(
@@ -133,6 +142,10 @@ def _write(
     info: Mapping[str, str],
 ) -> TakeFile:
     channels = verified.channels
+    kept: tuple[str, ...] = ()
+    if convert.resampled_length(verified.frames, verified.rate, rate) * channels > MOST_SAMPLES:
+        kept = (f"the take stays at {verified.rate} frames a second: at {rate} it would fill the disk",)
+        rate = verified.rate
     with open_audio(original, cut_delay=True) as audio:
         if (audio.info.rate, audio.info.channels, audio.info.frames) != (verified.rate, channels, verified.frames):
             raise _undecodable(f'"{original.name}" has changed since it was verified.')
@@ -146,7 +159,7 @@ def _write(
                     writer.write(block)
             failpoint("file.take.write")
             digest = files.flush_and_hash(file, part)
-    return TakeFile(writer.frames, rate, channels, digest, writer.peak, notes)
+    return TakeFile(writer.frames, rate, channels, digest, writer.peak, (*notes, *kept))
 
 
 def _sound(audio: OpenAudio, rate: int, cut_seconds: float | None) -> Iterator[Block]:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bridge_daemon.audio import chunks
+from bridge_daemon.audio.kinds import recognise
 
 _FIXED = struct.Struct("<256s32s32s10s8sQH")  # the fields of bext before UMID
 _RESERVED = 64 + 190  # UMID, and bytes of later versions
@@ -112,8 +113,8 @@ def riff_lengths(path: Path) -> tuple[int, int] | None:
 
 
 def _structure(file: BinaryIO) -> chunks.Structure | None:
-    kind = chunks.kind_of(file)
-    if kind not in ("RIFF", "RF64"):
+    kind, start = recognise(file)
+    if kind not in chunks.WAVE or start:
         return None
     try:
         return chunks.read_structure(file, kind, os.fstat(file.fileno()).st_size)

@@ -31,6 +31,7 @@ ASKS = "asks"
 BATCH = "batch"
 UNSAFE = "unsafe"
 CHANGED = "changed"
+EARLY = "early"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bridge_daemon.audio.take import Verified, verify
 from bridge_daemon.domain.job import Job, State
+from bridge_daemon.domain.sound_files import ending_of
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import MAX_BYTES, Expired, download, serves_privately
 from bridge_daemon.errors import DownloadTrouble, Undecodable
@@ -21,7 +22,6 @@ from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
 
-_ENDINGS = {"MP3": "mp3", "FLAC": "flac", "OGG": "ogg", "AIFF": "aiff", "CAF": "caf", "W64": "w64"}
 _LONGEST = 600.0  # s between two tries; the URL lives for days
 #: URLs in a row that had run out before a person is told.
 _PATIENCE = 3
@@ -88,7 +88,7 @@ async def _fetch(job: Job, context: StepContext) -> None:
             verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)
         finally:
             digest = await hashing  # also where the file is removed next
-        target = folder / f"{stem(job)}.original.{_ENDINGS.get(verified.container, 'wav')}"
+        target = folder / f"{stem(job)}.original{ending_of(verified.container)}"
         original, identity = await asyncio.to_thread(_settle, part, target)
     except Undecodable:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)

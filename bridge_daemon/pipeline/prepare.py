@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from bridge_daemon.audio.region import Extracted, check_region, extract
+from bridge_daemon.audio.region import SOURCE_RATE, Extracted, check_region, extract
 from bridge_daemon.domain.job import Job, Publication, State
 from bridge_daemon.domain.models import models
 from bridge_daemon.errors import NotPublished, OtherEngine, Refusal, SourceRefused
@@ -17,8 +17,6 @@ from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 
-#: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
-SOURCE_RATE = 44_100
 _AGAIN: Final = (2.0, 60.0)  # s between two tries to publish a source
 #: The variations of a request share one source file; one of them makes it.
 _making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()

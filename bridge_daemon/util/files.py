@@ -219,9 +219,15 @@ def flush_and_hash(file: BinaryIO, path: Path) -> str:
 
 def copy_whole(source: Path, target: Path, *, point: str, opener: Callable[[str, int], int] | None = None) -> Path:
     """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
+    with source.open("rb") as reader:
+        return copy_open(reader, target, point=point, opener=opener)
+
+
+def copy_open(reader: BinaryIO, target: Path, *, point: str, opener: Callable[[str, int], int] | None = None) -> Path:
+    """Copy the rest of an open file as :func:`copy_whole` does."""
     part = target.with_name(f".{target.name}.part")
     try:
-        with source.open("rb") as reader, open(part, "wb", opener=opener) as writer:
+        with open(part, "wb", opener=opener) as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)
             failpoint(f"file.{point}.copy")
             flush_to_disk(writer)

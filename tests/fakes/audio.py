@@ -25,7 +25,12 @@ def render(extension: str, seconds: float, rate: int, channels: int, bits: int, 
     tone = (0.5 * np.sin(2 * np.pi * pitch * time)).astype("float32")
     file = io.BytesIO()
     subtype = "MPEG_LAYER_III" if extension == "mp3" else f"PCM_{bits}"
-    soundfile.write(file, np.column_stack([tone] * channels), rate, format=extension.upper(), subtype=subtype)
+    sound = np.column_stack([tone] * channels)
+    # libsndfile 1.2.2 copies a whole write onto the stack of the thread in its Vorbis encoder: 190 s at once end the
+    # process. So all is written in pieces; the handle is of one thread alone.
+    with soundfile.SoundFile(file, "w", rate, channels, subtype=subtype, format=extension.upper()) as writer:
+        for at in range(0, len(sound), 8192):
+            writer.write(sound[at : at + 8192])
     return file.getvalue()
 
 

@@ -25,6 +25,7 @@ class Listing:
     code: str
     text: str
     sha256: str | None = None  # where it was read already
+    same_as: int | None = None  # the render that it has to do with
 
 
 class Catalog:
@@ -149,7 +150,12 @@ class Catalog:
             size, mtime_ns = listing.look.stamp
             values: dict[str, object] = {"size": size, "mtime_ns": mtime_ns, "sha256": listing.sha256}
             sent = rows.sent_with(tx, listing.sha256) if listing.sha256 is not None else None
-            values |= {"state": str(RenderState.WAITING), "code": listing.code, "text": listing.text, "same_as": None}
+            values |= {
+                "state": str(RenderState.WAITING),
+                "code": listing.code,
+                "text": listing.text,
+                "same_as": listing.same_as,
+            }
             if sent is not None:
                 values |= {"state": str(RenderState.KNOWN), "same_as": sent.id, "code": None}
                 values |= {"text": said_known(sent)}

@@ -76,7 +76,7 @@ class ContentCheck:
 
     async def _decide(self, look: FileFacts, sha256: str | None) -> None:
         old = self._known.files.get(look.name)
-        if sha256 is None or old is None or old.request is not None or old.try_id is not None:
+        if sha256 is None or old is None or old.try_id is not None:
             self._coming.touch(look.name, soon=False)  # much happened meanwhile: it is looked at once more
         elif old.sha256 == sha256:
             await self._known.touched([(look, sha256)])

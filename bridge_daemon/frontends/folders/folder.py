@@ -29,6 +29,7 @@ from bridge_daemon.frontends.folders.sender import Parts, Press
 from bridge_daemon.frontends.folders.threads import Threads
 from bridge_daemon.frontends.folders.watch import CLOSE_EVENTS, FolderWatch, Hint, NotWatchable
 from bridge_daemon.settings.sections import WatchedFolder
+from bridge_daemon.util import files
 
 #: How long a file whose end nobody told of must not change before it counts as whole, s.
 SETTLE: Final = 1.0 if CLOSE_EVENTS else 2.0
@@ -60,7 +61,7 @@ class RenderFolder:
             self._off,
             is_busy=self._is_busy,
             monotonic=parts.times.monotonic,
-            patience=Patience(SETTLE, BROKEN),
+            patience=Patience(SETTLE, 3 * SETTLE, 15 * SETTLE, BROKEN),
         )
         self._comparing = ContentCheck(self.root, self.known, self._off, coming=self._coming, take=self._take_one)
         self._watch: FolderWatch | None = None
@@ -214,7 +215,11 @@ class RenderFolder:
         for look, candidate in whole:
             if self._watch is not None:
                 self._watch.taken(look.name)
-            was, doubt = self.known.was(look), self._doubt(look, candidate)
+            if candidate.compare:
+                self._rules.dropped(look.name)
+                self._comparing.add(look)
+                continue
+            was, doubt = await self._was(look), self._doubt(look, candidate)
             if was is not None or doubt is not Doubt.NONE:
                 self._rules.dropped(look.name)
             if was is not None:
@@ -227,6 +232,16 @@ class RenderFolder:
                 new.append((look, candidate.before))
         await self.known.touched(stays)
         await self._take(new)
+
+    async def _was(self, look: FileFacts) -> Render | None:
+        """Return the render that vanished and has come back, if this is it: by its content, where that was read."""
+        was = self.known.was(look)
+        if was is None or was.sha256 is None:
+            return was
+        try:
+            return was if await self._off(files.sha256, self.root / look.name) == was.sha256 else None
+        except OSError:  # gone meanwhile: the next look tells
+            return None
 
     def _doubt(self, look: FileFacts, candidate: Candidate) -> Doubt:
         old = self.known.files.get(look.name)

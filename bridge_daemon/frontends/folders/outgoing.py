@@ -11,16 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from bridge_daemon.domain.render import Render, RenderState
+from bridge_daemon.domain.render import EARLY, Render, RenderState
 from bridge_daemon.errors import BridgeError, InvalidRequest, Stale, WrongState
 from bridge_daemon.frontends.folders import scan as looks
 from bridge_daemon.frontends.folders.catalog import Catalog, Listing
 from bridge_daemon.frontends.folders.rules import Rules
 from bridge_daemon.frontends.folders.scan import FileFacts, Stamp
-from bridge_daemon.frontends.folders.sender import Copy, Parts, Press, Vanished
+from bridge_daemon.frontends.folders.sender import Copy, Parts, Press, Vanished, said_early
 from bridge_daemon.frontends.folders.threads import Threads
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.settings.sections import WatchedFolder
+from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,10 @@ class Sending:
                 await self._known.listed([Listing(look, *why, copy.sha256)])
                 return
             old = self._known.files.get(look.name)
+            if old is not None and (sent := await self._parts.sender.was_early(old, copy)) is not None:
+                files.discard(copy.file)
+                await self._known.listed([Listing(look, EARLY, said_early(sent), copy.sha256, sent.id)])
+                return
             await self._send(old if old is not None else self._new(look), look.stamp, copy, Press())
         except Vanished:
             self._again(look.name)

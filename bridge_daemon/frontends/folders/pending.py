@@ -1,7 +1,8 @@
 """What something happened to in a watched folder, by an event or by a sweep, until it is whole, gone, or none of ours.
 
-Events only say where to look; what counts is how the file looks. It is whole when its header agrees with its size and
-it was closed, or has not changed for a while.
+Events only say where to look; what counts is how the file looks. It is whole on evidence only: its header agrees with
+its size, nobody holds it open for writing, and it was closed, or has not changed for a while. That while is longer for
+a file that does not say where it ends (an MP3 without a tag, what was written into a pipe): a rest is no end there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bridge_daemon.frontends.folders import names as names
 from bridge_daemon.frontends.folders import scan as looks
 from bridge_daemon.frontends.folders.catalog import Catalog
 from bridge_daemon.frontends.folders.rules import Rules
-from bridge_daemon.frontends.folders.scan import EntryKind, FileFacts, Stamp, Sweep
+from bridge_daemon.frontends.folders.scan import EntryKind, Evidence, FileFacts, Stamp, Sweep
 from bridge_daemon.frontends.folders.threads import Threads, in_pieces
 from bridge_daemon.frontends.folders.watch import Hint
 
@@ -35,13 +36,17 @@ class Candidate:
     sidecar: bool = False  # its sidecar came or changed
     stamp: Stamp | None = None
     since: float = 0.0  # it has this stamp
+    hinted: bool = False  # the system told of it
+    compare: bool = False  # its content is to be held against what is known of it
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long a file must not change, s."""
 
-    settle: float  #: before it counts as whole, where nobody told of its end
+    settle: float  #: before it counts as whole, where nobody told of its end, and the file itself does
+    unproved: float  #: where the file does not either, and nobody holds it open for writing
+    unknown: float  #: where the system does not say whether somebody does
     broken: float  #: before one that is not whole is listed as broken
 
 
@@ -90,6 +95,7 @@ class PendingFiles:
         if sidecar is None:
             closed = hint in (Hint.CLOSED, Hint.WRITTEN)
             self.touch(name, closed=closed, written=hint is Hint.WRITTEN, soon=hint is not Hint.TOUCHED)
+            self.files[name].hinted = True
         else:
             self.sidecars.add(sidecar)
             self._sidecar_came(sidecar)
@@ -153,6 +159,7 @@ class PendingFiles:
         seen = await self._off(looks.look, self._root, wanted, self._known.stamps(wanted))
         await self._known.vanished([look.name for look in seen if look.kind is EntryKind.MISSING])
         whole: list[tuple[FileFacts, Candidate]] = []
+        rested: list[FileFacts] = []
         for look in seen:
             candidate = self.files[look.name]
             if look.kind is EntryKind.UNSEEN:
@@ -162,12 +169,37 @@ class PendingFiles:
                 self._leave(look.name)
             elif (known := self._known.files.get(look.name)) is not None and known.stamp == look.stamp:
                 self._leave(look.name)
-                if self._rules.heeds_sidecar(known, look, before=candidate.before, sidecar=candidate.sidecar):
+                heeds = self._rules.heeds_sidecar(known, look, before=candidate.before, sidecar=candidate.sidecar)
+                # another file may have been put there with its size and its time: its content tells
+                candidate.compare = not heeds and candidate.hinted and known.sha256 is not None
+                if heeds or candidate.compare:
                     whole.append((look, candidate))
-            elif self._is_whole(look, candidate, older_than):
-                self.files.pop(look.name)
-                whole.append((look, candidate))
+            elif self._may_be_whole(look, candidate, older_than):
+                rested.append(look)
+        return whole + await self._proved(rested, older_than)
+
+    async def _proved(self, rested: list[FileFacts], older_than: float | None) -> list[tuple[FileFacts, Candidate]]:
+        """Return those that are whole on evidence, or broken for long. The others are looked at again."""
+        unsure = [look.name for look in rested if look.fault is None and not _is_old(look, older_than)]
+        found = await self._off(looks.evidence, self._root, unsure) if unsure else {}
+        whole = []
+        for look in rested:
+            candidate = self.files.get(look.name)
+            if candidate is None:
+                continue
+            if look.name not in unsure or self._is_proved(candidate, found.get(look.name)):
+                whole.append((look, self.files.pop(look.name)))
+            else:
+                self._later(candidate)
         return whole
+
+    def _is_proved(self, candidate: Candidate, evidence: Evidence | None) -> bool:
+        if evidence is None or evidence.held:
+            return False
+        if evidence.proved:
+            return True
+        patience = self._patience.unknown if evidence.held is None else self._patience.unproved
+        return self._now() - candidate.since >= patience
 
     def _put_off(self, name: str) -> bool:
         if self._is_busy(name):
@@ -182,13 +214,13 @@ class PendingFiles:
         self.files.pop(name, None)
         self._rules.dropped(name)
 
-    def _is_whole(self, look: FileFacts, candidate: Candidate, older_than: float | None) -> bool:
-        """Tell whether a file can be taken (or, not whole for long, be listed as broken); else wait for it."""
+    def _may_be_whole(self, look: FileFacts, candidate: Candidate, older_than: float | None) -> bool:
+        """Tell whether a file may be taken (or, not whole for long, be listed as broken); else wait for it."""
         now = self._now()
         if candidate.stamp != look.stamp:
             candidate.stamp, candidate.since = look.stamp, now
         rested = now - candidate.since
-        if older_than is not None and look.stamp[1] < older_than * 1e9 and look.fault is None:
+        if _is_old(look, older_than):
             return True
         if look.fault is None and (candidate.closed or rested >= self._patience.settle):
             return True
@@ -197,3 +229,8 @@ class PendingFiles:
         candidate.closed = False
         self._later(candidate)
         return False
+
+
+def _is_old(look: FileFacts, older_than: float | None) -> bool:
+    """Tell whether a file has not changed for so long that nobody is writing it, and nothing is wrong with it."""
+    return older_than is not None and look.stamp[1] < older_than * 1e9 and look.fault is None

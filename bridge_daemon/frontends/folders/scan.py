@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from bridge_daemon.audio.completeness import fault_of
+from bridge_daemon.audio.completeness import fault_of, proves_its_end
 from bridge_daemon.frontends.folders import names as names
+from bridge_daemon.util.held import is_held_for_writing
 
 Stamp = tuple[int, int]  # bytes, and time of change in ns
 
@@ -77,6 +78,25 @@ def _look(root: Path, name: str, known: Stamp | None) -> FileFacts:
         fault = f"cannot be opened: {error.strerror}"
     sidecar = any(os.path.lexists(root / other) for other in names.sidecars(name))
     return FileFacts(name, EntryKind.FILE, seen, fault, sidecar)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for the end of a file that has no fault."""
+
+    proved: bool  # the file itself says where it ends
+    held: bool | None  # a program holds it open for writing; None: the system does not say
+
+
+def evidence(root: Path, wanted: Iterable[str]) -> dict[str, Evidence]:
+    """Return what speaks for the end of files. Those that cannot be read are left out."""
+    found = {}
+    for name in wanted:
+        try:
+            found[name] = Evidence(proves_its_end(root / name), is_held_for_writing(root / name))
+        except OSError:  # gone meanwhile: the next look tells
+            continue
+    return found
 
 
 def _is_hidden(status: os.stat_result) -> bool:

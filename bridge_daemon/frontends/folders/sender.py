@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.actions.bridge import Actions
-from bridge_daemon.domain.render import Render, RenderState
+from bridge_daemon.audio.completeness import proves_its_end
+from bridge_daemon.audio.view import NotAFile, open_plain
+from bridge_daemon.domain.render import EARLY, Render, RenderState
 from bridge_daemon.errors import BridgeError, DiskTrouble, IdReused, PathRefused, WrongState
 from bridge_daemon.frontends.folders import sidecar as sidecars
-from bridge_daemon.frontends.folders.scan import stamp as look_stamp
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import renders as rows
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bridge_daemon.audio.render import RenderFacts
 
 log = logging.getLogger(__name__)
+_EDGE: Final = 1 << 16  # bytes at the start and the end of a file that its writer may fill in later
 _SLUG: Final = 40  # characters of a render's name in the name of its copy
 
 
@@ -75,17 +77,25 @@ class Sender:
         from bridge_daemon.audio.render import render_facts  # loads numpy, which no start waits for
 
         try:
-            if look_stamp(path) != stamp:
-                raise Vanished
-            facts = render_facts(path)
             sidecar = sidecars.read_sidecar(path)
             slug = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:_SLUG] or "render"
             target = self.home.sources / f"{slug}-{uuid.uuid4().hex[:12]}{path.suffix.lower()}"
-            target = files.copy_whole(path, target, point="render", opener=files.private)
-            if look_stamp(path) != stamp:
+            file, status = open_plain(path)
+            with file:  # what is behind this descriptor is looked at, copied and sent, whatever the name means next
+                if (status.st_size, status.st_mtime_ns) != stamp:
+                    raise Vanished
+                target = files.copy_open(file, target, point="render", opener=files.private)
+                after = os.fstat(file.fileno())
+            if (after.st_size, after.st_mtime_ns) != stamp:
                 files.discard(target)
                 raise Vanished
-            return Copy(target, files.sha256(target), facts, sidecar)
+            try:
+                return Copy(target, files.sha256(target), render_facts(target, name=path.name), sidecar)
+            except BaseException:
+                files.discard(target)
+                raise
+        except NotAFile:
+            raise Vanished from None
         except FileNotFoundError:
             raise Vanished from None
         except OSError as error:
@@ -120,6 +130,22 @@ class Sender:
         return {"request": body, "fields": {key: value for key, value in fields.items() if value is not None}}
 
     # On the event loop
+
+    async def was_early(self, old: Render, copy: Copy) -> Render | None:
+        """Return the render that was sent too early, where this is what it has grown to since."""
+
+        def ancestor(tx: Transaction) -> tuple[Render, Path] | None:
+            sent = old if old.request is not None else rows.one(tx, old.same_as) if old.same_as is not None else None
+            if sent is None or (old.request is None and old.code != EARLY):
+                return None
+            source = next((job.source for job in rows.jobs_of(tx, sent) if job.source is not None), None)
+            return (sent, Path(source.path)) if source is not None else None
+
+        found = await self.journal.read(ancestor)
+        if found is None:
+            return None
+        sent, source = found
+        return sent if await asyncio.to_thread(has_grown, source, copy.file) else None
 
     async def claim(self, render: Render, copy: Copy, asked: dict[str, Any], press: Press) -> Render:
         """Write down that a request is made of a render, or that its content was sent before (then it is KNOWN).
@@ -185,6 +211,27 @@ class Sender:
             log.warning("An old note beside %s could not be removed: %s", path, trouble)
 
 
+def has_grown(before: Path, now: Path) -> bool:
+    """Tell whether a file is what was sent of it and more behind it. Headers may have been filled in meanwhile.
+
+    What said where it ends, and ended there, was whole: a longer one is another render, however alike they begin.
+    """
+    if not before.is_file() or now.stat().st_size <= before.stat().st_size or proves_its_end(before):
+        return False
+    size = before.stat().st_size
+    edge = min(_EDGE, size // 4)
+    with before.open("rb") as older, now.open("rb") as newer:
+        older.seek(edge)
+        newer.seek(edge)
+        left = size - 2 * edge
+        while left > 0:
+            part = older.read(min(left, _EDGE))
+            if not part or newer.read(len(part)) != part:
+                return False
+            left -= len(part)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What all folders share."""
@@ -222,6 +269,14 @@ def _claim(tx: Transaction, render: Render, copy: Copy, asked: dict[str, Any], p
 def said_known(sent: Render) -> str:
     """Say of which render a file has the content."""
     return f"Its content was sent before, as {sent.name} in {sent.folder} (entry {sent.id})."
+
+
+def said_early(sent: Render) -> str:
+    """Say that a file went on growing after it was sent."""
+    return (
+        f"It was sent too early (entry {sent.id}, {sent.size} bytes), and was written on since. Nothing more was sent; "
+        "send it by hand for a take of the whole, which costs again."
+    )
 
 
 def _there(changed: Render | None, before: Render) -> Render:
