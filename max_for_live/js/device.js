@@ -81,6 +81,7 @@ Device.prototype.used = function (word, values) {
     this.recorder.measured(values[0]);
   } else if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
     this.presses.onlyFor(word);
+    this.outlet(2, ["fields", "bang"]);
     this[Device.BUTTONS[word]]({});
     this.show(this.now());
   }
@@ -220,6 +221,7 @@ Device.prototype.asked = function (told) {
     return;
   }
   this.done[String(told.id || "")] = true;
+  this.outlet(2, ["fields", "bang"]);
   this[act](told);
 };
 

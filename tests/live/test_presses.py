@@ -132,6 +132,29 @@ async def test_every_press_has_an_id_and_a_seed_of_its_own(tmp_path: Path) -> No
         assert len({one["seed"] for one in asked}) == 8
 
 
+@pytest.mark.parametrize("typed", ["steel drums, slow", ""], ids=["other words", "all taken away"])
+async def test_what_is_typed_counts_without_return(tmp_path: Path, typed: str) -> None:
+    async with ready(tmp_path) as (fake, live):
+        await live.type("Prompt", typed)
+        await live.click("Generate")
+        if typed:
+            assert (await fake.until("/bridge/generate"))["prompt"] == typed
+        else:
+            await live.until_status("Type a prompt first")
+            assert not fake.all("/bridge/generate")
+
+
+async def test_a_pad_uses_what_is_typed(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        file = str(tone(tmp_path / "a.wav"))
+        await live.live(clip={"file": file, "slot": 1, "warping": 0, "edges": [1, 5], "select": True})
+        await live.type("Prompt", "steel drums")
+        client = (await fake.until("/bridge/hello"))["client"]
+        fake.tell(client, "/bridge/do", id="pad-1", action="transform_selection")
+        asked = await fake.until("/bridge/transform")
+        assert (asked["prompt"], asked["file"]) == ("steel drums", file)
+
+
 async def test_a_locked_seed_stays(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         await live.set(Seed=4711, Seed_Lock=1)

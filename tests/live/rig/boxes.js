@@ -206,6 +206,8 @@ class LiveControl extends Parameter {
       this.value = word;
       this.changed(false);
       this.out(0, [word]);
+    } else if (word === "bang" && !this.isButton) {
+      this.out(0, [this.value]); // live.numbox, live.dial: "Sends the current value out the outlet"
     } else if (word === "set" && message.length === 2) {
       this.value = value;
     } else if (word === "assign" && message.length === 2) {
@@ -270,8 +272,13 @@ class TextEdit extends Parameter {
     }
   }
 
-  use(text) {
+  // Typed and not ended with Return: nothing is said until a bang comes.
+  type(text) {
     this.value = text;
+  }
+
+  use(text) {
+    this.type(text);
     this.changed(true);
     if (this.json.keymode === 1) {
       this.say();

@@ -92,6 +92,11 @@ class Rig {
     return null;
   }
 
+  type({ device = "a", control, value }) {
+    this.devices.get(device).control(control).type(value);
+    return null;
+  }
+
   // A value that Live's automation or a mapping sets.
   mapped({ device = "a", control, value }) {
     this.devices.get(device).control(control).message([value]);
