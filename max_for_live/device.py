@@ -9,8 +9,8 @@ from max_for_live import amxd, panel
 from max_for_live.patcher import Patcher
 
 #: Where the script sends what it has to say; route strips the word.
-_TOLD: Final = ("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset", "fields")
-_RECORDER: Final = ("delay", "recorder", "measure")
+_TOLD: Final = ("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset", "fields", "label_generate", "label_transform")
+_RECORDER: Final = ("delay", "recorder", "measure", "label_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
 DELAY_LINE: Final = 32_000
 SCRIPT: Final = "DawBridge.js"
@@ -101,6 +101,10 @@ def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, 
     patcher.cord(show, boxes["connected"])
     for word, box in (("progress", "progress"), ("presets", "preset"), ("prompt", "prompt"), ("seed", "seed")):
         patcher.cord(told[word][0], boxes[box], outlet=told[word][1])
+    for word in (word for word in told if word.startswith("label_")):
+        show = patcher.typed("prepend text")
+        patcher.cord(told[word][0], show, outlet=told[word][1])
+        patcher.cord(show, boxes[word.removeprefix("label_")])
     # a field speaks on Return only: before a press each is asked for what stands in it
     for name in panel.FIELDS:
         patcher.cord(told["fields"][0], boxes[name], outlet=told["fields"][1])

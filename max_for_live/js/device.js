@@ -255,6 +255,12 @@ Device.prototype.show = function (now) {
 };
 
 Device.prototype.status = function (now, going, connected, welcome) {
+  var question = this.presses.asks(now);
+  this.panel.labels(question);
+  if (question) {
+    this.notes.until = now + Device.NOTE; // what is said meanwhile waits
+    return question.text;
+  }
   if (now < this.notes.until) {
     return this.notes.text;
   }

@@ -24,6 +24,7 @@ Panel.LOOP = 1;
 Panel.CLIP = 2;
 Panel.SESSION = 0;
 Panel.NO_PRESET = "No preset";
+Panel.LABELS = { generate: "Generate", transform: "Transform", capture: "Capture" };
 Panel.NUMBERS = {
   bars: true, span: true, place: true, strength: true, cfg: true, variations: true, seed: true, lock: true, warp: true,
   launch: true, source: true, which: true
@@ -87,6 +88,13 @@ Panel.prototype.light = function (on) {
 /** Show how far the jobs are, 0 to 1. */
 Panel.prototype.progress = function (fraction) {
   this.once("progress", Math.round(Math.max(0, Math.min(1, fraction)) * 100) / 100);
+};
+
+/** Write on each button what its next press does: the one that a question is open for says that, and what it costs. */
+Panel.prototype.labels = function (question) {
+  for (var button in Panel.LABELS) {
+    this.once("label_" + button, question && question.button === button ? question.label : Panel.LABELS[button]);
+  }
 };
 
 Panel.prototype.once = function (word, value) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -215,6 +216,46 @@ async def test_a_price_is_agreed_to_by_pressing_again(tmp_path: Path, takes: int
         await live.until_status("Press it again to agree")
         await live.click("Generate")
         assert (await fake.until("/bridge/generate", count=2))["confirm_usd"] == usd
+
+
+async def test_a_question_stands_until_it_is_answered(tmp_path: Path) -> None:
+    """Nothing covers it while a press agrees to it, and the button says what the press does and costs."""
+    async with ready(tmp_path, speed=2) as (fake, live):
+        fake.accepts = False
+        await live.set(Takes=8)
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        client, told = asked["client"], {"re": "generate", "code": "E-CONFIRM", "message": "It costs more."}
+        fake.tell(client, "/bridge/refused", id=asked["id"], **told)
+        panel = await live.until_status("Press it again to agree")
+        assert "Send · $4.64" in panel["buttons"]
+        assert "Generate" not in panel["buttons"]
+        job = {"job": "j9", "id": "other"}
+        fake.tell(client, "/bridge/job", **job, state="generating", fraction=0.5, usd="0.58", charge="confirmed")
+        fake.tell(client, "/bridge/failed", **job, code="E-ENGINE", message="It broke.")
+        await asyncio.sleep(3.5)  # more than a note is shown
+        assert "Press it again to agree" in (await live.panel())["status"]
+        panel = await live.until(lambda panel: "Generate" in panel["buttons"])
+        assert "It broke." in panel["status"]  # has waited
+        await live.click("Generate")
+        assert "confirm_usd" not in await fake.until("/bridge/generate", count=2)
+
+
+async def test_a_question_ends_with_whatever_is_said_in_its_place(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        fake.accepts = False
+        told = {"re": "generate", "code": "E-DOUBLE-PRESS", "message": "Pressed twice."}
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        fake.tell(asked["client"], "/bridge/refused", id=asked["id"], **told)
+        assert "Again · $0.58" in (await live.until_status("agree"))["buttons"]
+        await live.type("Prompt", "")
+        await live.click("Generate")
+        panel = await live.until_status("Type a prompt first")
+        assert "Generate" in panel["buttons"]
+        await live.type("Prompt", "rain on tin")
+        await live.click("Generate")
+        assert "again" not in await fake.until("/bridge/generate", count=2)
 
 
 async def test_an_old_question_is_not_answered_by_a_late_press(tmp_path: Path) -> None:

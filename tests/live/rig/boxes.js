@@ -218,6 +218,8 @@ class LiveControl extends Parameter {
       this.out(0, [value]);
     } else if (word === "active" && message.length === 2) {
       this.active = value;
+    } else if (word === "text" && message.length === 2 && this.json.maxclass === "live.text") {
+      this.json.text = value; // the attribute: what stands on the button
     } else {
       this.complain(message);
     }

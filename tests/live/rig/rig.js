@@ -110,7 +110,8 @@ class Rig {
     return {
       connection: lines[0], status: lines[1], money: lines[2], light: patcher.control("Connected").value,
       progress: patcher.boxes.find((box) => box instanceof boxes.Multislider).value, presets: menu.items,
-      preset: menu.items[menu.index], seed: patcher.control("Seed").value, active: patcher.control("Generate").active
+      preset: menu.items[menu.index], seed: patcher.control("Seed").value,
+      buttons: patcher.boxes.filter((box) => box.isButton).map((box) => box.json.text), active: patcher.control("Generate").active
     };
   }
 
