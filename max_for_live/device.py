@@ -83,7 +83,7 @@ def _told(patcher: Patcher, kind: Kind, script: str) -> dict[str, tuple[str, int
 
 def _network(patcher: Patcher, script: str) -> None:
     # port 0: none is taken until the script names one
-    send, receive = patcher.typed("udpsend 127.0.0.1 9130"), patcher.typed("udpreceive 0")
+    send, receive = patcher.typed("udpsend 127.0.0.1 9130"), patcher.typed("udpreceive 0 @quiet 1")
     patcher.cord(script, send, outlet=0)
     patcher.cord(script, receive, outlet=1)
     # what comes from the network comes in a thread where nothing of Live may be touched

@@ -40,6 +40,7 @@ Device.prototype.start = function (devicePath) {
       placer: this.placer, connection: this.connection, salt: this.number(), tell: this.tell
     });
     this.placer.version = Live.version();
+    this.outlet(0, ["maxpacketsize", Wire.MOST]);
     this.outlet(2, ["identity", "bang"]);
     this.outlet(2, ["preset", "bang"]);
   }

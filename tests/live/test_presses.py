@@ -82,6 +82,27 @@ async def test_length_and_place(tmp_path: Path, controls: dict[str, Any], wanted
         assert wanted.items() <= (await fake.until("/bridge/generate")).items()
 
 
+@pytest.mark.parametrize("place", [0, 1], ids=["session", "arrangement"])
+async def test_a_stopped_set_means_where_play_would_start(tmp_path: Path, place: int) -> None:
+    """That is the insert marker, and not where it was stopped."""
+    async with ready(tmp_path, position=50, start_time=20) as (fake, live):
+        await live.set(Place_In=place)
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate"))["beats"] == "20"
+        await live.live(play=32)
+        await asyncio.sleep(0.7)
+        await live.live(stop=True)
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate", count=2))["beats"] == "32"
+
+
+async def test_the_longest_prompt_leaves(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        await live.set(Prompt="x" * 5500)
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate"))["prompt"] == "x" * 5500
+
+
 async def test_a_press_is_repeated_under_its_id_until_it_is_answered(tmp_path: Path) -> None:
     async with ready(tmp_path, speed=5) as (fake, live):
         fake.accepts = False

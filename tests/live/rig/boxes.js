@@ -81,14 +81,20 @@ class UdpSend extends Box {
     this.host = this.words[1];
     this.socket = dgram.createSocket("udp4");
     this.socket.unref();
+    this.most = 5000; // prompts above about 4.7 KB were seen not to leave; the reference pages name no number
   }
 
   message(message) {
-    if (message[0] === "port" && message.length === 2) {
+    if (message[0] === "maxpacketsize" && message.length === 2) {
+      this.most = message[1];
+    } else if (message[0] === "port" && message.length === 2) {
       this.port = message[1];
     } else if (String(message[0]).startsWith("/")) {
       this.patcher.log.sent.push({ at: process.hrtime.bigint(), port: this.port, message });
       const data = osc.encode(message);
+      if (data.length > this.most) {
+        return; // and nothing is said
+      }
       if (data.length > 8192) {
         this.patcher.console.push("rig: the bridge takes no datagram of more than 8 KiB");
       }
@@ -118,6 +124,10 @@ class UdpReceive extends Box {
     this.port = port;
     if (port === 0) {
       return;
+    }
+    // reference of udpreceive, quiet: "status notifications to the Max window are suppressed"
+    if (!this.json.text.includes("@quiet 1")) {
+      this.patcher.console.push(`udpreceive: binding to port ${port}`);
     }
     const socket = dgram.createSocket("udp4");
     this.socket = socket;
