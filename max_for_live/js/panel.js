@@ -10,6 +10,7 @@ function Panel(outlet) {
   this.cfg = 7;
   this.variations = 1;
   this.seed = 0;
+  this.drawn = 0; // the seed that was drawn last, until it is locked
   this.lock = 0;
   this.warp = 0;
   this.launch = 0;
@@ -35,6 +36,10 @@ Panel.prototype.hear = function (word, values) {
   if (Panel.NUMBERS[word] === true) {
     if (values.length && !isNaN(Number(values[0]))) {
       this[word] = Number(values[0]);
+    }
+    if (word === "lock" && this.lock && this.drawn > 0 && this.seed === this.drawn) {
+      this.drawn = 0;
+      this.outlet(2, ["seed", this.seed]); // what is assigned may not be saved; a number is, for one step of undo
     }
     return true;
   }
@@ -110,6 +115,7 @@ Panel.prototype.nextSeed = function () {
     return Math.floor(this.seed);
   }
   this.seed = 1 + Math.floor(Math.random() * 16777206); // leaves room for eight variations
+  this.drawn = this.seed;
   this.outlet(2, ["seed", "assign", this.seed]); // a stored value that is assigned makes no undo step
   return this.seed;
 };

@@ -187,6 +187,22 @@ async def test_a_locked_seed_stays(tmp_path: Path) -> None:
         assert [one["seed"] for one in fake.presses("/bridge/generate")] == [4711, 4711]
 
 
+async def test_a_drawn_seed_that_is_locked_is_saved(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        for number in range(2):
+            await live.set(Prompt=f"take {number}")
+            await live.click("Generate")
+        drawn = (await fake.until("/bridge/generate", count=2))["seed"]
+        await live.set(Seed_Lock=1)
+        saved = await live.do("save")
+        assert saved["Seed"] == drawn
+        await live.do("close")
+        await live.open(home=fake.home.path, saved=saved)
+        await live.connected()
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate", count=3))["seed"] == drawn
+
+
 async def test_the_same_press_twice_is_the_same_for_the_bridge(tmp_path: Path) -> None:
     """Its question about a double press needs two requests that differ in nothing but their ids."""
     async with ready(tmp_path) as (fake, live):

@@ -214,6 +214,7 @@ class LiveControl extends Parameter {
     const [word, value] = message;
     if (typeof word === "number") {
       this.value = word;
+      this.stored = word;
       this.changed(false);
       this.out(0, [word]);
     } else if (word === "bang" && !this.isButton) {
@@ -221,6 +222,8 @@ class LiveControl extends Parameter {
     } else if (word === "set" && message.length === 2) {
       this.value = value;
     } else if (word === "assign" && message.length === 2) {
+      // the Max 5 page says stored, reports say that it is not saved: the worse of the two is played
+      this.stored = this.stored === undefined ? this.value : this.stored;
       this.value = value;
       if (this.visibility !== 1) {
         this.changed(false); // a stored-only value that is assigned makes no undo step
@@ -253,6 +256,7 @@ class LiveControl extends Parameter {
       throw new Error(`${this.long} cannot be ${value}`);
     }
     this.value = value;
+    this.stored = value;
     this.changed(true);
     this.out(0, [Math.fround(value)]);
   }

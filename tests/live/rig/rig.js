@@ -156,7 +156,10 @@ class Rig {
   save({ device = "a" }) {
     const saved = {};
     this.devices.get(device).boxes.filter((box) => box instanceof boxes.Parameter && box.kept)
-      .forEach((box) => { if (box.value !== null) { saved[box.long] = box.value; } });
+      .forEach((box) => {
+        const value = box.stored === undefined ? box.value : box.stored;
+        if (value !== null) { saved[box.long] = value; }
+      });
     return saved;
   }
 
