@@ -9,7 +9,10 @@ from max_for_live import amxd, panel
 from max_for_live.patcher import Patcher
 
 #: Where the script sends what it has to say; route strips the word.
-_TOLD: Final = ("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset", "fields", "label_generate", "label_transform")
+_TOLD: Final = (
+    *("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset"),
+    *("fields", "label_generate", "label_transform"),
+)
 _RECORDER: Final = ("delay", "recorder", "measure", "label_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
 DELAY_LINE: Final = 32_000
