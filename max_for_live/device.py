@@ -9,8 +9,11 @@ from max_for_live import amxd, panel
 from max_for_live.patcher import Patcher
 
 #: Where the script sends what it has to say; route strips the word.
-_TOLD: Final = ("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset")
-_RECORDER: Final = ("delay", "recorder", "measure")
+_TOLD: Final = (
+    *("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset"),
+    *("fields", "label_generate", "label_transform"),
+)
+_RECORDER: Final = ("delay", "recorder", "measure", "label_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
 DELAY_LINE: Final = 32_000
 SCRIPT: Final = "DawBridge.js"
@@ -83,7 +86,7 @@ def _told(patcher: Patcher, kind: Kind, script: str) -> dict[str, tuple[str, int
 
 def _network(patcher: Patcher, script: str) -> None:
     # port 0: none is taken until the script names one
-    send, receive = patcher.typed("udpsend 127.0.0.1 9130"), patcher.typed("udpreceive 0")
+    send, receive = patcher.typed("udpsend 127.0.0.1 9130"), patcher.typed("udpreceive 0 @quiet 1")
     patcher.cord(script, send, outlet=0)
     patcher.cord(script, receive, outlet=1)
     # what comes from the network comes in a thread where nothing of Live may be touched
@@ -101,6 +104,13 @@ def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, 
     patcher.cord(show, boxes["connected"])
     for word, box in (("progress", "progress"), ("presets", "preset"), ("prompt", "prompt"), ("seed", "seed")):
         patcher.cord(told[word][0], boxes[box], outlet=told[word][1])
+    for word in (word for word in told if word.startswith("label_")):
+        show = patcher.typed("prepend text")
+        patcher.cord(told[word][0], show, outlet=told[word][1])
+        patcher.cord(show, boxes[word.removeprefix("label_")])
+    # a field speaks on Return only: before a press each is asked for what stands in it
+    for name in panel.FIELDS:
+        patcher.cord(told["fields"][0], boxes[name], outlet=told["fields"][1])
 
 
 def _memory(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:

@@ -104,7 +104,7 @@ def _dial(
 
 
 def _prompt() -> list[Control]:
-    info = "What the new audio should sound like: instruments, mood, genre, tempo. Return takes it. Saved with the set."
+    info = "What the new audio should sound like: instruments, mood, genre, tempo. A press uses what stands here. Saved with the set."
     valueof = _valueof("Prompt", "Prompt", BLOB, STORED, "Prompt", info)
     look = {"keymode": 1, "outputmode": 1, "lines": 4, "wordwrap": 1, "text": "", "rounded": 0.0, "border": 1.0}
     preset = (
@@ -212,6 +212,10 @@ DIMMED: Final = (
     *("bars", "span", "place", "strength", "cfg", "variations", "seed", "lock", "warp", "launch"),
     *("generate", "transform", "source", "capture", "which", "cancel", "reveal"),
 )
+
+
+#: The controls that can be typed into.
+FIELDS: Final = ("prompt", "bars", "variations", "seed", "strength", "cfg")
 
 
 def stored(title: str, info: str) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Live:
             where = f"in the browser, User Library > {AUDIO.replace('/', ' > ')}: drag the device onto a track"
         if first:
             return f"In Live: {where}."
-        return f"Sets keep the device that they were saved with. For the new one, {where}."
+        return f"Sets refer to this file: Live loads the new one when a set is opened again. To add another, {where}."
 
     def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
         """Nothing of Live lies outside of our folder."""

@@ -14,7 +14,7 @@ var Asking = (function () {
   function spot(panel, song, overrides) {
     var session = inSession(panel, overrides);
     var bars = Number(overrides.bars) || panel.bars;
-    var here = song.playing ? Timeline.barAt(song.beats, song.bar) : song.beats;
+    var here = song.here;
     var found = { beats: here, length: bars * song.bar, session: session, slot: Session.highlighted(), track: null };
     if (panel.span === Panel.LOOP && !overrides.bars) {
       found.beats = song.loopStart;
@@ -35,7 +35,7 @@ var Asking = (function () {
   /** Where a transform goes: to its source, in the session or in the arrangement as the panel says. */
   function spotOf(source, panel, song, overrides) {
     var session = inSession(panel, overrides);
-    var here = song.playing ? Timeline.barAt(song.beats, song.bar) : song.beats;
+    var here = song.here;
     return {
       beats: source.beats === undefined || isNaN(source.beats) ? here : source.beats,
       length: overrides.bars ? Number(overrides.bars) * song.bar : source.length * song.tempo / 60, session: session,

@@ -98,5 +98,5 @@ Connection.prototype.mismatch = function (own) {
     return "";
   }
   return "This device is " + own + " and the bridge " + other + ": " +
-    (this.home.installedBy === other ? "drag the new one in" : "daw-bridge install live");
+    (this.home.installedBy === other ? "open the set again" : "daw-bridge install live");
 };

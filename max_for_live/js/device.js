@@ -40,6 +40,7 @@ Device.prototype.start = function (devicePath) {
       placer: this.placer, connection: this.connection, salt: this.number(), tell: this.tell
     });
     this.placer.version = Live.version();
+    this.outlet(0, ["maxpacketsize", Wire.MOST]);
     this.outlet(2, ["identity", "bang"]);
     this.outlet(2, ["preset", "bang"]);
   }
@@ -81,6 +82,7 @@ Device.prototype.used = function (word, values) {
     this.recorder.measured(values[0]);
   } else if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
     this.presses.onlyFor(word);
+    this.outlet(2, ["fields", "bang"]);
     this[Device.BUTTONS[word]]({});
     this.show(this.now());
   }
@@ -220,6 +222,7 @@ Device.prototype.asked = function (told) {
     return;
   }
   this.done[String(told.id || "")] = true;
+  this.outlet(2, ["fields", "bang"]);
   this[act](told);
 };
 
@@ -253,6 +256,12 @@ Device.prototype.show = function (now) {
 };
 
 Device.prototype.status = function (now, going, connected, welcome) {
+  var question = this.presses.asks(now);
+  this.panel.labels(question);
+  if (question) {
+    this.notes.until = now + Device.NOTE; // what is said meanwhile waits
+    return question.text;
+  }
   if (now < this.notes.until) {
     return this.notes.text;
   }

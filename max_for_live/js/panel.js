@@ -10,6 +10,7 @@ function Panel(outlet) {
   this.cfg = 7;
   this.variations = 1;
   this.seed = 0;
+  this.drawn = 0; // the seed that was drawn last, until it is locked
   this.lock = 0;
   this.warp = 0;
   this.launch = 0;
@@ -24,6 +25,7 @@ Panel.LOOP = 1;
 Panel.CLIP = 2;
 Panel.SESSION = 0;
 Panel.NO_PRESET = "No preset";
+Panel.LABELS = { generate: "Generate", transform: "Transform", capture: "Capture" };
 Panel.NUMBERS = {
   bars: true, span: true, place: true, strength: true, cfg: true, variations: true, seed: true, lock: true, warp: true,
   launch: true, source: true, which: true
@@ -34,6 +36,10 @@ Panel.prototype.hear = function (word, values) {
   if (Panel.NUMBERS[word] === true) {
     if (values.length && !isNaN(Number(values[0]))) {
       this[word] = Number(values[0]);
+    }
+    if (word === "lock" && this.lock && this.drawn > 0 && this.seed === this.drawn) {
+      this.drawn = 0;
+      this.outlet(2, ["seed", this.seed]); // what is assigned may not be saved; a number is, for one step of undo
     }
     return true;
   }
@@ -89,6 +95,13 @@ Panel.prototype.progress = function (fraction) {
   this.once("progress", Math.round(Math.max(0, Math.min(1, fraction)) * 100) / 100);
 };
 
+/** Write on each button what its next press does: the one that a question is open for says that, and what it costs. */
+Panel.prototype.labels = function (question) {
+  for (var button in Panel.LABELS) {
+    this.once("label_" + button, question && question.button === button ? question.label : Panel.LABELS[button]);
+  }
+};
+
 Panel.prototype.once = function (word, value) {
   if (this.shown[word] !== value) {
     this.shown[word] = value;
@@ -102,6 +115,7 @@ Panel.prototype.nextSeed = function () {
     return Math.floor(this.seed);
   }
   this.seed = 1 + Math.floor(Math.random() * 16777206); // leaves room for eight variations
+  this.drawn = this.seed;
   this.outlet(2, ["seed", "assign", this.seed]); // a stored value that is assigned makes no undo step
   return this.seed;
 };

@@ -162,7 +162,7 @@ Placer.order = function (told, asked, panel) {
     file: Files.native(told.file), name: String(told.name || "take"), session: session, wanted: wanted, seconds: seconds,
     tempo: song.tempo, length: Number((seconds * song.tempo / 60).toFixed(6)),
     fileLength: (isNaN(take) ? seconds : take) * song.tempo / 60,
-    beats: isNaN(beats) ? Number(song.beats.toFixed(6)) : Placer.beat(beats), warp: token.w === 1,
+    beats: isNaN(beats) ? Placer.beat(song.here) : Placer.beat(beats), warp: token.w === 1,
     slot: from + Math.max(0, (number("variation") || 1) - 1), launch: String(told.launch || "") === "quantized",
     trackId: asked ? asked.trackId : 0, trackIndex: token.t === undefined ? -1 : Number(token.t),
     trackName: token.n !== undefined ? String(token.n) : String(told.track || "")

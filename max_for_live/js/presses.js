@@ -12,14 +12,14 @@ function Presses(parts) {
   this.connection = parts.connection;
   this.salt = parts.salt;
   this.tell = parts.tell; // (sentence): shown
-  this.question = null; // {button, press, extra, until}
+  this.question = null; // {button, press, extra, text, label, until}
   this.last = { key: "", at: 0, seed: 0 };
   this.waiting = {}; // presses that are not answered, by their ids
   this.cancelled = {}; // ids of presses that were given up before they were answered
   this.ending = {}; // jobs that are being cancelled
 }
 
-Presses.AGREE = 15000; // ms in which a question may be answered
+Presses.AGREE = 15000; // ms in which a question stands on the panel and may be answered
 Presses.DOUBLE = 10000; // ms in which the bridge asks whether a press was meant twice
 
 /** Generate, by the controls. */
@@ -27,7 +27,7 @@ Presses.prototype.generate = function (song, overrides, now) {
   var why = Asking.missing(this.panel, overrides);
   var spot = why ? null : Asking.spot(this.panel, song, overrides);
   if (why || spot.error) {
-    this.tell((why || spot.error) + ". Nothing was asked or spent");
+    this.turnedDown((why || spot.error) + ". Nothing was asked or spent", overrides);
     return;
   }
   this.send("generate", "/bridge/generate", [], spot, song, overrides, now);
@@ -37,7 +37,7 @@ Presses.prototype.generate = function (song, overrides, now) {
 Presses.prototype.transform = function (button, source, song, overrides, now) {
   var why = Asking.missing(this.panel, overrides) || source.error;
   if (why) {
-    this.tell(why + ". Nothing was asked or spent");
+    this.turnedDown(why + ". Nothing was asked or spent", overrides);
     return;
   }
   var region = [["file", source.file], ["start", Text.decimal(source.start)], ["end", Text.decimal(source.end)]];
@@ -47,7 +47,7 @@ Presses.prototype.transform = function (button, source, song, overrides, now) {
 
 Presses.prototype.send = function (button, address, region, spot, song, overrides, now) {
   if (!this.connection.connected) {
-    this.tell("Not connected to the bridge: nothing was asked or spent. " + this.connection.why);
+    this.turnedDown("Not connected to the bridge: nothing was asked or spent. " + this.connection.why, overrides);
     return;
   }
   var path = Live.setPath(this.placer.version);
@@ -66,6 +66,14 @@ Presses.prototype.send = function (button, address, region, spot, song, override
     pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed,
     key: button === "capture" ? JSON.stringify(Asking.sound(this.panel, {}, true)) : key
   }, now);
+};
+
+/** A press that is not sent. Its reason takes the place of a question, which then cannot be agreed to; a pad's waits. */
+Presses.prototype.turnedDown = function (why, overrides) {
+  if (!overrides.action) {
+    this.question = null;
+  }
+  this.tell(why);
 };
 
 Presses.id = function (given) {
@@ -120,11 +128,24 @@ Presses.prototype.refused = function (press, told, now) {
     press.folders = press.folders.slice(1); // refused costs nothing and keeps the id free
     this.go(press, now);
   } else if (extra) {
-    this.question = { button: press.button, press: press, extra: extra, until: now + Presses.AGREE };
-    this.tell(told.message + " Press it again to agree");
+    var usd = this.price(press);
+    this.tell("Not agreed to in time. Nothing was spent"); // shown when the question is gone
+    this.question = {
+      button: press.button, press: press, extra: extra, until: now + Presses.AGREE,
+      text: told.message + " Press it again to agree",
+      label: (code === "E-CONFIRM" ? "Send · " : "Again · ") + (Number(usd) ? Text.dollars(usd) : "free")
+    };
   } else {
     this.tell(told.message + " Nothing was spent (" + code + ")");
   }
+};
+
+/** The question that stands on the panel now, or null. */
+Presses.prototype.asks = function (now) {
+  if (this.question && now > this.question.until) {
+    this.question = null;
+  }
+  return this.question;
 };
 
 /** The price of all takes of a press, rounded up to cents. */
@@ -136,9 +157,9 @@ Presses.prototype.price = function (press) {
 
 /** The same press of the button that a question is open for answers it; true where it did. Whatever else has changed is a new one. */
 Presses.prototype.agreed = function (button, key, now) {
-  var question = this.question;
+  var question = this.asks(now);
   this.question = null;
-  if (!question || question.button !== button || question.press.key !== key || now > question.until) {
+  if (!question || question.button !== button || question.press.key !== key) {
     return false;
   }
   question.press.extra = question.press.extra.concat([question.extra]);

@@ -20,13 +20,18 @@ Timeline.read = function () {
   var song = Live.song();
   var numerator = Live.number(song, "signature_numerator") || 4;
   var denominator = Live.number(song, "signature_denominator") || 4;
+  var playing = Live.flag(song, "is_playing");
+  var beats = Live.number(song, "current_song_time") || 0;
+  var bar = numerator * 4 / denominator; // quarter notes
   return {
-    playing: Live.flag(song, "is_playing"),
-    beats: Live.number(song, "current_song_time") || 0,
+    playing: playing,
+    beats: beats,
+    // where a press means: the bar that plays, or the insert marker, where play would start
+    here: playing ? Timeline.barAt(beats, bar) : Live.number(song, "start_time") || 0,
     tempo: Live.number(song, "tempo") || 120,
     numerator: numerator,
     denominator: denominator,
-    bar: numerator * 4 / denominator, // quarter notes
+    bar: bar,
     loopStart: Live.number(song, "loop_start") || 0,
     loopLength: Live.number(song, "loop_length") || 0
   };
@@ -73,7 +78,7 @@ Timeline.prototype.watch = function (song, now) {
     this.stoppedBeats = song.beats;
     this.stoppedAt = now;
   }
-  this.stoodAt = song.playing ? NaN : song.beats;
+  this.stoodAt = song.playing ? NaN : song.here;
   this.looked = now;
   this.wasPlaying = song.playing;
 };

@@ -5,6 +5,8 @@ function Wire(outlet) {
   this.port = 0;
 }
 
+Wire.MOST = 8192; // bytes of a message: what the bridge takes. udpsend by itself sends less, and drops the rest unsaid
+
 /** Point the sender at a port of this machine. */
 Wire.prototype.target = function (port) {
   if (port !== this.port) {

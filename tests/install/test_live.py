@@ -51,7 +51,7 @@ def test_install_update_uninstall(computer: Make, shipment: Shipment, platform: 
     shipment.write("max_for_live/built/Daw Bridge.amxd", "ampf audio 2")
     (done,) = put(here)
     assert content(library)[f"{AUDIO}/Daw Bridge.amxd"] == b"ampf audio 2"
-    assert "Sets keep the device" in done.next
+    assert "when a set is opened again" in done.next
     take(here)
     # the folders in which Live itself keeps devices stay, empty
     assert set(tree(library)) - set(before) == {str(Path(folder).parent) for folder in (AUDIO, MIDI)}

@@ -59,6 +59,10 @@ class Player:
     async def click(self, control: str, device: str = "a") -> None:
         await self.do("use", device=device, control=control)
 
+    async def type(self, control: str, text: str, device: str = "a") -> None:
+        """Type into a field without Return."""
+        await self.do("type", device=device, control=control, value=text)
+
     async def set(self, device: str = "a", /, **controls: Any) -> None:
         """Set controls by their long names, with _ for a space."""
         for name, value in controls.items():

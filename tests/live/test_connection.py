@@ -304,7 +304,7 @@ async def test_an_old_device_in_a_set_beside_a_new_one_on_the_disk_says_so(tmp_p
         told = {"version": 1, "home": str(fake.home.path), "installed_by": "9.9.9"}
         (live.folder / "daw-bridge.json").write_text(json.dumps(told))
         await live.open()
-        await live.until_status("This device is 0.1.0 and the bridge 9.9.9: drag the new one in")
+        await live.until_status("This device is 0.1.0 and the bridge 9.9.9: open the set again")
 
 
 @pytest.mark.parametrize("loses", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,6 +82,27 @@ async def test_length_and_place(tmp_path: Path, controls: dict[str, Any], wanted
         assert wanted.items() <= (await fake.until("/bridge/generate")).items()
 
 
+@pytest.mark.parametrize("place", [0, 1], ids=["session", "arrangement"])
+async def test_a_stopped_set_means_where_play_would_start(tmp_path: Path, place: int) -> None:
+    """That is the insert marker, and not where it was stopped."""
+    async with ready(tmp_path, position=50, start_time=20) as (fake, live):
+        await live.set(Place_In=place)
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate"))["beats"] == "20"
+        await live.live(play=32)
+        await asyncio.sleep(0.7)
+        await live.live(stop=True)
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate", count=2))["beats"] == "32"
+
+
+async def test_the_longest_prompt_leaves(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        await live.set(Prompt="x" * 5500)
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate"))["prompt"] == "x" * 5500
+
+
 async def test_a_press_is_repeated_under_its_id_until_it_is_answered(tmp_path: Path) -> None:
     async with ready(tmp_path, speed=5) as (fake, live):
         fake.accepts = False
@@ -132,6 +154,29 @@ async def test_every_press_has_an_id_and_a_seed_of_its_own(tmp_path: Path) -> No
         assert len({one["seed"] for one in asked}) == 8
 
 
+@pytest.mark.parametrize("typed", ["steel drums, slow", ""], ids=["other words", "all taken away"])
+async def test_what_is_typed_counts_without_return(tmp_path: Path, typed: str) -> None:
+    async with ready(tmp_path) as (fake, live):
+        await live.type("Prompt", typed)
+        await live.click("Generate")
+        if typed:
+            assert (await fake.until("/bridge/generate"))["prompt"] == typed
+        else:
+            await live.until_status("Type a prompt first")
+            assert not fake.all("/bridge/generate")
+
+
+async def test_a_pad_uses_what_is_typed(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        file = str(tone(tmp_path / "a.wav"))
+        await live.live(clip={"file": file, "slot": 1, "warping": 0, "edges": [1, 5], "select": True})
+        await live.type("Prompt", "steel drums")
+        client = (await fake.until("/bridge/hello"))["client"]
+        fake.tell(client, "/bridge/do", id="pad-1", action="transform_selection")
+        asked = await fake.until("/bridge/transform")
+        assert (asked["prompt"], asked["file"]) == ("steel drums", file)
+
+
 async def test_a_locked_seed_stays(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         await live.set(Seed=4711, Seed_Lock=1)
@@ -140,6 +185,22 @@ async def test_a_locked_seed_stays(tmp_path: Path) -> None:
             await live.click("Generate")
         await fake.until("/bridge/generate", count=2)
         assert [one["seed"] for one in fake.presses("/bridge/generate")] == [4711, 4711]
+
+
+async def test_a_drawn_seed_that_is_locked_is_saved(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        for number in range(2):
+            await live.set(Prompt=f"take {number}")
+            await live.click("Generate")
+        drawn = (await fake.until("/bridge/generate", count=2))["seed"]
+        await live.set(Seed_Lock=1)
+        saved = await live.do("save")
+        assert saved["Seed"] == drawn
+        await live.do("close")
+        await live.open(home=fake.home.path, saved=saved)
+        await live.connected()
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate", count=3))["seed"] == drawn
 
 
 async def test_the_same_press_twice_is_the_same_for_the_bridge(tmp_path: Path) -> None:
@@ -192,6 +253,46 @@ async def test_a_price_is_agreed_to_by_pressing_again(tmp_path: Path, takes: int
         await live.until_status("Press it again to agree")
         await live.click("Generate")
         assert (await fake.until("/bridge/generate", count=2))["confirm_usd"] == usd
+
+
+async def test_a_question_stands_until_it_is_answered(tmp_path: Path) -> None:
+    """Nothing covers it while a press agrees to it, and the button says what the press does and costs."""
+    async with ready(tmp_path, speed=2) as (fake, live):
+        fake.accepts = False
+        await live.set(Takes=8)
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        client, told = asked["client"], {"re": "generate", "code": "E-CONFIRM", "message": "It costs more."}
+        fake.tell(client, "/bridge/refused", id=asked["id"], **told)
+        panel = await live.until_status("Press it again to agree")
+        assert "Send · $4.64" in panel["buttons"]
+        assert "Generate" not in panel["buttons"]
+        job = {"job": "j9", "id": "other"}
+        fake.tell(client, "/bridge/job", **job, state="generating", fraction=0.5, usd="0.58", charge="confirmed")
+        fake.tell(client, "/bridge/failed", **job, code="E-ENGINE", message="It broke.")
+        await asyncio.sleep(3.5)  # more than a note is shown
+        assert "Press it again to agree" in (await live.panel())["status"]
+        panel = await live.until(lambda panel: "Generate" in panel["buttons"])
+        assert "It broke." in panel["status"]  # has waited
+        await live.click("Generate")
+        assert "confirm_usd" not in await fake.until("/bridge/generate", count=2)
+
+
+async def test_a_question_ends_with_whatever_is_said_in_its_place(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        fake.accepts = False
+        told = {"re": "generate", "code": "E-DOUBLE-PRESS", "message": "Pressed twice."}
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        fake.tell(asked["client"], "/bridge/refused", id=asked["id"], **told)
+        assert "Again · $0.58" in (await live.until_status("agree"))["buttons"]
+        await live.type("Prompt", "")
+        await live.click("Generate")
+        panel = await live.until_status("Type a prompt first")
+        assert "Generate" in panel["buttons"]
+        await live.type("Prompt", "rain on tin")
+        await live.click("Generate")
+        assert "again" not in await fake.until("/bridge/generate", count=2)
 
 
 async def test_an_old_question_is_not_answered_by_a_late_press(tmp_path: Path) -> None:

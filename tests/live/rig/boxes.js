@@ -81,14 +81,20 @@ class UdpSend extends Box {
     this.host = this.words[1];
     this.socket = dgram.createSocket("udp4");
     this.socket.unref();
+    this.most = 5000; // prompts above about 4.7 KB were seen not to leave; the reference pages name no number
   }
 
   message(message) {
-    if (message[0] === "port" && message.length === 2) {
+    if (message[0] === "maxpacketsize" && message.length === 2) {
+      this.most = message[1];
+    } else if (message[0] === "port" && message.length === 2) {
       this.port = message[1];
     } else if (String(message[0]).startsWith("/")) {
       this.patcher.log.sent.push({ at: process.hrtime.bigint(), port: this.port, message });
       const data = osc.encode(message);
+      if (data.length > this.most) {
+        return; // and nothing is said
+      }
       if (data.length > 8192) {
         this.patcher.console.push("rig: the bridge takes no datagram of more than 8 KiB");
       }
@@ -118,6 +124,10 @@ class UdpReceive extends Box {
     this.port = port;
     if (port === 0) {
       return;
+    }
+    // reference of udpreceive, quiet: "status notifications to the Max window are suppressed"
+    if (!this.json.text.includes("@quiet 1")) {
+      this.patcher.console.push(`udpreceive: binding to port ${port}`);
     }
     const socket = dgram.createSocket("udp4");
     this.socket = socket;
@@ -204,11 +214,16 @@ class LiveControl extends Parameter {
     const [word, value] = message;
     if (typeof word === "number") {
       this.value = word;
+      this.stored = word;
       this.changed(false);
       this.out(0, [word]);
+    } else if (word === "bang" && !this.isButton) {
+      this.out(0, [this.value]); // live.numbox, live.dial: "Sends the current value out the outlet"
     } else if (word === "set" && message.length === 2) {
       this.value = value;
     } else if (word === "assign" && message.length === 2) {
+      // the Max 5 page says stored, reports say that it is not saved: the worse of the two is played
+      this.stored = this.stored === undefined ? this.value : this.stored;
       this.value = value;
       if (this.visibility !== 1) {
         this.changed(false); // a stored-only value that is assigned makes no undo step
@@ -216,6 +231,8 @@ class LiveControl extends Parameter {
       this.out(0, [value]);
     } else if (word === "active" && message.length === 2) {
       this.active = value;
+    } else if (word === "text" && message.length === 2 && this.json.maxclass === "live.text") {
+      this.json.text = value; // the attribute: what stands on the button
     } else {
       this.complain(message);
     }
@@ -239,6 +256,7 @@ class LiveControl extends Parameter {
       throw new Error(`${this.long} cannot be ${value}`);
     }
     this.value = value;
+    this.stored = value;
     this.changed(true);
     this.out(0, [Math.fround(value)]);
   }
@@ -270,8 +288,13 @@ class TextEdit extends Parameter {
     }
   }
 
-  use(text) {
+  // Typed and not ended with Return: nothing is said until a bang comes.
+  type(text) {
     this.value = text;
+  }
+
+  use(text) {
+    this.type(text);
     this.changed(true);
     if (this.json.keymode === 1) {
       this.say();

@@ -142,7 +142,7 @@ class Lom {
     const set = this.set;
     if (object === set) {
       return { tempo: set.tempo, signature_numerator: set.signature[0], signature_denominator: set.signature[1],
-        is_playing: yes(set.playing), current_song_time: set.songTime, loop_start: set.loop[0], loop_length: set.loop[1],
+        is_playing: yes(set.playing), current_song_time: set.songTime, start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1],
         file_path: set.atLeast(11, 3, 25) ? set.filePath : undefined }[name];
     }
     if (object instanceof Track) {

@@ -92,6 +92,11 @@ class Rig {
     return null;
   }
 
+  type({ device = "a", control, value }) {
+    this.devices.get(device).control(control).type(value);
+    return null;
+  }
+
   // A value that Live's automation or a mapping sets.
   mapped({ device = "a", control, value }) {
     this.devices.get(device).control(control).message([value]);
@@ -105,7 +110,8 @@ class Rig {
     return {
       connection: lines[0], status: lines[1], money: lines[2], light: patcher.control("Connected").value,
       progress: patcher.boxes.find((box) => box instanceof boxes.Multislider).value, presets: menu.items,
-      preset: menu.items[menu.index], seed: patcher.control("Seed").value, active: patcher.control("Generate").active
+      preset: menu.items[menu.index], seed: patcher.control("Seed").value,
+      buttons: patcher.boxes.filter((box) => box.isButton).map((box) => box.json.text), active: patcher.control("Generate").active
     };
   }
 
@@ -150,7 +156,10 @@ class Rig {
   save({ device = "a" }) {
     const saved = {};
     this.devices.get(device).boxes.filter((box) => box instanceof boxes.Parameter && box.kept)
-      .forEach((box) => { if (box.value !== null) { saved[box.long] = box.value; } });
+      .forEach((box) => {
+        const value = box.stored === undefined ? box.value : box.stored;
+        if (value !== null) { saved[box.long] = value; }
+      });
     return saved;
   }
 

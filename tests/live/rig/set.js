@@ -46,6 +46,7 @@ class LiveSet {
     this.splitsSpaces = given.splits_spaces || false; // facts 1.1: whether a path with spaces survives is open
     this.loop = given.loop || [0, 16];
     this.position = given.position || 0;
+    this.startTime = given.start_time === undefined ? this.position : given.start_time; // the insert marker
     this.playingSince = null;
     this.scenes = Array.from({ length: given.scenes || 4 }, () => new Scene());
     this.tracks = (given.tracks || [{ name: "Guitar" }]).map((track) => new Track(this, track));
@@ -63,7 +64,9 @@ class LiveSet {
   }
 
   play(position) {
-    this.position = position === undefined ? this.position : position;
+    // play starts at Song.start_time, wherever it was stopped
+    this.startTime = position === undefined ? this.startTime : position;
+    this.position = this.startTime;
     this.playingSince = this.clock();
   }
 
