@@ -7,6 +7,7 @@ __all__ = [
     "console",
     "failpoints",
     "files",
+    "held",
     "loopback",
     "ourselves",
     "redact",
