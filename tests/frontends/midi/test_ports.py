@@ -342,8 +342,8 @@ async def test_a_clock_that_nobody_wants_does_not_bend_the_times_of_presses() ->
         await eventually(lambda: len(heard.messages) >= 3)
     assert [one.data[1] for one in heard.messages] == [1, 2, 3], "nothing else is passed on"
     first, second, third = (one.at for one in heard.messages)
-    assert second - first == pytest.approx(third - second, abs=0.04)
-    assert second - first > 0.09
+    # twenty gaps of 5 ms each; a loaded machine makes them longer, and never shorter
+    assert min(second - first, third - second) > 0.09
 
 
 @pytest.mark.needs("jackd", "jackd2")
