@@ -76,7 +76,7 @@ async def test_a_large_source_of_a_sketch_does_not_hold_the_loop_up(tmp_path: Pa
                 body = await source.fetch(str(server.make_url("/source")))
             assert len(body) == file.stat().st_size
             worst.append(max(taken, default=(0.0, "")))
-            if worst[-1][0] <= LONGEST / 2:
+            if worst[-1][0] <= LONGEST:
                 return
     pytest.fail(f"the loop was held up each time: {worst}")
 
@@ -106,7 +106,7 @@ async def test_thousands_of_renders_never_hold_the_loop_up(tmp_path: Path, spend
             with watched() as taken:
                 await _thousands(renders.one(daemon), tone(folder / "a.wav", seconds=0.1, channels=1).read_bytes())
         worst.append(max(taken, default=(0.0, "")))
-        if worst[-1][0] <= LONGEST / 4:
+        if worst[-1][0] <= LONGEST:
             return
     pytest.fail(f"the loop was held up each time: {worst}")
 
