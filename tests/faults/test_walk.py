@@ -204,7 +204,7 @@ async def test_the_process_may_end_anywhere(tmp_path: Path, recordings: Path, fa
             group.create_task(walk(number, name, point), name=f"{name} {point}")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_every_failpoint_is_walked(tmp_path: Path, recordings: Path) -> None:
     """A failpoint whose name is made at run time would belong to no test."""
     passed = await _recorded(recordings, tmp_path)
