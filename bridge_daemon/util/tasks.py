@@ -50,11 +50,17 @@ class Tasks:
         self._timers.add(timer)
         return timer
 
-    async def close(self) -> None:
-        """Cancel every timer and task, and wait for the tasks. May be called twice."""
+    def __len__(self) -> int:
+        """Return how many tasks are running."""
+        return len(self._tasks)
+
+    async def close(self, *, patience: float = 0.0) -> None:
+        """Cancel every timer, give the tasks ``patience`` seconds to end, and cancel the rest. May be called twice."""
         self.closed = True
         for timer in tuple(self._timers):
             timer.cancel()
+        if self._tasks and patience:
+            await asyncio.wait(set(self._tasks), timeout=patience)
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -19,8 +18,8 @@ from bridge_daemon.frontends.folders.pending import PendingFiles
 from bridge_daemon.frontends.folders.rules import CHANGED_UNREAD
 from bridge_daemon.frontends.folders.scan import FileFacts
 from bridge_daemon.frontends.folders.threads import Threads
+from bridge_daemon.util.tasks import Tasks
 
-log = logging.getLogger(__name__)
 _BLOCK: Final = 1 << 20  # bytes read at once, and at most so many after the end of the daemon
 
 
@@ -44,27 +43,16 @@ class ContentCheck:
         self._take = take
         self.names: set[str] = set()  # being read, or waiting for that
         self._turn = asyncio.Lock()  # one file at a time: the disk has better things to do
-        self._closed = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(f"comparing files of {root}")
 
     def add(self, look: FileFacts) -> None:
         """Compare a render with what was known of it, in its turn."""
         self.names.add(look.name)
-        task = asyncio.create_task(self._compare(look), name=f"compare {look.name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s: a file that changed could not be compared", self._root, exc_info=task.exception())
+        self._tasks.start(self._compare(look), f"compare {look.name}")
 
     async def close(self) -> None:
         """Stop comparing: what is not decided is listed at the next start."""
-        self._closed = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     async def _compare(self, look: FileFacts) -> None:
         try:
@@ -90,7 +78,7 @@ class ContentCheck:
         path, left, digest = self._root / look.name, look.stamp[0], hashlib.sha256()
         try:
             with path.open("rb") as file:
-                while left > 0 and not self._closed and (block := file.read(min(left, _BLOCK))):
+                while left > 0 and not self._tasks.closed and (block := file.read(min(left, _BLOCK))):
                     left -= len(block)
                     digest.update(block)
             return digest.hexdigest() if left == 0 and looks.stamp(path) == look.stamp else None

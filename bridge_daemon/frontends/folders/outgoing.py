@@ -22,6 +22,7 @@ from bridge_daemon.frontends.folders.threads import Threads
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.settings.sections import WatchedFolder
 from bridge_daemon.util import files
+from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -53,27 +54,18 @@ class Sending:
         self._again = again
         self.busy: set[str] = set()  # names that are being sent
         self.asking: set[int] = set()  # entries whose request is on its way to admit
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(f"sending renders of {root}")
 
     # What came
 
     def begin(self, look: FileFacts) -> None:
         """Send a render that came, in a task of its own."""
         self.busy.add(look.name)
-        task = asyncio.create_task(self._send_new(look), name=f"render {look.name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s: a render could not be sent", self._settings().name, exc_info=task.exception())
+        self._tasks.start(self._send_new(look), f"render {look.name}")
 
     async def close(self) -> None:
         """End what is being sent: it goes on at the next start."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     async def _send_new(self, look: FileFacts) -> None:
         """Send a render that came, unless it turns out to be one of many."""

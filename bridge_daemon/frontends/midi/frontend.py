@@ -6,7 +6,6 @@ judged, and what is left does something. A press that does nothing is counted un
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -35,6 +34,7 @@ from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.pause import PauseGate
+from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class MidiIntake:
         self._clock_source: MidiClockSource | None = None
         self._clock_from: str | None = None  # the port that sends it
         self._requests: dict[str, str] = {}  # request id: binding
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("midi")
         self._heard: Counter[str] = Counter()  # messages of each port
         self._malformed = 0
         self._closed = False
@@ -153,11 +153,7 @@ class MidiIntake:
         self.stage.disarm("the bridge ends")
         self._lights.off()
         await self._ports.close()
-        if self._at_work:
-            await asyncio.wait(self._at_work, timeout=2.0)
-        for task in self._at_work:
-            task.cancel()
-        await asyncio.gather(*self._at_work, return_exceptions=True)
+        await self._tasks.close(patience=2.0)
         self._counts.close()
 
     # What comes in
@@ -226,8 +222,8 @@ class MidiIntake:
             if slot.let_go():
                 self._counts.miss(binding.name, "pressed anew while held")
             seconds = max(0.0, binding.hold_ms / 1000 - (self._times.monotonic() - incoming.at))
-            timer = asyncio.get_running_loop().call_later(seconds, self._was_held, slot, gesture, incoming.at)
-            slot.held = (incoming.port, timer)
+            timer = self._tasks.after(seconds, self._was_held, slot, gesture, incoming.at)
+            slot.held = (incoming.port, timer) if timer is not None else None
         else:
             self._counts.miss(binding.name, verdict.value)
 
@@ -240,15 +236,13 @@ class MidiIntake:
         binding = slot.binding
         if binding.action in ("disarm", "panic"):  # at once, whatever is being worked on
             self.stage.disarm(f"{binding.action} was pressed")
-        elif len(self._at_work) >= MOST_AT_ONCE:
+        elif len(self._tasks) >= MOST_AT_ONCE:
             self._missed(slot, "too many at once")
             return
         if binding.action in SPENDING and not self.stage.armed:
             self._missed(slot, "not armed", f"The pads are not armed: {self.stage.why}.")
             return
-        task = asyncio.create_task(self._act(slot, gesture, at), name=f"pad {binding.name}")
-        self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        self._tasks.start(self._act(slot, gesture, at), f"pad {binding.name}")
 
     def _missed(self, slot: Slot, reason: str, text: str = "") -> None:
         self._counts.miss(slot.binding.name, reason, text)
