@@ -15,6 +15,7 @@ from bridge_daemon import __version__
 from bridge_daemon.cli import (
     config,
     demo,
+    fit,
     folders,
     generate,
     install,
@@ -90,6 +91,7 @@ def build() -> typer.Typer:
     app.command("generate")(generate.generate)
     app.command("transform")(transform_.transform)
     app.add_typer(jobs.app, name="jobs")
+    app.command("fit")(fit.fit)
     app.add_typer(folders.app, name="folders")
     app.command("pause")(pause.pause)
     app.command("resume")(pause.resume)

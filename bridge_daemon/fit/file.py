@@ -1,0 +1,100 @@
+"""Measuring a take, and writing a fitted copy beside it: what ``daw-bridge fit`` does, in a process of its own."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import soundfile
+
+from bridge_daemon.errors import SourceRefused
+from bridge_daemon.fit import loudness
+from bridge_daemon.fit.copy import Fitted, Wish, render
+from bridge_daemon.fit.grid import LEAST_BEATS, LEAST_SECONDS, MOST_OFF, Grid, measure
+from bridge_daemon.fit.onsets import Samples
+from bridge_daemon.util import files
+
+_SHORT: Final = "it is too short to tell"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What was found out about a take."""
+
+    seconds: float
+    lufs: float | None  #: integrated loudness; None for silence and less than 0.4 s
+    peak: float | None  #: true peak, dBTP; None for silence
+    grid: Grid | None  #: None if no tempo was asked for, or nothing is heard
+
+    @property
+    def why_not(self) -> str:
+        """Why the grid is not to be trusted; empty if it is, or if there is none."""
+        if self.grid is None:
+            return ""
+        if self.seconds < LEAST_SECONDS or self.seconds / self.grid.period < LEAST_BEATS:
+            return _SHORT
+        if not self.grid.why_not and abs(self.grid.deviation) > MOST_OFF:
+            return "it is further from the tempo that was asked for than a stretch sounds good"
+        return self.grid.why_not
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it, rounded to what was measured."""
+        told: dict[str, Any] = {
+            "seconds": round(self.seconds, 6),
+            "lufs": _rounded(self.lufs, 2),
+            "true_peak_db": _rounded(self.peak, 2),
+        }
+        if self.grid is None:
+            return told
+        grid = self.grid
+        return told | {
+            "grid": {
+                "asked_bpm": grid.asked,
+                "bpm": round(grid.tempo, 4),
+                "bpm_error": round(grid.tempo * grid.tempo_error, 5),
+                "first_beat": round(grid.beat, 5),
+                "beat_error": round(grid.beat_error, 5),
+                "first_sound": round(grid.first_sound, 5),
+                "half_a_beat_off": round(grid.offbeat, 2),
+                "confidence": round(grid.confidence if not self.why_not else min(grid.confidence, 0.99), 2),
+                "why_not": self.why_not,
+            }
+        }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def read(path: Path) -> tuple[Samples, int]:
+    """Return a file's frames × channels, and its sample rate, Hz. Raises SourceRefused."""
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise SourceRefused(f"{path.name} cannot be read: {error}") from error
+    return np.asarray(samples, np.float32), int(rate)
+
+
+def measure_samples(samples: Samples, rate: int, tempo: float | None) -> Measured:
+    """Measure a take; its grid only if the tempo, BPM, is known that it was asked for."""
+    return Measured(
+        seconds=len(samples) / rate,
+        lufs=loudness.integrated(samples, rate),
+        peak=loudness.true_peak(samples),
+        grid=measure(samples, rate, tempo) if tempo is not None else None,
+    )
+
+
+def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path) -> Fitted:
+    """Write a fitted copy of a take as a 24-bit WAV file, in place of a file of that name."""
+    grid = measured.grid
+    if grid is not None and measured.why_not:  # only its first sound counts
+        grid = replace(grid, confidence=0.0, why_not=measured.why_not)
+    made = render(samples, rate, grid, wish)
+    whole = io.BytesIO()
+    soundfile.write(whole, np.clip(made.samples, -1, 1), rate, subtype="PCM_24", format="WAV")
+    files.write_whole(to, whole.getvalue(), point="fit", mode=0o666)
+    return made
