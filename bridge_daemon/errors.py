@@ -374,9 +374,10 @@ class HomeUnsafe(Setup):
 
 
 class JournalUnusable(Setup):
-    """The journal is damaged or of a newer version."""
+    """The journal is missing, damaged or of a newer version, or was changed by something else."""
 
     code = "E-JOURNAL"
+    status = 503
     next = "Nothing was changed. Update daw-bridge; daw-bridge jobs list --offline reads what is there."
 
 

@@ -121,6 +121,34 @@ def resolve_job(
     _tell(asking(data, lambda body: talk(lambda bridge: bridge.act(job, "resolve", body))), json)
 
 
+@app.command("rebuild")
+def rebuild_journal(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be made again.")] = False,
+    json: o.Json = False,
+) -> None:
+    """Make a journal that is gone or damaged again from sent.jsonl, the record of what was sent. Sends nothing."""
+    from bridge_daemon.cli.offline import rebuild
+
+    plan = rebuild(dry_run=dry_run)
+    if json:
+        terminal.dump({"whole": plan.whole, "why": plan.why, "jobs": list(plan.jobs), "done": not dry_run})
+        return
+    if plan.whole:
+        terminal.say("The journal can be used as it is. Nothing was changed.")
+        return
+    terminal.say(plan.why, "yellow")
+    names = ("JOB", "STATE", "MONEY", "CLIENT", "AT THE SERVICE", "PROMPT")
+    rows = [
+        (one["job"], one["state"], format.money_of(one), one["client"] or "-", one["remote_id"] or "-", one["prompt"])
+        for one in plan.jobs
+    ]
+    terminal.table(names, rows, crop=5)
+    if dry_run:
+        terminal.note(f"{len(plan.jobs)} job(s) can be made again. Nothing was changed. Next: daw-bridge jobs rebuild")
+    else:
+        terminal.say(f"{len(plan.jobs)} job(s) were made again. Next: daw-bridge run, look at them, daw-bridge resume")
+
+
 def _tell(answer: dict[str, Any], json: bool) -> None:
     if json:
         terminal.dump(answer)

@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge_daemon.domain.job import Job, State
-from bridge_daemon.errors import Fault, InvalidRequest, JournalUnusable
-from bridge_daemon.home.paths import Home
+from bridge_daemon.errors import Fault, InvalidRequest, JournalUnusable, WrongState
+from bridge_daemon.home.paths import AlreadyRunning, Home
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.journal.rebuild import Plan
+from bridge_daemon.journal.rebuild import plan as plan_of
+from bridge_daemon.journal.rebuild import rebuild as make_again
 from bridge_daemon.util.times import Times
 
 
@@ -48,3 +51,20 @@ def read_jobs(*, states: list[str], text: str | None, client: str | None, limit:
             f"The journal {path} cannot be read by this version ({type(error).__name__}). Nothing was changed.",
             next="Update daw-bridge and try again. Keep the file: it knows what was paid.",
         ) from error
+
+
+def rebuild(*, dry_run: bool) -> Plan:
+    """Make a lost journal again from the record of what was sent, or tell what would be made.
+
+    Raises:
+        WrongState: the bridge runs on this home.
+    """
+    home = Home.locate()
+    if dry_run:
+        return plan_of(home.journal)
+    home.prepare()
+    try:
+        with home.lock():
+            return asyncio.run(make_again(home.journal))
+    except AlreadyRunning as running:
+        raise WrongState(f"The bridge is {running}. Nothing was changed.", next="daw-bridge stop") from None

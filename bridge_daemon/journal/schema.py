@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from bridge_daemon.errors import JournalUnusable
+from bridge_daemon.journal import record
 from bridge_daemon.journal.tables import metadata
 from bridge_daemon.util.failpoints import failpoint
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 #: The revision that this code writes; a test holds it against the newest migration.
 HEAD = "0003"
+_REBUILD = "daw-bridge jobs rebuild --dry-run tells what can be made again of it"
 #: As Alembic makes it.
 _VERSION_TABLE = (
     "CREATE TABLE alembic_version "
@@ -47,9 +49,30 @@ def revision(path: Path) -> str | None:
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
             f"The journal {path} is damaged ({error}). Nothing was sent and nothing was spent.",
-            next="Keep it and the files -wal and -shm beside it: they know what was paid. Put back a copy, or move all "
-            "of them away to start with an empty one.",
+            next="Keep it and the files -wal and -shm beside it: they know what was paid. Put back a copy, or: "
+            f"{_REBUILD}",
         ) from error
+
+
+def refuse_lost(path: Path) -> None:
+    """Raise JournalUnusable where there is no journal, or an empty one, and something says that there was one.
+
+    To open it would make an empty one, and SQLite removes the log (-wal) of a database that is empty.
+    """
+    if path.exists() and path.stat().st_size > 0:
+        return
+    how = "empty" if path.exists() else "missing"
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size > 0:
+        raise JournalUnusable(
+            f"The journal {path} is {how}, and its log {log.name} is there. Nothing was sent and nothing was changed.",
+            next=f"Put back a copy of {path.name}, or: {_REBUILD}",
+        )
+    if record.beside(path).exists():
+        raise JournalUnusable(
+            f"The journal {path} is {how}, and {record.NAME} says that there was one. Nothing was sent.",
+            next=f"Put back a copy of {path.name}, or: {_REBUILD}",
+        )
 
 
 def known_revisions() -> list[str]:

@@ -13,11 +13,15 @@ from sqlalchemy import Connection, Executable
 from bridge_daemon.domain.job import MOVES, Job, Problem, State
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import statements as sql
+from bridge_daemon.journal.record import Known, Line
 from bridge_daemon.journal.rows import from_row, to_row
 from bridge_daemon.util.times import Times
 
 #: Of a Job; a row has columns besides that are only looked for.
 _FIELDS = frozenset(Job.__dataclass_fields__)
+#: What is known of the money of a job, and what was paid for: a change of these is recorded.
+_MONEY = frozenset({"charge", "remote_id", "take"})
+_ENDS = frozenset({State.FAILED, State.DISMISSED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,12 +46,18 @@ class Accepted:
 class Transaction:
     """One transaction. Made by the journal only."""
 
-    def __init__(self, connection: Connection, times: Times) -> None:
-        """Keep the connection; ``changed`` collects what listeners are told after the commit."""
+    def __init__(self, connection: Connection, times: Times, known: Known | None = None) -> None:
+        """Keep the connection.
+
+        ``changed`` collects what listeners are told after the commit, ``recorded`` what is added to the record of what
+        was sent; ``known`` are the files, which must still be those that were opened where money is decided about.
+        """
         self._connection = connection
         self._times = times
         self._seen: dict[str, Job] = {}  # nobody else changes a job while this transaction lasts
         self.changed: dict[str, Job] = {}
+        self.recorded: list[Line] = []
+        self._known = known
 
     # Requests
 
@@ -76,7 +86,8 @@ class Transaction:
         body: dict[str, Any],
         answer: dict[str, Any],
     ) -> None:
-        """Remember an accepted id."""
+        """Remember an accepted id. Raises JournalUnusable where it would not be remembered for long."""
+        self._check_files()
         row = {
             "id": request_id,
             "kind": kind,
@@ -194,6 +205,8 @@ class Transaction:
         """
         if to not in MOVES[job.state]:
             raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.id}).", charge=job.charge)
+        if to is State.SUBMITTING:
+            self._check_files()
         return self._update(job, event_kind=str(to), event=event or {}, state=to, **changes)
 
     def note(self, job: Job, kind: str, event: dict[str, Any], **changes: Any) -> Job:
@@ -220,13 +233,30 @@ class Transaction:
         done = self._connection.execute(sql.update_job(tuple(sorted(values))), values | guard)
         if done.rowcount != 1:
             raise WrongState(f"The job {job.id} is not {job.state} any more.", charge=job.charge)
-        if event_kind is not None:
-            self.add_event(job.id, event_kind, {"from": str(job.state)} | event)
+        number = self.add_event(job.id, event_kind, {"from": str(job.state)} | event) if event_kind is not None else 0
         # what the caller holds may be older than this transaction in all but its state
         seen = self._seen.get(job.id)
         if seen is None:
-            return self._changed(self.job(job.id))
-        return self._changed(seen.evolve(**{name: changes[name] for name in changes.keys() & _FIELDS}))
+            now = self._changed(self.job(job.id))
+        else:
+            now = self._changed(seen.evolve(**{name: changes[name] for name in changes.keys() & _FIELDS}))
+        if event_kind is not None and job.price and (changes.keys() & _MONEY or now.state in _ENDS):
+            self._record(now, number, event_kind, values)
+        return now
+
+    def _record(self, job: Job, event: int, kind: str, changes: dict[str, Any]) -> None:
+        """Note a step of money for the record: all of the job and its request where it is being sent."""
+        line: Line = {"at": changes["updated_at"], "event": event, "kind": kind, "job": job.id, "price": job.price}
+        line |= {"request": job.request_id, "remote_id": job.remote_id, "changes": changes}
+        if job.state is State.SUBMITTING:
+            line["row"] = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
+            asked = self._connection.execute(sql.ACCEPTED, {"id": job.request_id}).mappings().one()
+            line["asked"] = dict(asked)
+        self.recorded.append(line)
+
+    def _check_files(self) -> None:
+        if self._known is not None:
+            self._known.check()
 
     def _changed(self, job: Job) -> Job:
         self._seen[job.id] = self.changed[job.id] = job
@@ -234,10 +264,12 @@ class Transaction:
 
     # Events
 
-    def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None:
-        """Append to what happened to a job."""
+    def add_event(self, job: str, kind: str, data: dict[str, Any]) -> int:
+        """Append to what happened to a job, and return its number."""
         row = {"job": job, "at": self._times.now(), "kind": kind, "data": data}
-        self._connection.execute(sql.ADD_EVENT, row)
+        key = self._connection.execute(sql.ADD_EVENT, row).inserted_primary_key
+        assert key is not None
+        return int(key[0])
 
     def events_of(self, job: str) -> list[dict[str, Any]]:
         """Return what happened to a job, oldest first."""

@@ -15,7 +15,7 @@ from bridge_daemon.domain.job import Job, Problem, State
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
-from bridge_daemon.errors import BridgeError
+from bridge_daemon.errors import BridgeError, JournalUnusable
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
@@ -182,9 +182,9 @@ async def until_written(write: Callable[[], Awaitable[T]], what: str) -> T:
     while True:
         try:
             return await write()
-        except DatabaseError as error:
+        except (DatabaseError, JournalUnusable) as error:
             if isinstance(error, IntegrityError | ProgrammingError | DataError):
                 raise  # a fault of ours, which does not pass
-            log.error("The journal cannot be written; trying again (%s): %s", error.orig, what)
+            log.error("The journal cannot be written; trying again (%s): %s", getattr(error, "orig", error), what)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10.0)

@@ -21,6 +21,7 @@ from bridge_daemon.engine.protocol import Outcome, SubmitOutcome, payload
 from bridge_daemon.errors import (
     BridgeError,
     Duplicate,
+    JournalUnusable,
     KeyTrouble,
     LimitReached,
     NotSent,
@@ -31,9 +32,9 @@ from bridge_daemon.errors import (
     SubmitUnknown,
     WrongState,
 )
-from bridge_daemon.journal import Transaction
+from bridge_daemon.journal import NotRecorded, Transaction
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait, until_written
-from bridge_daemon.pipeline.disk import hold_back, no_room
+from bridge_daemon.pipeline.disk import disk_trouble, hold_back, no_room
 from bridge_daemon.spending.limits import check_limits, check_price
 from bridge_daemon.spending.pause import close_in
 
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: Pause between two tries to reach a service that cannot be reached, s.
 _OFFLINE_PAUSE = (1.0, 60.0)
+#: Until a job is looked at again whose journal is not the one that was opened, s.
+_LOST_PAUSE = 60.0
 #: By so much a clock may be corrected without being set back, s.
 _CLOCKS_DIFFER = 5.0
 
@@ -81,14 +84,9 @@ def wire_name(job: str) -> str:
 async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | None:
     """From the check of the money to the meaning of the answer; runs to its end whoever is cancelled."""
     body = payload(job, job.publication.url if job.publication else None)
-    try:
-        begun = await context.journal.write("submitting", lambda tx: begin(tx, job, body, context))
-    except WrongState:  # cancelled in the last moment: nothing was sent
-        return GO_ON
-    if begun is None:
-        await context.pause.load()
-    if begun is None or begun.state is not State.SUBMITTING:
-        return GO_ON
+    begun = await _begin(job, body, context)
+    if isinstance(begun, Wait):
+        return begun
     if job.publication is not None:
         context.publishers.of(job.publication).restore(job.publication)  # its time runs from now
     try:
@@ -114,6 +112,29 @@ async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | No
         await context.pause.close(outcome.pause, outcome.text)  # written already; this tells those who wait
     log.info("Submitted: %s (%s)", done.state, outcome.text, extra=done.log_context())
     return _next(done, context)
+
+
+async def _begin(job: Job, body: dict[str, Any], context: StepContext) -> Job | Wait:
+    """Write that a job is being sent, into the journal and the record; a Wait where it may not be."""
+    try:
+        begun = await context.journal.write("submitting", lambda tx: begin(tx, job, body, context))
+    except WrongState:  # cancelled in the last moment: nothing was sent
+        return GO_ON
+    except JournalUnusable as error:
+        await context.set_problem(job, error)
+        return Wait(_LOST_PAUSE)
+    except NotRecorded as error:
+        return await _not_recorded(job, error, context)
+    if begun is None:
+        await context.pause.load()
+    return begun if begun is not None and begun.state is State.SUBMITTING else GO_ON
+
+
+async def _not_recorded(job: Job, error: NotRecorded, context: StepContext) -> Wait:
+    """Take back that a job is being sent: nothing was, for the record of what is sent cannot be written."""
+    kept = Outcome(kind=SubmitOutcome.NOT_SENT, text="the record of what is sent cannot be written")
+    await context.journal.write("outcome", lambda tx: apply(tx, tx.job(job.id), kept, context.times.now()))
+    return await disk_trouble(await context.journal.read(lambda tx: tx.job(job.id)), error, context)
 
 
 def _next(job: Job, context: StepContext) -> Wait:

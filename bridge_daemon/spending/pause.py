@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.journal.restore import LOST
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
 
 #: Reasons of a pause that only a person ends.
 PANIC: Final = "panic"
-BY_PEOPLE: Final = frozenset({"person", PANIC})
+BY_PEOPLE: Final = frozenset({"person", PANIC, LOST})
 
 
 class PauseGate:

@@ -37,7 +37,7 @@ def read_secret(path: Path) -> str:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise HomeUnsafe(f"{path} is not a plain file.", next="Remove it and start the bridge again.")
-        _check_private(path, about)
+        check_own(path, about)
         data = os.read(descriptor, _LARGEST + 1)  # a plain file gives all of so little at once
     finally:
         os.close(descriptor)
@@ -49,7 +49,8 @@ def read_secret(path: Path) -> str:
         raise HomeUnsafe(f"{path} does not hold a short text.", next=f"Remove {path}") from None
 
 
-def _check_private(path: Path, about: os.stat_result) -> None:
+def check_own(path: Path, about: os.stat_result) -> None:
+    """Raise HomeUnsafe for a file that is not its owner's alone: another user's, or open to others."""
     if sys.platform != "win32":
         if about.st_uid != os.geteuid():
             raise HomeUnsafe(

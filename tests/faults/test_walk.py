@@ -39,6 +39,7 @@ PACKAGE = ROOT / "bridge_daemon"
 MOST_TIMES = 2
 #: Failpoints that no scenario passes, each with the reason why that is right.
 NOT_WALKED = {
+    "journal.restore": "a journal that lost something; tests/app/test_lost_journal.py dies at it",
     "journal.migrate": "walked by tests/journal/test_migrations.py on journals of older versions",
     "file.config": "settings, written before anything can cost; tests/test_settings.py",
     "file.key": "the key, written by a command; tests/test_key.py",
