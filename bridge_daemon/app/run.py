@@ -14,7 +14,10 @@ from typing import Any, Final
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.util.console import ConsoleEnd
+from bridge_daemon.util.threads import DaemonPool
 
+#: For short work that blocks; more than asyncio takes, since one may hang on a disk for a while.
+_THREADS: Final = 32
 log = logging.getLogger(__name__)
 _WIRE: Final = " A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it."
 
@@ -49,6 +52,8 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
     def on_console_end() -> None:
         loop.call_soon_threadsafe(on_signal)
 
+    # a thread that hangs on a disk must not hold up the end
+    loop.set_default_executor(DaemonPool(_THREADS, "asyncio"))
     with _signals(on_signal, on_hangup), ConsoleEnd(on_console_end):
         await daemon.start()
         ready()

@@ -10,6 +10,7 @@ from bridge_daemon.audio import mp3, ogg
 from bridge_daemon.audio.chunks import CHUNKED, BadStructure, Structure, read_structure
 from bridge_daemon.audio.kinds import what_instead
 from bridge_daemon.audio.view import ByteFile, View
+from bridge_daemon.util import files
 
 _MOST_ATOMS: Final = 10_000
 
@@ -20,7 +21,7 @@ def fault_of(path: Path) -> str | None:
     A file whose format has no length in its header is taken as whole here; see :func:`proves_its_end`. OSError when it
     cannot be read.
     """
-    with path.open("rb") as file:
+    with files.open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
         kind, start = mp3.recognise(file, size)
         if kind is None:
@@ -36,7 +37,7 @@ def fault_of(path: Path) -> str | None:
 
 def proves_its_end(path: Path) -> bool:
     """Tell whether the file itself says where it ends, and ends there: else only time tells. OSError."""
-    with path.open("rb") as file:
+    with files.open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
         kind, start = mp3.recognise(file, size)
         view = View(file, [(start, size)])

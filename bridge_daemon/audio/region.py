@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +173,7 @@ def extract(region: Region, target: Path, *, rate: int = SOURCE_RATE, least: flo
     a whole until that is reached. Raises SourceRefused when the file changed since it was checked, OSError when
     ``target`` cannot be written; either way no part of it is left behind.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = files.part_of(target)
     try:
         with open_audio(region.info.path) as audio:
             if audio.info.identity != region.info.identity:
@@ -205,7 +204,7 @@ def _write(audio: OpenAudio, region: Region, part: Path, rate: int, least: float
     if repeats > 1:
         notes = (*notes, f"repeated {repeats} times, because the model takes no source shorter than {least:g} s")
     notes = (*notes, *region.notes)
-    with open(part, "wb", opener=files.private) as file:
+    with files.create(part, mode=0o600) as file:
         with WavWriter(file, rate=rate, channels=layout.channels, bits=_BITS, reserve=False) as writer:
             for block in _repeated(blocks, repeats):
                 writer.write(block)

@@ -153,7 +153,7 @@ def _write(
         if rate != verified.rate and peak > convert.SAFE_PEAK:
             peak = convert.peak_of(_sound(audio, rate, cut_seconds))  # resampling overshoots
         gain, notes = convert.gain_for(peak)
-        with part.open("wb") as file:
+        with files.create(part) as file:
             with WavWriter(file, rate=rate, channels=channels, bext=bext, info=info) as writer:
                 for block in convert.scale(_sound(audio, rate, cut_seconds), gain):
                     writer.write(block)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from bridge_daemon.audio import chunks
 from bridge_daemon.audio.kinds import recognise
+from bridge_daemon.util import files
 
 _FIXED = struct.Struct("<256s32s32s10s8sQH")  # the fields of bext before UMID
 _RESERVED = 64 + 190  # UMID, and bytes of later versions
@@ -90,14 +91,14 @@ def parse_bext(body: bytes | None) -> Bext | None:
 
 def read_bext(path: Path) -> Bext | None:
     """Return the broadcast extension of a WAV or RF64 file, or None. OSError when it cannot be read."""
-    with path.open("rb") as file:
+    with files.open_plain(path) as file:
         found = _structure(file)
         return parse_bext(chunks.text_chunk(file, found, b"bext")) if found else None
 
 
 def read_info(path: Path) -> dict[str, str]:
     """Return the texts of LIST/INFO of a WAV or RF64 file by their names; empty when it has none."""
-    with path.open("rb") as file:
+    with files.open_plain(path) as file:
         found = _structure(file)
         return chunks.info_texts(file, found) if found else {}
 
@@ -107,7 +108,7 @@ def riff_lengths(path: Path) -> tuple[int, int] | None:
 
     A header that was written into a pipe, without a length, counts as declaring what is there.
     """
-    with path.open("rb") as file:
+    with files.open_plain(path) as file:
         found = _structure(file)
         return (found.declared, found.available) if found else None
 

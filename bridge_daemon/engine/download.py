@@ -194,7 +194,8 @@ async def _save(response: aiohttp.ClientResponse, part: Path, most: int) -> None
     if declared is not None and declared > most:
         raise DownloadTrouble(f"The audio is said to have {declared:,} bytes, which no take has.", charge="confirmed")
     size = 0
-    file = part.open("wb")  # opened and closed right here: a cancelled hop to a thread would leave it open
+    files.discard(part)  # what a try before this one left
+    file = files.create(part)  # opened and closed right here: a cancelled hop to a thread would leave it open
     try:
         async for block in _unpacked(_unpacked(_blocks(response))):
             size += len(block)

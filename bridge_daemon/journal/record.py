@@ -17,6 +17,7 @@ from typing import Any, Final
 from bridge_daemon.errors import JournalUnusable
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
+from bridge_daemon.util.files import flush_to_disk
 from bridge_daemon.util.secret_file import check_own
 
 Line = dict[str, Any]
@@ -98,7 +99,7 @@ class Record:
         rest = memoryview(data.encode("utf-8", "surrogatepass"))
         while rest:
             rest = rest[self._file.write(rest) :]
-        files.flush_to_disk(self._file)
+        flush_to_disk(self._file)
         failpoint("record.added")
 
     def close(self) -> None:

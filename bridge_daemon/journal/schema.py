@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from bridge_daemon.errors import JournalUnusable
 from bridge_daemon.journal import record
 from bridge_daemon.journal.tables import metadata
+from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
 
 if TYPE_CHECKING:
@@ -107,7 +108,10 @@ def backup(path: Path, found: str | None) -> None:
     copy = path.with_name(f"{path.name}.before-{found}")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copy2(path, copy)
+    part = files.part_of(copy)
+    with files.open_plain(path) as reader, files.create(part, mode=0o600) as writer:
+        shutil.copyfileobj(reader, writer)
+    files.replace(part, copy)
 
 
 def create(connection: Connection) -> None:

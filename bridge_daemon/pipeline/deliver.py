@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from pathlib import Path
+from typing import Final
 
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.errors import NotPlaceable
+from bridge_daemon.pipeline import copies
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
-from bridge_daemon.pipeline.copies import bring
+from bridge_daemon.util import foreign
 
 log = logging.getLogger(__name__)
+_AGAIN: Final = 30.0  # s, until a folder that did not answer is tried again
 
 
 async def deliver(job: Job, context: StepContext) -> Wait | None:
@@ -24,7 +26,11 @@ async def deliver(job: Job, context: StepContext) -> Wait | None:
     if job.delivery == 0:
         job = await context.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
     try:
-        copy = await asyncio.to_thread(bring, job, context.roots())
+        copy = await foreign.off(job.place.folder or context.library(), copies.bring, job, context.roots())
+    except foreign.NoAnswer as error:
+        trouble = NotPlaceable(f"{error.filename} does not answer. The take is safe in the library.", charge=job.charge)
+        await context.set_problem(job, trouble)
+        return Wait(_AGAIN)
     except NotPlaceable as error:
         await context.set_problem(job, error)
         log.warning("%s", error.message, extra=job.log_context())

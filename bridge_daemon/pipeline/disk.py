@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
+from pathlib import Path
 from typing import Final
 
 from bridge_daemon.domain.job import OPEN, Charge, Job
 from bridge_daemon.errors import DiskTrouble
 from bridge_daemon.pipeline.context import StepContext, Wait
-from bridge_daemon.util import files
+from bridge_daemon.util import files, foreign
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,16 @@ REASON: Final = "disk"  # of the pause
 _AGAIN = 20.0  # s, until a file that could not be written is tried again
 
 
-def no_room(context: StepContext) -> str | None:
-    """Tell why the files of another take could not be written, None where they can. Blocks; call it in a thread."""
-    library, home = context.library(), context.home.path
+async def no_room(context: StepContext) -> str | None:
+    """Tell why the files of another take could not be written, None where they can."""
+    library = context.library()
+    try:
+        return await foreign.off(library, _no_room, library, context.home.path)
+    except foreign.NoAnswer:
+        return f"the disk of the library {library} does not answer"
+
+
+def _no_room(library: Path, home: Path) -> str | None:
     try:
         library.mkdir(parents=True, exist_ok=True)
         if not os.access(library, os.W_OK | os.X_OK):
@@ -71,7 +78,7 @@ async def end_pause(context: StepContext) -> None:
     The second counts too: a quota is full long before its disk is.
     """
     pause = context.pause
-    if pause.current is None or pause.current["reason"] != REASON or await asyncio.to_thread(no_room, context):
+    if pause.current is None or pause.current["reason"] != REASON or await no_room(context):
         return
     jobs = await context.journal.read(lambda tx: tx.jobs_in(OPEN))
     if any(job.problem is not None and job.problem.code == DiskTrouble.code for job in jobs):

@@ -18,7 +18,7 @@ from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.follow import another_url, with_twins
-from bridge_daemon.util import files
+from bridge_daemon.util import files, foreign
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,8 @@ async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
 
 async def _fetch(job: Job, context: StepContext) -> None:
     assert job.output_url is not None
-    folder = await asyncio.to_thread(context.day_folder, job)
-    part = folder / f".{job.id}.original.part"
+    folder = await foreign.off(context.library(), context.day_folder, job)
+    part = await asyncio.to_thread(_part, folder / f"{job.id}.original")
     watch = context.watch(job)
     try:
         private = job.engine == SKETCH or serves_privately(job.base_url)
@@ -148,6 +148,11 @@ def _prove(part: Path, declared: float | None, last: str) -> tuple[Verified, tup
             raise
         verified = verify(part)
         return verified, (f"the service said {declared:g} s, and {verified.seconds:.2f} s came, twice",)
+
+
+def _part(target: Path) -> Path:
+    files.sweep(target)
+    return files.part_of(target)
 
 
 def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, int, int, int]]:

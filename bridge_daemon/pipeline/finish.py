@@ -68,7 +68,8 @@ def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None
     else:
         return None
     folder = context.day_folder(job)
-    part = folder / f".{job.id}.take.part"
+    files.sweep(folder / f"{job.id}.take")
+    part = files.part_of(folder / f"{job.id}.take")
     rate = job.place.sample_rate or verified.rate
     stamp, stamp_note = time_reference(job.place.position, job.place.time_offset, rate)
     parameters = job.parameters

@@ -58,7 +58,7 @@ async def submit(job: Job, context: StepContext) -> Wait | None:
     except (KeyTrouble, OtherEngine) as error:
         await context.hold(job, error)
         return None
-    full = await asyncio.to_thread(no_room, context)
+    full = await no_room(context)
     if full is not None:
         return await hold_back(job, full, context)
     if endpoint.paid:

@@ -7,18 +7,18 @@ pass a limit that has room for one.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from bridge_daemon.clock.musical import of_request
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest
+from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
@@ -26,7 +26,11 @@ from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, price_now
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
+from bridge_daemon.util import foreign
 from bridge_daemon.util.times import Times
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
 
@@ -125,15 +129,18 @@ class Admit:
         engine = await self._engines.current()
         source_seconds, sound, notes = None, None, list(dict.fromkeys(given))
         if request.place.folder is not None:
-            await asyncio.to_thread(self._roots().check_folder_for_writing, request.place.folder)
+            folder = request.place.folder
+            await self._off(folder, self._roots().check_folder_for_writing, folder)
         if resolved.action == "transform" and request.source is not None:
             from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
 
             notice = self._publishers.choose(engine).notice()
             notes += [notice] if notice else []
-            path = await asyncio.to_thread(self._roots().check, request.source.path)
-            region = await asyncio.to_thread(
-                check_region, path, request.source.start, request.source.end, longest=resolved.model.source_longest
+            source = request.source
+            where = Path(source.path).parent
+            path = await self._off(where, self._roots().check, source.path)
+            region = await self._off(
+                where, check_region, path, source.start, source.end, longest=resolved.model.source_longest
             )
             source_seconds, sound = region.seconds, region.sound
         elif request.strength is not None:
@@ -145,6 +152,14 @@ class Admit:
             notes.append(f"the take is cut back to {cut:g} s")
         variations = parameters(resolved, duration, cut)
         return _Admissible(request, body, resolved, engine, variations, tuple(notes), sound)
+
+    @staticmethod
+    async def _off(folder: Path | str, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Look at a file or folder of others. Raises PathRefused where its disk does not answer."""
+        try:
+            return await foreign.off(folder, look, *args, **kwargs)
+        except foreign.NoAnswer:
+            raise PathRefused(f"The disk of {folder} does not answer. Nothing was sent.") from None
 
     def _accept(
         self,

@@ -7,6 +7,7 @@ __all__ = [
     "console",
     "failpoints",
     "files",
+    "foreign",
     "held",
     "loopback",
     "ourselves",
@@ -15,6 +16,7 @@ __all__ = [
     "strict_json",
     "tasks",
     "text",
+    "threads",
     "times",
     "watching",
 ]

@@ -1,5 +1,8 @@
 """Files that are either whole or not there: temporary name, flush to the disk, rename.
 
+Folders may be open to others. So what is made is made new (never through a name that is there), under a name that
+nobody can guess, and gets its own name only where that is free; what is read is opened once, and is a plain file.
+
 Every write that the promise depends on goes through here, so that each has its failpoint. Every rename and removal
 goes through here too, so that each has its retry: on Windows a virus scanner, an indexer, a DAW or a script that polls
 may hold a file open for a moment, and both fail meanwhile.
@@ -8,17 +11,19 @@ may hold a file open for a moment, and both fail meanwhile.
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import logging
 import os
 import random
+import secrets
 import shutil
 import stat
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from io import BufferedReader
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -32,7 +37,14 @@ PATIENCE: Final = 1.0
 _LONGEST_PAUSE: Final = 0.01  # s; short, for the gaps of who opens the file again and again are short
 #: Codes of Windows: access denied (also: a removal is pending), sharing violation, lock violation.
 _HELD: Final = {5, 32, 33}
+#: Of a file that is made: it is not there yet, under no name of any kind.
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_LONGEST_NAME: Final = 200  # bytes of the name of a target in that of its part
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+
+
+class Changed(OSError):
+    """A file holds other bytes than were written."""
 
 
 def private(path: str, flags: int) -> int:
@@ -129,16 +141,33 @@ def read_shared(path: Path) -> bytes:
     return patiently(path.read_bytes)
 
 
+def part_of(target: Path) -> Path:
+    """Return a name beside ``target``, hidden and not to be guessed, for what becomes it once it is whole."""
+    name = target.name.encode("utf-8", "surrogateescape")[:_LONGEST_NAME].decode("utf-8", "ignore")
+    return target.with_name(f".{name}.{secrets.token_hex(8)}.part")
+
+
+def create(path: Path, *, mode: int = 0o666) -> BufferedWriter:
+    """Make a new file for writing. Raises FileExistsError where the name is taken: by a file, a link, a pipe."""
+    return os.fdopen(os.open(path, _NEW, mode), "wb")
+
+
+def sweep(target: Path) -> None:
+    """Remove the parts of ``target`` that a process left when it died. Nobody else may be writing it."""
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        if not part.is_dir():
+            discard(part)
+
+
 def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durable: bool = True) -> None:
     """Write ``data`` to ``path`` so that a reader, or a crash, sees the old content or the new, never a part.
 
     ``point`` names the failpoints ``file.<point>.write`` and ``file.<point>.replace``. What is not ``durable`` may be
     gone or empty after a power cut: for what is made anew from the journal at the next start.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+    temporary = part_of(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with create(temporary, mode=mode) as file:
             file.write(data)
             failpoint(f"file.{point}.write")
             if durable:
@@ -164,25 +193,49 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
     """Give the finished, flushed file ``part`` its name ``target`` without ever overwriting, and return the name given.
 
     Where ``target`` is there already with the same bytes (the process died between rename and commit), that file is the
-    result and ``part`` is removed; with other bytes, the new file gets ``-2``, ``-3`` … before its ending.
+    result and ``part`` is removed; with other bytes, or no plain file, the new file gets ``-2``, ``-3`` … before its
+    ending.
     """
     failpoint(f"file.{point}.settle")
     candidate, number = target, 1
-    while candidate.exists():
+    while not name_once(part, candidate):
         if same_bytes(part, candidate):
             discard(part)
             return candidate
         number += 1
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
-    replace(part, candidate)
     failpoint(f"file.{point}.settled")
     flush_folder(candidate.parent)
     return candidate
 
 
+def name_once(part: Path, target: Path) -> bool:
+    """Give a file the name ``target``. False, and nothing is changed, where that is taken, whatever lies there."""
+    if os.path.lexists(target):
+        return False
+    if sys.platform == "win32":
+        try:
+            patiently(lambda: os.rename(part, target))  # noqa: PTH104 - this call, on this platform, refuses to overwrite
+        except FileExistsError:
+            return False
+        return True
+    try:
+        os.link(part, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError:  # exFAT and some network disks know no links
+        replace(part, target)
+        return True
+    remove(part)
+    return True
+
+
 def same_bytes(one: Path, other: Path) -> bool:
-    """Compare two files by their content."""
-    return one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other)
+    """Compare two files by their content. What is no plain file is never the same."""
+    try:
+        return one.lstat().st_size == other.lstat().st_size and sha256(one) == sha256(other)
+    except OSError:
+        return False
 
 
 def open_plain(path: Path) -> BufferedReader:
@@ -202,35 +255,48 @@ def open_plain(path: Path) -> BufferedReader:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hex, read in blocks."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of a plain file in hex, read in blocks."""
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush_and_hash(file: BinaryIO, path: Path) -> str:
     """As :func:`flush_to_disk`; return the SHA-256 of the file, which is read while the medium writes."""
     file.flush()
-    with ThreadPoolExecutor(1, thread_name_prefix="flush") as beside:
+    with open_plain(path) as reader, ThreadPoolExecutor(1, thread_name_prefix="flush") as beside:
+        if not os.path.samestat(os.fstat(reader.fileno()), os.fstat(file.fileno())):
+            raise OSError(errno.EINVAL, "another file lies there than was written", str(path))
         flushed = beside.submit(flush_to_disk, file)
-        digest = sha256(path)
+        digest = hashlib.file_digest(reader, "sha256").hexdigest()
         flushed.result()
     return digest
 
 
-def copy_whole(source: Path, target: Path, *, point: str, opener: Callable[[str, int], int] | None = None) -> Path:
-    """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
-    with source.open("rb") as reader:
-        return copy_open(reader, target, point=point, opener=opener)
+def copy_whole(source: Path, target: Path, *, point: str, mode: int = 0o666, sha256: str | None = None) -> Path:
+    """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file.
+
+    Raises Changed where ``sha256`` is given and it is not that of the bytes that were copied.
+    """
+    with open_plain(source) as reader:
+        return copy_open(reader, target, point=point, mode=mode, sha256=sha256)
 
 
-def copy_open(reader: BinaryIO, target: Path, *, point: str, opener: Callable[[str, int], int] | None = None) -> Path:
+def copy_open(
+    reader: BinaryIO, target: Path, *, point: str, mode: int = 0o666, sha256: str | None = None
+) -> Path:
     """Copy the rest of an open file as :func:`copy_whole` does."""
-    part = target.with_name(f".{target.name}.part")
+    sweep(target)
+    part = part_of(target)
+    digest = hashlib.sha256()
     try:
-        with open(part, "wb", opener=opener) as writer:
-            shutil.copyfileobj(reader, writer, 1 << 20)
+        with create(part, mode=mode) as writer:
+            while block := reader.read(1 << 20):
+                digest.update(block)
+                writer.write(block)
             failpoint(f"file.{point}.copy")
             flush_to_disk(writer)
+        if sha256 is not None and digest.hexdigest() != sha256:
+            raise Changed(errno.EINVAL, "other bytes were read than were stored", str(target))
         return settle(part, target, point=point)
     except BaseException:
         discard(part)

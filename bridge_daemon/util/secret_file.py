@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from bridge_daemon.errors import HomeUnsafe
 from bridge_daemon.util.failpoints import failpoint
-from bridge_daemon.util.files import discard, flush_folder, flush_to_disk, patiently
+from bridge_daemon.util.files import create, discard, flush_folder, flush_to_disk, part_of, patiently
 
 _LARGEST = 4096  # bytes; whatever is larger is no token and no key
 _PATIENCE = 2.0  # s; a process that writes 64 bytes at this moment is done long before
@@ -75,7 +74,7 @@ def create_secret(path: Path, data: bytes, *, point: str) -> None:
         FileExistsError: another process was first; its secret is whole when this is raised.
         OSError: it cannot be written.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    aside = part_of(path)
     write_new(aside, data)
     failpoint(f"file.{point}.write")
     try:
@@ -101,8 +100,7 @@ def _await_whole(path: Path, size: int) -> None:
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a new file, closed to others from birth. Raises FileExistsError when the name is taken, also by a link."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with create(path, mode=0o600) as file:
         file.write(data)
         flush_to_disk(file)
 

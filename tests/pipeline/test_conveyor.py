@@ -457,7 +457,7 @@ FAULTS = {
     "fetching": "bridge_daemon.pipeline.fetch.stem",
     "proving": "bridge_daemon.pipeline.fetch.verify",
     "finishing": "bridge_daemon.pipeline.finish.make_take",
-    "delivering": "bridge_daemon.pipeline.deliver.bring",
+    "delivering": "bridge_daemon.pipeline.copies.bring",
 }
 
 

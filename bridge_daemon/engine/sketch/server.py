@@ -285,7 +285,7 @@ class SketchEngine:
         part = self._store.part(record)
         try:
             seconds = take.make(record.asked, reference, part, progress)
-            self._store.settle(record)
+            self._store.settle(record, part)
         finally:
             files.discard(part)
         return seconds

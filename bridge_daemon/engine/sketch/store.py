@@ -172,13 +172,13 @@ class Store:
         files.remove(self._jobs / f"{record.job_id}.json", missing_ok=True)
 
     def part(self, record: Record) -> Path:
-        """Return the path under which a job's audio is written."""
-        return self._outputs / f".{record.output}.part"
+        """Return a new, empty file in which a job's audio is written."""
+        part = files.part_of(self._outputs / record.output)
+        files.create(part, mode=0o600).close()
+        return part
 
-    def settle(self, record: Record) -> None:
+    def settle(self, record: Record, part: Path) -> None:
         """Give a job's finished audio its name. After a crash the same audio may lie there already."""
-        part = self.part(record)
-        files.close_to_others(part)
         with part.open("rb+") as file:
             files.flush_to_disk(file)
         files.replace(part, self._outputs / record.output)

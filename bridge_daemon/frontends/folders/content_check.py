@@ -18,6 +18,7 @@ from bridge_daemon.frontends.folders.pending import PendingFiles
 from bridge_daemon.frontends.folders.rules import CHANGED_UNREAD
 from bridge_daemon.frontends.folders.scan import FileFacts
 from bridge_daemon.frontends.folders.threads import Threads
+from bridge_daemon.util import files
 from bridge_daemon.util.tasks import Tasks
 
 _BLOCK: Final = 1 << 20  # bytes read at once, and at most so many after the end of the daemon
@@ -77,7 +78,7 @@ class ContentCheck:
         """Return the hash of the content that has this stamp, None where it has none any more."""
         path, left, digest = self._root / look.name, look.stamp[0], hashlib.sha256()
         try:
-            with path.open("rb") as file:
+            with files.open_plain(path) as file:
                 while left > 0 and not self._tasks.closed and (block := file.read(min(left, _BLOCK))):
                     left -= len(block)
                     digest.update(block)

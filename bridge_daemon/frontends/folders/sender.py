@@ -84,7 +84,7 @@ class Sender:
             with file:  # what is behind this descriptor is looked at, copied and sent, whatever the name means next
                 if (status.st_size, status.st_mtime_ns) != stamp:
                     raise Vanished
-                target = files.copy_open(file, target, point="render", opener=files.private)
+                target = files.copy_open(file, target, point="render", mode=0o600)
                 after = os.fstat(file.fileno())
             if (after.st_size, after.st_mtime_ns) != stamp:
                 files.discard(target)

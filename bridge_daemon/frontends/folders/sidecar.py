@@ -50,9 +50,7 @@ def _read(render: Path) -> dict[str, Any] | None:
         raise _wrong(found[0].name, f"there is {found[1].name} too; leave one of them")
     sidecar = found[0]
     try:
-        if sidecar.is_symlink() or not sidecar.is_file():
-            raise _wrong(sidecar.name, "is no ordinary file")
-        with sidecar.open("rb") as file:
+        with files.open_plain(sidecar) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise _wrong(sidecar.name, f"cannot be read: {error.strerror}") from error

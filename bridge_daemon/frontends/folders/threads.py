@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
+
+from bridge_daemon.util.threads import DaemonPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Threads:
 
     def __init__(self) -> None:
         """Start none yet."""
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="folders")
+        self._pool = DaemonPool(_THREADS, "folders")
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run work and return what it returns."""
