@@ -15,8 +15,8 @@ BUILT: Final = HERE / "built"
 VERSION_FILE: Final = HERE.parent / "bridge_daemon" / "__init__.py"
 #: The files of the script in the order in which each finds what it uses.
 MODULES: Final = (
-    *("text", "files", "home", "live", "ledger", "identity", "wire", "port", "connection", "panel", "timeline"),
-    *("tracks", "clips", "session", "arrangement", "placer", "sources", "recorder"),
+    *("text", "files", "home", "live", "ledger", "identity", "proof", "wire", "port", "connection", "panel"),
+    *("timeline", "tracks", "clips", "session", "arrangement", "placer", "sources", "recorder"),
     *("requests", "jobs", "parameters", "asking", "presses", "device"),
 )
 

@@ -27,6 +27,7 @@ Connection.prototype.tick = function (now) {
   if (this.connected && this.unanswered >= Connection.LOST) {
     this.connected = false;
     this.unanswered = 0;
+    this.wire.forget();
     this.why = "The bridge does not answer any more. Start it: daw-bridge run";
   }
   if (!this.connected) {
@@ -46,6 +47,7 @@ Connection.prototype.tick = function (now) {
 };
 
 Connection.prototype.hello = function () {
+  this.wire.own = this.port.number;
   this.wire.send("/bridge/hello", [["client", this.identity.client], ["port", this.port.number]]);
 };
 
@@ -70,7 +72,7 @@ Connection.prototype.look = function () {
     this.why = "OSC is switched off in the bridge's config.toml ([osc] enabled)";
     return false;
   }
-  this.wire.secret = secret;
+  this.wire.trust(secret);
   this.wire.target(port);
   if (this.unanswered >= 2) {
     this.why = "The bridge does not answer. Is it running? Start it: daw-bridge run";
@@ -78,6 +80,13 @@ Connection.prototype.look = function () {
     this.why = "Calling the bridge ...";
   }
   return true;
+};
+
+/** Take the answer to a ping. A bridge that proves nothing is an old one, or is none. */
+Connection.prototype.ponged = function (told) {
+  if (!this.wire.ponged(told) && !this.connected && told.proof === undefined && told.version !== undefined) {
+    this.why = "The bridge " + told.version + " is older than this device: update daw-bridge";
+  }
 };
 
 /** Take a welcome; true where the bridge was not there before. */

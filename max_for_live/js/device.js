@@ -167,7 +167,7 @@ Device.prototype.fromBridge = function (address, values) {
 Device.HEARD = {
   "/bridge/welcome": "welcomed", "/bridge/accepted": "answered", "/bridge/ok": "answered", "/bridge/refused": "answered",
   "/bridge/progress": "progressed", "/bridge/job": "progressed", "/bridge/result": "came", "/bridge/failed": "failed",
-  "/bridge/do": "asked"
+  "/bridge/do": "asked", "/bridge/pong": "ponged"
 };
 
 Device.prototype.welcomed = function (told) {
@@ -175,6 +175,10 @@ Device.prototype.welcomed = function (told) {
   if (this.connection.welcomed(told, this.now())) {
     this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);
   }
+};
+
+Device.prototype.ponged = function (told) {
+  this.connection.ponged(told);
 };
 
 Device.prototype.answered = function (told, word) {

@@ -11,6 +11,7 @@ from typing import Any
 from pythonosc.osc_message import OscMessage
 
 from bridge_daemon.home.paths import Home
+from bridge_daemon.home.proof import prove
 from tests.frontends.osc.caller import Typed, flat, message
 from tests.live.player import pretend_running
 
@@ -30,6 +31,10 @@ class Bridge(asyncio.DatagramProtocol):
     def __init__(self, home: Home) -> None:
         self.home = home
         self.secret = home.read_token()
+        #: Under which token it answers pings; "": as an old one, without a proof; None: not at all.
+        self.proves: str | None = self.secret
+        self.pings: list[dict[str, Any]] = []
+        self.raw: list[bytes] = []
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.sizes: list[tuple[str, int]] = []
         self.ports: dict[str, int] = {}
@@ -39,10 +44,19 @@ class Bridge(asyncio.DatagramProtocol):
         self._more = asyncio.Event()
 
     def datagram_received(self, data: bytes, address: Any) -> None:
+        self.raw.append(data)
         values = OscMessage(data).params
         assert len(values) % 2 == 0, values
         pairs = dict(zip(values[::2], values[1::2], strict=True))
         name = OscMessage(data).address
+        if name == "/bridge/ping":
+            self.pings.append(pairs)
+            if self.proves is not None:
+                proof = {"proof": prove(self.proves, pairs["nonce"], self.port)} if self.proves else {}
+                self.transport.sendto(
+                    message("/bridge/pong", *flat({"version": "0.1.0"} | proof)), ("127.0.0.1", pairs["port"])
+                )
+            return
         if pairs.pop("secret", None) != self.secret:
             return
         self.got.append((name, pairs))
@@ -53,6 +67,10 @@ class Bridge(asyncio.DatagramProtocol):
             self.tell(pairs["client"], "/bridge/welcome", **self.welcomes)
         elif name in ("/bridge/generate", "/bridge/transform") and self.accepts:
             self.tell(pairs["client"], "/bridge/accepted", id=pairs["id"], jobs="job1", usd="0.58")
+
+    @property
+    def port(self) -> int:
+        return int(self.transport.get_extra_info("sockname")[1])
 
     def tell(self, client: str, address: str, /, **pairs: Any) -> None:
         # as the real one: i, f and s, since Max knows no others

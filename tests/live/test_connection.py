@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from bridge_daemon.home.paths import Home
 from tests.frontends.osc.caller import message
 from tests.live.bridge import bridge
-from tests.live.player import MIDI, player, pretend_running
+from tests.live.player import MIDI, ROOT, player, pretend_running
 
 pytestmark = pytest.mark.needs("node", "nodejs")
 
@@ -341,3 +343,55 @@ async def test_paused_is_shown(tmp_path: Path) -> None:
         fake.welcomes["paused"] = "person"
         await live.open(home=fake.home.path)
         await live.until_status("Paused (person). daw-bridge resume goes on")
+
+
+@pytest.mark.parametrize("proves", ["0" * 64, "", None])
+async def test_the_secret_goes_to_nobody_who_has_not_proved_to_know_it(tmp_path: Path, proves: str | None) -> None:
+    """Any program may hold the port that a bridge which was killed left behind in runtime.json."""
+    async with bridge(tmp_path) as fake, player(tmp_path, speed=5) as live:
+        fake.proves = proves
+        await live.open(home=fake.home.path)
+        await live.until_status("older than this device" if proves == "" else "does not answer")
+        await live.set(Prompt="rain")
+        await live.click("Generate")
+        await asyncio.sleep(0.5)
+        assert fake.pings
+        assert not [data for data in fake.raw if fake.secret.encode() in data]
+        fake.proves = fake.secret
+        await live.connected()
+
+
+async def test_no_proof_counts_for_long(tmp_path: Path) -> None:
+    """The bridge is killed while a device is connected, and another program takes its port."""
+    async with bridge(tmp_path) as fake, player(tmp_path) as live:
+        await live.open(home=fake.home.path)
+        await live.connected()
+        fake.proves = "0" * 64
+        await asyncio.sleep(2.2)
+        fake.raw.clear()
+        await live.set(Prompt="rain")
+        await live.click("Generate")
+        await asyncio.sleep(1)
+        assert not [data for data in fake.raw if fake.secret.encode() in data]
+        fake.proves = fake.secret
+        await fake.until("/bridge/generate")
+
+
+async def test_each_question_is_another_one(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as fake, player(tmp_path, speed=10) as live:
+        await live.open(home=fake.home.path)
+        await live.connected()
+        async with asyncio.timeout(20):
+            while len({ping["nonce"] for ping in fake.pings}) < 4:
+                await asyncio.sleep(0.05)
+        assert all(re.fullmatch("a[0-9a-f]{31}", ping["nonce"]) for ping in fake.pings)
+
+
+@pytest.mark.parametrize("key", ["", "k", "a" * 64, "b" * 65, "c" * 200])
+async def test_the_proof_of_the_device_is_hmac_sha256(key: str) -> None:
+    texts = ["x" * size for size in (0, 1, 55, 56, 63, 64, 65, 119, 120, 1000)]
+    script = (ROOT / "max_for_live" / "js" / "proof.js").read_text()
+    code = f"{script}\nconsole.log(JSON.stringify({json.dumps(texts)}.map(t => Proof.hmac({json.dumps(key)}, t))))"
+    node = await asyncio.create_subprocess_exec("node", "-e", code, stdout=asyncio.subprocess.PIPE)
+    out, _ = await node.communicate()
+    assert json.loads(out) == [hmac.new(key.encode(), text.encode(), "sha256").hexdigest() for text in texts]

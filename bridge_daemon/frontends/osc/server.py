@@ -10,6 +10,7 @@ import asyncio
 import errno
 import hmac
 import logging
+import re
 import socket
 import sys
 from collections import Counter
@@ -17,13 +18,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from bridge_daemon import __version__
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.errors import Internal, InvalidRequest, PortTaken
 from bridge_daemon.frontends.osc import keys
 from bridge_daemon.frontends.osc.clients import Clients, Limits
-from bridge_daemon.frontends.osc.verbs import Answer, OscCall, Verb, Verbs, pong, refused, unknown_address
+from bridge_daemon.frontends.osc.verbs import Answer, OscCall, Verb, Verbs, refused, unknown_address
 from bridge_daemon.frontends.osc.wire import LARGEST, MalformedPacket, Message, build, parse
+from bridge_daemon.home.proof import prove
 from bridge_daemon.settings.sections import is_loopback
 from bridge_daemon.util import loopback
 from bridge_daemon.util.tasks import Tasks
@@ -41,6 +44,8 @@ _AGAIN: Final = (0.05, 2.0)
 #: asyncio on Windows reads no more after an error, whatever it was of.
 DEAF_AFTER_ERROR: Final = sys.platform == "win32"
 _PING: Final = "/bridge/ping"
+#: What a client may ask us to prove.
+_NONCE: Final = re.compile(r"[0-9a-f]{16,64}")
 _MOST_PORTS: Final = 1024  # that are remembered as those of ::1
 
 
@@ -165,10 +170,10 @@ class OscServer(asyncio.DatagramProtocol):
             self._over_six.add(port)
 
     def _take(self, message: Message, sender: int) -> None:
-        if message.address == _PING:
-            self._send("/bridge/pong", pong(), sender)
-            return
         fields = keys.read(message.values)
+        if message.address == _PING:
+            self._pong(fields.data, sender)
+            return
         if not hmac.compare_digest(fields.secret.encode("utf-8", "surrogatepass"), self._token):
             self._drop("without the secret")
             return
@@ -185,6 +190,15 @@ class OscServer(asyncio.DatagramProtocol):
         else:
             self._counts["taken"] += 1
             self._work((sender, message), verb, call)
+
+    def _pong(self, data: Mapping[str, Any], sender: int) -> None:
+        """Answer a ping, which needs no secret; to whoever asks for it, prove that we know the secret."""
+        nonce, port = data.get("nonce"), data.get("port", sender)
+        proves = isinstance(nonce, str) and _NONCE.fullmatch(nonce) is not None
+        proof = {"proof": prove(self._token.decode(), nonce, self.port)} if proves and isinstance(nonce, str) else {}
+        if isinstance(port, int) and 0 < port < 65_536 and port != self.port:
+            self._note_family(port, over_six=sender in self._over_six)
+            self._send("/bridge/pong", {"version": __version__} | proof, port)
 
     def _work(self, key: tuple[int, Message], verb: Verb, call: OscCall) -> None:
         self._at_work.add(key)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge_daemon import __version__
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
 from bridge_daemon.domain import ids, views
@@ -298,11 +297,6 @@ def unknown_address(call: OscCall) -> Answer:
     """Return what is answered at an address that there is not."""
     shown = "".join(c if c.isprintable() else "?" for c in call.address[:80])
     return refused(call, NotFound(f"There is no OSC address {shown}.", next="docs/osc.md lists the addresses."))
-
-
-def pong() -> Pairs:
-    """Return what a ping is answered."""
-    return {"version": __version__}
 
 
 def job_pairs(job: Mapping[str, Any]) -> Pairs:

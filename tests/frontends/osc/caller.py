@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -95,6 +97,16 @@ class OscCaller(asyncio.DatagramProtocol):
                 self._more.clear()
                 await self._more.wait()
 
+    async def prove(self) -> None:
+        """Make sure that it is the bridge before the secret is sent to it, as every client should."""
+        nonce = secrets.token_hex(16)
+        self.raw(message("/bridge/ping", "nonce", nonce))
+        proof = (await self.until("/bridge/pong"))["proof"]
+        text = f"daw-bridge/{self.to[1]}/{nonce}"
+        assert hmac.compare_digest(proof, hmac.new(self.secret.encode(), text.encode(), "sha256").hexdigest())
+        self.got.clear()
+        self.times.clear()
+
     async def hello(self, **pairs: Any) -> Pairs:
         answer, told = await self.ask("/bridge/hello", **pairs)
         assert answer == "/bridge/welcome", told
@@ -120,6 +132,8 @@ async def caller(daemon: Daemon, client: str | None = None, *, secret: str | Non
     loop = asyncio.get_running_loop()
     made.transport, _ = await loop.create_datagram_endpoint(lambda: made, local_addr=("127.0.0.1", 0))
     try:
+        if secret is None:
+            await made.prove()
         yield made
     finally:
         made.transport.abort()

@@ -125,8 +125,8 @@ async def test_a_time_tag_is_ignored(tmp_path: Path) -> None:
 
 
 async def test_without_the_secret_nothing_is_answered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with Service() as service, running(tmp_path / "home", service) as daemon, caller(daemon) as client:
-        token = client.secret
+    async with Service() as service, running(tmp_path / "home", service) as daemon, caller(daemon, secret="") as client:
+        token = daemon.home.read_token()
         wrong = [token[:-1], token + "0", token.upper() + "Z", "", " ", "é", "*", token[::-1] + "x"]
         addresses = ["/bridge/hello", "/bridge/jobs", "/bridge/pause", "/bridge/nothing", "/x"]
         for secret in wrong:
