@@ -55,7 +55,7 @@ class Proved:
     @staticmethod
     def identity_of(file: Path) -> tuple[int, int, int, int]:
         """Return what tells a file that was replaced or written to since."""
-        status = file.stat()
+        status = file.lstat()
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import BufferedReader
 from pathlib import Path
 
 from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import NotPlaceable, PathRefused
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.util import files
+from bridge_daemon.util.held_folder import hold
 
 
 def bring(job: Job, roots: PathPolicy) -> Path | None:
@@ -15,15 +17,31 @@ def bring(job: Job, roots: PathPolicy) -> Path | None:
 
     Raises NotPlaceable: the take is safe in the library.
     """
-    if job.take is None or not Path(job.take.file).is_file():
-        name = job.take.file if job.take else "the take"
-        raise NotPlaceable(f"{name} is not in the library any more.", charge=job.charge)
-    if job.place.folder is None:
-        return None
+    assert job.take is not None, "a stored job has a take"
+    take = Path(job.take.file)
+    try:
+        opened = files.open_proved(take, job.take.sha256)
+    except FileNotFoundError:
+        raise NotPlaceable(f"{take} is not in the library any more.", charge=job.charge) from None
+    except OSError as error:
+        raise NotPlaceable(
+            f"{take} cannot be brought: {error.strerror}.",
+            next="Put the take back from a copy, then daw-bridge jobs deliver JOB.",
+            charge=job.charge,
+        ) from error
+    with opened:
+        return None if job.place.folder is None else _copy(job, opened, roots)
+
+
+def _copy(job: Job, opened: BufferedReader, roots: PathPolicy) -> Path:
+    """Copy what was opened, into the folder that was checked."""
+    assert job.take is not None
+    assert job.place.folder is not None
     take = Path(job.take.file)
     try:
         folder = roots.check_folder_for_writing(job.place.folder)
-        return files.copy_whole(take, folder / take.name, point="place")
+        with hold(folder) as held:
+            return held.copy(opened, take.name, sha256=job.take.sha256, point="place")
     except PathRefused as error:
         raise NotPlaceable(
             f"{error.message} The take is safe: {take}", next=error.next_step, charge=job.charge

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from pathlib import Path
 
-from bridge_daemon.audio.take import make_take, time_reference, verify
+from bridge_daemon.audio.take import Verified, make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext
 from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.domain.parameters import values_of
@@ -19,6 +20,8 @@ from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
 _LONGEST = 600.0  # s between two tries
+#: No file lies there, or one that is not plain.
+_OTHER = {errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.EINVAL}
 _SHORT = 0.05  # s; less than this is no shorter take, it is rounding
 
 
@@ -58,15 +61,10 @@ async def finish(job: Job, context: StepContext) -> Wait | None:
 def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None:
     assert job.original is not None
     original = Path(job.original)
-    if not original.is_file():
+    verified = _verified(job, original, context)
+    if verified is None:
         return None
-    proved = context.watch(job).proved
-    if proved is not None and proved.identity == Proved.identity_of(original):
-        verified = proved.verified  # it came a moment ago
-    elif files.sha256(original) == job.original_sha256:
-        verified = verify(original)
-    else:
-        return None
+    before = Proved.identity_of(original)
     folder = context.day_folder(job)
     files.sweep(folder / f"{job.id}.take")
     part = files.part_of(folder / f"{job.id}.take")
@@ -82,6 +80,9 @@ def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None
         bext=_bext(job, stamp, context),
         info=_info(job),
     )
+    if Proved.identity_of(original) != before:  # it was replaced while it was read
+        files.discard(part)
+        return None
     file = files.settle(part, folder / f"{stem(job)}.wav", point="take")
     notes = [*made.notes, *([stamp_note] if stamp_note else [])]
     wanted = parameters.cut or parameters.duration
@@ -96,6 +97,21 @@ def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None
         time_reference=stamp,
     )
     return take, tuple(notes)
+
+
+def _verified(job: Job, original: Path, context: StepContext) -> Verified | None:
+    """Return what the original holds, None where it is gone or is not the one that came."""
+    proved = context.watch(job).proved
+    try:
+        if proved is not None and proved.identity == Proved.identity_of(original):
+            return proved.verified  # it came a moment ago
+        if files.sha256(original) != job.original_sha256:
+            return None
+    except OSError as error:
+        if error.errno in _OTHER:
+            return None
+        raise
+    return verify(original)
 
 
 def _bext(job: Job, stamp: int, context: StepContext) -> Bext:

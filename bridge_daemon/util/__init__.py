@@ -9,6 +9,7 @@ __all__ = [
     "files",
     "foreign",
     "held",
+    "held_folder",
     "loopback",
     "ourselves",
     "redact",

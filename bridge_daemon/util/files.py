@@ -38,8 +38,12 @@ _LONGEST_PAUSE: Final = 0.01  # s; short, for the gaps of who opens the file aga
 #: Codes of Windows: access denied (also: a removal is pending), sharing violation, lock violation.
 _HELD: Final = {5, 32, 33}
 #: Of a file that is made: it is not there yet, under no name of any kind.
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+#: Of a file of somebody else that is opened: no link to another one, no waiting for the writer of a pipe.
+UNHINDERED: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LONGEST_NAME: Final = 200  # bytes of the name of a target in that of its part
+_MOST_PROVED: Final = 256
+_proved: Final[dict[tuple[int, ...], str]] = {}  # state of a file → its hash
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 
 
@@ -89,12 +93,18 @@ def flush_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_descriptor(folder: int) -> None:
+    """As :func:`flush_folder`, of a folder that is open."""
+    try:
+        os.fsync(folder)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems refuse; nothing more to do
             raise
-    finally:
-        os.close(descriptor)
 
 
 def is_held(error: OSError) -> bool:
@@ -149,7 +159,7 @@ def part_of(target: Path) -> Path:
 
 def create(path: Path, *, mode: int = 0o666) -> BufferedWriter:
     """Make a new file for writing. Raises FileExistsError where the name is taken: by a file, a link, a pipe."""
-    return os.fdopen(os.open(path, _NEW, mode), "wb")
+    return os.fdopen(os.open(path, NEW, mode), "wb")
 
 
 def sweep(target: Path) -> None:
@@ -240,9 +250,7 @@ def same_bytes(one: Path, other: Path) -> bool:
 
 def open_plain(path: Path) -> BufferedReader:
     """Open a plain file for reading: no link to another file, no pipe, no device. Raises OSError."""
-    # not blocking: to open a pipe that nobody writes to would otherwise never return
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, os.O_RDONLY | UNHINDERED)
     try:
         opened, named = os.fstat(descriptor), path.lstat()
         # Windows follows a link when it opens; there the name itself is looked at
@@ -252,6 +260,28 @@ def open_plain(path: Path) -> BufferedReader:
         os.close(descriptor)
         raise
     return os.fdopen(descriptor, "rb")
+
+
+def open_proved(path: Path, sha256: str) -> BufferedReader:
+    """Open a plain file that holds the bytes that ``sha256`` is of. Raises Changed, or OSError.
+
+    The bytes are read once for each state of a file: a player asks for many ranges of it.
+    """
+    file = open_plain(path)
+    try:
+        about = os.fstat(file.fileno())
+        state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        if _proved.get(state) != sha256:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise Changed(errno.EINVAL, "it holds other bytes than were stored", str(path))
+            if len(_proved) >= _MOST_PROVED:
+                _proved.clear()
+            _proved[state] = sha256
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def sha256(path: Path) -> str:
@@ -272,31 +302,21 @@ def flush_and_hash(file: BinaryIO, path: Path) -> str:
     return digest
 
 
-def copy_whole(source: Path, target: Path, *, point: str, mode: int = 0o666, sha256: str | None = None) -> Path:
-    """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file.
-
-    Raises Changed where ``sha256`` is given and it is not that of the bytes that were copied.
-    """
+def copy_whole(source: Path, target: Path, *, point: str, mode: int = 0o666) -> Path:
+    """Copy ``source`` to ``target`` as :func:`settle` does: whole or not at all, never over another file."""
     with open_plain(source) as reader:
-        return copy_open(reader, target, point=point, mode=mode, sha256=sha256)
+        return copy_open(reader, target, point=point, mode=mode)
 
 
-def copy_open(
-    reader: BinaryIO, target: Path, *, point: str, mode: int = 0o666, sha256: str | None = None
-) -> Path:
+def copy_open(reader: BinaryIO, target: Path, *, point: str, mode: int = 0o666) -> Path:
     """Copy the rest of an open file as :func:`copy_whole` does."""
     sweep(target)
     part = part_of(target)
-    digest = hashlib.sha256()
     try:
         with create(part, mode=mode) as writer:
-            while block := reader.read(1 << 20):
-                digest.update(block)
-                writer.write(block)
+            shutil.copyfileobj(reader, writer, 1 << 20)
             failpoint(f"file.{point}.copy")
             flush_to_disk(writer)
-        if sha256 is not None and digest.hexdigest() != sha256:
-            raise Changed(errno.EINVAL, "other bytes were read than were stored", str(target))
         return settle(part, target, point=point)
     except BaseException:
         discard(part)

@@ -23,10 +23,11 @@ from bridge_daemon.domain.job import State
 from bridge_daemon.errors import BridgeError, NotFound
 from bridge_daemon.frontends.folders import names, sidecar
 from bridge_daemon.frontends.folders.sidecar import read_sidecar
-from bridge_daemon.pipeline import copies, deliver
+from bridge_daemon.home.path_policy import PathPolicy
+from bridge_daemon.pipeline import copies, deliver, finish
 from bridge_daemon.util import files, foreign
 from tests.fakes.service import Service
-from tests.support import press, running, tone, until
+from tests.support import job_of, press, request, running, tone, until
 
 PACKAGE = Path(bridge_daemon.__file__).parent
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and named pipes of POSIX")
@@ -131,6 +132,92 @@ def passed() -> Iterator[set[str]]:
     sys.addaudithook(hook)
     yield seen
     on.clear()
+
+
+class TestATake:
+    """What is brought, and served, is what was stored, and lies where it was allowed."""
+
+    @pytest.mark.parametrize("change", ["link", "hard link", "bytes", "appended", "pipe", "folder"])
+    @pytest.mark.parametrize("to_project", [True, False])
+    async def test_another_file_under_its_name_is_not_brought(
+        self, tmp_path: Path, project: Path, change: str, to_project: bool
+    ) -> None:
+        async with Service() as service, running(tmp_path / "home", service) as daemon:
+            place = {"folder": str(project)} if to_project else {}
+            job = await until(daemon, await press(daemon, place=place))
+            assert job.take is not None
+            take, token = Path(job.take.file), daemon.home.token_file
+            (project / take.name).unlink(missing_ok=True)
+            changed(take, token, change)
+            told: list[Path] = []
+            daemon.parts.context.ready.append(lambda job, file: told.append(file))
+            await daemon.actions.deliver(job.id)
+            async with asyncio.timeout(10):
+                while (found := await job_of(daemon, job.id)).problem is None:
+                    await asyncio.sleep(0.02)
+            assert (found.state, found.problem.code) == (State.STORED, "E-UNPLACED")
+            assert [path.name for path in project.iterdir()] == ["song.rpp"]
+            assert told == []
+
+    @pytest.mark.parametrize("change", ["link", "hard link", "bytes", "appended", "pipe", "folder"])
+    async def test_another_file_under_the_name_of_the_original_makes_no_take(self, tmp_path: Path, change: str) -> None:
+        async with Service() as service, running(tmp_path / "home", service) as daemon:
+            job = await until(daemon, await press(daemon))
+            assert job.take is not None
+            assert job.original is not None
+            take = Path(job.take.file)
+            take.unlink()
+            changed(Path(job.original), daemon.home.token_file, change)
+            back = job.evolve(state=State.FETCHING, take=None)
+            assert finish._make(back, daemon.parts.context) is None
+            assert not take.exists()
+
+    @pytest.mark.parametrize("part", ["the folder", "the one above"])
+    async def test_a_folder_that_is_swapped_for_a_link_gets_nothing(
+        self, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, part: str
+    ) -> None:
+        elsewhere, media = tmp_path / "elsewhere", project / "Media"
+        media.mkdir()
+        (elsewhere / "Media").mkdir(parents=True)
+        check = PathPolicy.check_folder_for_writing
+
+        def swap(policy: PathPolicy, text: str) -> Path:
+            found = check(policy, text)
+            if swapping:
+                folder, to = (media, elsewhere / "Media") if part == "the folder" else (project, elsewhere)
+                folder.rename(tmp_path / "away")
+                folder.symlink_to(to)
+            return found
+
+        swapping: list[bool] = []
+        monkeypatch.setattr(PathPolicy, "check_folder_for_writing", swap)
+        async with Service() as service, running(tmp_path / "home", service) as daemon:
+            answer, _ = await daemon.actions._admit.admit(request(place={"folder": str(media)}))
+            swapping.append(True)
+            daemon.actions._drive(answer["jobs"])
+            async with asyncio.timeout(10):
+                while (found := await job_of(daemon, answer["jobs"][0])).problem is None:
+                    await asyncio.sleep(0.02)
+            assert found.problem.code == "E-UNPLACED"
+        assert not [path for path in elsewhere.rglob("*") if path.is_file()]
+
+
+def changed(file: Path, token: Path, change: str) -> None:
+    data = file.read_bytes()
+    if change == "appended":
+        file.write_bytes(data + b"x")
+    elif change == "bytes":
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    else:
+        file.unlink()
+        if change == "link":
+            file.symlink_to(token)
+        elif change == "hard link":
+            os.link(token, file)
+        elif change == "pipe":
+            os.mkfifo(file)
+        else:
+            file.mkdir()
 
 
 class TestAFolderThatDoesNotAnswer:

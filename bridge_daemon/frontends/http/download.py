@@ -8,7 +8,6 @@ waits without end for a reader that stands still.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import re
@@ -21,7 +20,7 @@ from aiohttp import web
 
 from bridge_daemon.errors import Fault, InvalidRequest, NotFound
 from bridge_daemon.frontends.http.answers import FILE_POLICY, Refused, dress
-from bridge_daemon.util.files import open_plain
+from bridge_daemon.util.files import Changed, open_plain, open_proved
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,8 +28,6 @@ T = TypeVar("T")
 _BLOCK: Final = 256 * 1024  # bytes
 _STALLED: Final = 60.0  # s; a player that pauses for longer asks for the rest as a range
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-_MOST_PROVED: Final = 256
-_proved: Final[dict[tuple[int, ...], str]] = {}  # state of a file → its hash
 _TYPES: Final = {
     ".wav": "audio/wav",
     ".aif": "audio/aiff",
@@ -79,34 +76,15 @@ def safe_name(path: Path) -> str:
 
 def _open(path: Path, sha256: str | None) -> BufferedReader:
     try:
-        file = open_plain(path)
+        return open_plain(path) if sha256 is None else open_proved(path, sha256)
+    except Changed:
+        raise NotFound(
+            "The file is not the one that was stored any more.",
+            next="daw-bridge jobs show JOB tells where it lies.",
+        ) from None
     except OSError as error:
         log.info("A file of a job cannot be opened: %s", error.strerror)
         raise NotFound("The file is not there any more.", next="daw-bridge jobs show JOB tells where it lay.") from None
-    try:
-        if sha256 is not None and not _is_proved(file, sha256):
-            raise NotFound(
-                "The file is not the one that was stored any more.",
-                next="daw-bridge jobs show JOB tells where it lies.",
-            )
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _is_proved(file: BufferedReader, sha256: str) -> bool:
-    """Compare the content, once for each state of a file: a player asks for many ranges of it."""
-    about = os.fstat(file.fileno())
-    state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-    if _proved.get(state) == sha256:
-        return True
-    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-        return False
-    if len(_proved) >= _MOST_PROVED:
-        _proved.clear()
-    _proved[state] = sha256
-    return True
 
 
 def _range(request: web.BaseRequest, size: int, etag: str) -> tuple[int, int] | None:
