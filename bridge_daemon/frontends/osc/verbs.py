@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -185,11 +186,11 @@ class Verbs:
 
     async def cancel(self, call: OscCall) -> list[Answer]:
         """End a job, or keep its take out of the project."""
-        return [_ok(call, (await self._actions.cancel(_job(call)))["message"])]
+        return [_ok(call, (await self._actions.cancel(_job(call), once=_once_for(call)))["message"])]
 
     async def deliver(self, call: OscCall) -> list[Answer]:
         """Bring a take once more."""
-        return [_ok(call, (await self._actions.deliver(_job(call)))["message"])]
+        return [_ok(call, (await self._actions.deliver(_job(call), once=_once_for(call)))["message"])]
 
     async def placed(self, call: OscCall) -> list[Answer]:
         """Take the word of a client that a take stands where it belongs."""
@@ -271,6 +272,14 @@ def _job(call: OscCall) -> str:
     job = faults.job()
     faults.check()
     return job
+
+
+def _once_for(call: OscCall) -> str | None:
+    """Return the id under which the journal remembers a command, so that it is done once, also after a restart."""
+    given = call.data.get("id")
+    if not isinstance(given, str) or not given:
+        return None
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"osc:{call.word}:{call.data.get('job')}:{given}"))
 
 
 def _about(call: OscCall) -> Pairs:

@@ -257,6 +257,26 @@ async def test_a_restart_in_the_middle(tmp_path: Path) -> None:
         assert len(service.charges) == 2
 
 
+@pytest.mark.parametrize("given", [str(uuid.uuid4()), "my press 7"])
+async def test_a_command_is_done_once_for_its_id_also_after_a_restart(tmp_path: Path, given: str) -> None:
+    home = tmp_path / "home"
+    async with running(home, None) as daemon, caller(daemon, "a") as client:
+        await client.hello()
+        job, _ = await delivered(client)
+        assert (await client.ask("/bridge/placed", job=job, delivery=1))[0] == "/bridge/ok"
+        assert (await client.ask("/bridge/deliver", job=job, id=given))[0] == "/bridge/ok"
+        await client.until("/bridge/result", delivery=2)
+        assert (await client.ask("/bridge/placed", job=job, delivery=2))[0] == "/bridge/ok"
+    async with running(home, None) as daemon, caller(daemon, "a") as client:
+        await client.hello()
+        assert (await client.ask("/bridge/deliver", job=job, id=given))[0] == "/bridge/ok"
+        await client.quiet(0.3)
+        assert (await job_of(daemon, job)).state is State.PLACED
+        assert client.all("/bridge/result") == []
+        assert (await client.ask("/bridge/deliver", job=job, id=f"{given} again"))[0] == "/bridge/ok"
+        await client.until("/bridge/result", delivery=3)
+
+
 async def test_many_takes_that_wait_come_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announcer, "REPEATS", ())
     monkeypatch.setattr(announcer, "MOST_A_HELLO", 3)
