@@ -16,6 +16,7 @@ from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError, JournalUnusable
+from bridge_daemon.home import library_mark
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
@@ -119,8 +120,14 @@ class StepContext:
         return self.times.monotonic() - watch.born
 
     def day_folder(self, job: Job) -> Path:
-        """Return the folder of the library that a job's files go into, made if need be."""
-        folder = self.library() / self.times.day_of(job.created_at)
+        """Return the folder that a job's files go into, made if need be: in the library, or in the home without one.
+
+        The take of a library whose disk is not there is paid for, and the service forgets it.
+        """
+        library = self.library()
+        if not library_mark.is_there(library, self.home.path):
+            library = self.home.path / "library"
+        folder = library / self.times.day_of(job.created_at)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from bridge_daemon.domain.job import OPEN, Charge, Job
 from bridge_daemon.errors import DiskTrouble
+from bridge_daemon.home import library_mark
 from bridge_daemon.pipeline.context import StepContext, Wait
 from bridge_daemon.util import files, foreign
 
@@ -35,7 +36,8 @@ async def no_room(context: StepContext) -> str | None:
 
 def _no_room(library: Path, home: Path) -> str | None:
     try:
-        library.mkdir(parents=True, exist_ok=True)
+        if not library_mark.is_there(library, home):
+            return f"the library {library} is empty, and takes lay in it: its disk is not there"
         if not os.access(library, os.W_OK | os.X_OK):
             return f"the library {library} cannot be written"
         for folder, least in ((library, LEAST_FREE), (home, LEAST_FREE_HOME)):

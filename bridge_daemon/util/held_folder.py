@@ -122,9 +122,11 @@ class HeldFolder:
             descriptor = self._open(name, os.O_RDONLY | files.UNHINDERED)
         except OSError:
             return False
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return False
         with os.fdopen(descriptor, "rb") as file:
-            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return plain and hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
     def _sweep(self, name: str) -> None:
         """Remove the parts of a file that a process left when it died."""
