@@ -22,6 +22,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
+from bridge_daemon.util import access
 from bridge_daemon.util.failpoints import failpoint
 
 T = TypeVar("T")
@@ -155,6 +156,8 @@ def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durab
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if not mode & 0o077:
+                access.close(temporary)
             file.write(data)
             failpoint(f"file.{point}.write")
             if durable:
