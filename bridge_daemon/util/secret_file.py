@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bridge_daemon.errors import HomeUnsafe
+from bridge_daemon.util import access
 from bridge_daemon.util.failpoints import failpoint
 from bridge_daemon.util.files import create, discard, flush_folder, flush_to_disk, part_of, patiently
 
@@ -63,6 +64,20 @@ def check_own(path: Path, about: os.stat_result) -> None:
                 "secret any more.",
                 next=f"Remove {path.name} and make a new one, or, if only you use this machine: chmod 600 '{path}'",
             )
+    _check_list(path)
+
+
+def _check_list(path: Path) -> None:
+    try:
+        open_to_others = access.is_open_to_others(path)
+    except OSError as error:
+        raise HomeUnsafe(f"Who may read {path} cannot be told: {error.strerror or error}.") from error
+    if open_to_others:
+        raise HomeUnsafe(
+            f"Other users of this machine can read or change {path}, so it is no secret any more.",
+            next=f"Remove {path.name} and make a new one, or take the others off its list: "
+            "Properties, Security, Advanced.",
+        )
 
 
 def create_secret(path: Path, data: bytes, *, point: str) -> None:
@@ -101,6 +116,7 @@ def _await_whole(path: Path, size: int) -> None:
 def write_new(path: Path, data: bytes) -> None:
     """Write a new file, closed to others from birth. Raises FileExistsError when the name is taken, also by a link."""
     with create(path, mode=0o600) as file:
+        access.close(path)  # the mode says nothing on Windows
         file.write(data)
         flush_to_disk(file)
 
