@@ -176,6 +176,7 @@ class Home:
             _close_lists(self.path)
             for folder in self.folders:
                 folder.mkdir(mode=0o700, exist_ok=True)
+            self._check_content()
             _prove_writable(self.path)
             self._make_token()
         except OSError as error:
@@ -187,6 +188,32 @@ class Home:
         self.read_token()
         if self.key_file.exists() or self.key_file.is_symlink():
             read_secret(self.key_file)
+
+    def _check_content(self) -> None:
+        """Refuse what another user put into a home that was once open: settings and requests are obeyed."""
+        if sys.platform == "win32":
+            return
+        for folder in (self.path, self.inbox):
+            for found in folder.iterdir():
+                try:
+                    about = found.lstat()
+                except FileNotFoundError:  # a part of another process, which has ended
+                    continue
+                if about.st_uid not in (0, os.geteuid()):  # the administrator may do everything anyway
+                    raise HomeUnsafe(
+                        f"{found} belongs to another user (uid {about.st_uid}, you are {os.geteuid()}), and the bridge "
+                        "would obey it.",
+                        next=f"Look at it, and remove it or make it yours: sudo chown {os.geteuid()} '{found}'",
+                    )
+        if self.config.is_file():
+            about = self.config.stat()
+            if about.st_nlink > 1:
+                raise HomeUnsafe(
+                    f"{self.config} has a second name elsewhere (a hard link), through which it could be changed.",
+                    next=f"Make it a file of its own: cp '{self.config}' x && mv x '{self.config}'",
+                )
+            if about.st_mode & 0o022:
+                self.config.chmod(stat.S_IMODE(about.st_mode) & ~0o022)
 
     def read_token(self) -> str:
         """Return the token.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -407,3 +408,35 @@ class TestRuntime:
         home.prepare()
         home.runtime_file.write_bytes(content)
         assert home.read_runtime() is None
+
+
+@posix
+@pytest.mark.parametrize("name", ["config.toml", "journal.sqlite3", "anything", "inbox/press.json", "link"])
+def test_what_another_user_put_into_an_open_home_is_not_obeyed(tmp_path: Path, name: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of another user")
+    home = Home(tmp_path / "home")
+    home.prepare()
+    planted = home.path / name
+    if name == "link":
+        planted.symlink_to("/etc/hostname")
+    else:
+        planted.write_text("")
+    os.chown(planted, 12345, -1, follow_symlinks=False)
+    with pytest.raises(HomeUnsafe, match="belongs to another user") as refused:
+        home.prepare()
+    assert str(planted) in str(refused.value)
+
+
+@posix
+def test_settings_with_a_second_name_are_not_obeyed(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    home.config.write_text("")
+    (tmp_path / "elsewhere").hardlink_to(home.config)
+    with pytest.raises(HomeUnsafe, match="second name"):
+        home.prepare()
+    (tmp_path / "elsewhere").unlink()
+    home.config.chmod(0o666)
+    home.prepare()
+    assert stat.S_IMODE(home.config.stat().st_mode) == 0o644
