@@ -62,7 +62,7 @@ class DemoDaemon:
         if process is None or process.poll() is not None:
             return
         if sys.platform == "win32":
-            process.terminate()
+            _break(process)
         else:
             process.send_signal(signal.SIGINT)
         try:
@@ -96,6 +96,15 @@ class DemoDaemon:
 
     def _said(self) -> str:
         return self._output.read_text("utf-8", errors="replace")[-2000:].strip()
+
+
+def _break(process: subprocess.Popen[bytes]) -> None:
+    """Send Ctrl-Break on Windows, or end the process where there is no console that could bring it."""
+    if sys.platform == "win32":
+        try:
+            process.send_signal(signal.CTRL_BREAK_EVENT)
+        except (OSError, SystemError):  # the latter: Python has ended it already, and lost the reason on the way
+            process.terminate()
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -149,9 +149,6 @@ async def test_old_sources_are_removed_and_new_ones_kept(tmp_path: Path) -> None
 # End
 
 
-NO_SIGNALS = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-
-
 @asynccontextmanager
 async def run(daemon: Daemon) -> AsyncIterator[asyncio.Task[None]]:
     """Run a daemon as the command does, and see that its signal handlers are gone in the end."""
@@ -167,13 +164,12 @@ async def ended(task: asyncio.Task[None], *numbers: int) -> float:
     """Send signals to this process, as a terminal or a service manager does; return how long the end took."""
     begun = time.monotonic()
     for number in numbers:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         await asyncio.sleep(0.3)
     await task
     return time.monotonic() - begun
 
 
-@NO_SIGNALS
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_it_at_once_where_nothing_is_on_the_wire(tmp_path: Path, number: int) -> None:
     async with Service(job_seconds=1000) as service:
@@ -185,7 +181,6 @@ async def test_a_signal_ends_it_at_once_where_nothing_is_on_the_wire(tmp_path: P
         assert not (tmp_path / "home" / "runtime.json").exists()
 
 
-@NO_SIGNALS
 async def test_sigterm_waits_for_the_answer_to_a_post(tmp_path: Path) -> None:
     async with Service() as service:
         service.script_post("slow_ok:2")
@@ -199,7 +194,6 @@ async def test_sigterm_waits_for_the_answer_to_a_post(tmp_path: Path) -> None:
         assert len(service.posts) == len(service.charges) == 1
 
 
-@NO_SIGNALS
 async def test_a_second_signal_leaves_what_was_sent_unknown(tmp_path: Path) -> None:
     async with Service() as service:
         service.script_post("silence")
@@ -214,7 +208,6 @@ async def test_a_second_signal_leaves_what_was_sent_unknown(tmp_path: Path) -> N
         assert len(service.posts) == 1
 
 
-@NO_SIGNALS
 async def test_a_second_signal_takes_back_what_had_not_left(tmp_path: Path) -> None:
     """The handshake of TLS hangs: certainly nothing was sent, so nobody has to look at an account."""
 

@@ -6,9 +6,7 @@ import contextlib
 import io
 import json
 import os
-import pty
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 
 from bridge_daemon.cli import main
+from tests.util.ending import INTERRUPT, Process
 
 COMMAND = [sys.executable, "-m", "bridge_daemon"]
 START = 30.0  # s, on a busy machine
@@ -74,11 +73,16 @@ class Cli:
         return json.loads(self(*args, "--json", code=code).stdout)
 
     def popen(self, *args: str, **more: Any) -> subprocess.Popen[str]:
-        usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([*COMMAND, *args], env=self.env, **(usual | more))
+        usual = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        return Process([*COMMAND, *args], env=self.env, **(usual | more))
 
     def at_terminal(self, *args: str, answer: str | None = None, when: str = "[y/N]") -> tuple[int, str, str]:
         """Run with keyboard and stderr as a terminal; return the exit code, stdout, and what the terminal showed."""
+        pty = pytest.importorskip("pty", reason="Windows has no terminals that a program can play")
         ours, theirs = pty.openpty()
         process = self.popen(*args, stdin=theirs, stderr=theirs, start_new_session=True)  # no other terminal is near
         os.close(theirs)
@@ -113,7 +117,7 @@ class Cli:
             yield process
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(INTERRUPT)
             try:
                 process.wait(10)
             finally:
@@ -122,7 +126,7 @@ class Cli:
 
 
 def _inside(args: tuple[str, ...], env: dict[str, str], stdin: str) -> subprocess.CompletedProcess[str]:
-    out, err = (io.TextIOWrapper(io.BytesIO(), env.get("PYTHONIOENCODING", "utf-8")) for _ in range(2))
+    out, err = (io.TextIOWrapper(io.BytesIO(), env.get("PYTHONIOENCODING", "utf-8"), newline="") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - set(env):
             patch.delenv(name)
@@ -171,7 +175,7 @@ def sketch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield await_line(process, "http://").strip()
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(INTERRUPT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, (out, err)
         assert "Traceback" not in err

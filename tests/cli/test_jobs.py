@@ -4,7 +4,6 @@ import http.server
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import pytest
 import soundfile
 
 from tests.cli.conftest import Cli
+from tests.util.ending import INTERRUPT
 
 KEYS = {"job", "id", "state", "charge", "client", "prompt", "file"}
 
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(bridge: Cli, await_: Callable[[
     process = bridge.popen("generate", "a long one", "--duration", "190", "--variations", "4")
     assert process.stderr is not None
     assert "accepted" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(INTERRUPT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""

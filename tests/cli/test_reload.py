@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import sys
 import time
@@ -43,6 +42,8 @@ def test_reload_prints_what_changed_what_waits_and_the_faults(cli: Cli) -> None:
 
 def _at_terminal(cli: Cli, *, nohup: bool) -> tuple[int, int]:
     """Run the bridge with a terminal of its own; return its pid and our end of the terminal."""
+    import pty
+
     pid, ours = pty.fork()
     if pid == 0:
         # not as it was inherited: the tests themselves may be run under nohup

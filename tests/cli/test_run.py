@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 
 import pytest
 
 from tests.cli.conftest import Cli, await_line
+from tests.util.ending import ENDS
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 def test_it_ends_within_five_seconds_and_says_no_more_than_that(cli: Cli, number: int) -> None:
     process = cli.popen("run", stderr=subprocess.STDOUT)
     said = await_line(process, "stops it.")
@@ -36,7 +36,7 @@ def test_it_ends_within_five_seconds_and_says_no_more_than_that(cli: Cli, number
     assert " ERROR " not in log
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 def test_a_signal_while_it_starts_is_no_error_either(cli: Cli, number: int) -> None:
     process = cli.popen("run", stderr=subprocess.STDOUT)
     assert process.stdout is not None

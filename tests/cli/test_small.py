@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from typer.main import get_command
 
@@ -15,6 +17,7 @@ from bridge_daemon import __version__
 from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli.app import build
 from tests.cli.conftest import Cli
+from tests.util.ending import INTERRUPT
 
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 KEY = "sk-never-shown-0123456789abcdef"
@@ -77,12 +80,13 @@ def test_a_running_status_loads_only_the_client(bridge: Cli) -> None:
 def test_the_key_comes_by_stdin_and_is_shown_nowhere(cli: Cli) -> None:
     done = cli.process("key", "set", stdin=f"{KEY}\n")
     assert (cli.home / "key").read_text() == KEY
-    assert oct((cli.home / "key").stat().st_mode)[-3:] == "600"
+    if os.name != "nt":
+        assert oct((cli.home / "key").stat().st_mode)[-3:] == "600"
     assert str(cli.home / "key") in done.stdout
     assert KEY not in done.stdout + done.stderr
     assert "not running" in done.stderr
     with cli.running() as process:
-        assert KEY not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert KEY not in " ".join(psutil.Process(process.pid).cmdline())
         assert "uses it now" in cli("key", "set", stdin=f"{KEY}\n").stdout
         cli("generate", "x", "--duration", "1")
         assert "forgotten" in cli("key", "clear").stdout
@@ -135,7 +139,7 @@ def test_config(cli: Cli) -> None:
 def test_config_shows_every_kind_of_setting(cli: Cli) -> None:
     cli.home.mkdir(mode=0o700)
     (cli.home / "config.toml").write_text(
-        f'[[folders]]\nname = "renders"\npath = "{cli.home}"\npreset = "new drums"\n'
+        f'[[folders]]\nname = "renders"\npath = {json.dumps(str(cli.home))}\npreset = "new drums"\n'
         '[presets."new drums"]\naction = "transform"\nprompt = "drums"\n'
         '[[midi.bindings]]\nname = "pad"\nport = "*"\nchannel = 1\nnumber = 36\npreset = "new drums"\n'
         'source = "newest_take"\n'
@@ -169,7 +173,7 @@ def test_logs_are_followed_over_a_rotation(cli: Cli) -> None:
     log.write_text("six\n")
     assert process.stdout.readline() == "five\n"
     assert process.stdout.readline() == "six\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(INTERRUPT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "", "")
 

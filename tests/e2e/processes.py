@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from tests.util.ending import TERMINATE, Process
+
 START = 60.0  # s, on a busy machine
 KEY = "sk-empiriolabs-test"
 ROOT = Path(__file__).parents[2]
@@ -32,9 +35,8 @@ class Forked:
     """A process that was forked to run the command, with the part of Popen's interface that is used here."""
 
     def __init__(self, env: dict[str, str], said: Path) -> None:
-        context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-        if sys.platform != "win32":
-            context.set_forkserver_preload(["tests.e2e.processes", "bridge_daemon.cli.run", "bridge_daemon.app.daemon"])
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.e2e.processes", "bridge_daemon.cli.run", "bridge_daemon.app.daemon"])
         self._said = said
         self._process = context.Process(target=_run, args=(env, str(said)), name="bridge")
         self._process.start()
@@ -157,11 +159,11 @@ class Bridge:
         } | self.more  # fmt: skip
 
     def popen(self) -> subprocess.Popen[str] | Forked:
-        if not self.real:
+        if not self.real and sys.platform != "win32":  # nothing is forked there
             return Forked(self.env, self.home.with_name(f"said-{uuid.uuid4()}.txt"))
         command = [sys.executable, "-m", "bridge_daemon", "run"]
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(command, cwd=ROOT, env=self.env, text=True, **streams)
+        return Process(command, cwd=ROOT, env=self.env, **streams)
 
     def start(self) -> Bridge:
         self.process = self.popen()
@@ -174,8 +176,13 @@ class Bridge:
         assert self.process.poll() is None, self.process.communicate()
         with suppress(OSError, ValueError):
             told = json.loads((self.home / "runtime.json").read_text(encoding="utf-8"))
-            return told if told["pid"] == self.process.pid else None
+            return told if self._is_ours(told["pid"]) else None
         return None
+
+    def _is_ours(self, pid: int) -> bool:
+        # on Windows the Python of an environment is a launcher, and the bridge its child
+        assert self.process is not None
+        return pid == self.process.pid or (sys.platform == "win32" and psutil.Process(pid).ppid() == self.process.pid)
 
     def kill(self) -> None:
         """As a power cut: no handler, no flush, no goodbye."""
@@ -198,7 +205,7 @@ class Bridge:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.signal(signal.SIGTERM)
+            self.signal(TERMINATE)
             code, said, _ = self.ended()
             assert code == 0, said
             assert "Traceback" not in said, said

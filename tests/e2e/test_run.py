@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import time
 import uuid
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Bridge, FakeService, bridge, eventually, fake_service
+from tests.util.ending import INTERRUPT, TERMINATE
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -40,7 +40,7 @@ def test_sigterm_with_a_post_in_flight_waits_for_the_answer(tmp_path: Path, serv
         daemon.start()
         name = daemon.press(prompt=prompt)["jobs"][0]
         eventually(lambda: service.posts(prompt))
-        said = stop_cleanly(daemon, signal.SIGTERM)
+        said = stop_cleanly(daemon, TERMINATE)
         assert "awaited" in said
         daemon.start()
         assert daemon.until(name)["state"] == "placed"
@@ -54,7 +54,7 @@ def test_a_second_sigint_leaves_it_unknown(tmp_path: Path, service: FakeService)
         daemon.start()
         name = daemon.press(prompt=prompt)["jobs"][0]
         eventually(lambda: service.posts(prompt))
-        stop_cleanly(daemon, signal.SIGINT, again=True)
+        stop_cleanly(daemon, INTERRUPT, again=True)
         service.script(clear=True)
         daemon.start()
         job = daemon.job(name)
@@ -84,7 +84,7 @@ def test_the_second_one_says_where_the_first_is_and_ends_with_0(tmp_path: Path, 
         assert daemon.process is not None
         assert f"already running (pid {daemon.process.pid}, {daemon.http_url}" in said
         begun = time.monotonic()
-        stop_cleanly(daemon, signal.SIGTERM)
+        stop_cleanly(daemon, TERMINATE)
         assert time.monotonic() - begun < 5, "nothing is on the wire"
         assert not (tmp_path / "home" / "runtime.json").exists()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +23,8 @@ import obstore
 import pytest
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
+
+from tests.util.ending import kill
 
 STAND_IN = Path(__file__).parents[1] / "fakes" / "tunnel.py"
 
@@ -60,7 +61,7 @@ def tunnels(tmp_path: Path) -> Iterator[Tunnels]:
     yield made
     left = [n for n in range(len(made.started)) if made.reachable(n)]
     for one in left:
-        os.kill(made.started[one]["pid"], signal.SIGKILL)
+        kill(made.started[one]["pid"])
     assert not left, "a tunnel outlived its test"
 
 

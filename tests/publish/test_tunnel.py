@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -31,6 +30,7 @@ from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 from tests.publish.conftest import Tunnels
 from tests.support import events, job_of, press, request, running, tone, until
+from tests.util.ending import kill
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +185,7 @@ async def test_one_that_died_is_opened_again_and_what_was_not_sent_is_published_
         await until_problem(daemon, name, "not be reached")
         old = (await job_of(daemon, name)).publication
         assert old is not None
-        os.kill(tunnels.started[0]["pid"], signal.SIGKILL)
+        kill(tunnels.started[0]["pid"])
         await until_true(lambda: not tunnels.reachable(0))
         async with Service(port=port, source_trouble="fail") as service:
             job = await until(daemon, name)
@@ -203,7 +203,7 @@ async def test_one_that_dies_while_the_service_works_costs_nothing_more(tmp_path
         async with running(tmp_path / "home", service, publish=by(tunnels)) as daemon:
             name = await transform(daemon, source)
             await until(daemon, name, {State.GENERATING})
-            os.kill(tunnels.started[0]["pid"], signal.SIGKILL)
+            kill(tunnels.started[0]["pid"])
             await until_true(lambda: len(tunnels.started) == 2)
             service.advance(1001)
             await daemon.actions.retry(name, {})
@@ -289,7 +289,7 @@ async def test_nothing_outlives_it_whoever_is_killed(tunnels: Tunnels, mode: str
     number = 1 if mode in ("session", "double fork", "stubborn child") else 0
     await until_true(lambda: len(tunnels.started) > number and tunnels.reachable(number))
     for pid in [parent.pid, keeper] if killed == "both" else [parent.pid]:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     await parent.wait()
     await until_true(lambda: not tunnels.reachable(number))
 
@@ -310,7 +310,7 @@ async def test_it_ends_also_when_its_keeper_is_killed(tmp_path: Path, tunnels: T
     source = tone(tmp_path / "a.wav")
     async with Service() as service, running(tmp_path / "home", service, publish=by(tunnels)) as daemon:
         assert (await until(daemon, await transform(daemon, source))).state is State.PLACED
-        os.kill(tunnels.started[0]["parent"], signal.SIGKILL)
+        kill(tunnels.started[0]["parent"])
         await until_true(lambda: not tunnels.reachable(0))
         assert (await until(daemon, await transform(daemon, source, seed=7))).state is State.PLACED
         assert (len(tunnels.started), len(service.charges)) == (2, 2)

@@ -168,16 +168,16 @@ async def test_sighup_reads_them_again(tmp_path: Path, caplog: pytest.LogCapture
                     await asyncio.sleep(0.01)
 
         run.write("[spend]\nper_day_usd = 3\n[http]\nport = 7\n".replace("[http]\nport = 7\n", ""))
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         await until_said("Changed: spend.per_day_usd.")
         assert run.daemon.settings.spend.per_day_usd == 3
         run.write("[spend]\nper_day_usd = 'three'\n")
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         await until_said("The old settings go on")
         assert "spend.per_day_usd" in caplog.text
         assert run.daemon.settings.spend.per_day_usd == 3
         assert (await run.daemon.actions.admit(request()))[0]["jobs"]
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         await task
 
 

@@ -7,13 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import IO
 
 #: Lasts from run to run; some 1.5 GB for one Python, 2 GB for three.
 FOLDER = Path(os.environ.get("WINDOWS_BENCH") or Path.home() / ".cache" / "daw-bridge-windows")
+_LAST_WORDS = 5.0  # s
+_LONGEST = 120.0  # s, to switch a machine on or off
 _LINKED = ("Desktop", "Documents", "Downloads", "Music", "Pictures", "Videos")
 
 
@@ -60,7 +64,9 @@ class Wine:
         with (FOLDER / f"{self.prefix.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             new = not self.drive.exists()
-            self.prefix.mkdir(exist_ok=True)
+            self.prefix.mkdir(parents=True, exist_ok=True)
+            # a run that was killed leaves its programs behind, and nobody can wait for their end
+            self._apart("wineserver", "-k")
             # what the first program starts keeps its streams, so they must not be ours
             self._apart("wineserver", "-p")
             try:
@@ -74,7 +80,9 @@ class Wine:
 
     def _apart(self, *command: str) -> None:
         none = subprocess.DEVNULL
-        subprocess.run(["nice", *command], env=self.env({}), stdin=none, stdout=none, stderr=none, check=False)
+        subprocess.run(
+            ["nice", *command], env=self.env({}), stdin=none, stdout=none, stderr=none, check=False, timeout=_LONGEST
+        )
 
     def _unlink_home(self) -> None:
         # wine lets these be links into the home of whoever runs it
@@ -106,11 +114,10 @@ class Wine:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.close()
-            while piece := process.stdout.read1(1 << 16):
-                said += piece
-                if show:
-                    sys.stdout.buffer.write(piece)
-                    sys.stdout.flush()
+            reader = threading.Thread(target=_read, args=(process.stdout, said, show), daemon=True)
+            reader.start()
+            process.wait()
+            reader.join(_LAST_WORDS)  # what the program left running holds its streams
         return process.returncode, said.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def must(self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
@@ -119,6 +126,14 @@ class Wine:
         if code:
             raise SystemExit(f"{' '.join(command)} ended with {code}:\n{said}")
         return said
+
+
+def _read(stream: IO[bytes], said: bytearray, show: bool) -> None:
+    while piece := os.read(stream.fileno(), 1 << 16):
+        said += piece
+        if show:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.flush()
 
 
 def missing_programs() -> list[str]:
