@@ -13,6 +13,7 @@ import typer
 from bridge_daemon.cli import terminal
 from bridge_daemon.errors import NotFound
 from bridge_daemon.home.paths import Home
+from bridge_daemon.util.files import open_unheld
 
 _PAUSE = 0.25  # s between two looks
 
@@ -43,7 +44,7 @@ def _print_end(file: Path, lines: int) -> int:
 def _follow(file: Path, position: int) -> None:
     """Print what is added. A log that was rotated is read to its end, and then the new one from its start."""
     while True:
-        with file.open("rb") as log:
+        with open_unheld(file) as log:  # held, it could not be rotated on Windows
             number = os.fstat(log.fileno()).st_ino
             log.seek(position)
             while True:

@@ -169,6 +169,22 @@ def sweep(target: Path) -> None:
             discard(part)
 
 
+def open_unheld(path: Path) -> BufferedReader:
+    """Open a file for reading so that others may rename and remove it meanwhile, also on Windows. Raises OSError."""
+    if sys.platform == "win32":
+        import ctypes
+        import msvcrt
+
+        create = ctypes.WinDLL("kernel32", use_last_error=True).CreateFileW
+        create.restype = ctypes.c_void_p
+        read, share_all, existing = 0x80000000, 7, 3
+        handle = create(str(path), read, share_all, None, existing, 0, None)
+        if handle == ctypes.c_void_p(-1).value:
+            raise ctypes.WinError(ctypes.get_last_error())
+        return os.fdopen(msvcrt.open_osfhandle(handle, os.O_RDONLY), "rb")
+    return path.open("rb")
+
+
 def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durable: bool = True) -> None:
     """Write ``data`` to ``path`` so that a reader, or a crash, sees the old content or the new, never a part.
 

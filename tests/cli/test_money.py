@@ -41,6 +41,7 @@ def test_the_double_press_is_asked_about(paid: Cli) -> None:
 
 
 def test_the_limit_is_kept(paid: Cli) -> None:
+    paid("generate", "not too dear", "--duration", "1")
     said = paid("generate", "too dear", "--variations", "8", "--confirm-usd", "4.64", code=1).stderr
     assert "E-LIMIT" in said
     assert "nothing was spent" in said

@@ -574,7 +574,7 @@ class TestAllowPath:
         home.config.write_text(text, encoding="utf-8", newline="")
         roots = allow_path(home, tmp_path, {})
         written = home.config.read_bytes().decode("utf-8")
-        assert left.replace("FOLDER", str(tmp_path)) in written
+        assert left.replace('"FOLDER"', json.dumps(str(tmp_path))) in written
         assert list(Settings.load(home, {}).audio.read_roots) == roots
         assert roots[-1] == str(tmp_path)
 

@@ -6,12 +6,13 @@ import sys
 from argparse import REMAINDER, ArgumentParser
 
 from tests.windows.machine import PYTHONS, Machine
+from tests.windows.smoke import smoke
 from tests.windows.wine import FOLDER, Wine, missing_programs
 
 
 def main() -> int:
     parser = ArgumentParser(prog="python -m tests.windows", description=__doc__)
-    parser.add_argument("what", choices=["make", "test", "run"])
+    parser.add_argument("what", choices=["make", "test", "smoke", "run"])
     parser.add_argument("--python", choices=list(PYTHONS), default="3.11")
     parser.add_argument("--keep", action="store_true", help="leave what is installed as it is")
     parser.add_argument("rest", nargs=REMAINDER)
@@ -19,6 +20,8 @@ def main() -> int:
     if missing := missing_programs():
         sys.stdout.write(f"Windows is not tested: {', '.join(missing)} not found (packages wine, gcc-mingw-w64).\n")
         return 0
+    if given.what == "smoke":
+        return smoke(given.python)
     machine = Machine(Wine(FOLDER / "prefix"), given.python)
     with machine.wine.on():
         if not given.keep:

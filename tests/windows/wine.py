@@ -61,7 +61,7 @@ class Wine:
     def on(self) -> Iterator[None]:
         """Switch the machine on, alone; make it first if it is not there. Everything in it ends with the block."""
         FOLDER.mkdir(parents=True, exist_ok=True)
-        with (FOLDER / f"{self.prefix.name}.lock").open("w") as lock:
+        with self.prefix.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             new = not self.drive.exists()
             self.prefix.mkdir(parents=True, exist_ok=True)
@@ -93,30 +93,42 @@ class Wine:
                     link.mkdir()
 
     def popen(
-        self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, quiet: bool = False
     ) -> subprocess.Popen[bytes]:
         """Start a program. Its streams are pipes: with files, Windows' Python stops at once."""
+        out = subprocess.DEVNULL if quiet else subprocess.PIPE
         return subprocess.Popen(
             ["nice", "wine", *command],
             cwd=cwd or self.drive,
             env=self.env(env or {}),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=out,
             stderr=subprocess.STDOUT,
         )
 
     def run(
-        self, *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, show: bool = False
+        self,
+        *command: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        show: bool = False,
+        stdin: bytes = b"",
+        longest: float | None = None,
     ) -> tuple[int, str]:
-        """Run a program to its end; return its exit code and what it printed."""
+        """Run a program to its end, or for ``longest`` seconds; return its exit code and what it printed."""
         said = bytearray()
         with self.popen(*command, cwd=cwd, env=env) as process:
             assert process.stdin is not None
             assert process.stdout is not None
+            process.stdin.write(stdin)
             process.stdin.close()
             reader = threading.Thread(target=_read, args=(process.stdout, said, show), daemon=True)
             reader.start()
-            process.wait()
+            try:
+                process.wait(longest)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
             reader.join(_LAST_WORDS)  # what the program left running holds its streams
         return process.returncode, said.decode("utf-8", "replace").replace("\r\n", "\n")
 
