@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-rest test-all test-windows smoke lint matrix docs lock walk clean live
+.PHONY: demo test test-rest test-all test-windows smoke-windows smoke lint matrix docs lock walk clean live
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -25,9 +25,13 @@ test-rest: $(VENV)/.ready-dev
 
 test-all: test test-rest
 
-# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64). Not all pass yet.
+# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64).
 test-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows test
+
+# A short look at Windows, two or three minutes: the wheel in a genuine Windows Python on a machine made for it, by wine.
+smoke-windows: $(VENV)/.ready-dev
+	@$(RUN) -m tests.windows smoke
 
 # A minute of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
 smoke: $(VENV)/.ready-dev

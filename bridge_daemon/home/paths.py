@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
+from bridge_daemon.util import access
 from bridge_daemon.util.files import is_held, overwrite, read_shared, remove, write_whole
 from bridge_daemon.util.secret_file import create_secret, read_secret, write_new
 
@@ -172,6 +173,7 @@ class Home:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_owner(self.path)
             _close_to_others(self.path)
+            _close_lists(self.path)
             for folder in self.folders:
                 folder.mkdir(mode=0o700, exist_ok=True)
             _prove_writable(self.path)
@@ -296,6 +298,11 @@ def _check_place(path: Path) -> None:
         )
     if path.exists() and not path.is_dir():
         raise HomeUnsafe(f"The home {path} is a file, not a folder.", next=f"Name a folder in {VARIABLE}.")
+    if access.is_shared(path):
+        raise HomeUnsafe(
+            f"The home {path} lies on a shared drive: other machines could read its secrets, and locks do not hold.",
+            next=f"Keep the home on a disk of this machine; {VARIABLE} names another folder.",
+        )
     resolved = path.resolve()
     taken: set[Path] = set()
     with suppress(RuntimeError):  # a service account may have no home of its own
@@ -328,6 +335,17 @@ def _close_to_others(path: Path) -> None:
         ):  # disks without owners (exFAT) take the call and do nothing
             raise HomeUnsafe(
                 f"The home {path} stays open to other users (mode {mode:04o}): its disk knows no access rights.",
+                next=f"Keep the home on the system's disk; {VARIABLE} names another folder.",
+            )
+
+
+def _close_lists(path: Path) -> None:
+    """As :func:`_close_to_others`, by the access lists of Windows."""
+    if access.is_open_to_others(path):
+        access.close_all(path)
+        if access.is_open_to_others(path):
+            raise HomeUnsafe(
+                f"The home {path} stays open to other users: its disk knows no access rights.",
                 next=f"Keep the home on the system's disk; {VARIABLE} names another folder.",
             )
 

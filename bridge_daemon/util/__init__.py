@@ -4,6 +4,7 @@ May use errors only.
 """
 
 __all__ = [
+    "access",
     "console",
     "failpoints",
     "files",

@@ -27,6 +27,7 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
+from bridge_daemon.util import access
 from bridge_daemon.util.failpoints import failpoint
 
 T = TypeVar("T")
@@ -194,6 +195,8 @@ def write_whole(path: Path, data: bytes, *, point: str, mode: int = 0o600, durab
     temporary = part_of(path)
     try:
         with create(temporary, mode=mode) as file:
+            if not mode & 0o077:
+                access.close(temporary)
             file.write(data)
             failpoint(f"file.{point}.write")
             if durable:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bridge_daemon.errors import HomeUnsafe
+from bridge_daemon.util import access
 from bridge_daemon.util.failpoints import failpoint
 from bridge_daemon.util.files import create, discard, flush_folder, flush_to_disk, part_of, patiently
 
@@ -37,6 +38,7 @@ def read_secret(path: Path) -> str:
         if not stat.S_ISREG(about.st_mode):
             raise HomeUnsafe(f"{path} is not a plain file.", next="Remove it and start the bridge again.")
         check_own(path, about)
+        _check_list(path)
         data = os.read(descriptor, _LARGEST + 1)  # a plain file gives all of so little at once
     finally:
         os.close(descriptor)
@@ -63,6 +65,15 @@ def check_own(path: Path, about: os.stat_result) -> None:
                 "secret any more.",
                 next=f"Remove {path.name} and make a new one, or, if only you use this machine: chmod 600 '{path}'",
             )
+
+
+def _check_list(path: Path) -> None:
+    if access.is_open_to_others(path):
+        raise HomeUnsafe(
+            f"Other users of this machine can read or change {path}, so it is no secret any more.",
+            next=f"Remove {path.name} and make a new one, or take the others off its list: "
+            "Properties, Security, Advanced.",
+        )
 
 
 def create_secret(path: Path, data: bytes, *, point: str) -> None:
@@ -101,6 +112,7 @@ def _await_whole(path: Path, size: int) -> None:
 def write_new(path: Path, data: bytes) -> None:
     """Write a new file, closed to others from birth. Raises FileExistsError when the name is taken, also by a link."""
     with create(path, mode=0o600) as file:
+        access.close(path)  # the mode says nothing on Windows
         file.write(data)
         flush_to_disk(file)
 

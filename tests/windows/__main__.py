@@ -36,7 +36,7 @@ def main() -> int:
 
 def _test(machine: Machine, options: list[str]) -> int:
     return machine.wine.run(
-        machine.program("python"), "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", *options,
+        machine.program("python"), "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "-m", "not thorough", *options,
         cwd=machine.checkout, show=True,
     )[0]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import sys
 import tempfile
@@ -94,7 +95,10 @@ class User:
         return said
 
     def json(self, *words: str) -> Any:
-        return json.loads(self.bridge(*words, "--json"))
+        said = self.bridge(*words, "--json")  # and how far it is, on the other stream
+        begin = re.search(r"^[\[{]", said, re.MULTILINE)
+        _must(begin, said)
+        return json.JSONDecoder().raw_decode(said, begin.start() if begin else 0)[0]
 
     def runtime(self) -> Any:
         file = self.home / "runtime.json"

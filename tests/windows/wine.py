@@ -16,6 +16,8 @@ from typing import IO
 
 #: Lasts from run to run; some 1.5 GB for one Python, 2 GB for three.
 FOLDER = Path(os.environ.get("WINDOWS_BENCH") or Path.home() / ".cache" / "daw-bridge-windows")
+#: What is new is its maker's alone, as in the folders of a person; wine has no other lists than the modes.
+_UMASK = 0o077
 _LAST_WORDS = 5.0  # s
 _LONGEST = 120.0  # s, to switch a machine on or off
 _LINKED = ("Desktop", "Documents", "Downloads", "Music", "Pictures", "Videos")
@@ -81,7 +83,14 @@ class Wine:
     def _apart(self, *command: str) -> None:
         none = subprocess.DEVNULL
         subprocess.run(
-            ["nice", *command], env=self.env({}), stdin=none, stdout=none, stderr=none, check=False, timeout=_LONGEST
+            ["nice", *command],
+            env=self.env({}),
+            stdin=none,
+            stdout=none,
+            stderr=none,
+            check=False,
+            timeout=_LONGEST,
+            umask=_UMASK,
         )
 
     def _unlink_home(self) -> None:
@@ -104,6 +113,7 @@ class Wine:
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
+            umask=_UMASK,
         )
 
     def run(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bridge_daemon.audio.completeness import fault_of, proves_its_end
 from bridge_daemon.frontends.folders import names as names
+from bridge_daemon.util import access
 from bridge_daemon.util.held import is_held_for_writing
 
 Stamp = tuple[int, int]  # bytes, and time of change in ns
@@ -152,4 +153,4 @@ def identity(root: Path) -> tuple[int, int]:
 
 def is_open_to_all(root: Path) -> bool:
     """Tell whether every user of this machine may write to the folder, and so could spend."""
-    return os.name != "nt" and bool(root.stat().st_mode & stat.S_IWOTH)
+    return access.is_open_to_all(root) if os.name == "nt" else bool(root.stat().st_mode & stat.S_IWOTH)
