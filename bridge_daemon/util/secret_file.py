@@ -68,7 +68,11 @@ def check_own(path: Path, about: os.stat_result) -> None:
 
 
 def _check_list(path: Path) -> None:
-    if access.is_open_to_others(path):
+    try:
+        open_to_others = access.is_open_to_others(path)
+    except OSError as error:
+        raise HomeUnsafe(f"Who may read {path} cannot be told: {error.strerror or error}.") from error
+    if open_to_others:
         raise HomeUnsafe(
             f"Other users of this machine can read or change {path}, so it is no secret any more.",
             next=f"Remove {path.name} and make a new one, or take the others off its list: "

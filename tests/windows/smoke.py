@@ -135,7 +135,7 @@ def run_and_settings(user: User) -> None:
         (job,) = user.json("generate", "a bell", "--duration", "1")
         _must(job["state"] == "placed", str(job))
         (user.home / "config.toml").write_text("[spend]\nper_day_usd = 7.5\n", encoding="utf-8")
-        _must("10.0 → 7.5" in user.bridge("config", "reload"), "the limit did not change")
+        _must("spend.per_day_usd: 10.0" in user.bridge("config", "reload"), "the limit did not change")
         _must(user.json("status")["limit_today_usd"] == 7.5, "the limit is not the new one")
 
 

@@ -69,7 +69,7 @@ def touch(file: Path) -> None:
     """As the program ``touch`` does: it opens for writing, writes nothing, and closes."""
     opened = os.open(file, os.O_WRONLY)
     at = 1_500_000_000 + next(_later)
-    os.utime(opened, (at, at))
+    os.utime(file if os.name == "nt" else opened, (at, at))
     os.close(opened)
 
 

@@ -166,7 +166,7 @@ class TestContent:
             status = first.stat()
             old = await settled(daemon, first, "sent")
             self.other(tmp_path / "b.wav", status, 1)
-            (tmp_path / "b.wav").rename(first)
+            (tmp_path / "b.wav").replace(first)
             await until(lambda: (now := known(daemon, "a.wav")) and now.id != old["entry"])
             await settled(daemon, "a.wav", "sent")
         assert len(service.charges) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,10 @@ class Script:
         try:
             return dict(json.loads((self.outbox / name).read_bytes()))
         except FileNotFoundError:
+            return None
+        except PermissionError:  # on Windows, while the bridge replaces it: a script looks again
+            if os.name != "nt":
+                raise
             return None
 
     def results(self) -> list[dict[str, Any]]:

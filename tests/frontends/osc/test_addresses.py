@@ -11,13 +11,16 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.frontends.osc.wire import build
 from bridge_daemon.util.times import Times
+from tests.util.wine import NO_IPV6
 
 
 class Desk:
     """Actions that no message of these tests reaches."""
 
 
-@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+@pytest.mark.parametrize(
+    ("family", "address"), [(socket.AF_INET, "127.0.0.1"), pytest.param(socket.AF_INET6, "::1", marks=NO_IPV6)]
+)
 async def test_an_answer_comes_from_where_the_question_went(family, address):
     times = Times()
     osc = OscServer(Desk(), Clock(times.monotonic), token="t" * 64, host="127.0.0.1", port=0, times=times)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from tests.fakes.service import Service
 from tests.frontends.osc.caller import OscCaller, caller, flat, message, stall
 from tests.frontends.osc.test_wire import BAD, FUTURE, bundle
 from tests.support import running
+from tests.util.wine import SLOW_DATAGRAMS
 
 #: s that the loop may do nothing else.
 STALL = 0.05
@@ -75,6 +76,7 @@ async def least_stall(client: OscCaller, packets: list[bytes]) -> float:
     return least
 
 
+@SLOW_DATAGRAMS
 async def test_ten_thousand_datagrams_of_junk(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon, caller(daemon, "a") as client:
         packets = [packet for packet in junk(10_000) if packet]
@@ -216,6 +218,7 @@ async def test_wrong_types_and_sizes_with_the_secret_spend_nothing(tmp_path: Pat
         assert counts["dropped: too large"] == 1
 
 
+@SLOW_DATAGRAMS
 async def test_one_sender_that_runs_wild_does_not_silence_another(tmp_path: Path) -> None:
     async with running(tmp_path / "home", None) as daemon, caller(daemon, "wild") as wild, caller(daemon, "b") as calm:
         ping = message("/bridge/ping")

@@ -20,6 +20,7 @@ from bridge_daemon.frontends.osc.wire import Float32
 from tests.fakes.service import Service
 from tests.frontends.osc.caller import Typed, caller, message
 from tests.support import events, job_of, running, tone, until
+from tests.util.wine import NO_IPV6
 
 #: Every key of a request, as one press may say it, with its value in the job.
 PLACE = {
@@ -368,6 +369,7 @@ async def test_a_taken_port_is_explained(tmp_path: Path) -> None:
         assert "0 takes any free one" in refused.value.next_step
 
 
+@NO_IPV6
 async def test_ipv6_loopback(tmp_path: Path) -> None:
     async with running(tmp_path / "home", None, osc={"host": "::1"}) as daemon:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:

@@ -1,0 +1,20 @@
+"""Whether this Windows is wine, and what is not tested in it for its own sake."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+
+def is_wine() -> bool:
+    """Tell whether this is wine, which has a function for the question."""
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+NO_IPV6 = pytest.mark.skipif(is_wine(), reason="datagrams over IPv6 fail in wine")
+SLOW_DATAGRAMS = pytest.mark.skipif(is_wine(), reason="wine needs so long for a datagram that most of a flood are lost")
