@@ -8,6 +8,7 @@ import struct
 import sys
 import tempfile
 import time
+import uuid
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -166,11 +167,12 @@ def inbox(user: User) -> None:
     with user.running():
         box = user.home / "inbox" / "reaper"
         box.mkdir(exist_ok=True)
-        asked = {"version": 1, "id": "smoke-1", "action": "generate", "prompt": "rain", "duration": 1}
-        (box / "smoke-1.json.tmp").write_text(json.dumps(asked), encoding="utf-8")
-        (box / "smoke-1.json.tmp").rename(box / "smoke-1.json")
+        name = str(uuid.uuid4())
+        asked = {"version": 1, "id": name, "action": "generate", "prompt": "rain", "duration": 1}
+        (box / f"{name}.json.tmp").write_text(json.dumps(asked), encoding="utf-8")
+        (box / f"{name}.json.tmp").rename(box / f"{name}.json")
         _await(lambda: user.json("jobs", "list", "--q", "rain", "--state", "placed"), "the take of a script")
-        _await(lambda: list((user.home / "outbox" / "reaper").rglob("*.json")), "an answer")
+        _await((user.home / "outbox" / "reaper" / f"{name}.status.json").exists, "an answer")
 
 
 def keys(user: User) -> None:
