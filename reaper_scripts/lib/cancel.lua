@@ -74,7 +74,8 @@ function cancel.run()
     return send.cancel(capturing)
   end
   local last = reaper.GetExtState(SECTION, "last_request")
-  if last ~= "" and box:waits(last) and os.remove(files.join(box.inbox, last .. ".json")) then
+  if last ~= "" and box:waits(last) and files.take_back(files.join(box.inbox, last .. ".json")) then
+    reaper.SetExtState(SECTION, "last_request", "", false)
     return taken_back(last)
   end
   local jobs = newest_jobs(box, last)

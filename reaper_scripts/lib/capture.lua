@@ -35,7 +35,7 @@ function capture.tidy(folder)
   for _, name in ipairs(files.list(folder)) do
     local day = day_of(name)
     if day and os.difftime(os.time(), day) > KEPT_DAYS * 86400 then
-      os.remove(files.join(folder, name))
+      files.remove(files.join(folder, name))
     end
   end
 end

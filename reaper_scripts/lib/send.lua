@@ -4,6 +4,7 @@
 
 local import = ...
 local capture = import("capture")
+local files = import("files")
 local form = import("form")
 local log = import("log")
 local mailbox = import("mailbox")
@@ -41,7 +42,7 @@ local function refuse(self, text)
     placeholder.tell(self.project, item, "DAW Bridge: " .. text .. NOTHING_SPENT)
   end
   if self.path then
-    os.remove(self.path)
+    files.remove(self.path)
   end
   log.write(text)
 end
@@ -51,7 +52,7 @@ local function hand_over(self)
   local item = own_item(self)
   if not item then -- deleted, undone, or its project closed meanwhile: they changed their mind
     if self.path then
-      os.remove(self.path)
+      files.remove(self.path)
     end
     return
   end

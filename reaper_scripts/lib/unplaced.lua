@@ -127,7 +127,7 @@ local function bring(box, one)
   if not done then
     reaper.MB("The bridge could not be asked: " .. tostring(problem), SECTION, 0)
   elseif one.file then
-    os.remove(files.join(box.unsaved, one.file))
+    files.remove(files.join(box.unsaved, one.file))
   end
 end
 

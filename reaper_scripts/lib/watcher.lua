@@ -3,6 +3,7 @@
 -- little each time, and ends when nothing is open.
 
 local import = ...
+local bridge_wait = import("bridge_wait")
 local follow = import("follow")
 local guard = import("guard")
 local log = import("log")
@@ -52,7 +53,7 @@ function watcher.new()
   self.known, self.not_before = {}, {}
   self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
   self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
-  self.bridge_has_open, self.project_count = true, -1
+  self.bridge_has_open, self.project_count, self.since = true, -1, reaper.time_precise()
   return self
 end
 
@@ -67,7 +68,10 @@ function watcher:look_at_bridge()
     end
   end
   local runs = mailbox.is_fresh(self.daemon)
-  self.follow.hint = not runs and DOWN or nil
+  if runs then
+    self.since = -math.huge -- it has seen us: from now on it is there or not
+  end
+  self.follow.hint = not runs and not bridge_wait.may_come(self.mailbox, self.since) and DOWN or nil
 end
 
 function watcher:text_of(result)

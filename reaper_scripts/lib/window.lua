@@ -158,10 +158,11 @@ end
 function window.form(action, daemon, source, typed, done)
   status = status or import("status")
   local box = import("mailbox").open()
+  local began = reaper.time_precise()
   local self = { context = reaper.ImGui_CreateContext(TITLE), action = action, daemon = daemon, typed = typed, source = source }
   self.content = now_and_then(function()
     self.daemon = box:daemon() or daemon
-    return status.content(box)
+    return status.content(box, began)
   end, PERIOD)
   local function loop()
     local outcome = "closed"

@@ -32,6 +32,16 @@ return function(fake, own)
     end
     globals._G = globals
     globals.os, globals.io = stepping(os), stepping(io)
+    -- fact 47: on Windows, rename and remove may take no path with characters outside of ASCII, while open does
+    for _, name in ipairs({ "rename", "remove" }) do
+      local run = globals.os[name]
+      globals.os[name] = function(path, ...)
+        if fake.narrow and not broken.narrow and (path .. (... or "")):find("[\128-\255]") then
+          return nil, path .. ": No such file or directory", 2
+        end
+        return run(path, ...)
+      end
+    end
     globals.os.time = function(parts)
       return parts and os.time(parts) or os.time() + fake.late
     end
@@ -417,6 +427,14 @@ return function(fake, own)
   end
 
   -- gfx
+
+  function own.GetMousePosition()
+    return 400, 300
+  end
+
+  function own.TrackCtl_SetToolTip(text)
+    fake.tooltip = text
+  end
 
   own["gfx.init"] = function() fake.window_open = true end
   own["gfx.quit"] = function() fake.window_open = false end
