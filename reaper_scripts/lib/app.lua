@@ -1,4 +1,3 @@
--- @noindex
 -- Where every action enters: it loads modules, and takes care that an error is told and ends nothing else.
 
 local app = {}

@@ -1,4 +1,3 @@
--- @noindex
 -- Waits until the bridge says that it runs. Nothing is sent to a bridge that does not: it would be sent, and paid, whenever
 -- somebody starts it.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- Cancels the newest request: a capture is dropped, what lies in the inbox still is taken back, else the bridge is told.
 
 local import = ...

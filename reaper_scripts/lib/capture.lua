@@ -1,4 +1,3 @@
--- @noindex
 -- One interface for the ways to capture a selection: start, step in each tick, stop.
 
 local import = ...

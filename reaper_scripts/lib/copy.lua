@@ -1,4 +1,3 @@
--- @noindex
 -- Copies a take into a project's media folder, a little in each tick. The copy has its name only when it is whole, where renaming
 -- works; elsewhere only a whole copy is as long as the take.
 

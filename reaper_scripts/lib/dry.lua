@@ -1,4 +1,3 @@
--- @noindex
 -- The quick capture: what the items of the tracks play, before all effects, faders and sends. It changes no setting, shows no
 -- window and reads a little in each tick.
 

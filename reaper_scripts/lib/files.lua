@@ -1,4 +1,3 @@
--- @noindex
 -- Files: read whole, written so that nobody ever takes half of one for the whole. Paths are absolute; REAPER's Lua opens them as
 -- UTF-8 on every system. Renaming and removing may fail on Windows below a folder whose name has accents, so both have a second way.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- The requests that items of ours wait for: their status is read in turn, some in each tick, and shown in the items.
 
 local import = ...

@@ -1,4 +1,3 @@
--- @noindex
 -- A line beside the mouse that needs no answer, for what takes some seconds.
 
 local hint = {}

@@ -1,4 +1,3 @@
--- @noindex
 -- What is remembered from one press to the next, over a restart of REAPER: last values and earlier prompts.
 --
 -- On some Windows REAPER brings back what is not ASCII as question marks. So texts are kept as ASCII with escapes. What an earlier version

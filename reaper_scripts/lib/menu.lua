@@ -1,4 +1,3 @@
--- @noindex
 -- Menus of REAPER's own, which need a window to stand in.
 
 local menu = {}

@@ -1,4 +1,3 @@
--- @noindex
 -- Sums WAV files of one render (one for each track) into one file, a little in each tick.
 
 local import = ...

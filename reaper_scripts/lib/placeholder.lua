@@ -1,4 +1,3 @@
--- @noindex
 -- The empty item that stands where the take will stand.
 
 local import = ...

@@ -1,4 +1,3 @@
--- @noindex
 -- The actions that ask for something: generate, transform, and transform again without a dialog.
 
 local import = ...

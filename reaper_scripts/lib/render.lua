@@ -1,4 +1,3 @@
--- @noindex
 -- The capture of what is heard: REAPER's own renderer writes the selection into a file of ours. REAPER may do that at once and
 -- stand still meanwhile, or in the background; the person may cancel it. Both look the same here.
 

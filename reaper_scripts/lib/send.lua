@@ -1,4 +1,3 @@
--- @noindex
 -- From the agreed form to the request in the inbox: the placeholder at once, then the capture, then the request, once. A press makes
 -- the placeholder; what takes longer is done by the watcher, so that the action can be pressed again at once.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- Setup, run once: registers the actions, finds out whether the bridge is there, and offers to start the watcher with REAPER.
 -- Everything goes through REAPER's own functions; of files only Scripts/__startup.lua is touched, our block of it, when agreed.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- Our block in Scripts/__startup.lua, which REAPER runs when it starts. The file is shared with other scripts: only what stands
 -- between our two lines is ever changed.
 

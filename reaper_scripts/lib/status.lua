@@ -1,4 +1,3 @@
--- @noindex
 -- The status window: the bridge, money, and the newest jobs with how far they are. It looks twice a second and draws; it
 -- changes nothing. With ReaImGui it is a proper window, else one of REAPER's own.
 

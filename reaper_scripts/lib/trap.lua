@@ -1,4 +1,3 @@
--- @noindex
 -- Errors of our own: told in one place, never left to end REAPER's loop of deferred functions unseen.
 
 local import = ...

@@ -1,4 +1,3 @@
--- @noindex
 -- "Place unplaced takes": takes that no open project waits for, placeholders whose take was undone or went elsewhere, and what could
 -- not be placed. Nothing here costs anything. The person chooses; only then something is placed, in the active project.
 

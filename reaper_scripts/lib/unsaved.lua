@@ -1,4 +1,3 @@
--- @noindex
 -- Takes that were placed and confirmed, in a project that is not saved yet. If REAPER dies, or the project is closed without
 -- saving, its placeholder is empty when the project is opened again; then the bridge is asked to bring the take once more. An
 -- undo by the person is no such case: the take was there, and they did not want it.

@@ -1,4 +1,3 @@
--- @noindex
 -- The one deferred function that follows what is open and brings takes to their places. It looks four times a second, does a
 -- little each time, and ends when nothing is open.
 

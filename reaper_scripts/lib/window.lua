@@ -1,4 +1,3 @@
--- @noindex
 -- The form and the status in a window of ReaImGui, where that extension is installed. The form is the same as in REAPER's own
 -- dialog: text for each field, read by form.read.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- What is said of a request: in the text of its item, and in the status window.
 
 local import = ...
