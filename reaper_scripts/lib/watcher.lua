@@ -9,6 +9,7 @@ local log = import("log")
 local mailbox = import("mailbox")
 local peaks = import("peaks")
 local placing = import("placing")
+local refusal = import("refusal")
 local request = import("request")
 local results = import("results")
 local send = import("send")
@@ -25,6 +26,7 @@ watcher.__index = watcher
 
 local SECTION = "DAW Bridge"
 local RENDERING = 0x40000000
+local RECORDING = 4 -- of the state of the transport
 local PERIOD = 0.25 -- s
 local ITEMS = 200 -- looked at in one tick
 local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
@@ -208,6 +210,13 @@ local function only(names, memory)
   return there
 end
 
+-- What was refused is told, but not while REAPER records.
+function watcher:tell_of_refusals()
+  while #self.follow.refused > 0 and reaper.GetPlayStateEx(0) & RECORDING == 0 do
+    refusal.handle(self.mailbox, table.remove(self.follow.refused, 1))
+  end
+end
+
 -- Look once.
 function watcher:look(now)
   self.unsaved:look_at_mine()
@@ -226,6 +235,7 @@ function watcher:look(now)
   if not self.placing then
     self:next_result(now)
   end
+  self:tell_of_refusals()
   self.period = self.period + 1
   if self.period % SLOW == 1 then
     self:look_slowly()

@@ -342,7 +342,9 @@ def test_the_configuration_is_wrong(reaper: Reaper, content: str | None, word: s
         reaper.tick()
 
 
-def test_scripts_that_lie_elsewhere_find_what_the_installer_wrote(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+def test_scripts_that_lie_elsewhere_find_what_the_installer_wrote(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
     song(reaper, tmp_path / "song")
     other = reaper.resources / "Scripts" / "Some index" / "reaper_scripts"
     other.parent.mkdir()

@@ -433,6 +433,24 @@ return function(fake, own)
     fake.touch(project)
   end
 
+  function own.DeleteTrack(pointer)
+    local track = track_of(pointer)
+    for index, one in ipairs(track.project.tracks) do
+      if one == track then
+        table.remove(track.project.tracks, index)
+      end
+    end
+    for _, item in ipairs(track.items) do
+      kill_item(item)
+    end
+    pointers.kill(track)
+    fake.touch(track.project)
+  end
+
+  function own.TrackFX_GetCount(pointer)
+    return #(track_of(pointer).fx or {})
+  end
+
   function own.GetTrackGUID(pointer)
     return track_of(pointer).guid
   end
