@@ -2,7 +2,7 @@
 
 local menu = {}
 
-local LONGEST = 90 -- characters of a line
+local LONGEST = 120 -- characters of a line
 
 local function line(text)
   text = text:gsub("[%c|]", " "):gsub("^[#!<>]+", "")

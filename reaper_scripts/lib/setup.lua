@@ -21,6 +21,7 @@ setup.ACTIONS = {
   "DAW Bridge_Transform selection.lua",
   "DAW Bridge_Transform again with the last settings.lua",
   "DAW Bridge_Cancel newest.lua",
+  "DAW Bridge_Menu of the selected item.lua",
   "DAW Bridge_Show status window.lua",
   "DAW Bridge_Place unplaced takes.lua",
   "DAW Bridge_Setup.lua",

@@ -2,6 +2,7 @@
 -- little each time, and ends when nothing is open.
 
 local import = ...
+local answers = import("answers")
 local bridge_wait = import("bridge_wait")
 local follow = import("follow")
 local guard = import("guard")
@@ -212,8 +213,15 @@ end
 
 -- What was refused is told, but not while REAPER records.
 function watcher:tell_of_refusals()
-  while #self.follow.refused > 0 and reaper.GetPlayStateEx(0) & RECORDING == 0 do
+  if reaper.GetPlayStateEx(0) & RECORDING ~= 0 then
+    return
+  end
+  while #self.follow.refused > 0 do
     refusal.handle(self.mailbox, table.remove(self.follow.refused, 1))
+  end
+  local text = answers.are_waited_for() and answers.look(self.mailbox)
+  if text then
+    reaper.MB(text, SECTION, 0)
   end
 end
 
@@ -264,7 +272,7 @@ end
 -- Tell whether nothing is left to wait for.
 function watcher:is_idle()
   local looked = self.results.complete and #self.walk.queue == 0 and self.period > 2 * SLOW
-  local at_work = self.placing or self.sending or todo.is_waiting() or #self.peaks.waiting > 0
+  local at_work = answers.are_waited_for() or self.placing or self.sending or todo.is_waiting() or #self.peaks.waiting > 0
   local waiting = self.follow:count() + #self.results.names + self.unsaved:count() > 0
   return looked and not at_work and not waiting and not self.bridge_has_open
 end

@@ -314,6 +314,7 @@ return function(fake, own)
     if broken.exec then
       return "done"
     end
+    fake.executed = line
     local answer = fake.processes[line]
     return answer and answer[1] .. "\n" .. answer[2] or nil
   end
@@ -324,7 +325,7 @@ return function(fake, own)
   end
 
   function own.GetOS()
-    return broken.version and "Linux" or "Other"
+    return broken.version and "Linux" or fake.system or "Other"
   end
 
   function own.genGuid()
