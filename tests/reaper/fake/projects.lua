@@ -233,6 +233,32 @@ return function(fake, own)
     return fake.undo(fake.project(pointer))
   end
 
+  function own.Undo_DoRedo2(pointer)
+    return fake.redo(fake.project(pointer))
+  end
+
+  function own.Main_SaveProjectEx(pointer, path)
+    fake.save(fake.project(pointer), path)
+  end
+
+  -- Into the tab in front, which is new.
+  function own.Main_openProject(path)
+    fake.close(fake.tabs[fake.active])
+    fake.open((path:gsub("^noprompt:", "")))
+  end
+
+  function own.SelectProjectInstance(pointer)
+    for index, tab in ipairs(fake.tabs) do
+      fake.active = tab == fake.project(pointer) and index or fake.active
+    end
+  end
+
+  fake.actions[41929] = function() fake.new_project("") end
+  fake.actions[40860] = function(project)
+    assert(not project.dirty, "REAPER asks whether to save")
+    fake.close(project)
+  end
+
   function own.PreventUIRefresh(count)
     fake.frozen = fake.frozen + count
   end

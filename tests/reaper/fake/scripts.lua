@@ -332,6 +332,14 @@ return function(fake, own)
     return model.guid()
   end
 
+  function own.Audio_Quit()
+    fake.audio_off = true
+  end
+
+  function own.Audio_IsRunning()
+    return fake.audio_off and 0 or 1
+  end
+
   function own.time_precise()
     return fake.now
   end
