@@ -71,7 +71,11 @@ local function new(options)
   import("items")(fake, own)
   import("sound")(fake, own)
   import("scripts")(fake, own)
-  if options.imgui then
+  if host and host.imgui then -- a real Dear ImGui
+    for name, run in pairs(host.imgui) do
+      own["ImGui_" .. name] = run
+    end
+  elseif options.imgui then
     import("imgui")(fake, own)
   end
   fake.reaper, fake.gfx = core.make_tables(fake, own, core.read_api(folder .. "/../data/api.tsv"))
