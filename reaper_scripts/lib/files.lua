@@ -165,6 +165,9 @@ end
 -- Make a folder and those above it. Returns true, or nil and why not.
 function files.make_folder(path)
   reaper.RecursiveCreateDirectory(path, 0)
+  if files.in_place() then
+    return true -- a probe could not be removed again; who writes is told soon enough
+  end
   local probe = files.join(path, ".writable")
   local done, problem = files.write(probe, "")
   if not done then

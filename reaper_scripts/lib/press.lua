@@ -126,6 +126,7 @@ function press.run(action, how)
     return tell(problem)
   end
   if how == "again" and send.is_captured_still(reaper.GetExtState(TITLE, LAST_AGAIN)) then
+    watcher.ensure() -- where it was ended meanwhile, it says of the press before what has become of it
     return tell(STILL .. NOTHING)
   end
   local project = reaper.EnumProjects(-1)

@@ -14,9 +14,9 @@ from tests.reaper.reaper import Reaper
 from tests.reaper.standin import StandIn
 
 pytest.importorskip("imgui_bundle", reason="Dear ImGui for Python has no wheels for every macOS that we support")
-from imgui_bundle import imgui  # noqa: E402
+from imgui_bundle import imgui
 
-from tests.reaper.dear_imgui import DearImGui  # noqa: E402
+from tests.reaper.dear_imgui import DearImGui
 
 
 @pytest.fixture(params=["lupa.lua54"])

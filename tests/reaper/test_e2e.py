@@ -242,3 +242,25 @@ def test_generate_and_cancel_after_it_was_charged(start: Start, home: Path, tmp_
         assert len(service.charges("rain")) == 1
         assert takes(reaper) == []
         reaper.check()
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_double_press_is_paid_once_and_twice_only_after_a_yes(
+    start: Start, home: Path, tmp_path: Path, narrow: bool
+) -> None:
+    with fake_service() as service, bridge(home, service.url) as daemon:
+        daemon.start()
+        reaper = start(narrow=narrow)
+        song(reaper, tmp_path / "söng")
+        reaper.do("song.time_selection = {0, 0} song.cursor = 33.125")
+        for count, answers in ((1, ""), (1, "7"), (2, "6")):
+            reaper.do(f'fake.thinking = 0 fake.answers = {{{{Prompt = "rain", Length = "4"}}, {answers}}}')
+            reaper.press("Generate at cursor or time selection")
+            eventually(reaper, lambda: reaper.get("#fake.answers") == 0)
+            eventually(reaper, lambda count=count: len(jobs(daemon)) == count)
+            assert len(service.charges("rain")) <= count
+        eventually(reaper, lambda: all_placed(daemon))
+        assert len(service.charges("rain")) == 2
+        assert reaper.get("#fake.all_items(song)") == 3, "the refused presses have left nothing"
+        assert any("Send it again for $0.58?" in text for text in reaper.get("fake.modals"))
+        reaper.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,19 @@ def test_a_second_press_without_a_form_is_ignored_while_the_first_is_captured(
     reaper.press("Transform again with the last settings")
     reaper.seconds(3)
     assert len(bridge.requests()) == 1, "the first is on its way: the bridge decides about this one"
+
+
+def test_a_capture_that_somebody_has_ended_does_not_hold_the_next_press_off(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    song(reaper, tmp_path / "song")
+    transform(reaper, bridge, Prompt="one")
+    reaper.press("Transform again with the last settings")
+    reaper.do("fake.terminate_all() fake.deferred = {} fake.late = 100")
+    reaper.press("Transform again with the last settings")
+    assert "ignored" in reaper.get("fake.modals[2]")
+    reaper.seconds(3)
+    bridge.beat(time=time.time() + 100)
+    reaper.press("Transform again with the last settings")
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1
