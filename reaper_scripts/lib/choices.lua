@@ -35,12 +35,10 @@ local function dollars(usd)
   return usd and form.dollars(usd) or "an unknown price"
 end
 
-local function about_unknown(usd)
+-- Of a job that the service may have taken: what is known of it at the service.
+local function about_account(usd)
   local money = dollars(usd)
   return {
-    { key = "submit_again", text = "send it again; it may cost " .. money .. " a second time", command = "resolve", usd = usd,
-      more = { action = "submit_again", again = true },
-      question = "Nobody knows whether this was charged already. Sending it again costs " .. money .. ", perhaps a second time." },
     { key = "attach", text = "I found it in my account at the service: follow it, free", command = "resolve",
       more = { action = "attach" }, asks = "Id of the job at the service" },
     { key = "charged", text = "close it: my account says that it was charged; " .. money .. " stays spent", command = "resolve",
@@ -51,11 +49,28 @@ local function about_unknown(usd)
   }
 end
 
+local function about_unknown(usd)
+  local money, list = dollars(usd), about_account(usd)
+  table.insert(list, 1, { key = "submit_again", text = "send it again; it may cost " .. money .. " a second time", command = "resolve",
+    usd = usd, more = { action = "submit_again", again = true },
+    question = "Nobody knows whether this was charged already. Sending it again costs " .. money .. ", perhaps a second time." })
+  return list
+end
+
+-- Of a job that was charged and that the service does not find.
+local function about_lost(usd)
+  local list = about_account(usd)
+  table.insert(list, 1, { key = "look", text = "look for it again now, free", command = "retry" })
+  return list
+end
+
 -- Return the choices for one job, as a status or the heartbeat tells it. ``here``: its take is where it belongs.
 function choices.of_job(job, daemon, here)
   local usd, list = price_of(job, daemon), {}
   if job.state == "unknown" then
     list = about_unknown(usd)
+  elseif (job.state == "generating" or job.state == "fetching") and type(job.problem) == "table" then
+    list = about_lost(usd)
   elseif job.state == "held" then
     list[1] = { key = "retry", text = "send it now, for " .. dollars(usd), command = "retry", usd = usd, more = { again = true },
       question = "This costs " .. dollars(usd) .. "." }

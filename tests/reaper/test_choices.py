@@ -135,6 +135,21 @@ def test_a_bridge_that_does_not_answer_is_told(reaper: Reaper, bridge: StandIn, 
     assert "has not answered" in reaper.get("fake.modals[#fake.modals]")
 
 
+def test_a_paid_job_that_the_service_does_not_find(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    problem = {"code": "E-GONE", "text": "The service does not know it any more."}
+    _, (job,) = prepared(reaper, bridge, tmp_path, "generating", problem=problem)
+    lines = choose(reaper, "look for it again now, free")
+    assert bridge.commands() == [{"command": "retry", "job": job}]
+    assert not any("second time" in line for line in lines)
+    assert sum("close it" in line for line in lines) == 2
+
+
+@pytest.mark.parametrize("state", ["held", "failed", "refused", "unknown"])
+def test_the_item_says_where_its_way_out_is(reaper: Reaper, bridge: StandIn, tmp_path: Path, state: str) -> None:
+    prepared(reaper, bridge, tmp_path, state)
+    assert "the action Menu of the selected item" in notes(reaper)
+
+
 def test_pause_and_resume(reaper: Reaper, bridge: StandIn) -> None:
     choose(reaper, "pause the bridge")
     bridge.beat(paused={"reason": "person", "text": "paused by you"})
