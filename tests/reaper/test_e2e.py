@@ -210,17 +210,19 @@ def test_reaper_dies_in_the_middle(start: Start, daemon: Bridge, tmp_path: Path)
     last.check()
 
 
-def test_a_refusal_of_the_daemon_stands_in_the_item(start: Start, daemon: Bridge, tmp_path: Path) -> None:
+def test_a_refusal_of_the_daemon_is_told_and_leaves_nothing(start: Start, daemon: Bridge, tmp_path: Path) -> None:
     reaper = start()
     song(reaper, tmp_path / "song")
     answer(reaper, Prompt="x", CFG="24", Steps="5")
     reaper.press("Transform selection")
-    notes = f"{placeholder(reaper)}.texts.P_NOTES"
-    eventually(reaper, lambda: reaper.get("#fake.all_items(song)") == 2 and "E-INVALID" in reaper.get(notes))
-    assert "steps" in reaper.get(notes)
+    eventually(reaper, lambda: reaper.get("#fake.modals") == 2)
+    told = reaper.get("fake.modals[2]")
+    assert "E-INVALID" in told
+    assert "steps" in told
     assert jobs(daemon) == []
+    assert reaper.get("{#fake.all_items(song), #song.tracks}") == [1, 1]
     eventually(reaper, lambda: reaper.get("#fake.scripts") == 0)
-    assert reaper.get("#fake.modals") == 1
+    assert reaper.get("#fake.modals") == 2
 
 
 def test_generate_and_cancel_after_it_was_charged(start: Start, home: Path, tmp_path: Path) -> None:
