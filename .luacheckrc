@@ -16,6 +16,8 @@ end
 for _, name in ipairs({
   "CreateContext", "Begin", "End", "Text", "TextWrapped", "InputText", "InputTextMultiline", "SliderDouble", "SliderInt",
   "BeginCombo", "EndCombo", "Selectable", "Button", "ProgressBar", "SameLine", "Separator", "SetNextWindowSize", "Cond_FirstUseEver",
+  "IsWindowAppearing", "IsWindowFocused", "IsItemActive", "SetKeyboardFocusHere", "IsKeyPressed", "GetKeyMods", "Mod_Ctrl",
+  "Key_Enter", "Key_KeypadEnter", "Key_Escape", "CloseCurrentPopup",
 }) do
   reaper["ImGui_" .. name] = {}
 end

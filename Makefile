@@ -48,7 +48,6 @@ matrix: $(VENV)/.ready-dev
 
 docs: $(VENV)/.ready-dev
 	@$(RUN) docs/make_tables.py
-	@$(RUN) reaper_scripts/make_index.py
 
 # The Max for Live devices and the drawings of their panels; both are committed.
 live: $(VENV)/.ready-dev

@@ -11,7 +11,10 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 #: Patterns of the files, and what none of them would mean.
-SHIPPED: Final = ("reaper_scripts/*.lua", "reaper_scripts/lib/*.lua", "max_for_live/built/*.amxd")
+SHIPPED: Final = (
+    *("reaper_scripts/*.lua", "reaper_scripts/lib/*.lua", "reaper_scripts/check/*.lua"),
+    "max_for_live/built/*.amxd",
+)
 TARGET: Final = "bridge_daemon/install/data"
 
 

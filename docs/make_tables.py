@@ -107,7 +107,6 @@ def lua() -> str:
         told = [f"{key} = {_literal(value)}" for key, value in facts.items() if key != "on"]
         rows += ["  {", *(f"    {pair}," for pair in told), f"    on = {{ {on} }},", "  },"]
     head = [
-        "-- @noindex",
         "-- The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py.",
     ]
     return "\n".join([*head, "", "return {", *rows, "}"]) + "\n"

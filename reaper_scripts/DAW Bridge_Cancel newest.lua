@@ -1,4 +1,3 @@
--- @noindex
 -- Cancels the newest open request.
 
 local folder = debug.getinfo(1, "S").source:match("^@?(.*[/\\])")

@@ -1,4 +1,3 @@
--- @noindex
 -- Lists takes that no open project holds, and places those that are chosen.
 
 local folder = debug.getinfo(1, "S").source:match("^@?(.*[/\\])")

@@ -1,4 +1,3 @@
--- @noindex
 -- Shows the bridge, the money and the newest jobs.
 
 local folder = debug.getinfo(1, "S").source:match("^@?(.*[/\\])")

@@ -1,4 +1,3 @@
--- @noindex
 -- The same once more with the last settings, without a dialog, of what is selected now.
 
 local folder = debug.getinfo(1, "S").source:match("^@?(.*[/\\])")

@@ -1,4 +1,3 @@
--- @noindex
 -- Asks for a take made of what is heard in the selection.
 
 local folder = debug.getinfo(1, "S").source:match("^@?(.*[/\\])")

@@ -1,4 +1,3 @@
--- @noindex
 -- Follows open jobs and brings takes to their places. The actions start it; it ends when nothing is open.
 
 local folder = debug.getinfo(1, "S").source:match("^@?(.*[/\\])")

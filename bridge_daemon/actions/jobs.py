@@ -95,7 +95,7 @@ class JobActions:
                 "Its take is fetched and kept, and not placed."
             )
 
-        return await self._act("cancel", _once(once, {"cancel": job}, write))
+        return await self._act("cancel", _once(once, job, {"cancel": job}, write))
 
     async def deliver(
         self, job: str, place: Mapping[str, Any] | None = None, *, once: str | None = None
@@ -105,7 +105,7 @@ class JobActions:
         ``place`` changes keys of its place; ``once`` as for :meth:`cancel`.
         """
         body = {"deliver": job}
-        return await self._act("deliver", _once(once, body, lambda tx: _deliver(tx.job(job), tx, place or {})))
+        return await self._act("deliver", _once(once, job, body, lambda tx: _deliver(tx.job(job), tx, place or {})))
 
     async def retry(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Try again, as cheaply as the state of the job allows: see rule of money 2."""
@@ -135,7 +135,7 @@ class JobActions:
             return found, "It is tried at once. It is charged already, so this costs nothing."
 
         once = None if data.get("id") is None else _request_id(data)
-        return await self._act("nudge", _once(once, {"retry": job}, write))
+        return await self._act("nudge", _once(once, job, {"retry": job}, write))
 
     async def _retry_held(self, job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
         """Send a held job: that same job, through the checks of the money again, on the engine it was admitted for."""
@@ -189,8 +189,11 @@ class JobActions:
         new = await self._journal.read(lambda tx: tx.job(answer["jobs"][0]))
         return said(new, f"A new job asks for the same; it costs ${new.price / MICRO:.2f}.") | {"retry_of": job.id}
 
-    async def resolve(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Decide about an unknown job: submit_again, attach (remote_id) or dismiss (charged)."""
+    async def resolve(self, job: str, data: dict[str, Any], *, once: str | None = None) -> dict[str, Any]:
+        """Decide about an unknown job: submit_again, attach (remote_id) or dismiss (charged).
+
+        ``once`` as for :meth:`cancel`.
+        """
         action = data.get("action")
         if action == "submit_again":
             found, accepted = await self._journal.read(lambda tx: (tx.job(job), tx.accepted(_request_id(data))))
@@ -198,12 +201,12 @@ class JobActions:
                 raise _nothing_to_resolve(found)
             return await self._again(found, data)
         if action == "attach":
-            return await self._attach(job, data.get("remote_id"))
+            return await self._attach(job, data.get("remote_id"), once)
         if action == "dismiss":
-            return await self._dismiss(job, data.get("charged"))
+            return await self._dismiss(job, data.get("charged"), once)
         raise invalid("action", action, "must be submit_again, attach or dismiss")
 
-    async def _attach(self, job: str, remote_id: Any) -> dict[str, Any]:
+    async def _attach(self, job: str, remote_id: Any, once: str | None) -> dict[str, Any]:
         if not isinstance(remote_id, str) or not 0 < len(remote_id.strip()) <= MAX_ID:
             raise invalid("remote_id", remote_id, "must be the id of the job at the service")
         name = remote_id.strip()
@@ -223,9 +226,9 @@ class JobActions:
             moved = tx.move(found, State.GENERATING, event=attached, text="the service makes it", **changes)
             return moved, text
 
-        return await self._act("attach", write)
+        return await self._act("attach", _once(once, job, {"attach": job, "remote_id": name}, write))
 
-    async def _dismiss(self, job: str, charged: Any) -> dict[str, Any]:
+    async def _dismiss(self, job: str, charged: Any, once: str | None) -> dict[str, Any]:
         if not isinstance(charged, bool):
             raise invalid("charged", charged, "must be true or false: what your account at the service says")
         charge = Charge.CONFIRMED if charged else Charge.NONE
@@ -238,7 +241,7 @@ class JobActions:
             closed = _close(tx, found, charge=charge, how="dismissed by you")
             return closed, f"Closed; ${found.price / MICRO:.2f} {freed}."
 
-        return await self._act("dismiss", write)
+        return await self._act("dismiss", _once(once, job, {"dismiss": job, "charged": charged}, write))
 
     async def _act(self, name: str, write: Callable[[Transaction], tuple[Job, str]]) -> dict[str, Any]:
         """Write what a person decided, and let the job go on from there."""
@@ -261,12 +264,11 @@ def _deliver(job: Job, tx: Transaction, place: Mapping[str, Any]) -> tuple[Job, 
 
 
 def _once(
-    command: str | None, body: dict[str, str], write: Callable[[Transaction], tuple[Job, str]]
+    command: str | None, job: str, body: dict[str, Any], write: Callable[[Transaction], tuple[Job, str]]
 ) -> Callable[[Transaction], tuple[Job, str]]:
     """Have a command done once for its id, which is remembered in the same transaction."""
     if command is None:
         return write
-    (job,) = body.values()
 
     def write_once(tx: Transaction) -> tuple[Job, str]:
         before = repeated(tx, command, hash_of(body))

@@ -37,6 +37,14 @@ ClientName = Annotated[
     str | None,
     typer.Option("--client", help="The name of this REAPER at the bridge; left out: it keeps the one it has."),
 ]
+Check = Annotated[
+    bool, typer.Option("--check", help="Install nothing: try REAPER itself, with settings of its own, and report.")
+]
+Program = Annotated[
+    Path | None,
+    typer.Option("--program", metavar="PATH", help="With --check: where REAPER's program is."),
+]
+Seconds = Annotated[float, typer.Option("--seconds", min=1.0, help="With --check: how long the report may take.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,11 +86,25 @@ def _show_state(target: Target, state: InstallState) -> None:
 
 @app.command("reaper")
 def install_reaper(
-    path: ReaperPath = None, client: ClientName = None, dry_run: DryRun = False, json: o.Json = False
+    path: ReaperPath = None,
+    client: ClientName = None,
+    dry_run: DryRun = False,
+    check: Check = False,
+    program: Program = None,
+    seconds: Seconds = 300.0,
+    json: o.Json = False,
 ) -> None:
-    """Copy the actions into REAPER, or update them. It tells the one step that is left."""
+    """Copy the actions into REAPER, or update them. It tells the one step that is left.
+
+    With --check nothing is installed: your REAPER is started with settings of its own and tried.
+    """
     from bridge_daemon.install.reaper import Reaper
 
+    if check:
+        from bridge_daemon.cli import reaper_check
+
+        reaper_check.check(_machine(), program, seconds, as_json=json)
+        return
     _install(Reaper(), path, client, dry_run=dry_run, json=json)
 
 

@@ -3,4 +3,4 @@
 May use home, util and errors.
 """
 
-__all__ = ["live", "machine", "reaper", "target"]
+__all__ = ["live", "machine", "reaper", "reaper_check", "target"]

@@ -22,8 +22,6 @@ from bridge_daemon.util.files import remove, write_whole
 
 FOLDER: Final = "Scripts/DAW Bridge"
 SETTINGS: Final = f"{FOLDER}/daw_bridge.json"
-#: Where ReaPack puts them in our folder: the category of its index.
-REAPACK: Final = "reaper_scripts"
 SETUP: Final = "DAW Bridge_Setup.lua"
 LEAST: Final = (6, 47)
 _BLOCK: Final = re.compile(
@@ -64,18 +62,14 @@ class Reaper:
 
     def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return the scripts, and the settings that tell them where the bridge is."""
-        files: dict[str, bytes] = {}
-        if not _has_reapack(place):
-            scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
-            files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
+        scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
+        files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
         name = _client(read_settings(place.base / SETTINGS), taken, client)
         values = {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
         return make_payload(place.base, files, {SETTINGS: values})
 
     def next_step(self, place: InstallPlace, first: bool) -> str:
         """Name the one step that only REAPER itself can do."""
-        if _has_reapack(place):
-            return "Nothing: the scripts came by ReaPack, which also updates them. They know now where the bridge is."
         if _is_registered(place):
             return "Nothing: the actions use the new scripts from the next press on."
         return (
@@ -133,11 +127,6 @@ def _is_resource_folder(folder: Path) -> bool:
         return (folder / "reaper.ini").is_file()
     except OSError:  # a disk that is gone, a folder of somebody else
         return False
-
-
-def _has_reapack(place: InstallPlace) -> bool:
-    """Tell whether ReaPack brought the scripts; a second copy would show every action twice."""
-    return (place.folder / REAPACK / SETUP).is_file() and not (place.folder / SETUP).is_file()
 
 
 def _is_registered(place: InstallPlace) -> bool:

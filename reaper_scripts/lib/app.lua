@@ -1,10 +1,9 @@
--- @noindex
 -- Where every action enters: it loads modules, and takes care that an error is told and ends nothing else.
 
 local app = {}
 
 -- Return a function that loads modules of this folder, each once.
-local function importer(folder)
+function app.importer(folder)
   local loaded = {}
   local function import(name)
     if loaded[name] == nil then
@@ -28,7 +27,7 @@ function app.run(folder, module, ...)
     return
   end
   reaper.defer(function() end) -- else REAPER makes an undo step of each press; ours are made where something changes
-  local import = importer(folder .. "lib/")
+  local import = app.importer(folder .. "lib/")
   import("place_of_scripts").folder = folder
   local trap = import("trap")
   trap.action(import(module).run, ...)

@@ -1,4 +1,3 @@
--- @noindex
 -- The form in REAPER's own dialog, GetUserInputs, which has traps. It splits captions at commas whatever is said. It splits values
 -- at a newline here, so that a prompt may hold commas. A quote, an apostrophe or an open parenthesis in a value to begin with
 -- swallows the fields behind it and cannot be escaped: other characters stand in for them. It is short of room.

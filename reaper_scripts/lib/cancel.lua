@@ -1,4 +1,3 @@
--- @noindex
 -- Cancels the newest request: a capture is dropped, what lies in the inbox still is taken back, else the bridge is told.
 
 local import = ...
@@ -74,7 +73,8 @@ function cancel.run()
     return send.cancel(capturing)
   end
   local last = reaper.GetExtState(SECTION, "last_request")
-  if last ~= "" and box:waits(last) and os.remove(files.join(box.inbox, last .. ".json")) then
+  if last ~= "" and box:waits(last) and files.take_back(files.join(box.inbox, last .. ".json")) then
+    reaper.SetExtState(SECTION, "last_request", "", false)
     return taken_back(last)
   end
   local jobs = newest_jobs(box, last)

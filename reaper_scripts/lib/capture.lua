@@ -1,4 +1,3 @@
--- @noindex
 -- One interface for the ways to capture a selection: start, step in each tick, stop.
 
 local import = ...
@@ -35,7 +34,7 @@ function capture.tidy(folder)
   for _, name in ipairs(files.list(folder)) do
     local day = day_of(name)
     if day and os.difftime(os.time(), day) > KEPT_DAYS * 86400 then
-      os.remove(files.join(folder, name))
+      files.remove(files.join(folder, name))
     end
   end
 end

@@ -1,4 +1,3 @@
--- @noindex
 -- daw_bridge.json: where the bridge's home is, and under which name this REAPER speaks to it. README.md describes it.
 
 local import = ...

@@ -1,5 +1,5 @@
--- @noindex
--- Copies a take into a project's media folder, a little in each tick. The copy has its name only when it is whole.
+-- Copies a take into a project's media folder, a little in each tick. The copy has its name only when it is whole, where renaming
+-- works; elsewhere only a whole copy is as long as the take.
 
 local import = ...
 local files = import("files")
@@ -37,16 +37,27 @@ function copy.start(from, folder)
   if there then
     return self
   end
-  self.draft = self.path .. ".part"
-  self.input, problem = io.open(from, "rb")
+  self.from = from
+  local opened
+  opened, problem = self:open(files.in_place() and self.path or self.path .. ".part")
+  if not opened then
+    return nil, problem
+  end
+  return self
+end
+
+function copy:open(draft)
+  local problem
+  self.draft = draft
+  self.input, problem = io.open(self.from, "rb")
   if self.input then
-    self.output, problem = io.open(self.draft, "wb")
+    self.output, problem = io.open(draft, "wb")
   end
   if not self.output then
     self:stop()
     return nil, problem
   end
-  return self
+  return true
 end
 
 -- Go on for one tick. Returns "going", "done", or "failed" and why.
@@ -76,11 +87,15 @@ function copy:finish()
   if closed and files.size(self.draft) ~= self.size then
     closed, problem = nil, "the copy is not as long as the file"
   end
-  if closed then
-    closed, problem = os.rename(self.draft, self.path)
+  if closed and self.draft ~= self.path and not os.rename(self.draft, self.path) then
+    files.remove(self.draft)
+    closed, problem = self:open(self.path) -- once more, in place
+    if closed then
+      return "going"
+    end
   end
   if not closed then
-    os.remove(self.draft)
+    files.remove(self.draft)
     return "failed", problem
   end
   self.done = true
@@ -96,7 +111,7 @@ function copy:stop()
     self.output:close()
   end
   if self.draft and not self.done then
-    os.remove(self.draft)
+    files.remove(self.draft)
   end
   self.input, self.output = nil, nil
 end

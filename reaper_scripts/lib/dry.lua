@@ -1,8 +1,8 @@
--- @noindex
 -- The quick capture: what the items of the tracks play, before all effects, faders and sends. It changes no setting, shows no
 -- window and reads a little in each tick.
 
 local import = ...
+local files = import("files")
 local wav = import("wav")
 
 local dry = {}
@@ -87,10 +87,10 @@ function dry:finish()
   self.writer = nil
   local closed, problem = writer:close()
   if not closed then
-    os.remove(self.path)
+    files.remove(self.path)
     return "failed", "The capture cannot be written: " .. tostring(problem)
   elseif not self.heard then
-    os.remove(self.path)
+    files.remove(self.path)
     return "failed", "There is no audio in the selection."
   end
   return "done"
@@ -110,7 +110,7 @@ function dry:stop()
     self.writer:close()
     self.writer = nil
   end
-  os.remove(self.path)
+  files.remove(self.path)
 end
 
 return dry

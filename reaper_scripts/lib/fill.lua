@@ -1,4 +1,3 @@
--- @noindex
 -- Puts a take into an item, as one undo step, and reads back what stands there.
 
 local import = ...

@@ -1,9 +1,10 @@
--- @noindex
 -- The requests that items of ours wait for: their status is read in turn, some in each tick, and shown in the items.
 
 local import = ...
 local json = import("json")
 local placeholder = import("placeholder")
+local refusal = import("refusal")
+local send = import("send")
 local tag = import("tag")
 local words = import("words")
 
@@ -16,7 +17,7 @@ local REDO = "it waits, since placing it would end what you can redo.\nIt comes 
 local SILENCE = 60 -- s after which a request without any trace is given up
 
 function follow.new(mailbox)
-  return setmetatable({ mailbox = mailbox, open = {}, order = {}, at = 0, hint = nil, redo = {} }, follow)
+  return setmetatable({ mailbox = mailbox, open = {}, order = {}, at = 0, hint = nil, redo = {}, refused = {} }, follow)
 end
 
 -- Take over what a walk has found.
@@ -74,6 +75,9 @@ local function read(self, one, now)
     return false
   end
   one.text, one.status = text, status
+  if not status.refused then
+    send.forget(one.id) -- it was taken: what is refused under its id later is no press
+  end
   return true
 end
 
@@ -137,6 +141,9 @@ function follow:step(walk, arriving)
     if ended then
       self:forget(one.id)
     end
+    if ended and refusal.is_mine(one) then
+      self.refused[#self.refused + 1] = one
+    end
     if #self.order == 0 then
       return
     end
@@ -145,7 +152,7 @@ end
 
 -- Return how many requests are open.
 function follow:count()
-  return #self.order
+  return #self.order + #self.refused
 end
 
 return follow

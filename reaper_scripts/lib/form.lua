@@ -1,4 +1,3 @@
--- @noindex
 -- The form of a request: its fields, how typed text is read, what it costs. Both dialogs (REAPER's own and the window of
 -- ReaImGui) show this form.
 

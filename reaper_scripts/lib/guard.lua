@@ -1,4 +1,3 @@
--- @noindex
 -- One watcher at a time. Each script has its own Lua; what they share is ExtState, which ends with REAPER. Who wrote its name
 -- last is the watcher; another one sees that in its next tick and ends.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- JSON (RFC 8259), strict. Objects and arrays are tables; an array is made with json.array, and a table with elements
 -- 1..n and nothing else is one, too. null is json.null in arrays and a missing key in objects. Whole numbers of a file
 -- become integers, so that a seed is told as it was.

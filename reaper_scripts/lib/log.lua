@@ -1,4 +1,3 @@
--- @noindex
 -- A small log for what no box is shown for: the last line in the status window, all of it in a file.
 
 local import = ...

@@ -1,4 +1,3 @@
--- @noindex
 -- The way to the bridge and back: files in the inbox and outbox of this client.
 
 local import = ...

@@ -1,5 +1,7 @@
--- @noindex
 -- What is remembered from one press to the next, over a restart of REAPER: last values and earlier prompts.
+--
+-- On some Windows REAPER brings back what is not ASCII as question marks. So texts are kept as ASCII with escapes. What an earlier version
+-- kept otherwise is read once, and a text with a question mark in it is not taken over: nobody knows what it was.
 
 local import = ...
 local json = import("json")
@@ -7,16 +9,48 @@ local json = import("json")
 local memory = {}
 
 local SECTION = "DAW Bridge"
+local KEPT = "kept_" -- before the name of what is kept in ASCII
 local MOST_PROMPTS = 20
 
-local function read(key)
-  local data = json.decode(reaper.GetExtState(SECTION, key))
+local function decoded(text)
+  local data = json.decode(text)
   return type(data) == "table" and data or {}
 end
 
--- What REAPER keeps is one line, and in ASCII: on some Windows all else comes back as question marks.
+-- What REAPER keeps is one line.
 local function write(key, data)
-  reaper.SetExtState(SECTION, key, json.encode_ascii(data), true)
+  reaper.SetExtState(SECTION, KEPT .. key, json.encode_ascii(data), true)
+end
+
+local function is_whole(text)
+  return type(text) == "string" and not text:find("?", 1, true)
+end
+
+-- Take over what an earlier version kept under the plain name.
+local function take_over(key)
+  local old = reaper.GetExtState(SECTION, key)
+  if old == "" then
+    return {}
+  end
+  local data, kept = decoded(old), json.array()
+  if key == "prompts" then
+    for _, prompt in ipairs(data) do
+      kept[#kept + 1] = is_whole(prompt) and prompt or nil
+    end
+  else
+    kept = {}
+    for name, value in pairs(data) do
+      kept[name] = is_whole(value) and value or nil
+    end
+  end
+  write(key, kept)
+  reaper.SetExtState(SECTION, key, "", true)
+  return kept
+end
+
+local function read(key)
+  local text = reaper.GetExtState(SECTION, KEPT .. key)
+  return text ~= "" and decoded(text) or take_over(key)
 end
 
 -- Return the last values of an action's form.

@@ -1,9 +1,8 @@
--- @noindex
 -- Menus of REAPER's own, which need a window to stand in.
 
 local menu = {}
 
-local LONGEST = 90 -- characters of a line
+local LONGEST = 120 -- characters of a line
 
 local function line(text)
   text = text:gsub("[%c|]", " "):gsub("^[#!<>]+", "")

@@ -1,7 +1,7 @@
--- @noindex
 -- Sums WAV files of one render (one for each track) into one file, a little in each tick.
 
 local import = ...
+local files = import("files")
 local wav = import("wav")
 
 local mix = {}
@@ -129,7 +129,7 @@ function mix:stop()
     self.output = nil
   end
   for _, path in ipairs(self.paths) do
-    os.remove(path)
+    files.remove(path)
   end
 end
 

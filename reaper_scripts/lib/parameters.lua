@@ -1,4 +1,3 @@
--- @noindex
 -- The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py.
 
 return {

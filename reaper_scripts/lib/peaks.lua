@@ -1,4 +1,3 @@
--- @noindex
 -- Builds the peaks of new takes, a little in each tick.
 
 local peaks = {}

@@ -1,3 +1,2 @@
--- @noindex
 -- Where the scripts lie; app.lua fills it in.
 return { folder = "" }

@@ -1,4 +1,3 @@
--- @noindex
 -- The empty item that stands where the take will stand.
 
 local import = ...
@@ -52,7 +51,11 @@ local function choose_track(where)
 end
 
 local function make(where, data, text)
+  local count = reaper.CountTracks(where.project)
   local track, lane = choose_track(where)
+  if reaper.CountTracks(where.project) > count then
+    data.new_track = { guid = reaper.GetTrackGUID(track), name = where.name }
+  end
   local item = reaper.AddMediaItemToTrack(track)
   reaper.SetMediaItemInfo_Value(item, "D_POSITION", where.position)
   reaper.SetMediaItemInfo_Value(item, "D_LENGTH", where.length)

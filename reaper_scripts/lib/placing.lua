@@ -1,4 +1,3 @@
--- @noindex
 -- Brings one take to its place: finds every placeholder of it in every open project, copies the file into the projects' media
 -- folders, fills the items, reads back, and only then confirms. A step in each tick.
 --

@@ -1,4 +1,3 @@
--- @noindex
 -- The actions that ask for something: generate, transform, and transform again without a dialog.
 
 local import = ...
@@ -20,6 +19,8 @@ local press = {}
 
 local TITLE = "DAW Bridge"
 local LONGEST = 190 -- s, of the model
+local LAST_AGAIN = "last again" -- the name of the last press without a form
+local STILL = "Your press before this one is being captured still, so this one was ignored." -- and nothing is spent twice
 local NOTHING = "\n\nNothing was sent, nothing was spent."
 
 local function tell(text)
@@ -80,7 +81,10 @@ local function agreed(self, values, typed)
     memory.keep(self.action, selection.stop and tag.with(typed, { length = "" }) or typed)
   end
   self.values, self.confirm_usd = values, amount
-  send.go(self)
+  local id = send.go(self)
+  if not typed then
+    reaper.SetExtState(TITLE, LAST_AGAIN, id, false)
+  end
   watcher.ensure()
 end
 
@@ -120,6 +124,10 @@ function press.run(action, how)
   end
   if not ready then
     return tell(problem)
+  end
+  if how == "again" and send.is_captured_still(reaper.GetExtState(TITLE, LAST_AGAIN)) then
+    watcher.ensure() -- where it was ended meanwhile, it says of the press before what has become of it
+    return tell(STILL .. NOTHING)
   end
   local project = reaper.EnumProjects(-1)
   local selection

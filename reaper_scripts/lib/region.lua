@@ -1,4 +1,3 @@
--- @noindex
 -- What is selected: a region of time, and the tracks or items whose sound is meant.
 
 local region = {}

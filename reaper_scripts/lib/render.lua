@@ -1,4 +1,3 @@
--- @noindex
 -- The capture of what is heard: REAPER's own renderer writes the selection into a file of ours. REAPER may do that at once and
 -- stand still meanwhile, or in the background; the person may cancel it. Both look the same here.
 
@@ -115,8 +114,8 @@ end
 
 local function remove_sidecars(path)
   for _, ending in ipairs(SIDECARS) do
-    os.remove(path .. ending)
-    os.remove((path:gsub("%.wav$", ending)))
+    files.remove(path .. ending)
+    files.remove((path:gsub("%.wav$", ending)))
   end
 end
 
@@ -150,7 +149,7 @@ function render:finish(paths)
     end
     return "going"
   elseif paths[1] ~= self.path then
-    os.rename(paths[1], self.path)
+    files.move(paths[1], self.path)
   end
   return "done"
 end
@@ -163,11 +162,11 @@ function render:go_on_mixing()
   self.mix = nil
   local sum = files.join(self.folder, self.name .. ".sum")
   if outcome == "done" then
-    outcome, problem = os.rename(sum, self.path)
+    outcome, problem = files.move(sum, self.path)
     outcome = outcome and "done" or "failed"
   end
   if outcome == "failed" then
-    os.remove(sum)
+    files.remove(sum)
     return "failed", "The tracks could not be summed: " .. tostring(problem)
   end
   return "done"
@@ -201,10 +200,10 @@ function render:stop()
     self.mix = nil
   end
   for _, path in ipairs((self:written())) do
-    os.remove(path)
+    files.remove(path)
     remove_sidecars(path)
   end
-  os.remove(files.join(self.folder, self.name .. ".sum"))
+  files.remove(files.join(self.folder, self.name .. ".sum"))
 end
 
 return render

@@ -1,4 +1,3 @@
--- @noindex
 -- The render settings of a project and the switches of effects: read once, changed, and put back exactly once whatever
 -- happens in between. What they were stands in the project meanwhile: where REAPER dies and the project was saved while ours counted, they
 -- are put back when it is open again.

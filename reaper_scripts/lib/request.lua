@@ -1,4 +1,3 @@
--- @noindex
 -- The request: what was typed and where it belongs, in the words of the bridge. A text made here is never changed later: the
 -- same press is the same request, under one id.
 

@@ -1,4 +1,3 @@
--- @noindex
 -- The results that lie in the outbox. The listing is read a little in each tick, however long it is, and from the start again
 -- when its end is reached: nothing is counted, so there is no number after which a result is not seen.
 

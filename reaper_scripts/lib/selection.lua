@@ -1,4 +1,3 @@
--- @noindex
 -- A selection in words, so that another script can find it again; and the person's own selection, kept while ours is rendered.
 
 local selection = {}

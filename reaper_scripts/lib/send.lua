@@ -1,10 +1,11 @@
--- @noindex
 -- From the agreed form to the request in the inbox: the placeholder at once, then the capture, then the request, once. A press makes
 -- the placeholder; what takes longer is done by the watcher, so that the action can be pressed again at once.
 
 local import = ...
 local capture = import("capture")
+local files = import("files")
 local form = import("form")
+local json = import("json")
 local log = import("log")
 local mailbox = import("mailbox")
 local placeholder = import("placeholder")
@@ -41,9 +42,27 @@ local function refuse(self, text)
     placeholder.tell(self.project, item, "DAW Bridge: " .. text .. NOTHING_SPENT)
   end
   if self.path then
-    os.remove(self.path)
+    files.remove(self.path)
   end
   log.write(text)
+end
+
+local function press_key(id)
+  return "press " .. id
+end
+
+-- Return what is remembered of a press of this life of REAPER, until it is dealt with; or nil.
+function send.pressed(id)
+  return json.decode(reaper.GetExtState(SECTION, press_key(id)))
+end
+
+-- Forget a press.
+function send.forget(id)
+  reaper.SetExtState(SECTION, press_key(id), "", false)
+end
+
+local function remember(id, more)
+  reaper.SetExtState(SECTION, press_key(id), json.encode(tag.with(send.pressed(id) or {}, more)), false)
 end
 
 -- Write the request.
@@ -51,7 +70,7 @@ local function hand_over(self)
   local item = own_item(self)
   if not item then -- deleted, undone, or its project closed meanwhile: they changed their mind
     if self.path then
-      os.remove(self.path)
+      files.remove(self.path)
     end
     return
   end
@@ -63,11 +82,13 @@ local function hand_over(self)
     place = request.place(self.project, reaper.GetMediaItemTrack(item), self.id, position, self.length),
     source = self.path and { path = self.path } or nil,
     confirm_usd = self.confirm_usd,
+    again = self.again,
   })
   local sent, problem = self.box:send(body)
   if not sent then
     return refuse(self, "the request could not be written (" .. tostring(problem) .. ").")
   end
+  remember(self.id, { path = self.path })
   reaper.SetExtState(SECTION, "last_request", self.id, false)
   reaper.SetExtState(SECTION, "last_request_at", tostring(os.time()), false)
 end
@@ -78,7 +99,7 @@ local function short(text)
   return stop and text:sub(1, stop - 1) or text
 end
 
-local function make_placeholder(press, id, length)
+local function make_placeholder(press, id, length, variations)
   local values, selection = press.values, press.selection
   local shown = {}
   for _, key in ipairs(words.KEYS) do
@@ -93,21 +114,44 @@ local function make_placeholder(press, id, length)
     name = short(prompt),
     position = selection.start,
     length = length,
-  }, { mark = id, id = id, prompt = prompt, values = shown, variations = form.variations(press.daemon, values) }, "DAW Bridge: on its way")
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations }, "DAW Bridge: on its way")
 end
 
--- A press. ``press``: box, project, action, values, selection, and the amount agreed to or nil.
+-- Send a press that was refused once more, as another one. ``more``: what is added to the request. Returns its id, or nil and why not.
+function send.once_more(box, project, before, more)
+  local selection = selections.find(project, before.selection)
+  if not selection then
+    return nil, "What was selected is gone."
+  end
+  local work = tag.with(before, more)
+  work.id, work.box, work.project = mailbox.uuid(), box, project
+  remember(work.id, before)
+  make_placeholder({ project = project, action = work.action, values = work.values, selection = selection }, work.id, work.length,
+    work.variations)
+  hand_over(work)
+  return work.id
+end
+
+-- A press. ``press``: box, project, action, values, selection, and the amount agreed to or nil. Returns its id.
 function send.go(press)
   local id, values, selection = mailbox.uuid(), press.values, press.selection
   local length = form.length(press.daemon, values, selection.stop and selection.stop - selection.start)
-  make_placeholder(press, id, length)
+  local variations = form.variations(press.daemon, values)
+  make_placeholder(press, id, length, variations)
   local work = { id = id, action = press.action, values = values, length = length, confirm_usd = press.confirm_usd }
+  remember(id, tag.with(work, {
+    selection = selections.to_words(selection),
+    variations = variations,
+    usd = form.price(press.daemon, values),
+  }))
   if press.action == "transform" then
     work.selection, work.time = selections.to_words(selection), os.time()
-    return todo.add(id, work)
+    todo.add(id, work)
+    return id
   end
   work.box, work.project = press.box, press.project
   hand_over(work)
+  return id
 end
 
 -- The watcher: begin with what a press has left. Returns the sending, or nil where nothing goes on.
@@ -134,6 +178,19 @@ function send.begin(box, work)
   end
   self.running = running
   return self
+end
+
+-- Tell whether the capture of a press goes on or waits.
+function send.is_captured_still(id)
+  if id == "" then
+    return false
+  end
+  for _, name in ipairs(todo.names()) do
+    if name == id then
+      return true
+    end
+  end
+  return reaper.GetExtState(SECTION, "capturing") == id
 end
 
 -- Say that the capture of a press is not wanted any more.

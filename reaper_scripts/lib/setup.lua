@@ -1,8 +1,8 @@
--- @noindex
 -- Setup, run once: registers the actions, finds out whether the bridge is there, and offers to start the watcher with REAPER.
 -- Everything goes through REAPER's own functions; of files only Scripts/__startup.lua is touched, our block of it, when agreed.
 
 local import = ...
+local bridge_wait = import("bridge_wait")
 local config = import("config")
 local files = import("files")
 local mailbox = import("mailbox")
@@ -21,6 +21,7 @@ setup.ACTIONS = {
   "DAW Bridge_Transform selection.lua",
   "DAW Bridge_Transform again with the last settings.lua",
   "DAW Bridge_Cancel newest.lua",
+  "DAW Bridge_Menu of the selected item.lua",
   "DAW Bridge_Show status window.lua",
   "DAW Bridge_Place unplaced takes.lua",
   "DAW Bridge_Setup.lua",
@@ -56,23 +57,27 @@ local function ask_for_home()
   return config.create(home, client)
 end
 
-local function see_bridge()
-  local box, problem = mailbox.open()
-  if not box then
-    return problem
-  end
-  local ready
-  ready, problem = box:prepare()
-  if not ready then
-    return problem
-  end
-  local daemon = box:daemon()
-  if not mailbox.is_fresh(daemon) then
-    return "The bridge does not run now. Start it with: daw-bridge run"
-  elseif tostring(daemon.version) ~= version then
+local function about(daemon)
+  if tostring(daemon.version) ~= version then
     return string.format("The bridge is version %s, the scripts are %s. Run: daw-bridge install reaper", daemon.version, version)
   end
   return "The bridge runs, version " .. version .. "."
+end
+
+-- Call ``tell`` with a sentence about the bridge, as soon as it has had the time that it may need to see us.
+local function see_bridge(tell)
+  local box, problem = mailbox.open()
+  local ready
+  if box then
+    ready, problem = box:prepare()
+  end
+  if not ready then
+    return tell(problem)
+  end
+  files.probe(box.inbox)
+  bridge_wait.wait(box, function(daemon) tell(about(daemon)) end, function()
+    tell("The bridge does not run now. Start it with: daw-bridge run")
+  end)
 end
 
 local function offer_startup()
@@ -97,12 +102,14 @@ local function install()
     end
   end
   local done, failed = register(true)
-  local text = string.format("%d actions are registered: look for DAW Bridge in the action list.\n\n%s", done, see_bridge())
-  if #failed > 0 then
-    text = text .. "\n\nNot registered:\n" .. table.concat(failed, "\n")
-  end
   offer_startup()
-  reaper.MB(text, TITLE, 0)
+  see_bridge(function(sentence)
+    local text = string.format("%d actions are registered: look for DAW Bridge in the action list.\n\n%s", done, sentence)
+    if #failed > 0 then
+      text = text .. "\n\nNot registered:\n" .. table.concat(failed, "\n")
+    end
+    reaper.MB(text, TITLE, 0)
+  end)
 end
 
 local function take_back()

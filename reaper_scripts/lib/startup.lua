@@ -1,4 +1,3 @@
--- @noindex
 -- Our block in Scripts/__startup.lua, which REAPER runs when it starts. The file is shared with other scripts: only what stands
 -- between our two lines is ever changed.
 
@@ -26,38 +25,24 @@ local function split(text)
   return text:sub(1, from - 1), text:sub(to + 1)
 end
 
--- Write the file whole; the one before it stays as .bak where the new one cannot be put in its place.
+-- Write the file whole; the one before it stays as .bak until the new one is there.
 local function replace(text)
   local target = path()
   local draft, backup = target .. ".tmp", target .. ".bak"
-  local file, problem = io.open(draft, "wb")
-  if not file then
-    return nil, problem
-  end
-  local written, why = file:write(text)
-  local closed, wrong = file:close()
-  if not (written and closed) then
-    os.remove(draft)
-    return nil, why or wrong
-  end
-  if os.rename(draft, target) then
+  local done, problem = files.write(draft, text)
+  if done and os.rename(draft, target) then
     return true
-  elseif files.exists(target) then
-    os.remove(backup)
-    local moved
-    moved, problem = os.rename(target, backup) -- Windows renames onto no file
-    if not moved then
-      os.remove(draft)
-      return nil, problem
-    end
+  elseif done and files.exists(target) then -- Windows renames onto no file
+    done, problem = files.write(backup, files.read(target) or "")
   end
-  local done
-  done, problem = os.rename(draft, target)
+  if done then
+    done, problem = files.write(target, text)
+  end
+  files.remove(draft)
   if not done then
-    os.rename(backup, target)
     return nil, problem
   end
-  os.remove(backup)
+  files.remove(backup)
   return true
 end
 
@@ -96,7 +81,7 @@ function startup.remove()
   if not before then
     return true
   elseif before .. after == "" then
-    return os.remove(path())
+    return files.remove(path())
   end
   return replace(before .. after)
 end

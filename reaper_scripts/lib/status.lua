@@ -1,8 +1,8 @@
--- @noindex
 -- The status window: the bridge, money, and the newest jobs with how far they are. It looks twice a second and draws; it
 -- changes nothing. With ReaImGui it is a proper window, else one of REAPER's own.
 
 local import = ...
+local bridge_wait = import("bridge_wait")
 local form = import("form")
 local guard = import("guard")
 local log = import("log")
@@ -24,12 +24,13 @@ local function paused_text(paused)
   return type(paused) == "table" and tostring(paused.text) or tostring(paused)
 end
 
--- Return what the window shows: head lines, and rows {text, fraction}.
-function status.content(box)
+-- Return what the window shows: head lines, and rows {text, fraction}. ``since`` is when it began to look, by REAPER's clock.
+function status.content(box, since)
   local daemon = box:daemon()
   local lines, rows = {}, {}
   if not mailbox.is_fresh(daemon) then
-    lines[1] = "The bridge is not running. Start it: daw-bridge run"
+    lines[1] = bridge_wait.may_come(box, since) and "Looking for the bridge."
+      or "The bridge is not running. Start it: daw-bridge run"
   else
     lines[1] = string.format("Bridge %s. %s", tostring(daemon.version), form.headline(daemon))
     if daemon.paused then
@@ -90,6 +91,7 @@ local function draw(content)
 end
 
 local function plain(box)
+  local since = reaper.time_precise()
   gfx.init(TITLE, WIDTH, HEIGHT)
   gfx.setfont(1, "Arial", 15)
   local due = 0
@@ -102,7 +104,7 @@ local function plain(box)
     if now >= due then
       due = now + PERIOD
       trap.quiet(function()
-        draw(status.content(box))
+        draw(status.content(box, since))
         status.wake(box)
       end)
     end
@@ -121,9 +123,10 @@ function status.run()
   end
   watcher.ensure()
   if window.is_possible() then
+    local since = reaper.time_precise()
     return window.status(function()
       status.wake(box)
-      return status.content(box)
+      return status.content(box, since)
     end, PERIOD)
   end
   plain(box)

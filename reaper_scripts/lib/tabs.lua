@@ -1,4 +1,3 @@
--- @noindex
 -- The open projects, and our items in them. Pointers are good for one tick: undo makes new objects, tabs are closed, and the
 -- same file opened again is another project. So what is found is checked again before it is used.
 

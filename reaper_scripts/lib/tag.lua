@@ -1,4 +1,3 @@
--- @noindex
 -- What we write into an item, saved with the project: which request it waits for, and which takes it got. It goes where the
 -- item goes: into copies, both halves of a split, other tracks, other projects.
 --

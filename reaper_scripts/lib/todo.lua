@@ -1,4 +1,3 @@
--- @noindex
 -- What a press leaves for the watcher to do: captures, which take longer than an action may stay. It lives as long as REAPER does.
 
 local import = ...

@@ -1,4 +1,3 @@
--- @noindex
 -- Errors of our own: told in one place, never left to end REAPER's loop of deferred functions unseen.
 
 local import = ...
@@ -16,8 +15,8 @@ function trap.action(run, ...)
   if not fine then
     log.write(trace)
     reaper.MB(
-      "This action ended with an error of its own. What was sent before goes on; look at the status window before you "
-        .. "start it again.\n\n"
+      "DAW Bridge could not go on here. What was sent before is safe: look at the status window before you press again. "
+        .. "Please report this:\n\n"
         .. trace,
       "DAW Bridge",
       0

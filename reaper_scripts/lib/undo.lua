@@ -1,4 +1,3 @@
--- @noindex
 -- One change, one undo step: whatever happens inside, the block is closed and the screen drawn again in the same tick.
 
 local undo = {}

@@ -1,4 +1,3 @@
--- @noindex
 -- "Place unplaced takes": takes that no open project waits for, placeholders whose take was undone or went elsewhere, and what could
 -- not be placed. Nothing here costs anything. The person chooses; only then something is placed, in the active project.
 
@@ -127,7 +126,7 @@ local function bring(box, one)
   if not done then
     reaper.MB("The bridge could not be asked: " .. tostring(problem), SECTION, 0)
   elseif one.file then
-    os.remove(files.join(box.unsaved, one.file))
+    files.remove(files.join(box.unsaved, one.file))
   end
 end
 

@@ -1,4 +1,3 @@
--- @noindex
 -- Takes that were placed and confirmed, in a project that is not saved yet. If REAPER dies, or the project is closed without
 -- saving, its placeholder is empty when the project is opened again; then the bridge is asked to bring the take once more. An
 -- undo by the person is no such case: the take was there, and they did not want it.
@@ -26,7 +25,7 @@ function unsaved.open(mailbox)
       data.name = name
       self.left[#self.left + 1] = data
     elseif text then
-      os.remove(files.join(mailbox.unsaved, name))
+      files.remove(files.join(mailbox.unsaved, name))
     end
   end
   return self
@@ -49,7 +48,7 @@ function unsaved:add(project, path, mark, result)
 end
 
 function unsaved:drop(data)
-  os.remove(files.join(self.mailbox.unsaved, data.name))
+  files.remove(files.join(self.mailbox.unsaved, data.name))
 end
 
 local function holders(mark, project)
@@ -111,7 +110,7 @@ function unsaved:look_at_left(marks)
   for _, data in ipairs(self.left) do
     local found = marks[data.mark] and holders(data.mark) or {}
     local missing = lacks(found, data.job)
-    if #found > 0 and not files.exists(files.join(self.mailbox.unsaved, data.name)) then
+    if #found > 0 and (files.size(files.join(self.mailbox.unsaved, data.name)) or 0) == 0 then
       missing = false -- somebody else has dealt with it: the action, or another REAPER
     end
     if missing and self.mailbox:command("deliver", { job = data.job }) then

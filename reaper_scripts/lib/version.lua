@@ -1,3 +1,2 @@
--- @noindex
--- Version of the scripts. A test keeps it equal to the bridge's and to @version of the package file.
+-- Version of the scripts. A test keeps it equal to the bridge's.
 return "0.1.0"

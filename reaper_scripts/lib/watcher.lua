@@ -1,14 +1,16 @@
--- @noindex
 -- The one deferred function that follows what is open and brings takes to their places. It looks four times a second, does a
 -- little each time, and ends when nothing is open.
 
 local import = ...
+local answers = import("answers")
+local bridge_wait = import("bridge_wait")
 local follow = import("follow")
 local guard = import("guard")
 local log = import("log")
 local mailbox = import("mailbox")
 local peaks = import("peaks")
 local placing = import("placing")
+local refusal = import("refusal")
 local request = import("request")
 local results = import("results")
 local send = import("send")
@@ -25,6 +27,7 @@ watcher.__index = watcher
 
 local SECTION = "DAW Bridge"
 local RENDERING = 0x40000000
+local RECORDING = 4 -- of the state of the transport
 local PERIOD = 0.25 -- s
 local ITEMS = 200 -- looked at in one tick
 local SLOW = 8 -- periods between two looks at the bridge itself and at what is not saved
@@ -52,7 +55,7 @@ function watcher.new()
   self.known, self.not_before = {}, {}
   self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
   self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
-  self.bridge_has_open, self.project_count = true, -1
+  self.bridge_has_open, self.project_count, self.since = true, -1, reaper.time_precise()
   return self
 end
 
@@ -67,7 +70,10 @@ function watcher:look_at_bridge()
     end
   end
   local runs = mailbox.is_fresh(self.daemon)
-  self.follow.hint = not runs and DOWN or nil
+  if runs then
+    self.since = -math.huge -- it has seen us: from now on it is there or not
+  end
+  self.follow.hint = not runs and not bridge_wait.may_come(self.mailbox, self.since) and DOWN or nil
 end
 
 function watcher:text_of(result)
@@ -205,6 +211,20 @@ local function only(names, memory)
   return there
 end
 
+-- What was refused is told, but not while REAPER records.
+function watcher:tell_of_refusals()
+  if reaper.GetPlayStateEx(0) & RECORDING ~= 0 then
+    return
+  end
+  while #self.follow.refused > 0 do
+    refusal.handle(self.mailbox, table.remove(self.follow.refused, 1))
+  end
+  local text = answers.are_waited_for() and answers.look(self.mailbox)
+  if text then
+    reaper.MB(text, SECTION, 0)
+  end
+end
+
 -- Look once.
 function watcher:look(now)
   self.unsaved:look_at_mine()
@@ -223,6 +243,7 @@ function watcher:look(now)
   if not self.placing then
     self:next_result(now)
   end
+  self:tell_of_refusals()
   self.period = self.period + 1
   if self.period % SLOW == 1 then
     self:look_slowly()
@@ -251,7 +272,7 @@ end
 -- Tell whether nothing is left to wait for.
 function watcher:is_idle()
   local looked = self.results.complete and #self.walk.queue == 0 and self.period > 2 * SLOW
-  local at_work = self.placing or self.sending or todo.is_waiting() or #self.peaks.waiting > 0
+  local at_work = answers.are_waited_for() or self.placing or self.sending or todo.is_waiting() or #self.peaks.waiting > 0
   local waiting = self.follow:count() + #self.results.names + self.unsaved:count() > 0
   return looked and not at_work and not waiting and not self.bridge_has_open
 end

@@ -1,4 +1,3 @@
--- @noindex
 -- Writes a WAV file, 32 bit float, piece by piece.
 
 local wav = {}

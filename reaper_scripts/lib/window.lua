@@ -1,4 +1,3 @@
--- @noindex
 -- The form and the status in a window of ReaImGui, where that extension is installed. The form is the same as in REAPER's own
 -- dialog: text for each field, read by form.read.
 
@@ -15,6 +14,8 @@ local TITLE = "DAW Bridge"
 local NEEDED = {
   "CreateContext", "Begin", "End", "Text", "TextWrapped", "InputText", "InputTextMultiline", "SliderDouble", "SliderInt",
   "BeginCombo", "EndCombo", "Selectable", "Button", "ProgressBar", "SameLine", "Separator", "SetNextWindowSize", "Cond_FirstUseEver",
+  "IsWindowAppearing", "IsWindowFocused", "IsItemActive", "SetKeyboardFocusHere", "IsKeyPressed", "GetKeyMods", "Mod_Ctrl",
+  "Key_Enter", "Key_KeypadEnter", "Key_Escape", "CloseCurrentPopup",
 }
 local PERIOD = 0.5 -- s
 
@@ -57,6 +58,9 @@ local function combo(context, label, current, choices, choose)
   if not reaper.ImGui_BeginCombo(context, label, current) then
     return
   end
+  if reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Escape()) then
+    reaper.ImGui_CloseCurrentPopup(context)
+  end
   for index, choice in ipairs(choices) do
     if reaper.ImGui_Selectable(context, choice:gsub("%c", " ") .. "##" .. index, choice == current) then
       choose(choice)
@@ -75,12 +79,22 @@ local function preset_names(daemon)
   return names
 end
 
-local function show_field(context, field, typed, daemon)
+local function show_prompt(self, choose)
+  local context, typed = self.context, self.typed
+  if reaper.ImGui_IsWindowAppearing(context) then
+    reaper.ImGui_SetKeyboardFocusHere(context)
+  end
+  local changed, text = reaper.ImGui_InputTextMultiline(context, "Prompt##prompt", typed.prompt, 420, 90)
+  typed.prompt = changed and text or typed.prompt
+  self.in_prompt = reaper.ImGui_IsItemActive(context)
+  combo(context, "Earlier prompts##earlier", "", memory.prompts(), choose)
+end
+
+local function show_field(self, field)
+  local context, typed, daemon = self.context, self.typed, self.daemon
   local choose = function(choice) typed[field.key] = choice end
   if field.key == "prompt" then
-    local changed, text = reaper.ImGui_InputTextMultiline(context, "Prompt##prompt", typed.prompt, 420, 90)
-    typed.prompt = changed and text or typed.prompt
-    combo(context, "Earlier prompts##earlier", "", memory.prompts(), choose)
+    show_prompt(self, choose)
   elseif field.key == "preset" then
     combo(context, "Preset##preset", typed.preset, preset_names(daemon), choose)
   elseif field.words then
@@ -114,24 +128,42 @@ local function cost_line(daemon, values)
   return string.format("This costs %s. %s", form.dollars(price), form.headline(daemon))
 end
 
+-- Return what a key asks for in this frame: "send" or "closed", or nil. In the prompt Enter begins a new line. It is asked before the
+-- fields are shown: they would take back what was typed when Esc is pressed.
+local function asked_by_key(self)
+  local context = self.context
+  if reaper.ImGui_IsWindowAppearing(context) or not reaper.ImGui_IsWindowFocused(context) then
+    return nil -- the key that began the action may be down still; or a list is open
+  elseif reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Escape()) then
+    return "closed"
+  end
+  local enter = reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Enter())
+    or reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_KeypadEnter())
+  local control = reaper.ImGui_GetKeyMods(context) & reaper.ImGui_Mod_Ctrl() ~= 0
+  return enter and (control or not self.in_prompt) and "send" or nil
+end
+
 -- One frame of the form. Returns "open", "send" or "closed".
 local function frame(self)
   local context, outcome = self.context, "open"
   reaper.ImGui_SetNextWindowSize(context, 560, 560, reaper.ImGui_Cond_FirstUseEver())
   local visible, open = reaper.ImGui_Begin(context, TITLE .. ": " .. self.action, true)
   if visible then
+    local key = asked_by_key(self)
     reaper.ImGui_TextWrapped(context, self.source)
     for _, field in ipairs(form.fields(self.action)) do
-      show_field(context, field, self.typed, self.daemon)
+      if key ~= "closed" then
+        show_field(self, field)
+      end
     end
     local values, fault = form.read(self.action, self.typed)
     reaper.ImGui_TextWrapped(context, cost_line(self.daemon, values))
     if fault then
       reaper.ImGui_TextWrapped(context, fault)
-    elseif reaper.ImGui_Button(context, "Send") then
+    elseif reaper.ImGui_Button(context, "Send (Ctrl+Enter)###send") or key == "send" then
       self.values, outcome = values, "send"
     end
-    if reaper.ImGui_Button(context, "Cancel") then
+    if reaper.ImGui_Button(context, "Cancel (Esc)###cancel") or key == "closed" then
       outcome = "closed"
     end
     reaper.ImGui_Separator(context)
@@ -158,10 +190,11 @@ end
 function window.form(action, daemon, source, typed, done)
   status = status or import("status")
   local box = import("mailbox").open()
+  local began = reaper.time_precise()
   local self = { context = reaper.ImGui_CreateContext(TITLE), action = action, daemon = daemon, typed = typed, source = source }
   self.content = now_and_then(function()
     self.daemon = box:daemon() or daemon
-    return status.content(box)
+    return status.content(box, began)
   end, PERIOD)
   local function loop()
     local outcome = "closed"

@@ -1,4 +1,3 @@
--- @noindex
 -- What is said of a request: in the text of its item, and in the status window.
 
 local import = ...
@@ -119,6 +118,9 @@ end
 
 words.count = count
 
+local DEAD_ENDS = { held = true, failed = true, refused = true, unknown = true }
+local WAY_OUT = "What you can do: the action Menu of the selected item"
+
 local function job_lines(data, status)
   local lines, seen = {}, {}
   for _, job in ipairs(status.jobs or {}) do
@@ -126,6 +128,9 @@ local function job_lines(data, status)
       local line = job.state == "placed" and ELSEWHERE or words.state(job)
       if type(job.problem) == "table" then
         line = line .. "\n" .. words.problem(job.problem)
+      end
+      if DEAD_ENDS[job.state] then
+        line = line .. "\n" .. WAY_OUT
       end
       if not seen[line] then
         seen[line] = true

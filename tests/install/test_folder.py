@@ -120,7 +120,7 @@ def test_an_uninstall_leaves_what_is_not_as_we_wrote_it(base: Path) -> None:
 
 def test_what_was_there_before_us_is_renamed_or_taken_over_where_it_is_the_same(base: Path) -> None:
     (base / OWN[0] / "lib").mkdir(parents=True)
-    (base / OWN[0] / "a.lua").write_bytes(b"from ReaPack")
+    (base / OWN[0] / "a.lua").write_bytes(b"from elsewhere")
     (base / OWN[0] / "lib" / "b.lua").write_bytes(b"b 1")
     steps = put(base, ONE)
     assert steps == [

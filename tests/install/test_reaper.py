@@ -259,20 +259,6 @@ def test_a_dry_run_changes_nothing(computer: Make, shipment: Shipment) -> None:
     assert f"{FOLDER}/{NAME}" in before
 
 
-def test_scripts_that_came_by_reapack_get_the_settings_only(computer: Make, shipment: Shipment) -> None:
-    here = computer("darwin")
-    base = here.with_reaper()
-    by_reapack = base / FOLDER / "reaper_scripts" / "DAW Bridge_Setup.lua"
-    by_reapack.parent.mkdir(parents=True)
-    by_reapack.write_bytes(b"-- setup, by ReaPack\n")
-    before = content(base)
-    (done,) = put(here)
-    assert set(content(base)) - set(before) == {f"{FOLDER}/daw_bridge.json"}
-    assert "ReaPack" in done.next
-    take(here)
-    assert content(base) == before
-
-
 def test_where_the_second_place_fails_the_first_is_named(computer: Make, shipment: Shipment, tmp_path: Path) -> None:
     here = computer("linux")
     usual, portable = here.with_reaper(), here.with_reaper(folder=tmp_path / "portable")

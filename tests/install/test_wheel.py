@@ -82,7 +82,7 @@ def holds_what_the_checkout_ships(installed: Installed) -> None:
     wanted = {
         f"{name}/{path}": data
         for name in (shipped.REAPER, shipped.LIVE)
-        for path, data in shipped.read(ROOT / name, "*.lua", "lib/*.lua", "built/*.amxd").items()
+        for path, data in shipped.read(ROOT / name, "*.lua", "lib/*.lua", "check/*.lua", "built/*.amxd").items()
     }
     with zipfile.ZipFile(installed.wheel) as wheel:
         base = "bridge_daemon/install/data/"

@@ -6,7 +6,7 @@ import importlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class _Host:
         return Path(path).is_dir()
 
 
-def _lupa(name: str) -> Callable[[bytes], bytes]:
+def _lupa(name: str, imgui: Mapping[str, Callable[..., Any]] | None) -> Callable[[bytes], bytes]:
     runtime = importlib.import_module(name).LuaRuntime(encoding=None, unpack_returned_tuples=True)
     host = runtime.table_from(
         {
@@ -55,6 +55,8 @@ def _lupa(name: str) -> Callable[[bytes], bytes]:
             b"is_folder": lambda path: _Host.is_folder(path.decode()),
         }
     )
+    if imgui is not None:
+        host[b"imgui"] = runtime.table_from({key.encode(): run for key, run in imgui.items()})
     load = runtime.eval(b"function(path, ...) return assert(loadfile(path))(...) end")
     return load(str(FAKE / "driver.lua").encode(), str(FAKE).encode(), host)
 
@@ -62,13 +64,16 @@ def _lupa(name: str) -> Callable[[bytes], bytes]:
 class Reaper:
     """A REAPER with one empty project."""
 
-    def __init__(self, lua: str, resources: Path, **options: Any) -> None:
+    def __init__(
+        self, lua: str, resources: Path, *, dear_imgui: Mapping[str, Callable[..., Any]] | None = None, **options: Any
+    ) -> None:
+        """``dear_imgui``: the functions of a real Dear ImGui, for a Lua inside of Python."""
         self.resources = resources
         self.dead = False
         resources.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         if lua.startswith("lupa"):
-            self._call = _lupa(lua)
+            self._call = _lupa(lua, dear_imgui)
         else:
             program = shutil.which(lua)
             assert program, f"install the package {lua}"

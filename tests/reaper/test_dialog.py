@@ -179,7 +179,7 @@ def test_nothing_is_sent_to_a_bridge_that_does_not_run(reaper: Reaper, bridge: S
     for told in ({"running": False}, {"time": 1.0}):
         bridge.beat(**told)
         reaper.press("Transform selection")
-        reaper.seconds(6)
+        reaper.seconds(16)
     (bridge.home / "runtime.json").unlink()
     reaper.press("Transform selection")
     assert [("not running" in text, "nothing was spent" in text) for text in reaper.get("fake.modals")] == [
@@ -342,7 +342,9 @@ def test_the_configuration_is_wrong(reaper: Reaper, content: str | None, word: s
         reaper.tick()
 
 
-def test_scripts_of_reapack_find_what_the_installer_wrote(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+def test_scripts_that_lie_elsewhere_find_what_the_installer_wrote(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
     song(reaper, tmp_path / "song")
     other = reaper.resources / "Scripts" / "Some index" / "reaper_scripts"
     other.parent.mkdir()
@@ -460,3 +462,38 @@ def test_the_first_drag_of_a_slider_counts_to_its_end_and_can_be_taken_back(
     reaper.do('fake.ui.clicks["Send"] = true')
     reaper.seconds(3)
     assert key not in bridge.request()
+
+
+@pytest.mark.parametrize("prompt", ["????", "a ? b", "Zo? ?"])
+def test_what_an_earlier_version_kept_and_came_back_as_question_marks_is_never_sent(
+    start: Start, bridge: StandIn, tmp_path: Path, prompt: str
+) -> None:
+    first = start()
+    first.do(f"""reaper.SetExtState("DAW Bridge", "values_transform", '{{"prompt":"{prompt}","strength":"0.3"}}', true)
+        reaper.SetExtState("DAW Bridge", "prompts", '["{prompt}","plain"]', true)""")
+    first.kill()
+    second = start()
+    song(second, tmp_path / "song")
+    answer(second, Prompt="?")
+    second.do('fake.answers[#fake.answers + 1] = 1 fake.answers[#fake.answers + 1] = "cancel"')
+    second.press("Transform again with the last settings")
+    second.seconds(3)
+    assert bridge.requests() == [], "it asks"
+    assert second.get("fake.menu") == "plain"
+    assert second.get("fake.shown.fields")[2] == "0.3", "what is whole is kept"
+
+
+def test_what_an_earlier_version_kept_whole_is_written_anew_in_ascii(
+    start: Start, bridge: StandIn, tmp_path: Path
+) -> None:
+    reaper = start()
+    song(reaper, tmp_path / "song")
+    reaper.do("""reaper.SetExtState("DAW Bridge", "values_transform", '{"prompt":"Regen 東京"}', true)""")
+    reaper.press("Transform again with the last settings")
+    reaper.seconds(3)
+    assert bridge.request()["prompt"] == "Regen 東京"
+    assert (
+        reaper.do("""for name, value in pairs(fake.persistent) do
+        if value:find("[\\128-\\255?]") and name:find("DAW Bridge") then return name .. value end end""")
+        is None
+    )

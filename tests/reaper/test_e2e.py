@@ -210,17 +210,19 @@ def test_reaper_dies_in_the_middle(start: Start, daemon: Bridge, tmp_path: Path)
     last.check()
 
 
-def test_a_refusal_of_the_daemon_stands_in_the_item(start: Start, daemon: Bridge, tmp_path: Path) -> None:
+def test_a_refusal_of_the_daemon_is_told_and_leaves_nothing(start: Start, daemon: Bridge, tmp_path: Path) -> None:
     reaper = start()
     song(reaper, tmp_path / "song")
     answer(reaper, Prompt="x", CFG="24", Steps="5")
     reaper.press("Transform selection")
-    notes = f"{placeholder(reaper)}.texts.P_NOTES"
-    eventually(reaper, lambda: reaper.get("#fake.all_items(song)") == 2 and "E-INVALID" in reaper.get(notes))
-    assert "steps" in reaper.get(notes)
+    eventually(reaper, lambda: reaper.get("#fake.modals") == 2)
+    told = reaper.get("fake.modals[2]")
+    assert "E-INVALID" in told
+    assert "steps" in told
     assert jobs(daemon) == []
+    assert reaper.get("{#fake.all_items(song), #song.tracks}") == [1, 1]
     eventually(reaper, lambda: reaper.get("#fake.scripts") == 0)
-    assert reaper.get("#fake.modals") == 1
+    assert reaper.get("#fake.modals") == 2
 
 
 def test_generate_and_cancel_after_it_was_charged(start: Start, home: Path, tmp_path: Path) -> None:
@@ -241,4 +243,26 @@ def test_generate_and_cancel_after_it_was_charged(start: Start, home: Path, tmp_
         eventually(reaper, lambda: "the money is spent" in reaper.get(f"{placeholder(reaper)}.texts.P_NOTES"))
         assert len(service.charges("rain")) == 1
         assert takes(reaper) == []
+        reaper.check()
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_double_press_is_paid_once_and_twice_only_after_a_yes(
+    start: Start, home: Path, tmp_path: Path, narrow: bool
+) -> None:
+    with fake_service() as service, bridge(home, service.url) as daemon:
+        daemon.start()
+        reaper = start(narrow=narrow)
+        song(reaper, tmp_path / "söng")
+        reaper.do("song.time_selection = {0, 0} song.cursor = 33.125")
+        for count, answers in ((1, ""), (1, "7"), (2, "6")):
+            reaper.do(f'fake.thinking = 0 fake.answers = {{{{Prompt = "rain", Length = "4"}}, {answers}}}')
+            reaper.press("Generate at cursor or time selection")
+            eventually(reaper, lambda: reaper.get("#fake.answers") == 0)
+            eventually(reaper, lambda count=count: len(jobs(daemon)) == count)
+            assert len(service.charges("rain")) <= count
+        eventually(reaper, lambda: all_placed(daemon))
+        assert len(service.charges("rain")) == 2
+        assert reaper.get("#fake.all_items(song)") == 3, "the refused presses have left nothing"
+        assert any("Send it again for $0.58?" in text for text in reaper.get("fake.modals"))
         reaper.check()

@@ -268,6 +268,13 @@ POINTS: dict[tuple[int, str], str] = {
         end
         assert(drag({"Strength (a)###s", "Strength###s", "Strength###s"}) == 0.3)
         assert(drag({"Strength (a)##s", "Strength##s", "Strength##s"}) == 0.1)""",
+    (47, "narrow"): """
+        fake.narrow = true
+        local before = fake.resources .. "/é"
+        assert(io.open(before, "wb")):close()
+        fake.run(script(("local a = %q local done = os.rename(a, a .. 'x') or os.remove(a) "
+          .. "reaper.SetExtState('a', 'n', tostring(done), false)"):format(before)))
+        assert(reaper.GetExtState("a", "n") == "nil" and fake.is_file(before))""",
 }
 
 Start = Callable[..., Reaper]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import bridge_daemon
+from tests.reaper.conftest import Start
 from tests.reaper.reaper import ROOT, SCRIPTS, Reaper
 from tests.reaper.standin import StandIn
 
@@ -26,7 +27,7 @@ def test_setup_registers_every_action(reaper: Reaper, bridge: StandIn) -> None:
     reaper.press("Setup")
     known = {Path(path).name for path in reaper.get("fake.commands")}
     assert known == {path.name for path in SCRIPTS.glob("*.lua")}
-    assert "8 actions are registered" in reaper.get("fake.modals[2]")
+    assert "9 actions are registered" in reaper.get("fake.modals[2]")
     assert "The bridge runs, version" in reaper.get("fake.modals[2]")
     assert not startup(reaper).exists(), "only when agreed"
     reaper.check()
@@ -90,25 +91,9 @@ def test_cancelled_setup_does_nothing(reaper: Reaper, bridge: StandIn) -> None:
 # What stands in the files
 
 
-def header() -> str:
-    return (SCRIPTS / "DAW Bridge_Setup.lua").read_text(encoding="utf-8")
-
-
 def test_one_version_everywhere() -> None:
     (version,) = re.findall(r'^return "(.+)"$', (SCRIPTS / "lib" / "version.lua").read_text(), re.MULTILINE)
-    (tagged,) = re.findall(r"^-- @version (\S+)$", header(), re.MULTILINE)
-    assert version == tagged == bridge_daemon.__version__
-
-
-def test_the_header_of_reapack_names_every_file() -> None:
-    provided = set(re.findall(r"^--   \[main\] (.+)$", header(), re.MULTILINE))
-    others = {path.name for path in SCRIPTS.glob("*.lua")} - {"DAW Bridge_Setup.lua"}
-    assert provided == others | {"."}
-    assert "--   [nomain] lib/*.lua" in header()
-    for path in [*SCRIPTS.glob("*.lua"), *SCRIPTS.glob("lib/*.lua")]:
-        if path.name != "DAW Bridge_Setup.lua":
-            assert path.read_text(encoding="utf-8").startswith("-- @noindex\n"), path.name
-        assert not set(path.name) & set('*\\:<>?/|"')
+    assert version == bridge_daemon.__version__
 
 
 def test_setup_knows_every_action() -> None:
@@ -143,3 +128,42 @@ def test_luacheck_would_see_it(tmp_path: Path, line: str) -> None:
     path.write_text(line + "\n")
     command = ["luacheck", "--no-color", "--config", str(ROOT / ".luacheckrc"), str(path)]
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 1
+
+
+# What Setup finds out
+
+
+def test_it_waits_as_long_as_the_bridge_may_need_to_see_a_new_inbox(reaper: Reaper, bridge: StandIn) -> None:
+    (bridge.outbox / "daemon.json").unlink()
+    reaper.do("fake.answers = {7}")
+    reaper.press("Setup")
+    reaper.seconds(11)
+    assert reaper.get("#fake.modals") == 1, "only the question about the start"
+    assert "looking for the bridge" in reaper.get("fake.tooltip")
+    bridge.beat()
+    reaper.seconds(1)
+    assert "The bridge runs, version" in reaper.get("fake.modals[2]")
+    assert reaper.get("fake.tooltip") == ""
+
+
+def test_it_says_that_the_bridge_does_not_run_when_it_does_not(reaper: Reaper, bridge: StandIn) -> None:
+    bridge.beat(time=1.0)
+    reaper.do("fake.answers = {7}")
+    reaper.press("Setup")
+    reaper.seconds(20)
+    assert "does not run now" in reaper.get("fake.modals[2]")
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_it_finds_out_whether_files_can_be_renamed(start: Start, bridge: StandIn, narrow: bool) -> None:
+    reaper = start(narrow=narrow)
+    reaper.do("fake.answers = {6}")
+    reaper.press("Setup")
+    reaper.seconds(1)
+    assert reaper.get('reaper.GetExtState("DAW Bridge", "in_place")') == ("1" if narrow else "")
+    assert FIRST in startup(reaper).read_text()
+    reaper.do("fake.terminate_all() fake.answers = {7}")
+    reaper.press("Setup")
+    reaper.seconds(1)
+    assert not startup(reaper).exists() or startup(reaper).read_text() == ""
+    reaper.check()

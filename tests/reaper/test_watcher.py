@@ -123,17 +123,23 @@ def test_so_is_a_result_after_5000_others_that_nobody_here_waits_for(
     assert bridge.words() == ["zzzz.1.placed.json"]
 
 
-def test_a_refusal_stands_in_the_item_with_its_code_and_what_to_do(
-    reaper: Reaper, bridge: StandIn, tmp_path: Path
+def test_a_refusal_of_an_earlier_life_stands_in_the_item_with_its_code_and_what_to_do(
+    start: Start, bridge: StandIn, tmp_path: Path
 ) -> None:
-    song(reaper, tmp_path / "song")
-    sent = transform(reaper, bridge)
+    first = start()
+    path = song(first, tmp_path / "song")
+    sent = transform(first, bridge)
+    first.do("fake.save(song)")
+    first.kill()
+    reaper = start()
+    reaper.do(f'song = fake.open("{path}")')
+    reaper.press(WATCHER)
     bridge.refuse(sent, "E-LIMIT", "The day's limit is reached. Nothing was spent.")
     reaper.seconds(3)
     text = notes(reaper)
     assert "Not sent. E-LIMIT: The day's limit is reached. Nothing was spent.\nDo something else." in text
-    reaper.seconds(8)
-    assert reaper.get("{#fake.scripts, #fake.modals}") == [0, 1]
+    reaper.seconds(16)
+    assert reaper.get("{#fake.scripts, #fake.modals}") == [0, 0]
 
 
 def test_a_request_that_the_bridge_does_not_know(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:

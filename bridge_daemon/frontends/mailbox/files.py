@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from bridge_daemon.domain import ids
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotJson, TooLarge
+from bridge_daemon.frontends.mailbox.whole import is_unfinished, without_end
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
 from bridge_daemon.util.strict_json import MalformedJson, read_object
@@ -31,6 +32,8 @@ LARGEST: Final = 64 * 1024
 MOST_AT_ONCE: Final = 64
 #: What cannot be read may still be being written until it has not changed for so long, s.
 SETTLED: Final = 2.0
+#: The beginning of an object, written in place, waits for its end for so long after its last change, s.
+UNFINISHED: Final = 60.0
 #: A temporary file that was never renamed is set aside after this, s.
 FORGOTTEN: Final = 86_400.0
 #: Small files that were set aside are removed after this, s, and before it where there are more than so many.
@@ -208,12 +211,28 @@ def _take(found: InboxScan, client: str, entry: os.DirEntry[str], claimed: Path,
         return
     path = Path(entry.path)
     wrong = _what_is_wrong(entry.name, about)
-    if wrong is None:
+    if wrong is None and _is_being_written(path, about, now):
+        found.later = True
+    elif wrong is None:
         _claim(found, client, path, claimed, now)
     elif stat.S_ISREG(about.st_mode) and 0 <= now - about.st_mtime < SETTLED:
         found.later = True  # perhaps it is being written, under a temporary name other than it should be
     else:
         found.poison.append(_poison(client, path, wrong))
+
+
+def _is_being_written(path: Path, about: os.stat_result, now: float) -> bool:
+    """Tell whether a file under its final name is not whole yet: its writer cannot rename, and is at it."""
+    if not 0 <= now - about.st_mtime < UNFINISHED or _may_be_empty(path.name):
+        return False
+    with suppress(BridgeError, FileNotFoundError):
+        return is_unfinished(_read(path)[0])
+    return False
+
+
+def _may_be_empty(name: str) -> bool:
+    found = parse_name(name)
+    return found is not None and found.kind is FileKind.PLACED
 
 
 def _is_left_alone(name: str, about: os.stat_result, now: float) -> bool:
@@ -273,11 +292,11 @@ def _read_claimed(found: InboxScan, client: str, path: Path, now: float, *, agai
         raw, about = _read(path)
         if len(raw) > LARGEST:
             raise TooLarge(f"The file has more than {LARGEST} bytes. Nothing was spent.")
-        data = {} if not raw and name.kind is FileKind.PLACED else read_object(raw)
+        data = {} if not raw and name.kind is FileKind.PLACED else without_end(read_object(raw))
     except FileNotFoundError:
         return
     except MalformedJson as error:
-        if 0 <= now - about.st_mtime < SETTLED:
+        if 0 <= now - about.st_mtime < (UNFINISHED if is_unfinished(raw) else SETTLED):
             found.later = True  # it was not renamed when it was whole: its writer may go on writing
         else:
             text = f"The file is no valid JSON object: {error}. Nothing was spent."

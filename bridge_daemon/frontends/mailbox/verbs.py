@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "cancel": ("job",),
     "deliver": ("job",),
     "retry": ("job", "confirm_usd", "again"),
+    "resolve": ("job", "action", "remote_id", "charged", "confirm_usd", "again"),
     "pause": ("reason",),
     "resume": (),
 }
@@ -143,7 +144,8 @@ class InboxVerbs:
             faults.append(Fault("id", data.get("id"), "must be a UUID, made new for each press, or left out"))
         if faults or given is None or not isinstance(command, str):
             raise InvalidRequest(faults)
-        if command in ("retry", "resume"):  # what may cost; the others are meant however late they come
+        may_cost = command in ("retry", "resume") or data.get("action") == "submit_again"
+        if may_cost:  # the others are meant however late they come
             await self._check_age(claim, given)
         return await self._do_command(command, data | {"id": given})
 
@@ -163,7 +165,9 @@ class InboxVerbs:
             return await self._actions.cancel(job, once=data["id"])
         if command == "deliver":
             return await self._actions.deliver(job, once=data["id"])
-        given: dict[str, Any] = {key: data[key] for key in ("id", "confirm_usd", "again") if key in data}
+        given: dict[str, Any] = {key: data[key] for key in ("id", *COMMANDS[command][1:]) if key in data}
+        if command == "resolve":
+            return await self._actions.resolve(job, given, once=data["id"])
         return await self._actions.retry(job, given)
 
     async def _confirm(self, client: str, name: Name, data: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, links and pipes of PO
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "SETTLED", 0.2)
+    monkeypatch.setattr(files, "UNFINISHED", 0.4)
 
 
 def inbox_of(daemon: Any) -> Inbox:
@@ -642,3 +643,108 @@ async def test_a_job_of_another_way_in_is_told_to_its_client(tmp_path: Path) -> 
         assert (await script.result())["job"] == job
         told = await script.until(lambda: script.read("daemon.json"))
         assert [one["job"] for one in told["jobs"]] == [job]
+
+
+# Files that are written in place, by scripts that cannot rename
+
+
+def in_place(body: dict[str, Any]) -> bytes:
+    return json.dumps({key: value for key, value in body.items() if key != "end"} | {"end": True}).encode()
+
+
+def a_request(name: str = ID, **more: Any) -> dict[str, Any]:
+    return {"version": 1, "id": name, "action": "generate", "prompt": 'a "}" é', "duration": 1} | more
+
+
+async def test_a_file_written_in_place_counts_when_its_end_stands_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "UNFINISHED", 60.0)
+    async with Service() as service, running(tmp_path / "home", service):
+        script = Script(tmp_path / "home").make()
+        raw = in_place(a_request())
+        with (script.inbox / f"{ID}.json").open("wb", buffering=0) as file:
+            for part in (raw[:1], raw[1:30], raw[30:-9], raw[-9:-1]):
+                file.write(part)
+                await asyncio.sleep(0.5)  # longer than what is no JSON may lie
+                assert script.left() == [f"{ID}.json"], "it is left alone"
+                assert script.status(ID) is None
+            file.write(raw[-1:])
+        told = await script.in_state(ID, "stored")
+        assert len(service.charges) == 1
+        script.write(f"{ID}.json", a_request())  # the same by renaming
+        (script.inbox / f"{ID}.json").write_bytes(raw)  # and in place
+        await script.until(lambda: not script.left())
+        assert (await script.answer(ID))["jobs"][0]["job"] == told["jobs"][0]["job"]
+        assert len(service.charges) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 20, -9, -1])
+async def test_a_script_that_died_while_it_wrote_has_spent_nothing_and_may_write_again(
+    tmp_path: Path, size: int
+) -> None:
+    async with Service() as service, running(tmp_path / "home", service):
+        script = Script(tmp_path / "home").make()
+        raw = in_place(a_request())
+        (script.inbox / f"{ID}.json").write_bytes(raw[:size])
+        assert (await script.answer(ID))["refused"]["code"] == "E-JSON"
+        assert service.posts == []
+        (script.inbox / f"{ID}.json").write_bytes(raw)
+        await script.in_state(ID, "stored")
+        assert len(service.charges) == 1
+
+
+async def test_commands_and_words_may_be_written_in_place(tmp_path: Path) -> None:
+    async with Service() as service, running(tmp_path / "home", service):
+        script = Script(tmp_path / "home").make()
+        (script.inbox / f"{ID}.json").write_bytes(in_place(a_request()))
+        result = await script.result()
+        other = str(uuid.uuid4())
+        (script.inbox / f"{other}.command.json").write_bytes(in_place({"command": "deliver", "job": result["job"]}))
+        assert (await script.answer(other))["accepted"]
+        again = await script.until(lambda: [one for one in script.results() if one["delivery"] == 2])
+        (script.inbox / f"{result['job']}.2.placed.json").write_bytes(in_place({"job": again[0]["job"], "delivery": 2}))
+        await script.in_state(ID, "placed")
+        assert len(service.charges) == 1
+
+
+@pytest.mark.parametrize("end", [{"end": False}, {"end": 1}, {"end": True, "seed": 1}])
+async def test_an_end_that_is_none_is_a_key_that_a_request_does_not_have(tmp_path: Path, end: dict[str, Any]) -> None:
+    async with Service() as service, running(tmp_path / "home", service):
+        script = Script(tmp_path / "home").make()
+        (script.inbox / f"{ID}.json").write_bytes(json.dumps(a_request() | end).encode())
+        assert (await script.answer(ID))["refused"]["code"] == "E-INVALID"
+        assert service.posts == []
+
+
+# An unknown job: its three choices
+
+
+@pytest.mark.parametrize(
+    ("given", "states"),
+    [
+        ({"action": "dismiss", "charged": False}, {"dismissed"}),
+        ({"action": "dismiss", "charged": True}, {"dismissed"}),
+        ({"action": "submit_again"}, {"stored"}),
+        ({"action": "attach", "remote_id": "sa_of_the_account"}, {"generating", "fetching"}),
+    ],
+)
+async def test_an_unknown_job_is_resolved_once_however_often_its_command_is_read(
+    tmp_path: Path, given: dict[str, Any], states: set[str]
+) -> None:
+    async with Service() as service:
+        service.script_post("silence")
+        async with running(tmp_path / "home", service) as daemon:
+            script = Script(tmp_path / "home").make()
+            name = script.request()
+            await script.in_state(name, "submitting")
+            await daemon.cut()
+        async with running(tmp_path / "home", service):
+            (job,) = (await script.in_state(name, "unknown"))["jobs"]
+            posts, body = len(service.posts), {"command": "resolve", "job": job["job"]} | given
+            for _ in range(2):
+                script.write(f"{ID}.command.json", body)
+                told = await script.until(lambda: not script.left() and script.status(ID))
+                assert told.get("accepted"), told
+            await script.until(lambda: {one["state"] for one in (script.status(ID) or told)["jobs"]} & states)
+            assert len(service.posts) - posts == (given["action"] == "submit_again")

@@ -31,13 +31,15 @@ local function plain_host()
   }
 end
 
--- Return a fake. ``options``: resources (folder), version (7.08), imgui (true: ReaImGui is installed), broken (the name of the point
+-- Return a fake. ``options``: resources (folder), version (7.08), imgui (true: ReaImGui is installed), narrow (true: as on a Windows
+-- whose functions rename and remove take no accents), broken (the name of the point
 -- of the fidelity list that is broken on purpose).
 local function new(options)
   local fake = {
     host = host or plain_host(),
     broken = options.broken and { [options.broken] = true } or {},
     resources = options.resources,
+    narrow = options.narrow,
     version_number = tonumber(options.version or "7.08"),
     default_media = options.resources .. "/Default Media",
     now = 1000.0,
@@ -69,7 +71,11 @@ local function new(options)
   import("items")(fake, own)
   import("sound")(fake, own)
   import("scripts")(fake, own)
-  if options.imgui then
+  if host and host.imgui then -- a real Dear ImGui
+    for name, run in pairs(host.imgui) do
+      own["ImGui_" .. name] = run
+    end
+  elseif options.imgui then
     import("imgui")(fake, own)
   end
   fake.reaper, fake.gfx = core.make_tables(fake, own, core.read_api(folder .. "/../data/api.tsv"))

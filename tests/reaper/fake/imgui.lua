@@ -34,6 +34,22 @@ return function(fake, own)
     inside(context)
     ui.depth = 0
   end
+  function own.ImGui_IsWindowAppearing(context) inside(context) return ui.frames == 1 end
+  function own.ImGui_IsWindowFocused(context) inside(context) return true end
+  function own.ImGui_IsItemActive(context) inside(context) return ui.focused == true end
+  function own.ImGui_SetKeyboardFocusHere(context) inside(context) ui.focused = true end
+  function own.ImGui_GetKeyMods(context) inside(context) return ui.mods or 0 end
+  function own.ImGui_CloseCurrentPopup(context) inside(context) end
+  function own.ImGui_Mod_Ctrl() return 4096 end
+  function own.ImGui_Key_Enter() return 525 end
+  function own.ImGui_Key_KeypadEnter() return 627 end
+  function own.ImGui_Key_Escape() return 526 end
+  function own.ImGui_IsKeyPressed(context, key)
+    inside(context)
+    local down = ui.key == key
+    ui.key = not down and ui.key or nil
+    return down
+  end
   function own.ImGui_Text(context, text) inside(context) ui.texts[#ui.texts + 1] = text end
   own.ImGui_TextWrapped = own.ImGui_Text
   function own.ImGui_Separator(context) inside(context) end

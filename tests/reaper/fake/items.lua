@@ -166,6 +166,10 @@ return function(fake, own)
     return pointers.of(item)
   end
 
+  function own.SplitMediaItem(pointer, position)
+    return pointers.of(fake.split_item(item_of(pointer), position))
+  end
+
   function own.DeleteTrackMediaItem(_, pointer)
     fake.delete_item(item_of(pointer))
     return true

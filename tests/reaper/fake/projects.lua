@@ -233,6 +233,32 @@ return function(fake, own)
     return fake.undo(fake.project(pointer))
   end
 
+  function own.Undo_DoRedo2(pointer)
+    return fake.redo(fake.project(pointer))
+  end
+
+  function own.Main_SaveProjectEx(pointer, path)
+    fake.save(fake.project(pointer), path)
+  end
+
+  -- Into the tab in front, which is new.
+  function own.Main_openProject(path)
+    fake.close(fake.tabs[fake.active])
+    fake.open((path:gsub("^noprompt:", "")))
+  end
+
+  function own.SelectProjectInstance(pointer)
+    for index, tab in ipairs(fake.tabs) do
+      fake.active = tab == fake.project(pointer) and index or fake.active
+    end
+  end
+
+  fake.actions[41929] = function() fake.new_project("") end
+  fake.actions[40860] = function(project)
+    assert(not project.dirty, "REAPER asks whether to save")
+    fake.close(project)
+  end
+
   function own.PreventUIRefresh(count)
     fake.frozen = fake.frozen + count
   end
@@ -431,6 +457,24 @@ return function(fake, own)
     table.insert(project.tracks, math.min(index, #project.tracks) + 1, track)
     adopt_track(project, track)
     fake.touch(project)
+  end
+
+  function own.DeleteTrack(pointer)
+    local track = track_of(pointer)
+    for index, one in ipairs(track.project.tracks) do
+      if one == track then
+        table.remove(track.project.tracks, index)
+      end
+    end
+    for _, item in ipairs(track.items) do
+      kill_item(item)
+    end
+    pointers.kill(track)
+    fake.touch(track.project)
+  end
+
+  function own.TrackFX_GetCount(pointer)
+    return #(track_of(pointer).fx or {})
   end
 
   function own.GetTrackGUID(pointer)

@@ -32,6 +32,16 @@ return function(fake, own)
     end
     globals._G = globals
     globals.os, globals.io = stepping(os), stepping(io)
+    -- fact 47: on Windows, rename and remove may take no path with characters outside of ASCII, while open does
+    for _, name in ipairs({ "rename", "remove" }) do
+      local run = globals.os[name]
+      globals.os[name] = function(path, ...)
+        if fake.narrow and not broken.narrow and (path .. (... or "")):find("[\128-\255]") then
+          return nil, path .. ": No such file or directory", 2
+        end
+        return run(path, ...)
+      end
+    end
     globals.os.time = function(parts)
       return parts and os.time(parts) or os.time() + fake.late
     end
@@ -304,6 +314,7 @@ return function(fake, own)
     if broken.exec then
       return "done"
     end
+    fake.executed = line
     local answer = fake.processes[line]
     return answer and answer[1] .. "\n" .. answer[2] or nil
   end
@@ -314,11 +325,19 @@ return function(fake, own)
   end
 
   function own.GetOS()
-    return broken.version and "Linux" or "Other"
+    return broken.version and "Linux" or fake.system or "Other"
   end
 
   function own.genGuid()
     return model.guid()
+  end
+
+  function own.Audio_Quit()
+    fake.audio_off = true
+  end
+
+  function own.Audio_IsRunning()
+    return fake.audio_off and 0 or 1
   end
 
   function own.time_precise()
@@ -417,6 +436,14 @@ return function(fake, own)
   end
 
   -- gfx
+
+  function own.GetMousePosition()
+    return 400, 300
+  end
+
+  function own.TrackCtl_SetToolTip(text)
+    fake.tooltip = text
+  end
 
   own["gfx.init"] = function() fake.window_open = true end
   own["gfx.quit"] = function() fake.window_open = false end

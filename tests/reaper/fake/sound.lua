@@ -133,9 +133,9 @@ return function(fake, own)
       values[index] = 9e9 -- whatever lay there
     end
     local array = { is_reaper_array = true, values = values }
-    function array.clear()
+    function array.clear(value)
       for index = 1, #values do
-        values[index] = 0.0
+        values[index] = value or 0.0
       end
     end
     function array.table(offset, count)
