@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from bridge_daemon import __version__
 from bridge_daemon.cli import (
+    background,
     config,
     demo,
     fit,
@@ -26,6 +27,7 @@ from bridge_daemon.cli import (
     pause,
     price,
     run,
+    service,
     sketch_engine,
     status,
 )
@@ -87,6 +89,9 @@ def build() -> typer.Typer:
     )
     app.command("demo")(demo.demo)
     app.command("run")(run.run)
+    app.command("start")(background.start)
+    app.command("stop")(background.stop)
+    app.add_typer(service.app, name="service")
     app.command("status")(status.status)
     app.command("generate")(generate.generate)
     app.command("transform")(transform_.transform)
