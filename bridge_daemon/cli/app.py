@@ -14,6 +14,7 @@ from typer.main import get_command
 from bridge_daemon import __version__
 from bridge_daemon.cli import (
     background,
+    care,
     config,
     demo,
     fit,
@@ -106,7 +107,10 @@ def build() -> typer.Typer:
     app.add_typer(install.app, name="install")
     app.add_typer(install.remove, name="uninstall")
     app.add_typer(midi.app, name="midi")
+    app.command("doctor")(care.doctor)
     app.command("logs")(logs.logs)
+    app.command("support-bundle")(care.support_bundle)
+    app.command("completion")(care.completion)
     app.command("sketch-engine")(sketch_engine.sketch_engine)
     return app
 

@@ -36,7 +36,7 @@ def start(json: o.Json = False) -> None:
     """
     home = Home.locate()
     home.prepare()
-    found = asyncio.run(_answer(home))
+    found = asyncio.run(answer(home))
     already = found is not None
     if found is None:
         found = _start(home)
@@ -54,7 +54,7 @@ def stop(json: o.Json = False) -> None:
     Jobs that are paid already go on at its next start. Exit code 3: it was not running.
     """
     home = Home.locate()
-    found = asyncio.run(_answer(home))
+    found = asyncio.run(answer(home))
     if found is None:
         raise _not_running(home)
     _ask(home, found)
@@ -66,7 +66,7 @@ def stop(json: o.Json = False) -> None:
 
 def end(home: Home) -> None:
     """Stop the daemon of a home, where one answers, and wait until it has ended. Raises NotRunning if it does not."""
-    found = asyncio.run(_answer(home))
+    found = asyncio.run(answer(home))
     if found is not None:
         _ask(home, found)
 
@@ -74,7 +74,7 @@ def end(home: Home) -> None:
 def await_answer(home: Home) -> dict[str, Any] | None:
     """Return the status of the daemon of a home once it answers; None where it does not in time."""
     deadline = time.monotonic() + _START
-    while (found := asyncio.run(_answer(home))) is None and time.monotonic() < deadline:
+    while (found := asyncio.run(answer(home))) is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)
     return found
 
@@ -104,7 +104,7 @@ def _facts(home: Home, status: dict[str, Any]) -> dict[str, Any]:
     return told | {"home": str(home.path), "log": str(home.log_file)}
 
 
-async def _answer(home: Home) -> dict[str, Any] | None:
+async def answer(home: Home) -> dict[str, Any] | None:
     """Return the status of the daemon of this home; None: none answers."""
     if home.read_runtime() is None:
         return None
@@ -166,7 +166,7 @@ def _start(home: Home) -> dict[str, Any]:
     while time.monotonic() < deadline:
         if process.poll():
             raise NotRunning(f"The bridge could not start:\n{_said(output)}", next="Mend what is named, then again.")
-        found = asyncio.run(_answer(home))
+        found = asyncio.run(answer(home))
         if found is not None:
             process.returncode = process.poll() or 0  # it is not ours to wait for any more
             return found
