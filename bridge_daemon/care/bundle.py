@@ -29,7 +29,7 @@ from bridge_daemon.util.redact import HIDDEN, redact
 
 _TAIL: Final = 1 << 20  # bytes of each log
 _JOBS: Final = 50
-_OF_A_JOB: Final = ("job", "state", "charge", "engine", "model", "usd", "problem", "created_at", "updated_at", "retry_of")
+_OF_A_JOB: Final = ("job", "state", "charge", "engine", "model", "usd", "problem", "retry_of", "created_at")
 _LOGS: Final = ("daemon.log", "daemon.log.1", "start.log", "service.log", "commands.log")
 _SECRET_NAME: Final = re.compile(r"(?i)key|secret|token|passw|credential|auth")
 #: The names under which sources and probes can be fetched, whatever stands before them; and tokens of a home.
@@ -37,8 +37,6 @@ _CAPABILITY: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{40,}(?:\.wav|\
 _PEOPLE: Final = re.compile(
     r"(?i)((?:/home/|/Users/|[A-Z]:[\\/]+Users[\\/]+|/run/media/|/media/))(?!\[)"
     r"(?:[^/\\\"'\r\n:;,]{1,64}(?=[/\\])|[^/\\\s\"':;,]+)"
-)
-    r"(?i)((?:/home/|/Users/|[A-Z]:[\\/]+Users[\\/]+|/run/media/|/media/))(?!\[)[^/\\\s\"':;,]+"
 )
 #: Of a status: what is asked for, and by whom, is nobody's business.
 _PRIVATE: Final = frozenset({"prompt", "clients", "client", "preset", "project", "track", "file", "text_of_request"})
@@ -102,7 +100,7 @@ async def collect(
     ]
     if status is not None:
         made.append(entry("status.json", "what the bridge tells of itself, without prompts", _json(_without(status))))
-    made.append(entry("jobs.json", "states, money and problems of the last 50 jobs, without prompts", await _jobs(home)))
+    made.append(entry("jobs.json", "states, money, problems of the last 50 jobs", await _jobs(home)))
     for name in _LOGS:
         file = home.logs / name
         if file.is_file():

@@ -66,16 +66,16 @@ def ask_to_stop(pid: int, home: Path) -> None:
     Raises:
         OSError: it cannot be asked: it is gone, or another user's.
     """
-    if sys.platform != "win32":
-        os.kill(pid, signal.SIGTERM)
-        return
-    import ctypes
+    if sys.platform == "win32":
+        import ctypes
 
-    kernel = _kernel()
-    handle = kernel.OpenEventW(_MAY_SET, False, _name(home))
-    if not handle or not kernel.SetEvent(handle):
-        raise ctypes.WinError(ctypes.get_last_error())
-    kernel.CloseHandle(handle)
+        kernel = _kernel()
+        handle = kernel.OpenEventW(_MAY_SET, False, _name(home))
+        if not handle or not kernel.SetEvent(handle):
+            raise ctypes.WinError(ctypes.get_last_error())
+        kernel.CloseHandle(handle)
+    else:
+        os.kill(pid, signal.SIGTERM)
 
 
 def _name(home: Path) -> str:
@@ -85,15 +85,15 @@ def _name(home: Path) -> str:
 
 
 def _kernel() -> Any:
-    if sys.platform != "win32":
-        raise NotImplementedError
-    import ctypes
-    from ctypes import wintypes
+    if sys.platform == "win32":
+        import ctypes
+        from ctypes import wintypes
 
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.CreateEventW.restype = kernel.OpenEventW.restype = wintypes.HANDLE
-    kernel.CreateEventW.argtypes = [wintypes.LPVOID, wintypes.BOOL, wintypes.BOOL, wintypes.LPCWSTR]
-    kernel.OpenEventW.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.LPCWSTR]
-    kernel.WaitForSingleObject.argtypes = [wintypes.HANDLE, wintypes.DWORD]
-    kernel.SetEvent.argtypes = kernel.CloseHandle.argtypes = [wintypes.HANDLE]
-    return kernel
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.CreateEventW.restype = kernel.OpenEventW.restype = wintypes.HANDLE
+        kernel.CreateEventW.argtypes = [wintypes.LPVOID, wintypes.BOOL, wintypes.BOOL, wintypes.LPCWSTR]
+        kernel.OpenEventW.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.LPCWSTR]
+        kernel.WaitForSingleObject.argtypes = [wintypes.HANDLE, wintypes.DWORD]
+        kernel.SetEvent.argtypes = kernel.CloseHandle.argtypes = [wintypes.HANDLE]
+        return kernel
+    raise NotImplementedError
