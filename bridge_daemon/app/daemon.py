@@ -44,9 +44,16 @@ class Daemon:
     parts: Parts  #: from :meth:`start` on
 
     def __init__(
-        self, home: Home, settings: Settings, *, keys: KeyStore | None = None, times: Times | None = None
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        keys: KeyStore | None = None,
+        times: Times | None = None,
+        started_by: str = "terminal",
     ) -> None:
-        """Build nothing yet; ``keys`` and ``times`` are for tests."""
+        """Build nothing yet; ``keys`` and ``times`` are for tests. ``started_by`` is what the status tells."""
+        self._started_by = started_by
         self.home = home
         self.settings = self._at_start = settings
         self.roots = self._make_roots(settings)
@@ -123,7 +130,6 @@ class Daemon:
         wiring.connect(parts)
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
             self._stack.push_async_callback(part.close)
-        await parts.listener.start()
 
     async def _recover(self) -> None:
         """Bring every job out of the state in which the last process left it, before anybody can press."""
@@ -193,6 +199,7 @@ class Daemon:
         parts = self.parts
         return {
             "pid": os.getpid(),
+            "started_by": self._started_by,
             "home": str(self.home.path),
             "library": str(self.home.library(self.settings.audio.library)),
             "log": str(self.home.log_file),

@@ -14,6 +14,7 @@ from typing import Any, Final
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.util.console import ConsoleEnd
+from bridge_daemon.util.stopping import StopEvent
 from bridge_daemon.util.threads import DaemonPool
 
 #: For short work that blocks; more than asyncio takes, since one may hang on a disk for a while.
@@ -54,7 +55,11 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
 
     # a thread that hangs on a disk must not hold up the end
     loop.set_default_executor(DaemonPool(_THREADS, "asyncio"))
-    with _signals(on_signal, on_hangup), ConsoleEnd(on_console_end):
+    with (
+        _signals(on_signal, on_hangup),
+        ConsoleEnd(on_console_end),
+        StopEvent(daemon.home.path, on_console_end),
+    ):
         await daemon.start()
         ready()
         await ask.wait()

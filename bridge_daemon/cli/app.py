@@ -13,6 +13,8 @@ from typer.main import get_command
 
 from bridge_daemon import __version__
 from bridge_daemon.cli import (
+    background,
+    care,
     config,
     demo,
     fit,
@@ -26,6 +28,7 @@ from bridge_daemon.cli import (
     pause,
     price,
     run,
+    service,
     sketch_engine,
     status,
 )
@@ -87,6 +90,9 @@ def build() -> typer.Typer:
     )
     app.command("demo")(demo.demo)
     app.command("run")(run.run)
+    app.command("start")(background.start)
+    app.command("stop")(background.stop)
+    app.add_typer(service.app, name="service")
     app.command("status")(status.status)
     app.command("generate")(generate.generate)
     app.command("transform")(transform_.transform)
@@ -101,7 +107,10 @@ def build() -> typer.Typer:
     app.add_typer(install.app, name="install")
     app.add_typer(install.remove, name="uninstall")
     app.add_typer(midi.app, name="midi")
+    app.command("doctor")(care.doctor)
     app.command("logs")(logs.logs)
+    app.command("support-bundle")(care.support_bundle)
+    app.command("completion")(care.completion)
     app.command("sketch-engine")(sketch_engine.sketch_engine)
     return app
 

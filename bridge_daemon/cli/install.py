@@ -59,8 +59,13 @@ def overview(context: typer.Context, json: o.Json = False) -> None:
     found = [(target, states(target, _machine(), home)) for target in _targets()]
     if json:
         told = {target.name: [state.as_dict() for state in here] for target, here in found}
-        terminal.dump({"version": __version__, **told})
+        running = home.read_runtime()
+        terminal.dump({"version": __version__, "running": running.version if running is not None else None, **told})
         return
+    running = home.read_runtime()
+    if running is not None and running.version != __version__:
+        terminal.note(f"The bridge that runs is version {running.version}, and this is {__version__}.", "yellow")
+        terminal.note("  Next:  daw-bridge stop, then daw-bridge start")
     for target, here in found:
         terminal.say(target.title, "bold")
         if not here:

@@ -36,15 +36,32 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class StartedBy(StrEnum):
+    """How a daemon came to run; ``status`` tells it."""
+
+    TERMINAL = "terminal"
+    START = "start"
+    SERVICE = "service"
+
+
 def run(
     log_level: Annotated[
         Level, typer.Option(help="How much is written to the log.", case_sensitive=False)
     ] = Level.INFO,
+    by: Annotated[
+        StartedBy, typer.Option(help="Who starts it, for status: start and service say so themselves.")
+    ] = StartedBy.TERMINAL,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Sets a variable of the environment: a task of Windows has none."),
+    ] = None,
 ) -> None:
     """Run the bridge, until Ctrl-C.
 
     A second run on the same home says that it is running already, and ends with 0.
     """
+    for name, _, value in (one.partition("=") for one in env or ()):
+        os.environ[name] = value
     early = _Early()
     ends = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":
@@ -52,7 +69,7 @@ def run(
     for number in ends:
         signal.signal(number, early)
     try:
-        _run(log_level, early)
+        _run(log_level, early, by)
     except AlreadyRunning as running:
         _say_running(running)
     except KeyboardInterrupt:
@@ -78,7 +95,7 @@ class _Early:
             raise KeyboardInterrupt
 
 
-def _run(level: Level, early: _Early) -> None:
+def _run(level: Level, early: _Early, by: StartedBy) -> None:
     from bridge_daemon.settings.file import create_default
     from bridge_daemon.settings.load import Settings
 
@@ -95,7 +112,7 @@ def _run(level: Level, early: _Early) -> None:
         logs = _start_log(home, level)
         log.info("daw-bridge %s starts (pid %d, home %s)", __version__, os.getpid(), home.path)
         try:
-            _serve(home, settings, early)
+            _serve(home, settings, early, by)
             log.info("daw-bridge has stopped")
         except BridgeError as error:
             log.error("%s: %s", error.code, error.message)
@@ -135,12 +152,12 @@ class Warnings(logging.Handler):
             terminal.note(redact(self.format(shown)), "yellow")
 
 
-def _serve(home: Home, settings: Any, early: _Early) -> None:
+def _serve(home: Home, settings: Any, early: _Early, by: StartedBy) -> None:
     from bridge_daemon.app import run as running
     from bridge_daemon.app.daemon import Daemon
     from bridge_daemon.home.logs import log_loop_errors
 
-    daemon = Daemon(home, settings)
+    daemon = Daemon(home, settings, started_by=by.value)
     telling: set[asyncio.Task[None]] = set()
 
     async def serve() -> None:
@@ -184,6 +201,7 @@ async def _say_ready(daemon: Daemon) -> None:
             *engine_lines(status),
             ("Limits", f"{day} a day, {month} a month; {left}"),
             *([("Paused", f"{status['paused']['text']}; next: daw-bridge resume")] if status["paused"] else []),
+            ("Home", status["home"]),
             ("Library", status["library"]),
             ("Log", status["log"]),
         ]

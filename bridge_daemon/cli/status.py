@@ -32,9 +32,17 @@ def status(json: o.Json = False) -> None:
         _print(found)
 
 
+_HOW = {
+    "terminal": ", in a terminal",
+    "start": ", in the background (daw-bridge stop ends it)",
+    "service": ", as a service (daw-bridge service)",
+}
+
+
 def _print(status: dict[str, Any]) -> None:
     terminal.say(f"daw-bridge {status['version']} is running: {status['http_url']}", "bold green")
-    terminal.say(f"pid {status['pid']}, for {format.span(status['uptime_s'])}", "dim")
+    how = _HOW.get(status.get("started_by", ""), "")
+    terminal.say(f"pid {status['pid']}{how}, for {format.span(status['uptime_s'])}", "dim")
     terminal.say()
     pairs = [
         *engine_lines(status),
@@ -46,11 +54,12 @@ def _print(status: dict[str, Any]) -> None:
         *_osc_lines(status.get("osc")),
         *_midi_lines(status.get("midi") or {}),
         *_folder_lines(status.get("folders")),
+        ("Home", status["home"]),
         ("Library", status["library"]),
         ("Log", status["log"]),
     ]
     if status["reserved_usd"]:
-        pairs.insert(-4, ("Reserved", f"{format.usd(status['reserved_usd'])} for jobs that wait"))
+        pairs.insert(-5, ("Reserved", f"{format.usd(status['reserved_usd'])} for jobs that wait"))
     terminal.fields(pairs)
     if status["paused"]:
         since = format.when(status["paused"].get("since"))

@@ -1,6 +1,6 @@
-"""What goes into the DAWs: puts scripts and devices there, and takes them out again.
+"""What goes into the DAWs and to the supervisor of the system: puts it there, and takes it out again.
 
 May use home, util and errors.
 """
 
-__all__ = ["live", "machine", "reaper", "reaper_check", "target"]
+__all__ = ["live", "machine", "reaper", "reaper_check", "service", "target"]

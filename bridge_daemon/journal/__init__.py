@@ -6,4 +6,15 @@ May use domain, util and errors.
 from bridge_daemon.journal.store import Journal, NotRecorded
 from bridge_daemon.journal.transaction import Accepted, Spent, Transaction
 
-__all__ = ["Accepted", "Journal", "NotRecorded", "Spent", "Transaction", "rebuild", "record", "renders", "restore"]
+__all__ = [
+    "Accepted",
+    "Journal",
+    "NotRecorded",
+    "Spent",
+    "Transaction",
+    "rebuild",
+    "record",
+    "renders",
+    "restore",
+    "schema",
+]

@@ -91,9 +91,15 @@ def is_newer(found: str | None) -> bool:
 def refuse_newer(path: Path, found: str | None) -> None:
     """Raise JournalUnusable for a journal written by a newer version."""
     if is_newer(found):
+        copy = path.with_name(f"{path.name}.before-{HEAD}")
+        kept = (
+            f" Going back is not safe: {copy.name}, the copy of before the update, does not know what was paid since."
+            if copy.exists()
+            else " Going back is not safe."
+        )
         raise JournalUnusable(
             f"The journal {path} was written by a newer daw-bridge (revision {found}, this one knows {HEAD}). "
-            "Nothing was sent and nothing was changed."
+            f"Nothing was sent and nothing was changed.{kept}"
         )
 
 

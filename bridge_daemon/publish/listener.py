@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bridge_daemon.errors import PortTaken
+from bridge_daemon.errors import NotPublished, PortTaken
+from bridge_daemon.util.port_holder import port_taken
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +60,47 @@ class SourceListener:
         self._served: dict[str, _Served] = {}
         self._server: _Server | None = None
         self._listening: asyncio.Server | None = None
+        self._opening = asyncio.Lock()
+        self._shut = False
 
     async def start(self) -> None:
-        """Listen. Raises PortTaken."""
+        """Listen, if that is not so already: called when something is to be fetched, not before. Raises PortTaken."""
+        async with self._opening:
+            if self._listening is None and not self._shut:
+                await self._listen()
+
+    async def open(self) -> None:
+        """As :meth:`start`, for a source that is to be published. Raises NotPublished; nothing was spent."""
+        try:
+            await self.start()
+        except PortTaken as error:
+            raise NotPublished(
+                f"{error.message} Nothing was sent and nothing was spent.", next=error.next_step, passing=True
+            ) from error
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is anything that could be fetched."""
+        return bool(self._served)
+
+    async def _listen(self) -> None:
         server = _Server(self._serve)
         try:
             self._listening = await asyncio.get_running_loop().create_server(server.accept, self._host, self.port)
         except OSError as error:
-            raise PortTaken(
-                f"Port {self.port} ([publish] source_port), where sources are served to the service, is taken."
+            raise await asyncio.to_thread(
+                port_taken,
+                f"Port {self.port} ([publish] source_port), where sources are served to the service,",
+                error,
+                self.port,
+                "tcp",
             ) from error
         self._server = server
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, for good."""
+        self._shut = True
         listening, self._listening = self._listening, None
         if listening is not None and self._server is not None:
             listening.close()

@@ -42,6 +42,7 @@ class PublicUrlPublisher:
 
     async def publish(self, job: Job, file: Path) -> Publication:
         """Serve the file under a new name, and see it come back by its public URL. Raises NotPublished."""
+        await self._listener.open()
         base = await self._base()
         check_for_cloud(base, job.base_url)
         capability = new_capability()
@@ -72,6 +73,10 @@ class PublicUrlPublisher:
         if name is None or file is None or not await asyncio.to_thread(Path(file).is_file):
             return False
         if self._settings().tunnel_command and self._tunnel.base != publication.url.rpartition("/source/")[0]:
+            return False
+        try:
+            await self._listener.open()
+        except NotPublished:
             return False
         if self._times.monotonic() - self._checked.get(name, -FRESH) < FRESH:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from bridge_daemon.domain.job import SERVED, Job, Publication
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import CLOUD, Choice, Engines
-from bridge_daemon.errors import NotPublished
+from bridge_daemon.errors import NotPublished, PortTaken
 from bridge_daemon.home.paths import Home
 from bridge_daemon.home.s3_key import S3KeyStore
 from bridge_daemon.journal import Journal
@@ -25,6 +26,7 @@ from bridge_daemon.settings.load import Settings
 from bridge_daemon.settings.sections import Publish, is_loopback
 from bridge_daemon.util.times import Times
 
+log = logging.getLogger(__name__)
 _NOTHING: Final = "Nothing was sent and nothing was spent."
 _HOW: Final = (
     'Easiest: install cloudflared and write tunnel_command = "cloudflared" under [publish] in config.toml. '
@@ -69,7 +71,8 @@ class LoopbackPublisher:
         return None
 
     async def publish(self, job: Job, file: Path) -> Publication:
-        """Serve the file under a new name."""
+        """Serve the file under a new name. Raises NotPublished where the port is taken."""
+        await self._listener.open()
         capability = new_capability()
         publication = Publication(
             method=self.method,
@@ -81,7 +84,11 @@ class LoopbackPublisher:
         return publication
 
     async def holds(self, publication: Publication) -> bool:
-        """The listener is part of this process."""
+        """The listener is part of this process; after a restart its port may belong to another one."""
+        try:
+            await self._listener.open()
+        except NotPublished:
+            return False
         return True
 
     def withdraw(self, publication: Publication) -> None:
@@ -154,7 +161,15 @@ class Publishers:
             self._bucket.taken(job.publication)
 
     async def recover(self) -> None:
-        """Take away what the last process left in a bucket. The jobs must have been recovered."""
+        """Go on with what the last process published. The jobs must have been recovered.
+
+        Where the port for sources is taken, those of before cannot be fetched; everything else runs.
+        """
+        if self._listener.serves:
+            try:
+                await self._listener.start()
+            except PortTaken as error:
+                log.warning("Sources of before the restart cannot be fetched. %s %s", error.message, error.next_step)
         await self._bucket.recover()
 
     async def close(self) -> None:

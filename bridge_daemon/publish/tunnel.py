@@ -107,6 +107,7 @@ class Tunnel:
             await asyncio.wait({self._life})  # what is being closed is not what is needed
         self._used = self._times.monotonic()
         if self.stage is Stage.CLOSED:
+            await self._listener.open()
             command = await asyncio.to_thread(tunnel_command, wanted[0], self._listener.port)
             if self.stage is Stage.CLOSED:  # nobody was quicker
                 self._move(Stage.OPENING)

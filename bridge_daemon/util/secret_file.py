@@ -38,7 +38,6 @@ def read_secret(path: Path) -> str:
         if not stat.S_ISREG(about.st_mode):
             raise HomeUnsafe(f"{path} is not a plain file.", next="Remove it and start the bridge again.")
         check_own(path, about)
-        _check_list(path)
         data = os.read(descriptor, _LARGEST + 1)  # a plain file gives all of so little at once
     finally:
         os.close(descriptor)
@@ -66,19 +65,6 @@ def check_own(path: Path, about: os.stat_result) -> None:
                 next=f"Remove {path.name} and make a new one, or, if only you use this machine: chmod 600 '{path}'",
             )
     _check_list(path)
-
-
-def _check_list(path: Path) -> None:
-    try:
-        open_to_others = access.is_open_to_others(path)
-    except OSError as error:
-        raise HomeUnsafe(f"Who may read {path} cannot be told: {error.strerror or error}.") from error
-    if open_to_others:
-        raise HomeUnsafe(
-            f"Other users of this machine can read or change {path}, so it is no secret any more.",
-            next=f"Remove {path.name} and make a new one, or take the others off its list: "
-            "Properties, Security, Advanced.",
-        )
 
 
 def _check_list(path: Path) -> None:

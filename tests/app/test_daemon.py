@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pytest
 from bridge_daemon.app import run as app_run
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Charge, State
-from bridge_daemon.errors import JournalUnusable, PortTaken
+from bridge_daemon.errors import JournalUnusable, NotPublished, PortTaken
 from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
@@ -68,18 +68,31 @@ async def test_runtime_json_names_a_daemon_that_can_be_used(tmp_path: Path) -> N
     assert not await answers(told["http_url"])
 
 
-@pytest.mark.parametrize("section", ["http", "publish"])
-async def test_a_taken_port_is_explained_and_nothing_was_started(tmp_path: Path, section: str) -> None:
-    name = "port" if section == "http" else "source_port"
+async def test_a_taken_port_is_explained_and_nothing_was_started(tmp_path: Path) -> None:
     async with Service() as service:
         with taken_port() as port:
-            daemon = made(tmp_path / "home", service, **{section: {name: port}})
+            daemon = made(tmp_path / "home", service, http={"port": port})
             with pytest.raises(PortTaken, match=str(port)):
                 await daemon.start()
         assert not (tmp_path / "home" / "runtime.json").exists()
         assert service.requests == []
         async with running(tmp_path / "home", service) as again:  # the journal was closed: it can be opened
             assert (await until(again, await press(again))).state is State.PLACED
+
+
+async def test_a_taken_port_for_sources_is_in_nobodys_way_until_a_source_is_published(tmp_path: Path) -> None:
+    async with Service() as service:
+        with ExitStack() as held:
+            port = held.enter_context(taken_port())
+            async with running(tmp_path / "home", service, publish={"source_port": port}) as daemon:
+                assert (await until(daemon, await press(daemon))).state is State.PLACED
+                with pytest.raises(NotPublished, match=rf"Port {port} .*source_port.*nothing was spent") as refused:
+                    await daemon.parts.listener.open()
+                assert f"pid {os.getpid()}" in refused.value.message
+                assert refused.value.passing
+                held.close()
+                await daemon.parts.listener.open()  # it is free now: no new start is needed for that
+                assert daemon.about()["source_port"] == port
 
 
 async def test_a_start_that_fails_sends_nothing_of_what_waits(tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 from typing import Final
 
-from bridge_daemon.errors import PortTaken, SettingsInvalid
+from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.frontends.http.access import HANDLER_TIMEOUT, Door
 from bridge_daemon.frontends.http.connection import Listener
 from bridge_daemon.frontends.http.desk import Desk
@@ -16,6 +15,7 @@ from bridge_daemon.frontends.http.events import EventHub
 from bridge_daemon.frontends.http.routes import Routes
 from bridge_daemon.frontends.http.sessions import Sessions
 from bridge_daemon.util import loopback
+from bridge_daemon.util.port_holder import port_taken
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,4 @@ def _open(host: str, port: int) -> list[socket.socket]:
     try:
         return loopback.open_sockets(host, port, socket.SOCK_STREAM)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"Port {port} ([http] port) is taken by another program.") from error
-        raise PortTaken(f"Port {port} ([http] port) on {host} cannot be opened: {error.strerror}.") from error
+        raise port_taken(f"Port {port} ([http] port)", error, port, "tcp") from error

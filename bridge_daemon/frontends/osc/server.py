@@ -7,7 +7,6 @@ senders prove nothing over UDP, so answers go to this machine only.
 from __future__ import annotations
 
 import asyncio
-import errno
 import hmac
 import logging
 import re
@@ -29,6 +28,7 @@ from bridge_daemon.frontends.osc.wire import LARGEST, MalformedPacket, Message, 
 from bridge_daemon.home.proof import prove
 from bridge_daemon.settings.sections import is_loopback
 from bridge_daemon.util import loopback
+from bridge_daemon.util.port_holder import port_taken
 from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
@@ -266,9 +266,7 @@ def _open(host: str, port: int) -> list[socket.socket]:
     try:
         sockets = loopback.open_sockets(host, port, socket.SOCK_DGRAM)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"UDP port {port} ([osc] port) is taken by another program.") from error
-        raise PortTaken(f"UDP port {port} ([osc] port) on {host} cannot be opened: {error.strerror}.") from error
+        raise port_taken(f"UDP port {port} ([osc] port)", error, port, "udp") from error
     for sock in sockets:
         with suppress(OSError):  # a wish; Linux gives what net.core.rmem_max allows
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

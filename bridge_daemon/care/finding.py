@@ -1,0 +1,55 @@
+"""What a check finds, and what it is given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bridge_daemon.home.paths import Home
+from bridge_daemon.settings.load import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    key: str  #: of the check; stays
+    state: Literal["ok", "warn", "fail"]
+    text: str
+    fix: str = ""  #: the one thing that mends it; empty where nothing has to be
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for ``--json``."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is looked at."""
+
+    home: Home
+    status: dict[str, Any] | None  #: None: the daemon does not run
+
+    @property
+    def settings(self) -> Settings:
+        """The settings; the defaults where the file has a fault, which is a finding of its own."""
+        import os
+
+        from bridge_daemon.settings.load import read
+
+        return read(self.home.config, os.environ)[0] or Settings()
+
+
+def ok(text: str) -> Finding:
+    """Return that all is well."""
+    return Finding("", "ok", text)
+
+
+def warn(text: str, fix: str) -> Finding:
+    """Return that something works, and not as it could."""
+    return Finding("", "warn", text, fix)
+
+
+def fail(text: str, fix: str) -> Finding:
+    """Return that something does not work."""
+    return Finding("", "fail", text, fix)
