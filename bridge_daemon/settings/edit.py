@@ -86,7 +86,7 @@ def change(
         new = document.as_string()
         settings, found = parse(new, environ)
         faults = [Fault(fault.setting or "config.toml", fault.value, fault.allowed) for fault in found]
-        if settings is not None and tomllib.loads(new) == wanted:
+        if settings is not None and _pruned(tomllib.loads(new)) == _pruned(wanted):
             replace_text(target, new)
             return revision_of(new)
     if faults:
@@ -137,6 +137,12 @@ def _merged(data: Data, patch: Data) -> Data:
         else:
             result[key] = _plain(value)
     return result
+
+
+def _pruned(data: Data) -> Data:
+    """Return plain data without empty tables: an editor may leave out their headings."""
+    inner = {key: _pruned(value) if isinstance(value, dict) else value for key, value in data.items()}
+    return {key: value for key, value in inner.items() if value != {}}
 
 
 def _plain(value: Any) -> Any:

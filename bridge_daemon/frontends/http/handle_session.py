@@ -27,7 +27,8 @@ async def make_code(call: Call) -> web.StreamResponse:
 
 async def open_session(call: Call) -> web.StreamResponse:
     """Open a session for a code, and give it to the browser so that no script can read it."""
-    session = call.api.sessions.redeem(call.data["code"])
+    code = call.data.get("code")
+    session = call.api.sessions.redeem(code) if isinstance(code, str) else None
     if session is None:
         raise NoToken(f"The code is unknown, was used, or is older than {CODE_LIFE:g} s.", next="daw-bridge open")
     response = answer({"ok": True})

@@ -85,6 +85,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=handle_session.open_session,
         access=Access.OPEN,  # the code in it is the proof
         body=bodies.Code,
+        verbatim=True,  # whatever is wrong with a code has one answer
         summary="`{code}` buys the cookie of a session: HttpOnly, SameSite=Strict, for a day. It is over when the "
         "bridge restarts or its token changes",
     ),

@@ -244,7 +244,7 @@ async def test_no_session_without_a_good_code(api, data):
     assert "set-cookie" not in answer.headers
 
 
-async def test_a_code_lives_for_30_seconds(api):
+async def test_a_code_lives_for_60_seconds(api):
     code = json.loads((await api.ask("/api/session/code", method="POST")).body)["code"]
     api.times.at += 60.1
     body = json.dumps({"code": code}).encode()

@@ -304,11 +304,12 @@ async def test_what_cannot_be_written_as_json_is_a_fault_of_ours(api):
     ],
 )
 async def test_who_breaks_off_in_the_middle_says_what_it_may_cost(api, target, call, charge):
+    data = {"cancel": {}, "resolve": {"action": "submit_again", "id": "a"}}.get(call, {"id": "a"})
     api.desk.fail[call] = RuntimeError()
-    assert (await post(api, target, {"id": "a"})).error["charge"] == charge
+    assert (await post(api, target, data)).error["charge"] == charge
     del api.desk.fail[call]
     api.desk.hold[call] = asyncio.Event()
-    late = await post(api, target, {"id": "a"})
+    late = await post(api, target, data)
     assert (late.status, late.code, late.error["charge"]) == (503, "E-BUSY", charge)
 
 
