@@ -41,7 +41,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── PortTaken           E-PORT
     │   ├── InstallTrouble      E-INSTALL        scripts or devices for a DAW
     │   └── NotRunning          E-NOT-RUNNING
-    └── Door                    the request did not pass the door of the HTTP API
+    └── AccessRefused           the request did not pass the access checks of the HTTP API
         ├── WrongHost           E-HOST
         ├── WrongOrigin         E-ORIGIN
         ├── NoToken             E-AUTH
@@ -345,6 +345,7 @@ class DiskTrouble(Trouble):
     """The disk is full or cannot be written."""
 
     code = "E-DISK"
+    status = 507
     next = "Make room; the job goes on by itself."
 
 
@@ -403,13 +404,13 @@ class NotRunning(Setup):
     next = "daw-bridge run"
 
 
-class Door(BridgeError):
-    """The request did not pass the door."""
+class AccessRefused(BridgeError):
+    """The request did not pass the access checks of the HTTP API."""
 
     status = 403
 
 
-class WrongHost(Door):
+class WrongHost(AccessRefused):
     """The Host header is not one of ours (a rebinding attack, or a proxy that must not point here)."""
 
     code = "E-HOST"
@@ -417,14 +418,14 @@ class WrongHost(Door):
     next = "Use the http_url that runtime.json names."
 
 
-class WrongOrigin(Door):
+class WrongOrigin(AccessRefused):
     """A page of another origin asked."""
 
     code = "E-ORIGIN"
     next = "Only the bridge's own page may call the API from a browser."
 
 
-class NoToken(Door):
+class NoToken(AccessRefused):
     """The bearer token or session is missing or wrong."""
 
     code = "E-AUTH"
@@ -432,7 +433,7 @@ class NoToken(Door):
     next = "Send Authorization: Bearer with the content of the file token in the home."
 
 
-class NotJson(Door):
+class NotJson(AccessRefused):
     """The body is not a JSON object, or is not declared as one."""
 
     code = "E-JSON"
@@ -440,15 +441,15 @@ class NotJson(Door):
     next = "Send a JSON object with Content-Type: application/json."
 
 
-class TooLarge(Door):
+class TooLarge(AccessRefused):
     """The body is larger than is allowed."""
 
     code = "E-SIZE"
     status = 413
-    next = "A request is at most 64 KiB."
+    next = "A request is at most 64 KiB, a source at most 256 MiB."
 
 
-class WrongMethod(Door):
+class WrongMethod(AccessRefused):
     """The path exists, the method does not."""
 
     code = "E-METHOD"
@@ -456,7 +457,7 @@ class WrongMethod(Door):
     next = "docs/http.md lists the routes."
 
 
-class TooBusy(Door):
+class TooBusy(AccessRefused):
     """There are too many connections, or a handler took too long."""
 
     code = "E-BUSY"
@@ -464,7 +465,7 @@ class TooBusy(Door):
     next = "Try again in a moment."
 
 
-class Internal(Door):
+class Internal(AccessRefused):
     """A fault of ours."""
 
     code = "E-INTERNAL"

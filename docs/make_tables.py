@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bridge_daemon.domain.parameters import TABLE, Parameter, number_of
 from bridge_daemon.errors import CODES
+from bridge_daemon.frontends.http.openapi import description
+from bridge_daemon.frontends.http.route_table import ROUTES
 from bridge_daemon.settings.load import describe
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +19,7 @@ _GROUPS = {
     "Refusal": "Refused before anything was sent: nothing was spent",
     "Trouble": "After a request was taken: why a job is where it is",
     "Setup": "The bridge cannot run as it is set up",
-    "Door": "A request did not pass the door of the HTTP API",
+    "AccessRefused": "A request did not pass the access checks of the HTTP API",
 }
 
 
@@ -122,7 +124,30 @@ def javascript() -> str:
     return f"{head}\nvar Parameters = [\n" + ",\n".join(rows) + "\n];\n"
 
 
+_ROUTES_BEGIN, _ROUTES_END = "<!-- routes: made by make docs -->\n", "<!-- end of routes -->\n"
+
+
+def http() -> str:
+    """Return the page of the HTTP API: as it is, with the table of its routes."""
+    page = (ROOT / "docs/http.md").read_text(encoding="utf-8")
+    before, _, rest = page.partition(_ROUTES_BEGIN)
+    after = rest.partition(_ROUTES_END)[2]
+    who = {"open": "anybody", "token": "token", "session": "token, session"}
+    rows = ["| route | who | answers |", "|---|---|---|"]
+    for route in ROUTES:
+        query = "".join(f"{'&' if number else '?'}{one.name}=" for number, one in enumerate(route.query))
+        rows.append(f"| `{route.name}{query}` | {who[route.access.value]} | {route.summary} |")
+    return before + _ROUTES_BEGIN + "\n".join(rows) + "\n" + _ROUTES_END + after
+
+
+def openapi() -> str:
+    """Return the OpenAPI description."""
+    return json.dumps(description(ROUTES), indent=1, ensure_ascii=False) + "\n"
+
+
 FILES = {
+    "docs/http.md": http,
+    "docs/openapi.json": openapi,
     "docs/errors.md": errors,
     "docs/settings.md": settings,
     "docs/parameters.md": parameters,

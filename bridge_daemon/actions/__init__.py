@@ -3,4 +3,4 @@
 May use pipeline, spending and everything below them. Knows no frontend.
 """
 
-__all__ = ["bridge", "jobs", "renders"]
+__all__ = ["bridge", "jobs", "renders", "settings", "sources", "takes"]

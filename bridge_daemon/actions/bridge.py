@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from bridge_daemon import __version__
 from bridge_daemon.actions.jobs import JobActions, said
 from bridge_daemon.actions.renders import RenderActions
+from bridge_daemon.actions.settings import SettingsActions
+from bridge_daemon.actions.sources import SourceActions
+from bridge_daemon.actions.takes import TakeActions
 from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
 from bridge_daemon.domain.models import models
+from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.errors import KeyTrouble, NotFound, Paused
+from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline import confirm
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit, invalid
 from bridge_daemon.spending.catalogue import Catalogue
+from bridge_daemon.spending.estimate import estimate
 from bridge_daemon.spending.pause import PANIC, PauseGate
 from bridge_daemon.spending.prices import price_facts
 from bridge_daemon.util.redact import redact
@@ -46,7 +50,7 @@ class Pads(Protocol):
         ...
 
 
-class Actions(JobActions, RenderActions):
+class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsActions):
     """The daemon's verbs. Each raises a BridgeError that says what happened, and whether money was spent."""
 
     def __init__(
@@ -62,11 +66,15 @@ class Actions(JobActions, RenderActions):
         reload_settings: Callable[[], Awaitable[dict[str, Any]]],
         times: Times,
         about: Callable[[], dict[str, Any]],
+        home: Home,
     ) -> None:
         """``about`` tells where this daemon listens and keeps its files."""
         super().__init__(
             admit=admit, journal=journal, conveyor=conveyor, engines=engines, settings=settings, times=times
         )
+        TakeActions.__init__(self)
+        SettingsActions.__init__(self)
+        self._home = home
         self._pause = pause
         self._catalogue = catalogue
         self._reload = reload_settings
@@ -77,16 +85,9 @@ class Actions(JobActions, RenderActions):
 
     # Jobs
 
-    async def jobs(
-        self, *, states: list[str], q: str | None, client: str | None, before: str | None, limit: int
-    ) -> list[dict[str, Any]]:
+    async def jobs(self, **asked: Unpack[JobSearch]) -> list[dict[str, Any]]:
         """Return jobs, newest first; ``before`` is the job that the last page ended with."""
-
-        def look(tx: Transaction) -> list[Job]:
-            seq = tx.job(before).seq if before else None
-            return tx.find(states=states, text=q, client=client, before=seq, limit=limit)
-
-        return [job.as_dict() for job in await self._journal.read(look)]
+        return [job.as_dict() for job in await self._journal.read(lambda tx: tx.find(**asked))]
 
     async def job(self, job: str) -> dict[str, Any]:
         """Return a job with everything that happened to it."""
@@ -114,25 +115,6 @@ class Actions(JobActions, RenderActions):
     def bring(self, job: str) -> None:
         """Bring a take to its folder, if need be, and have it announced."""
         self._conveyor.drive(job)
-
-    # Files of a job
-
-    async def stored_take(self, job: str) -> tuple[Path, str]:
-        """Return the file of a job's take, and the hash of what was stored."""
-        take = (await self._journal.read(lambda tx: tx.job(job))).take
-        return _file(take.file if take else None, "take", job), take.sha256 if take else ""
-
-    async def source_file(self, job: str) -> Path:
-        """Return the file of the source as it was sent."""
-        found = await self._journal.read(lambda tx: tx.job(job))
-        return _file(found.source_file, "source", job)
-
-    async def peaks(self, job: str, buckets: int) -> dict[str, Any]:
-        """Return the waveform of a job's take."""
-        from bridge_daemon.audio.peaks import peaks  # loads numpy, which no start waits for
-
-        file, _ = await self.stored_take(job)
-        return (await asyncio.to_thread(peaks, file, buckets)).as_dict()
 
     # MIDI
 
@@ -259,17 +241,16 @@ class Actions(JobActions, RenderActions):
         """Ask the service, free of charge, whether it accepts the key."""
         return await self._catalogue.check_key()
 
+    async def estimate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what a request would cost, which may be unfinished. Nothing is sent."""
+        return await estimate(data, journal=self._journal, settings=self._settings(), engines=self._engines)
+
     async def reload_settings(self) -> dict[str, Any]:
         """Read config.toml again. Wrong settings keep the old ones."""
         done = await self._reload()
         self._catalogue.look_again()
+        self.announce("settings", {name: done[name] for name in ("changed", "after_restart")})
         return done
-
-
-def _file(path: str | None, what: str, job: str) -> Path:
-    if path is None or Path(path).is_symlink() or not Path(path).is_file():
-        raise NotFound(f"The job {job[:20]} has no {what} on this disk.")
-    return Path(path)
 
 
 def _without_source(data: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from bridge_daemon import __version__
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.app import sources, wiring
+from bridge_daemon.app.connections import connections
 from bridge_daemon.app.parts import Parts, build
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import OPEN
@@ -208,6 +209,7 @@ class Daemon:
             "osc": self.osc.about() if self.osc is not None else None,
             "source_port": parts.listener.port,
             "publish": parts.publishers.about(),
+            "connections": connections(parts),
             **{intake.name: intake.about() for intake in self.intakes},
         }
 
@@ -218,9 +220,13 @@ class Daemon:
         """
         async with self._reloading:
             new = await asyncio.to_thread(Settings.load, self.home)
+            token = await asyncio.to_thread(self.home.read_token)
             old, self.settings = self.settings, new
             self.roots = self._make_roots(new)
             self._set_clock(new)
+            self.parts.api.change_token(token)
+            if self.osc is not None:
+                self.osc.change_token(token)
             changed = changes(old, new)
             for intake in self.intakes:
                 try:

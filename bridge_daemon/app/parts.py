@@ -137,6 +137,7 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
         reload_settings=host.reload,
         times=times,
         about=host.about,
+        home=host.home,
     )
     hub = EventHub()
     osc, announcer = _osc(host, actions, pause, token=token, times=times)

@@ -40,6 +40,7 @@ def connect(parts: Parts) -> None:
     ):
         parts.journal.listen(listener)
 
+    parts.actions.announce = hub.publish
     parts.pause.listeners += [pause_event, resumed, midi.paused]
     parts.publishers.listeners.append(lambda about: hub.publish("publish", about))
     # a take lies whole where it belongs

@@ -34,7 +34,7 @@ def read_jobs(*, states: list[str], text: str | None, client: str | None, limit:
         return []
 
     def look(tx: Transaction) -> list[Job]:
-        return tx.find(states=states, text=text, client=client, limit=limit)
+        return tx.find(states=states, q=text, client=client, limit=limit)
 
     async def read() -> list[Job]:
         journal = Journal(path, Times(), read_only=True)

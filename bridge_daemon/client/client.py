@@ -201,9 +201,9 @@ class BridgeClient:
         return await self._call("POST", "/api/midi/listen", {"port": port} | more)
 
     async def page_url(self) -> str:
-        """Return the address of the page with a one-time code in it, which is good for 30 s."""
+        """Return the address of the page with a one-time code in it, which is good for 60 s."""
         code = (await self._call("POST", "/api/session/code", {}))["code"]
-        return f"{self._address()}/#{code}"
+        return f"{self._address()}/#code={code}"
 
     # --- what happens
 

@@ -186,6 +186,9 @@ class Job:
     valid_until: float = 0.0  #: not sent by itself after this
     submitted_at: float | None = None
     finished_at: float | None = None  #: the service said that it was done
+    favourite: bool = False  #: what a person thinks of the take
+    tags: tuple[str, ...] = field(default=())
+    trashed_at: float | None = None  #: left out of lists since; its file is kept
 
     def evolve(self, **changes: Any) -> Job:
         """Return a copy with some fields changed."""
@@ -237,4 +240,7 @@ class Job:
             "updated_at": self.updated_at,
             "submitted_at": self.submitted_at,
             "finished_at": self.finished_at,
+            "favourite": self.favourite,
+            "tags": list(self.tags),
+            "trashed_at": self.trashed_at,
         }

@@ -129,7 +129,7 @@ def parse(data: Mapping[str, Any]) -> tuple[Request, list[Fault]]:
     try:
         return Request.model_validate(dict(data)), []
     except ValidationError as error:
-        faults = [_fault(part, data) for part in error.errors()]
+        faults = [shape_fault(part) for part in error.errors()]
     faulty = {fault.field.partition(".")[0] for fault in faults}
     rest = {key: value for key, value in data.items() if key not in faulty}
     partial = Request.model_validate({"id": _NO_ID} | rest)
@@ -149,8 +149,8 @@ _WORDS = {
 }
 
 
-def _fault(part: Any, data: Mapping[str, Any]) -> Fault:
-    """Turn one of pydantic's errors into the field, its value and what is allowed."""
+def shape_fault(part: Any) -> Fault:
+    """Turn one of pydantic's errors, of a request or of another body, into the field, its value and what is allowed."""
     path = [str(step) for step in part["loc"]]
     kind, context = part["type"], part.get("ctx", {})
     if kind == "missing":

@@ -23,6 +23,7 @@ _PLAIN = {field.name for field in fields(Job)} - {
     "publication",
     "take",
     "notes",
+    "tags",
     "problem",
 }
 
@@ -42,6 +43,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "publication": _data,
     "take": _data,
     "notes": list,
+    "tags": list,
     "problem": _data,
 }
 
@@ -79,5 +81,6 @@ def from_row(row: RowMapping) -> Job:
         publication=_known(Publication, row["publication"]) if row["publication"] else None,
         take=_known(Take, row["take"]) if row["take"] else None,
         notes=tuple(row["notes"]),
+        tags=tuple(row["tags"]),
         problem=_known(Problem, row["problem"]) if row["problem"] else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Select, Text, Update, and_, bindparam, cast, delete, func, insert, or_, select, update
 
 from bridge_daemon.domain.job import OPEN, RESERVED, TERMINAL, Charge, State
 from bridge_daemon.journal.tables import events, facts, jobs, requests
@@ -70,6 +70,7 @@ SAME_RESULT: Final = (
     .order_by(jobs.c.seq)
 )
 ADD_JOB: Final = insert(jobs)
+_mark: Final = jobs.alias("mark")  # the job that a page begins behind
 
 
 def _sum(*where: Any) -> Any:
@@ -112,27 +113,39 @@ def update_job(columns: tuple[str, ...]) -> Update:
     return update(jobs).where(guard).values({name: bindparam(name, type_=jobs.c[name].type) for name in columns})
 
 
+#: What the keys of a search mean; the values are bound under the same names.
+_NARROWED: Final[dict[str, Any]] = {
+    "states": jobs.c.state.in_(bindparam("states", expanding=True)),
+    "q": or_(
+        func.lower(jobs.c.prompt).like(func.lower(bindparam("pattern")), escape="\\"),
+        func.lower(cast(jobs.c.tags, Text)).like(func.lower(bindparam("tag_pattern")), escape="\\"),
+        *(column == bindparam("q") for column in (jobs.c.job, jobs.c.preset, jobs.c.request)),
+    ),
+    "client": jobs.c.client == bindparam("client"),
+    "preset": jobs.c.preset == bindparam("preset"),
+    "project": or_(*(jobs.c.place[key].as_string() == bindparam("project") for key in ("project", "project_id"))),
+    "tag": cast(jobs.c.tags, Text).like(bindparam("tag"), escape="\\"),
+    "since": jobs.c.created_at >= bindparam("since"),
+    "until": jobs.c.created_at < bindparam("until"),
+    "favourite": jobs.c.favourite == bindparam("favourite"),
+    "take": jobs.c.take.is_not(None) == bindparam("take"),
+    "trashed": jobs.c.trashed_at.is_not(None) == bindparam("trashed"),
+    "before": jobs.c.seq < select(_mark.c.seq).where(_mark.c.job == bindparam("before")).scalar_subquery(),
+}
+
+
 @cache
-def find_jobs(states: bool, text: bool, client: bool, before: bool) -> Select[Any]:
-    """Return the search for jobs, newest first; ``text`` comes with a ``pattern`` to look for in the prompt."""
+def find_jobs(keys: frozenset[str]) -> Select[Any]:
+    """Return the search for jobs by some keys, newest first."""
     query = select(jobs).order_by(jobs.c.seq.desc()).limit(bindparam("most"))
-    if states:
-        query = query.where(jobs.c.state.in_(bindparam("states", expanding=True)))
-    if text:
-        same = [column == bindparam("text") for column in (jobs.c.job, jobs.c.preset, jobs.c.request)]
-        query = query.where(or_(func.lower(jobs.c.prompt).like(func.lower(bindparam("pattern")), escape="\\"), *same))
-    if client:
-        query = query.where(jobs.c.client == bindparam("client"))
-    if before:
-        query = query.where(jobs.c.seq < bindparam("before"))
-    return query
+    return query.where(*(_NARROWED[key] for key in sorted(keys)))
 
 
 @cache
 def newest_take(client: bool, preset: bool) -> Select[Any]:
     """Return the search for the job whose take was made last."""
     made = jobs.c.state.in_(_texts((State.STORED, State.PLACED)))
-    query = select(jobs).where(made, jobs.c.wanted, jobs.c.take.is_not(None))
+    query = select(jobs).where(made, jobs.c.wanted, jobs.c.take.is_not(None), jobs.c.trashed_at.is_(None))
     return _one_of(query.order_by(jobs.c.finished_at.desc(), jobs.c.seq.desc()), client, preset)
 
 

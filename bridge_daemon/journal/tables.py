@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -80,6 +81,10 @@ jobs = Table(
     Column("valid_until", Float, nullable=False),
     Column("submitted_at", Float),
     Column("finished_at", Float),
+    # what a person thinks of the take
+    Column("favourite", Boolean, nullable=False, default=False, server_default=false()),
+    Column("tags", JSON, nullable=False, default=list, server_default="[]"),
+    Column("trashed_at", Float),
     Index("jobs_state", "state"),
     Index("jobs_request", "request"),
     Index("jobs_charge_day", "charge_day"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import Connection, Executable
 
 from bridge_daemon.domain.job import MOVES, Job, Problem, State
+from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import statements as sql
 from bridge_daemon.journal.record import Known, Line
@@ -133,22 +135,19 @@ class Transaction:
         """Return the jobs of a request, in the order of their variations."""
         return self._jobs(sql.JOBS_OF, request=request_id)
 
-    def find(
-        self,
-        *,
-        states: Collection[str] = (),
-        text: str | None = None,
-        client: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[Job]:
-        """Return jobs, newest first; ``text`` is looked for in the prompt, the job's id and the preset."""
-        given = {"states": list(states), "text": text, "client": client, "before": before}
-        asked = {name: value for name, value in given.items() if value or value == 0}
-        if text:
-            asked["pattern"] = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
-        query = sql.find_jobs(*(name in asked for name in given))
-        return self._jobs(query, **asked, most=limit)
+    def find(self, **asked: Unpack[JobSearch]) -> list[Job]:
+        """Return jobs, newest first, 50 at most unless a limit is given. Raises NotFound for an unknown ``before``."""
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value not in (None, "", [], ())}
+        most = given.pop("limit", 50)
+        if "before" in given:
+            self.job(given["before"])
+        keys = frozenset(given)
+        if "q" in given:
+            text = _escaped(given["q"])
+            given |= {"pattern": f"%{text}%", "tag_pattern": f"%{_escaped(_in_json(given['q']))}%"}
+        if "tag" in given:
+            given["tag"] = f'%"{_escaped(_in_json(given["tag"]))}"%'
+        return self._jobs(sql.find_jobs(keys), **given, most=most)
 
     def undelivered(self, client: str, *, limit: int = 500) -> list[Job]:
         """Return the jobs whose take lies ready for a client that has not confirmed it (or could not place it)."""
@@ -314,3 +313,13 @@ class Transaction:
         self._connection.execute(sql.REMOVE_FACT, {"key": key})
         if value is not None:
             self._connection.execute(sql.ADD_FACT, {"key": key, "value": value})
+
+
+def _escaped(text: str) -> str:
+    """Return a text as a pattern that stands for itself alone."""
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _in_json(text: str) -> str:
+    """Return a text as it stands within a JSON string of the journal."""
+    return json.dumps(text)[1:-1]

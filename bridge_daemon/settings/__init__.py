@@ -3,4 +3,4 @@
 May use home, domain, util and errors.
 """
 
-__all__ = ["changes", "file", "load", "sections"]
+__all__ = ["changes", "edit", "file", "load", "sections"]

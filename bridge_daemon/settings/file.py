@@ -129,15 +129,20 @@ def add_binding(home: Home, binding: Mapping[str, Any], environ: Mapping[str, st
     _replace(home, target, document.as_string())
 
 
-def _text_of(home: Home) -> tuple[Path, str]:
-    """Return the file of the settings and its text, which is right. Raises SettingsInvalid."""
+def read_text(home: Home) -> tuple[Path, str]:
+    """Return the file of the settings and its text. Raises SettingsInvalid."""
     target = home.config.resolve()  # a person may keep it elsewhere and have a link here
     try:
-        text = target.read_bytes().decode("utf-8-sig")
+        return target, target.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        text = default_text()
+        return target, default_text()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"{target} cannot be read: {error}.") from error
+
+
+def _text_of(home: Home) -> tuple[Path, str]:
+    """Return the file of the settings and its text, which is right. Raises SettingsInvalid."""
+    target, text = read_text(home)
     settings, faults = parse(text, {})
     if settings is None:
         raise invalid(home.config, faults)
@@ -189,9 +194,14 @@ def _expanded(path: Path | str) -> Path:
 
 
 def _replace(home: Home, target: Path, text: str) -> None:
-    """Write the new text only when it is right; the file stays as open or as closed to others as it was."""
+    """Write the new text only when it is right."""
     settings, faults = parse(text, {})
     if settings is None:  # the file was written in a way that the editor did not understand: better not touch it
         raise invalid(home.config, faults)
+    replace_text(target, text)
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a text that is right; the file stays as open or as closed to others as it was."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600
     write_whole(target, text.encode("utf-8"), point="config", mode=mode)

@@ -255,10 +255,22 @@ def section_words(section: str) -> str:
 
 def masked(settings: Settings) -> dict[str, Any]:
     """Return the settings for showing: plain data, without credentials in addresses and commands."""
-    data: dict[str, Any] = _masked(settings.model_dump(mode="json"))
-    if settings.publish.tunnel_command is not None:
-        data["publish"]["tunnel_command"] = redact_command(settings.publish.tunnel_command)
+    return mask(settings.model_dump(mode="json"))
+
+
+def mask(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sections as plain data, without credentials in addresses and commands."""
+    data: dict[str, Any] = _masked(dict(sections))
+    publish = sections.get("publish")
+    if isinstance(publish, Mapping) and isinstance(publish.get("tunnel_command"), str):
+        data["publish"]["tunnel_command"] = redact_command(publish["tunnel_command"])
     return data
+
+
+def set_by_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that the environment sets, and the variable of each."""
+    _, origins, _ = _overlay({}, environ, _schema())
+    return {name_of(loc): variable for loc, variable in origins.items()}
 
 
 def _masked(value: Any) -> Any:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge_daemon.audio.peaks import peaks
 from bridge_daemon.domain.sound_files import MOST_BUCKETS
 from bridge_daemon.errors import SourceRefused
-from bridge_daemon.frontends.http import routes
+from bridge_daemon.frontends.http import route_table
 from tests.audio.sounds import LOSSLESS, LOSSY, noise, write
 
 
@@ -67,5 +67,5 @@ def test_not_audio(folder):
 
 @pytest.mark.parametrize("buckets", [4001, MOST_BUCKETS])
 def test_every_number_that_the_api_takes_is_drawn(folder, buckets):
-    assert routes.MOST_BUCKETS is MOST_BUCKETS
+    assert route_table.MOST_BUCKETS is MOST_BUCKETS
     assert len(peaks(write(folder / "x.wav", noise(12_000, 1), 48_000), buckets).minimum) == buckets

@@ -126,8 +126,8 @@ async def test_what_it_asks(bridge, client):
     assert await client.prices() == [{"model": "stable-audio-2-0", "usd": 0.58}]
     assert await client.check_key() == {"good": True}
     bridge.desk.calls.clear()
-    for action in ("cancel", "retry", "deliver", "resolve"):
-        assert await client.act("j1", action, {"id": "x"}) == job
+    for action, body in (("cancel", {}), ("retry", {"id": "x"}), ("deliver", {}), ("resolve", {"action": "dismiss"})):
+        assert await client.act("j1", action, body) == job
     assert await client.pause() == {"paused": "person"}
     assert await client.resume() == {"paused": None}
     assert await client.agree_price({"usd": 1}) == {"agreed": True}
@@ -137,7 +137,7 @@ async def test_what_it_asks(bridge, client):
         ("cancel", "j1"),
         ("retry", "j1", {"id": "x"}),
         ("deliver", "j1"),
-        ("resolve", "j1", {"id": "x"}),
+        ("resolve", "j1", {"action": "dismiss"}),
         ("pause", "person"),
         ("resume",),
         ("agree_price", {"usd": 1}),
@@ -157,7 +157,7 @@ async def test_a_job_id_stays_in_its_place(bridge, client):
 
 async def test_the_page_is_opened_with_a_code_and_not_with_the_token(bridge, client):
     url = await client.page_url()
-    assert url.startswith(f"http://127.0.0.1:{bridge.port}/#")
+    assert url.startswith(f"http://127.0.0.1:{bridge.port}/#code=")
     assert TOKEN not in url
 
 

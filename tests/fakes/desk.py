@@ -8,13 +8,16 @@ Usage::
     desk.hold["status"] = asyncio.Event()   # calls of status wait for it
     assert desk.calls == [("cancel", "j1")]
 
-It implements ``Desk`` of the HTTP API and nothing more: like the real one, it admits an id once, answers the
-same id with the first answer, and knows no job that was not added or admitted.
+It has those of the daemon's verbs (``actions.bridge.Actions``) that the HTTP API uses, and nothing more: like the
+real one, it admits an id once, answers the same id with the first answer, and knows no job that was not added or
+admitted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,8 @@ class FakeDesk:
         self.hashes: dict[str, str] = {}  # of takes as they were stored
         self.fail: dict[str, Exception] = {}
         self.hold: dict[str, asyncio.Event] = {}
+        self.searches: list[Data] = []
+        self.sources: set[bytes] = set()
         self.status_answer: Data = {"version": "1", "paused": None}
 
     def add(self, job: str, **fields: Any) -> Data:
@@ -107,11 +112,19 @@ class FakeDesk:
     def presets(self) -> Data:
         return {"presets": {}}
 
-    async def jobs(
-        self, *, states: list[str], q: str | None, client: str | None, before: str | None, limit: int
-    ) -> list[Data]:
-        await self._called("jobs", states, q, client, before, limit)
-        return [job for job in self.all.values() if not states or job["state"] in states][:limit]
+    async def jobs(self, **asked: Any) -> list[Data]:
+        self.searches.append(asked)
+        states, limit = asked.get("states", []), asked["limit"] - 1  # one more tells whether there is another page
+        await self._called("jobs", states, asked.get("q"), asked.get("client"), asked.get("before"), limit)
+        return [job for job in self.all.values() if not states or job["state"] in states][: limit + 1]
+
+    async def estimate(self, data: Data) -> Data:
+        await self._called("estimate", data)
+        return {"usd": 0.58, "faults": []}
+
+    async def mark(self, job: str, marks: Data) -> Data:
+        await self._called("mark", job, marks)
+        return self._known(job) | marks
 
     async def job(self, job: str) -> Data:
         await self._called("job", job)
@@ -132,6 +145,36 @@ class FakeDesk:
     async def peaks(self, job: str, buckets: int) -> Data:
         await self._called("peaks", job, buckets)
         return {"peaks": [[0.0, 0.0]] * buckets}
+
+    async def source_peaks(self, job: str, buckets: int) -> Data:
+        await self._called("source_peaks", job, buckets)
+        if job not in self.files:
+            raise NotFound(f"Job {job} has no source.")
+        return {"peaks": [[0.0, 0.0]] * buckets}
+
+    async def add_source(self, body: AsyncIterator[bytes], name: str | None) -> tuple[Data, bool]:
+        data = b"".join([chunk async for chunk in body])
+        await self._called("add_source", data, name)
+        new = data not in self.sources
+        self.sources.add(data)
+        return {"source": hashlib.sha256(data).hexdigest(), "name": name}, new
+
+    def added_source(self, source: str) -> Path:
+        self.calls.append(("added_source", source))
+        if source not in self.files:
+            raise NotFound("There is no such source.")
+        return self.files[source]
+
+    async def added_source_peaks(self, source: str, buckets: int) -> Data:
+        return {"peaks": [self.added_source(source)] and [[0.0, 0.0]] * buckets}
+
+    async def read_settings(self) -> Data:
+        await self._called("read_settings")
+        return {"settings": {}, "revision": "1"}
+
+    async def change_settings(self, patch: Data, *, by_session: bool, revision: str | None) -> Data:
+        await self._called("change_settings", patch, by_session, revision)
+        return {"changed": {}, "after_restart": [], "revision": "2"}
 
     async def prices(self) -> list[Data]:
         await self._called("prices")

@@ -1,8 +1,8 @@
-"""The door: every HTTP request passes it first, also for paths that are not there.
+"""The access middleware: every HTTP request passes it first, also for paths that are not there.
 
-Who may come in is in :data:`SECURITY`. A browser on this machine is not trusted because it is on this machine: any
-page that it shows can send requests to us, from its own origin or, by a name that it lets point here, from what looks
-like ours. So the checks are, in this order: the host, the origin, the route, who asks, and what is sent.
+A browser on this machine is not trusted because it is on this machine: any page that it shows can send requests to us,
+from its own origin or, by a name that it lets point here, from what looks like ours. So the checks are, in this order:
+the host, the origin, the route, who asks, how often, and what is sent. Who may use a route stands at the route.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -29,120 +27,37 @@ from bridge_daemon.errors import (
     WrongMethod,
     WrongOrigin,
 )
+from bridge_daemon.frontends.http import bodies
 from bridge_daemon.frontends.http.answers import Refused, dress, refusal
-from bridge_daemon.frontends.http.body import is_json, read_object
+from bridge_daemon.frontends.http.body import is_declared, read_object
 from bridge_daemon.frontends.http.connection import Connection
-from bridge_daemon.frontends.http.quota import Quota
-from bridge_daemon.frontends.http.sessions import Sessions
+from bridge_daemon.frontends.http.query import read_query
+from bridge_daemon.frontends.http.rate_limit import RateLimit
+from bridge_daemon.frontends.http.routing import SAFE, Access, Api, Call, Route
 
 log = logging.getLogger(__name__)
 
 HANDLER_TIMEOUT: Final = 30.0  # s, with the reading of the body
 _REFUSAL_DELAY: Final = 0.1  # s; nobody guesses 256 bits, but nobody shall try them quickly either
-_SAFE: Final = frozenset({"GET", "HEAD"})
+_JSON: Final = ("application/json",)
 
 
-class Access(Enum):
-    """Who may use a route."""
-
-    #: Everybody who passed the checks of host and origin.
-    OPEN = "open"
-    #: Who has the token of the home.
-    TOKEN = "token"
-    #: Who has the token, or a session that was opened with a code.
-    SESSION = "session"
-
-
-Key = tuple[str, str]
-
-#: Every route. One that is missing here cannot be served: the door refuses to be built.
-SECURITY: Final[dict[Key, Access]] = {
-    ("GET", "/healthz"): Access.OPEN,
-    ("POST", "/api/session"): Access.OPEN,  # the code in it is the proof
-    ("POST", "/api/session/code"): Access.TOKEN,  # a session cannot make another one
-    ("DELETE", "/api/session"): Access.SESSION,
-    ("GET", "/api/status"): Access.SESSION,
-    ("POST", "/api/requests"): Access.SESSION,
-    ("GET", "/api/jobs"): Access.SESSION,
-    ("GET", "/api/jobs/{job}"): Access.SESSION,
-    ("POST", "/api/jobs/{job}/cancel"): Access.SESSION,
-    ("POST", "/api/jobs/{job}/retry"): Access.SESSION,
-    ("POST", "/api/jobs/{job}/deliver"): Access.SESSION,
-    ("POST", "/api/jobs/{job}/resolve"): Access.SESSION,
-    ("GET", "/api/jobs/{job}/audio"): Access.SESSION,
-    ("GET", "/api/jobs/{job}/source"): Access.SESSION,
-    ("GET", "/api/jobs/{job}/peaks"): Access.SESSION,
-    ("POST", "/api/pause"): Access.SESSION,
-    ("POST", "/api/resume"): Access.SESSION,
-    ("GET", "/api/spend"): Access.SESSION,
-    ("GET", "/api/presets"): Access.SESSION,
-    ("GET", "/api/events"): Access.SESSION,
-    ("GET", "/api/prices"): Access.SESSION,
-    ("POST", "/api/prices/agree"): Access.SESSION,
-    ("POST", "/api/key/reload"): Access.SESSION,
-    ("GET", "/api/key/check"): Access.SESSION,
-    ("POST", "/api/settings/reload"): Access.SESSION,
-    ("POST", "/api/midi/arm"): Access.SESSION,
-    ("POST", "/api/midi/disarm"): Access.SESSION,
-    ("POST", "/api/midi/listen"): Access.SESSION,
-    ("GET", "/api/folders"): Access.SESSION,
-    ("GET", "/api/folders/renders"): Access.SESSION,
-    ("POST", "/api/folders/send"): Access.SESSION,
-    ("POST", "/api/folders/forget"): Access.SESSION,
-}
-
-EVENTS: Final = ("GET", "/api/events")
-#: These answer for as long as it takes, and watch over the time by themselves.
-STREAMS: Final = frozenset({EVENTS, ("GET", "/api/jobs/{job}/audio"), ("GET", "/api/jobs/{job}/source")})
-#: Where one of these breaks off in the middle, nobody knows whether a job was admitted.
-MAY_COST: Final = frozenset(
-    {("POST", "/api/requests"), ("POST", "/api/jobs/{job}/retry"), ("POST", "/api/jobs/{job}/resolve")}
-    | {("POST", "/api/folders/send")}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that passed the door."""
-
-    request: web.BaseRequest
-    data: dict[str, Any]  # the body; empty where there is none
-    job: str  # the {job} of the path; "" where there is none
-    session: str | None  # the session that it came with, where it did not come with the token
-    port: int  # ours
-    cookie: str  # the name of the cookie of sessions
-
-
-Handler = Callable[[Call], Awaitable[web.StreamResponse]]
-
-
-class Door:
+class AccessMiddleware:
     """Called with every request; the only way to a handler."""
 
-    def __init__(
-        self,
-        routes: Mapping[Key, Handler],
-        *,
-        token: str,
-        sessions: Sessions,
-        security: Mapping[Key, Access] = SECURITY,
-        timeout: float = HANDLER_TIMEOUT,
-    ) -> None:
-        """Build it. Raises ValueError for an empty token, and for a route without a rule or a rule without a route."""
-        if not token:
+    def __init__(self, routes: Sequence[Route], api: Api, *, timeout: float = HANDLER_TIMEOUT) -> None:
+        """Build it. Raises ValueError for an empty token, and for two routes with one address."""
+        if not api.token:
             raise ValueError("the API needs a token")
-        if odd := set(routes) ^ set(security):
-            raise ValueError(f"routes and SECURITY differ in {sorted(odd)}")
-        self._routes = {key: (security[key], handler) for key, handler in routes.items()}
-        self._paths = [(path.split("/"), path) for path in dict.fromkeys(path for _, path in routes)]
-        self._token = token.encode("utf-8")
-        self._sessions = sessions
+        if len({(route.method, route.path) for route in routes}) != len(routes):
+            raise ValueError("two routes have one method and path")
+        self._routes = routes
+        self._api = api
         self._timeout = timeout
-        self._log_quota = Quota()
+        self._log_limit = RateLimit()
+        self._limits = {route.name: RateLimit(route.per_minute) for route in routes if route.per_minute is not None}
         self._hosts: frozenset[str] = frozenset()  # nobody gets in before it is told its port
         self._origins: frozenset[str] = frozenset()
-        self._port = 0
-        self._cookie = ""
 
     def open_on(self, port: int) -> None:
         """Set the names by which we are reached; cookies do not tell ports apart, so the name of ours does."""
@@ -151,17 +66,17 @@ class Door:
             names += [name.removesuffix(":80") for name in names]
         self._hosts = frozenset(names)
         self._origins = frozenset(f"http://{name}" for name in names)
-        self._port = port
-        self._cookie = f"daw-bridge-{port}"
+        self._api.port = port
+        self._api.cookie = f"daw-bridge-{port}"
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request. Whatever goes wrong has the one error shape."""
-        key: Key | None = None
+        route: Route | None = None
         try:
             self._check_host(request)
             self._check_origin(request)
-            key, job = self._find(request)
-            response = await self._serve(request, key, job)
+            route, path = self._find(request)
+            response = await self._serve(request, route, path)
         except Refused as refused:
             response = self._refuse(request, refused.error, refused.status, refused.headers)
         except NoToken as error:
@@ -170,7 +85,7 @@ class Door:
         except BridgeError as error:
             response = self._refuse(request, error, type(error).status)
         except Exception as error:  # noqa: BLE001 - the last resort of every handler; what it is goes to the log
-            response = self._explain(request, key, error)
+            response = self._explain(request, route, error)
         if not response.prepared:
             dress(response, request.path)
         if not request.content.is_eof() and isinstance(request.protocol, Connection):
@@ -178,19 +93,19 @@ class Door:
             request.protocol.on_lost = request.content.feed_eof
         return response
 
-    def _explain(self, request: web.BaseRequest, key: Key | None, error: Exception) -> web.StreamResponse:
+    def _explain(self, request: web.BaseRequest, route: Route | None, error: Exception) -> web.StreamResponse:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise error  # the other side has gone; nobody is there to be answered
-        where = " ".join(key) if key else "the door"
+        where = route.name if route else "the access checks"
         log.error("A request failed in %s.", where, exc_info=error)
-        return self._refuse(request, Internal("Something went wrong inside of the bridge.", **_doubt(key)), 500)
+        return self._refuse(request, Internal("Something went wrong inside of the bridge.", **_doubt(route)), 500)
 
     def _refuse(
         self, request: web.BaseRequest, error: BridgeError, status: int, headers: Mapping[str, str] | None = None
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:  # an answer has begun: a second one would be read as a part of it
             raise ConnectionError("broken off")
-        if isinstance(error, WrongHost | WrongOrigin | NoToken) and self._log_quota.take():
+        if isinstance(error, WrongHost | WrongOrigin | NoToken) and self._log_limit.take():
             # Cut and quoted, for these come from anybody. Never Authorization or Cookie.
             seen = {name: request.headers.get(name, "")[:80] for name in ("Host", "Origin", "Sec-Fetch-Site")}
             log.warning("Refused %s: %s %.80r %r", error.code, request.method, request.path, seen)
@@ -205,80 +120,99 @@ class Door:
     def _check_origin(self, request: web.BaseRequest) -> None:
         sites = request.headers.getall("Sec-Fetch-Site", [])
         # "none": typed into the address bar, or opened by a program
-        typed = sites == ["none"] and request.method in _SAFE and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        typed = sites == ["none"] and request.method in SAFE and request.headers.get("Sec-Fetch-Mode") == "navigate"
         origins = request.headers.getall("Origin", [])
         if (sites not in ([], ["same-origin"]) and not typed) or len(origins) > 1:
             raise WrongOrigin("Another page asked.")
         if origins and origins[0] not in self._origins:
             raise WrongOrigin("Another origin asked.")
 
-    def _find(self, request: web.BaseRequest) -> tuple[Key, str | None]:
+    def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
         # The path as it was sent: no route needs an escape, so %2F never becomes a way around a rule.
-        parts = request.rel_url.raw_path.split("/")
-        for pattern, path in self._paths:
-            if len(parts) == len(pattern) and all(p in (part, "{job}") for p, part in zip(pattern, parts, strict=True)):
-                methods = [method for method, known in self._routes if known == path]
-                method = "GET" if request.method == "HEAD" and ("GET", path) != EVENTS else request.method
-                if method not in methods:
-                    allowed = ", ".join(sorted(methods))
-                    raise Refused(
-                        WrongMethod(f"{path} knows {allowed}."), status=WrongMethod.status, headers={"Allow": allowed}
-                    )
-                return (method, path), parts[pattern.index("{job}")] if "{job}" in pattern else None
-        raise NotFound("There is no such path.", next=WrongMethod.next)
+        sent = request.rel_url.raw_path
+        there = {route: found for route in self._routes if (found := route.pattern.fullmatch(sent))}
+        for route, found in there.items():
+            if request.method == route.method or (
+                request.method == "HEAD" and route.method == "GET" and route.media != "text/event-stream"
+            ):
+                return route, found.groupdict()
+        if not there:
+            raise NotFound("There is no such path.", next=WrongMethod.next)
+        allowed = ", ".join(sorted({route.method for route in there}))
+        path = next(iter(there)).path
+        raise Refused(WrongMethod(f"{path} knows {allowed}."), status=WrongMethod.status, headers={"Allow": allowed})
 
-    async def _serve(self, request: web.BaseRequest, key: Key, job: str | None) -> web.StreamResponse:
-        access, handler = self._routes[key]
-        limit = asyncio.timeout(None if key in STREAMS else self._timeout)
+    async def _serve(self, request: web.BaseRequest, route: Route, path: dict[str, str]) -> web.StreamResponse:
+        limit = asyncio.timeout(None if route.streams else self._timeout)
         try:
             async with limit:
-                session = self._admit(request, access)
-                if access is not Access.OPEN and isinstance(request.protocol, Connection):
+                session = self._authorise(request, route)
+                if route.access is not Access.OPEN and isinstance(request.protocol, Connection):
                     request.protocol.proved = request.protocol.at_work = True
-                data = {} if request.method in _SAFE else await read_object(request)
-                if job is not None and not ids.is_job(job):
+                self._check_rate(route)
+                data = await self._read(request, route)
+                if "job" in path and not ids.is_job(path["job"]):
                     raise NotFound("There is no such job.")
-                return await handler(Call(request, data, job or "", session, self._port, self._cookie))
+                query = {} if route.any_query else read_query(request, route.query)
+                return await route.handler(Call(request, self._api, path, query, data, session))
         except TimeoutError:
             if not limit.expired():
                 raise  # one of the handler's own
-            log.warning("%s took longer than %g s and was given up.", " ".join(key), self._timeout)
-            raise TooBusy(f"The answer took longer than {self._timeout:g} s.", **_doubt(key)) from None
+            log.warning("%s took longer than %g s and was given up.", route.name, self._timeout)
+            raise TooBusy(f"The answer took longer than {self._timeout:g} s.", **_doubt(route)) from None
 
-    def _admit(self, request: web.BaseRequest, access: Access) -> str | None:
-        """Return the session that the request came with, or None where it came with the token or needs neither."""
-        if access is Access.OPEN:
+    async def _read(self, request: web.BaseRequest, route: Route) -> dict[str, Any]:
+        """Return the JSON body; empty for a route that has none, or whose handler reads it."""
+        if not route.writes or route.raw:
+            return {}
+        data = await read_object(request, route.longest)
+        if not route.verbatim:
+            bodies.check(route.body or bodies.Nothing, data)
+        return data
+
+    def _check_rate(self, route: Route) -> None:
+        # Only callers that are proved come here, so that nobody else can use up the turns of the owner.
+        limit = self._limits.get(route.name)
+        if limit is not None and not limit.take():
+            after = limit.seconds_left()
+            error = TooBusy(f"{route.name} may be called {route.per_minute} times a minute.")
+            raise Refused(error, status=429, headers={"Retry-After": str(after)})
+
+    def _authorise(self, request: web.BaseRequest, route: Route) -> str | None:
+        """Return the session that the request came with, or None if it came with the token or needs neither."""
+        if route.access is Access.OPEN:
             return None
         session = None
         if "Authorization" in request.headers:  # a wrong one is refused, whatever else is there
             known = self._has_token(request)
         else:
-            session = request.cookies.get(self._cookie) if access is Access.SESSION else None
-            known = session is not None and self._sessions.holds(session)
+            session = request.cookies.get(self._api.cookie) if route.access is Access.SESSION else None
+            known = session is not None and self._api.sessions.holds(session)
         if not known:
             raise NoToken("The token or session is missing, wrong or over.")
-        if request.method not in _SAFE and "Cookie" in request.headers:
-            _check_intent(request)
+        if route.writes and "Cookie" in request.headers:
+            _check_intent(request, route)
         return session
 
     def _has_token(self, request: web.BaseRequest) -> bool:
         given = request.headers.getall("Authorization")
         scheme, _, token = given[0].partition(" ")
         secret = token.strip().encode("utf-8", "surrogateescape")
-        return len(given) == 1 and scheme.lower() == "bearer" and hmac.compare_digest(secret, self._token)
+        return len(given) == 1 and scheme.lower() == "bearer" and hmac.compare_digest(secret, self._api.token.encode())
 
 
-def _check_intent(request: web.BaseRequest) -> None:
+def _check_intent(request: web.BaseRequest, route: Route) -> None:
     """Make sure that our own page meant it. A browser adds cookies to what others send; a token beside them changes
     nothing, for whoever has it needs no cookie.
     """
-    if not is_json(request):
-        raise NotJson("The body is not declared as JSON.")
+    # none of these types can be sent by a form, or by another page without asking us first
+    if not is_declared(request, route.raw or _JSON):
+        raise NotJson(f"The body is not declared as {' or '.join(route.raw or ('JSON',))}.")
     if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:  # both were proved to be ours
         raise WrongOrigin("The request does not tell where it comes from.")
 
 
-def _doubt(key: Key | None) -> dict[str, str]:
-    if key not in MAY_COST:
+def _doubt(route: Route | None) -> dict[str, str]:
+    if route is None or not route.may_cost:
         return {}
     return {"charge": "possible", "next": "Send it again under the same id: what was accepted is not sent twice."}

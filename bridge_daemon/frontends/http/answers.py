@@ -11,10 +11,17 @@ from aiohttp import web
 from bridge_daemon.errors import BridgeError
 
 #: Nothing from elsewhere, no frames around us, no <base> of somebody else, forms only to us.
-PAGE_POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+#: For the files of the page: the same, spelt out. blob: and data: hold what the page itself made: a dropped file, a
+#: waveform that was drawn.
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; manifest-src 'self'; object-src 'none'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 #: For files whose bytes came from a person or from the service: should one of them ever be opened as a page, it is
 #: alone in a sandbox and may load nothing.
-FILE_POLICY: Final = f"sandbox; default-src 'none'; {PAGE_POLICY.partition('; ')[2]}"
+FILE_POLICY: Final = f"sandbox; default-src 'none'; {POLICY.partition('; ')[2]}"
 
 _EVERYWHERE: Final = {
     "Server": "daw-bridge",  # aiohttp would tell its own version and Python's
@@ -38,7 +45,7 @@ def dress(response: web.StreamResponse, path: str) -> None:
     """Put on the headers that every answer has, whatever made it. Call it before the headers are sent."""
     for name, value in _EVERYWHERE.items():
         response.headers[name] = value
-    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     if path == "/healthz" or path.startswith("/api"):
         response.headers["Cache-Control"] = "no-store"
 

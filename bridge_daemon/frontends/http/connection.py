@@ -13,14 +13,14 @@ from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 
 from bridge_daemon.errors import BridgeError, Fault, Internal, InvalidRequest, TooBusy, TooLarge, WrongHost, WrongMethod
 from bridge_daemon.frontends.http.answers import dress, refusal, to_json
-from bridge_daemon.frontends.http.quota import Quota
+from bridge_daemon.frontends.http.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
 MOST_CONNECTIONS: Final = 32
 _MOST_TURNED_AWAY: Final = 32
 _PATIENCE: Final = 2.0  # s for one that is turned away to read why
-_log_quota: Final = Quota()
+_log_limit: Final = RateLimit()
 _OPTIONS: Final[dict[str, Any]] = {
     "access_log": None,
     "logger": log,
@@ -79,16 +79,16 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what never became a request (400), or went wrong behind the door's back (500)."""
+        """Answer what never became a request (400), or went wrong outside of the access middleware (500)."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
         if status == 400:
             error, status = _not_http(exc)
-            if _log_quota.take():
+            if _log_limit.take():
                 log.warning("Refused %s: not a request that HTTP allows (%s)", error.code, type(exc).__name__)
         else:
             error, status = Internal("Something went wrong inside of the bridge."), Internal.status
-            log.error("A request failed outside of the door.", exc_info=exc)
+            log.error("A request failed outside of the access middleware.", exc_info=exc)
         response = refusal(error, status)
         dress(response, "/api")
         response.force_close()
@@ -131,7 +131,7 @@ class Listener(web.Server):
         turned_away = TurnedAway(self._turned_away.discard, mute=mute)
         if not mute:
             self._turned_away.add(turned_away)
-            if _log_quota.take():
+            if _log_limit.take():
                 log.warning("Refused E-BUSY: %d connections are open", MOST_CONNECTIONS)
         return turned_away
 
@@ -142,7 +142,7 @@ class Listener(web.Server):
         oldest = next((connection for connection in free if not connection.proved), free[0])
         del self._accepted[oldest]
         oldest.give_up()
-        if _log_quota.take():
+        if _log_limit.take():
             log.warning("%d connections were open; the oldest without work was closed.", MOST_CONNECTIONS)
         return True
 

@@ -1,13 +1,16 @@
 """Events for whoever watches: the page and the command line, as server-sent events.
 
-Nothing depends on an event arriving. A watcher that was away, or was too slow, asks for the jobs again; so no event
-is ever kept for it, and ``hello``, the first event of each connection, tells it to do so.
+Nothing depends on an event arriving. The newest events are kept for a watcher that was away for a moment: it names the
+last one that it got (``Last-Event-ID``) and gets those after it. ``hello``, the first event of each connection, tells
+whether it did; if not, it asks for the jobs again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +27,7 @@ log = logging.getLogger(__name__)
 
 MOST_WATCHERS: Final = 8
 MOST_WAITING: Final = 256  # events that a watcher may be behind
+MOST_KEPT: Final = 512  # events, for watchers that come back
 KEEP_ALIVE: Final = 15.0  # s
 _STALLED: Final = 10.0  # s that a watcher may take nothing at all
 _RETRY: Final = b"retry: 1000\n"  # ms, for browsers
@@ -73,28 +77,46 @@ class EventHub:
     def __init__(self) -> None:
         self._watchers: set[Watcher] = set()
         self._closed = False
+        self._life = secrets.token_hex(4)  # numbers of another life of the daemon mean nothing here
         self._number = 0
+        self._kept: deque[tuple[int, str, Mapping[str, Any]]] = deque(maxlen=MOST_KEPT)
 
     def __len__(self) -> int:
         return len(self._watchers)
 
     def publish(self, kind: str, data: Mapping[str, Any]) -> None:
         """Tell every watcher. Never raises and never waits: the work on a paid job must not hang on who looks on."""
+        self._number += 1
+        self._kept.append((self._number, kind, data))  # written only when somebody asks for it
         if not self._watchers:
             return
-        try:
-            frame = self.frame(kind, data)
-        except (TypeError, ValueError):
-            log.exception("An event of kind %s cannot be written as JSON; it was not sent.", kind)
-            return
+        frame = self._frame(self._number, kind, data)
         for watcher in self._watchers:
             watcher.put(frame)
 
-    def frame(self, kind: str, data: Mapping[str, Any]) -> bytes:
-        """Write one event, with the next number."""
-        text = to_json(dict(data))
-        self._number += 1
-        return f"id: {self._number}\nevent: {kind}\ndata: {text}\n\n".encode()
+    def _frame(self, number: int, kind: str, data: Mapping[str, Any]) -> bytes:
+        """Write one event; empty if it cannot be written."""
+        try:
+            text = to_json(dict(data))
+        except (TypeError, ValueError):
+            log.exception("An event of kind %s cannot be written as JSON; it was not sent.", kind)
+            return b""
+        return f"id: {self._life}-{number}\nevent: {kind}\ndata: {text}\n\n".encode()
+
+    def greeting(self, last: str) -> bytes:
+        """Return ``hello``, and the events after the one that is named, if all of them are still known."""
+        life, _, text = last.partition("-")
+        number = int(text) if life == self._life and re.fullmatch(r"[0-9]{1,15}", text) else -1
+        first = self._kept[0][0] if self._kept else self._number + 1
+        replayed = first - 1 <= number <= self._number
+        begin = number if replayed else self._number
+        frames = [self._frame(begin, "hello", {"version": __version__, "replayed": replayed})]
+        frames += [self._frame(*event) for event in self._kept if event[0] > begin]
+        return b"".join(frames)
+
+    def lost(self) -> bytes:
+        """Return the event that tells a watcher that it is too far behind."""
+        return self._frame(self._number, "lost", {})
 
     @contextmanager
     def watch(self) -> Iterator[Watcher]:
@@ -122,6 +144,7 @@ async def stream(
 ) -> web.StreamResponse:
     """Answer with events until the watcher goes, falls behind, is not welcome any more, or the daemon stops."""
     with hub.watch() as watcher:
+        greeting = hub.greeting(request.headers.get("Last-Event-ID", ""))  # what comes from now on waits for it
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         dress(response, request.path)
         if isinstance(request.protocol, Connection):
@@ -129,13 +152,13 @@ async def stream(
         await response.prepare(request)
         with suppress(ConnectionError):
             try:
-                await _send(response, _RETRY + hub.frame("hello", {"version": __version__}))
+                await _send(response, _RETRY + greeting)
                 while is_welcome():
                     frames = await watcher.next(keep_alive)
                     if watcher.closed:
                         break
                     if watcher.lost:
-                        await _send(response, hub.frame("lost", {}))
+                        await _send(response, hub.lost())
                         break
                     await _send(response, frames or b": still here\n\n")
             except TimeoutError:

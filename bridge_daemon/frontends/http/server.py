@@ -1,4 +1,4 @@
-"""The server of the HTTP API: sockets on loopback, and the door behind it."""
+"""The server of the HTTP API: sockets on loopback, and the access middleware behind them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import logging
 import socket
 from typing import Final
 
+from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.errors import SettingsInvalid
-from bridge_daemon.frontends.http.access import HANDLER_TIMEOUT, Door
+from bridge_daemon.frontends.http.access import HANDLER_TIMEOUT, AccessMiddleware
 from bridge_daemon.frontends.http.connection import Listener
-from bridge_daemon.frontends.http.desk import Desk
 from bridge_daemon.frontends.http.events import EventHub
-from bridge_daemon.frontends.http.routes import Routes
+from bridge_daemon.frontends.http.route_table import ROUTES
+from bridge_daemon.frontends.http.routing import Api
 from bridge_daemon.frontends.http.sessions import Sessions
 from bridge_daemon.util import loopback
 from bridge_daemon.util.port_holder import port_taken
@@ -30,11 +31,11 @@ _GRACE: Final = 0.3  # s for answers that are being written when the server stop
 
 
 class ApiServer:
-    """Serves a :class:`Desk` and an :class:`EventHub` over HTTP."""
+    """Serves the daemon's verbs and an :class:`EventHub` over HTTP."""
 
     def __init__(
         self,
-        desk: Desk,
+        actions: Actions,
         hub: EventHub,
         *,
         token: str,
@@ -44,8 +45,8 @@ class ApiServer:
         timeout: float = HANDLER_TIMEOUT,
     ) -> None:
         """Prepare; ``start`` opens the port. ``times`` and ``timeout`` are for tests."""
-        sessions = Sessions(times or Times())
-        self._door = Door(Routes(desk, hub, sessions, token).table(), token=token, sessions=sessions, timeout=timeout)
+        self._api = Api(actions, hub, Sessions(times or Times()), token, routes=ROUTES)
+        self._access = AccessMiddleware(ROUTES, self._api, timeout=timeout)
         self._hub = hub
         self._wanted = (host, port)
         self._address: tuple[str, int] | None = None
@@ -61,8 +62,8 @@ class ApiServer:
         """
         sockets = _open(*self._wanted)
         host, port = sockets[0].getsockname()[:2]
-        self._door.open_on(port)
-        self._listener = Listener(self._door)
+        self._access.open_on(port)
+        self._listener = Listener(self._access)
         loop = asyncio.get_running_loop()
         for sock in sockets:
             self._servers.append(await loop.create_server(self._listener.accept, sock=sock, backlog=_AT_ONCE))
@@ -77,6 +78,12 @@ class ApiServer:
             raise RuntimeError("the server is not running")
         host, port = self._address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def change_token(self, token: str) -> None:
+        """Take another token; every session that came from the old one is over."""
+        if token != self._api.token:
+            self._api.token = token
+            self._api.sessions.end_all()
 
     async def close(self) -> None:
         """Close the port, the streams and the connections, at once; fine when it never started."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from bridge_daemon.util.times import Times
 
-CODE_LIFE: Final = 30.0  # s
+CODE_LIFE: Final = 60.0  # s
 SESSION_LIFE: Final = 86_400.0  # s
 _MOST_CODES: Final = 16
 _MOST_SESSIONS: Final = 64
@@ -31,7 +31,7 @@ class Sessions:
         self._open: dict[bytes, float] = {}
 
     def new_code(self) -> str:
-        """Make a code that opens one session within 30 s."""
+        """Make a code that opens one session within 60 s."""
         return self._add(self._codes, CODE_LIFE, _MOST_CODES)
 
     def redeem(self, code: str) -> str | None:
@@ -57,6 +57,11 @@ class Sessions:
         held = self.holds(session)
         self._open.pop(_digest(session), None)
         return held
+
+    def end_all(self) -> None:
+        """Close every session and forget every code: the token that they came from is another one."""
+        self._codes.clear()
+        self._open.clear()
 
     def _add(self, table: dict[bytes, float], life: float, most: int) -> str:
         now = self._times.monotonic()

@@ -256,6 +256,10 @@ class OscServer(asyncio.DatagramProtocol):
         self._counts["sent"] += 1
         return True
 
+    def change_token(self, token: str) -> None:
+        """Take another token; messages with the old one are dropped from now on."""
+        self._token = token.encode()
+
     def about(self) -> dict[str, Any]:
         """Return what the status tells of OSC."""
         told = {"port": self.port, "clients": self.clients.about(), "counts": dict(sorted(self._counts.items()))}

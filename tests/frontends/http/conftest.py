@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from bridge_daemon.frontends.http import access, connection
 from bridge_daemon.frontends.http.events import EventHub
-from bridge_daemon.frontends.http.quota import Quota
+from bridge_daemon.frontends.http.rate_limit import RateLimit
 from bridge_daemon.frontends.http.server import ApiServer
 from bridge_daemon.util.times import Times
 from tests.fakes.desk import FakeDesk
@@ -137,7 +137,7 @@ async def read_answer(reader: asyncio.StreamReader, *, head: bool = False) -> Ra
 @pytest_asyncio.fixture
 async def api(monkeypatch) -> AsyncIterator[Api]:
     monkeypatch.setattr(access, "_REFUSAL_DELAY", 0.001)  # one test looks at the delay itself
-    monkeypatch.setattr(connection, "_log_quota", Quota())  # the rest of this process's tests used it up
+    monkeypatch.setattr(connection, "_log_limit", RateLimit())  # the rest of this process's tests used it up
     desk, hub, times = FakeDesk(), EventHub(), HandTimes()
     server = ApiServer(desk, hub, token=TOKEN, host="127.0.0.1", port=0, times=times, timeout=0.5)
     _, port = await server.start()

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from bridge_daemon.frontends.http import access
-from bridge_daemon.frontends.http.access import MAY_COST, SECURITY, STREAMS, Access, Door
+from bridge_daemon.frontends.http.access import AccessMiddleware
 from bridge_daemon.frontends.http.events import EventHub
-from bridge_daemon.frontends.http.routes import Routes
+from bridge_daemon.frontends.http.route_table import ROUTES
+from bridge_daemon.frontends.http.routing import Access, Api
 from bridge_daemon.frontends.http.sessions import Sessions
 from bridge_daemon.util.times import Times
 from tests.fakes.desk import FakeDesk
@@ -22,7 +23,7 @@ PAGE = ("Origin: http://127.0.0.1:PORT", "Sec-Fetch-Site: same-origin")
 
 
 def targets(path: str) -> str:
-    return path.replace("{job}", "j1")
+    return path.replace("{job}", "j1").replace("{source}", "a" * 64).replace("{file}", "app.js")
 
 
 # --- host
@@ -243,9 +244,9 @@ async def test_no_session_without_a_good_code(api, data):
     assert "set-cookie" not in answer.headers
 
 
-async def test_a_code_lives_for_30_seconds(api):
+async def test_a_code_lives_for_60_seconds(api):
     code = json.loads((await api.ask("/api/session/code", method="POST")).body)["code"]
-    api.times.at += 30.1
+    api.times.at += 60.1
     body = json.dumps({"code": code}).encode()
     assert (await api.ask("/api/session", JSON, *PAGE, method="POST", body=body, auth=False)).code == "E-AUTH"
 
@@ -335,50 +336,46 @@ def test_the_tables_of_sessions_do_not_grow():
 # --- every route
 
 
-def routes():
-    return Routes(FakeDesk(), EventHub(), Sessions(Times()), TOKEN).table()
+def api_of(token: str) -> Api:
+    return Api(FakeDesk(), EventHub(), Sessions(Times()), token)
 
 
-def test_a_route_without_a_rule_is_refused():
-    for change in ({("GET", "/api/new"): routes()[("GET", "/api/status")]}, None):
-        table = dict(routes())
-        if change is None:
-            del table[("GET", "/api/spend")]
-        else:
-            table |= change
-        with pytest.raises(ValueError, match="SECURITY"):
-            Door(table, token=TOKEN, sessions=Sessions(Times()))
+def test_two_routes_with_one_address_are_refused():
+    with pytest.raises(ValueError, match="two routes"):
+        AccessMiddleware([*ROUTES, ROUTES[0]], api_of(TOKEN))
 
 
 def test_an_empty_token_is_refused():
     with pytest.raises(ValueError, match="token"):
-        Door(routes(), token="", sessions=Sessions(Times()))
+        AccessMiddleware(ROUTES, api_of(""))
 
 
 def test_only_these_routes_are_open():
-    opened = {key for key, access in SECURITY.items() if access is Access.OPEN}
-    assert opened == {("GET", "/healthz"), ("POST", "/api/session")}
-    assert set(SECURITY) == set(routes())
-    assert set(SECURITY) >= STREAMS | MAY_COST
+    opened = {route.name for route in ROUTES if route.access is Access.OPEN}
+    assert opened == {"GET /healthz", "POST /api/session", "GET /", "GET /page/{file}"}
 
 
-@pytest.mark.parametrize(("method", "path"), [key for key, access in SECURITY.items() if access is not Access.OPEN])
+PROTECTED = [(route.method, route.path) for route in ROUTES if route.access is not Access.OPEN]
+ALL = [(route.method, route.path) for route in ROUTES]
+
+
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
 async def test_every_route_asks_for_the_token(api, method, path):
     answer = await api.ask(targets(path), JSON, *PAGE, method=method, auth=False)
     assert (answer.status, answer.code) == (401, "E-AUTH")
     assert api.desk.calls == []
 
 
-@pytest.mark.parametrize(("method", "path"), SECURITY)
+@pytest.mark.parametrize(("method", "path"), ALL)
 async def test_every_route_looks_at_the_host_and_the_origin(api, method, path):
     assert (await api.ask(targets(path), "Host: evil.com", method=method, host=False)).code == "E-HOST"
     assert (await api.ask(targets(path), "Origin: http://evil.com", method=method)).code == "E-ORIGIN"
     assert api.desk.calls == []
 
 
-@pytest.mark.parametrize("path", dict.fromkeys(path for _, path in SECURITY))
+@pytest.mark.parametrize("path", dict.fromkeys(path for _, path in ALL))
 async def test_every_route_refuses_other_methods_in_the_one_shape(api, path):
-    known = {method for method, one in SECURITY if one == path}
+    known = {method for method, one in ALL if one == path}
     for method in {"PUT", "PATCH", "OPTIONS", "TRACE", "DELETE", "GET", "POST"} - known:
         answer = await api.ask(targets(path), method=method)
         assert (answer.status, answer.code) == (405, "E-METHOD")

@@ -68,7 +68,7 @@ async def test_events_come_in_order(api):
     assert "Server: daw-bridge" in stream.head
     hello = await stream.next()
     assert hello == {"retry": "1000", "id": hello["id"], "event": "hello", "data": hello["data"]}
-    assert json.loads(hello["data"]) == {"version": __version__}
+    assert json.loads(hello["data"]) == {"version": __version__, "replayed": False}
     api.hub.publish("job", {"job": "j1", "prompt": "two\nlines\n\nevent: fake ☔"})
     for number in range(100):
         api.hub.publish("progress", {"job": "j1", "fraction": number / 100})
@@ -76,7 +76,7 @@ async def test_events_come_in_order(api):
     assert json.loads(first["data"]) == {"job": "j1", "prompt": "two\nlines\n\nevent: fake ☔"}
     rest = [await stream.next() for _ in range(100)]
     assert [json.loads(event["data"])["fraction"] for event in rest] == [n / 100 for n in range(100)]
-    numbers = [int(event["id"]) for event in (hello, first, *rest)]
+    numbers = [int(event["id"].partition("-")[2]) for event in (hello, first, *rest)]
     assert numbers == sorted(set(numbers))
     stream.close()
     await until(lambda: len(api.hub) == 0)

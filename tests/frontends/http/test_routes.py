@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from bridge_daemon.errors import CODES, BridgeError, Fault, InvalidRequest, LimitReached, NotFound, PriceQuestion
-from bridge_daemon.frontends.http.access import SECURITY, STREAMS
+from bridge_daemon.frontends.http.route_table import ROUTES
 
 JSON = "Content-Type: application/json"
 
@@ -86,7 +86,7 @@ async def test_one_job_with_its_events(api):
 )
 async def test_jobs_are_found(api, query, call):
     answer = await api.ask("/api/jobs" + query)
-    assert json.loads(answer.body) == {"jobs": []}
+    assert json.loads(answer.body) == {"jobs": [], "next": None}
     assert api.desk.calls == [("jobs", *call)]
 
 
@@ -139,7 +139,6 @@ async def test_a_reason_is_short_text(api, reason):
 @pytest.mark.parametrize(
     "target",
     [
-        "/",
         "/nowhere",
         "/api",
         "/api/",
@@ -279,9 +278,9 @@ async def test_a_refusal_of_a_request(api):
     ],
 )
 async def test_a_fault_of_ours_is_logged_and_not_told(api, fault, caplog):
-    api.desk.fail["status"] = fault
+    api.desk.fail["jobs"] = fault
     with caplog.at_level(logging.ERROR):
-        answer = await api.ask("/api/status?q=private")
+        answer = await api.ask("/api/jobs?q=private")
     assert (answer.status, answer.code, answer.error["charge"]) == (500, "E-INTERNAL", "none")
     assert b"secret" not in answer.body
     assert "Traceback" in caplog.text
@@ -305,18 +304,22 @@ async def test_what_cannot_be_written_as_json_is_a_fault_of_ours(api):
     ],
 )
 async def test_who_breaks_off_in_the_middle_says_what_it_may_cost(api, target, call, charge):
+    data = {"cancel": {}, "resolve": {"action": "submit_again", "id": "a"}}.get(call, {"id": "a"})
     api.desk.fail[call] = RuntimeError()
-    assert (await post(api, target, {"id": "a"})).error["charge"] == charge
+    assert (await post(api, target, data)).error["charge"] == charge
     del api.desk.fail[call]
     api.desk.hold[call] = asyncio.Event()
-    late = await post(api, target, {"id": "a"})
+    late = await post(api, target, data)
     assert (late.status, late.code, late.error["charge"]) == (503, "E-BUSY", charge)
 
 
-@pytest.mark.parametrize(("method", "path"), [key for key in SECURITY if key not in STREAMS and "{job}" in key[1]])
+@pytest.mark.parametrize(
+    ("method", "path"), [(route.method, route.path) for route in ROUTES if not route.streams and "{job}" in route.path]
+)
 async def test_routes_of_jobs_know_no_job_that_is_not_there(api, method, path):
     api.desk.fail["peaks"] = NotFound("There is no take.")
-    answer = await api.ask(path.replace("{job}", "j9"), method=method)
+    body = b'{"action": "dismiss", "charged": false}' if path.endswith("resolve") else b""
+    answer = await api.ask(path.replace("{job}", "j9"), *([JSON] if body else []), method=method, body=body)
     assert (answer.status, answer.code) == (404, "E-NOT-FOUND")
 
 

@@ -88,7 +88,7 @@ async def test_close_may_be_called_at_any_time():
 
 
 async def test_close_waits_for_nobody(api):
-    api.server._door._timeout = 30.0
+    api.server._access._timeout = 30.0
     api.desk.hold["status"] = asyncio.Event()
     stuck = asyncio.create_task(api.ask("/api/status"))
     for _ in range(40):

@@ -1,0 +1,73 @@
+"""What a request would cost, before it is pressed: the checks of admit without sending, or remembering, anything."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from bridge_daemon.domain.job import MICRO
+from bridge_daemon.domain.request import Request, parse
+from bridge_daemon.engine.choice import Choice, Engines
+from bridge_daemon.errors import BridgeError, InvalidRequest, PriceQuestion
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, price_now
+from bridge_daemon.spending.parameters import Resolved, lengths, resolve
+
+
+async def estimate(
+    data: Mapping[str, Any], *, journal: Journal, settings: Settings, engines: Engines
+) -> dict[str, Any]:
+    """Return the price of a request, which may be unfinished, and what is in its way.
+
+    Raises KeyTrouble if it is not known which engine would make it.
+    """
+    request, faults = parse({"id": str(uuid.uuid4())} | dict(data))
+    resolved, more = resolve(request, settings)
+    named = {fault.field.partition(".")[0] for fault in faults}
+    faults += [fault for fault in more if fault.field.partition(".")[0] not in named]
+    # what is missing yet changes nothing about the price
+    priced = resolved or resolve(_finished(request), settings)[0]
+    engine = await engines.current()
+    told: dict[str, Any] = {"engine": engine.name, "usd": None, "each_usd": None, "confirm": False, "refused": None}
+    told |= {"variations": None, "model": None, "duration": None, "cut": None}
+    told["faults"] = InvalidRequest(faults).as_dict()["faults"] if faults else []
+    if priced is None:
+        return told
+    told |= {"variations": priced.variations, "model": priced.model.name}
+    told |= await journal.read(lambda tx: _money(tx, request, priced, engine, settings))
+    seconds = _source_seconds(request)
+    if not faults and (priced.action == "generate" or seconds is not None or request.duration is not None):
+        told["duration"], told["cut"] = lengths(request, priced, seconds, settings.defaults.duration)
+    return told
+
+
+def _money(tx: Transaction, request: Request, priced: Resolved, engine: Choice, settings: Settings) -> dict[str, Any]:
+    total = 0
+    told: dict[str, Any] = {}
+    try:
+        each = price_now(tx, engine, priced.model, priced.steps)
+        total = each * priced.variations
+        told = {"each_usd": each / MICRO, "usd": total / MICRO}
+        check_pause(tx)
+        check_limits(tx, total, settings)
+    except BridgeError as error:
+        told["refused"] = error.as_dict()
+    try:
+        check_price_question(total, settings.spend.confirm_above_micro, request.confirm_usd)
+    except PriceQuestion:
+        told["confirm"] = True
+    return told
+
+
+def _finished(request: Request) -> Request:
+    """Return a request in which nothing is missing that the price does not depend on."""
+    return request.model_copy(update={"prompt": request.prompt or "-", "action": "generate", "source": None})
+
+
+def _source_seconds(request: Request) -> float | None:
+    source = request.source
+    if source is None or source.start is None or source.end is None:
+        return None
+    return max(0.0, source.end - source.start)
