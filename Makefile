@@ -25,7 +25,7 @@ test-rest: $(VENV)/.ready-dev
 
 test-all: test test-rest
 
-# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64).
+# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64). Not all pass yet.
 test-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows test
 

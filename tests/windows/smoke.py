@@ -171,7 +171,7 @@ def inbox(user: User) -> None:
         asked = {"version": 1, "id": name, "action": "generate", "prompt": "rain", "duration": 1}
         (box / f"{name}.json.tmp").write_text(json.dumps(asked), encoding="utf-8")
         (box / f"{name}.json.tmp").rename(box / f"{name}.json")
-        _await(lambda: user.json("jobs", "list", "--q", "rain", "--state", "placed"), "the take of a script")
+        _await(lambda: user.json("jobs", "list", "--q", "rain", "--state", "stored"), "the take of a script")
         _await((user.home / "outbox" / "reaper" / f"{name}.status.json").exists, "an answer")
 
 
