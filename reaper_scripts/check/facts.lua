@@ -278,4 +278,30 @@ fact(47, "io.open works below a folder whose name has accents", function(c)
   return renamed and "os.rename works, too" or "os.rename does not work: files are handed over in place"
 end)
 
+fact(48, "a track that is inserted below a folder parent is its child", function(c)
+  local _, _, _, parent = c.item()
+  local at = reaper.CountTracks(c.project)
+  reaper.SetMediaTrackInfo_Value(parent, "I_FOLDERDEPTH", 1)
+  reaper.InsertTrackAtIndex(at, false)
+  local is_child = reaper.GetParentTrack(reaper.GetTrack(c.project, at)) == parent
+  reaper.SetMediaTrackInfo_Value(parent, "I_FOLDERDEPTH", 0)
+  assert(is_child)
+end)
+
+untried(49, "lanes that are switched on by I_FREEMODE alone are one more after a save", "needs a second start")
+
+fact(50, "all lanes play at first; C_LANEPLAYS:N = 1 silences the others", function(c)
+  local _, _, _, track = c.item()
+  local function plays(lane)
+    return reaper.GetMediaTrackInfo_Value(track, "C_LANEPLAYS:" .. lane)
+  end
+  reaper.SetMediaTrackInfo_Value(track, "I_FREEMODE", 2)
+  reaper.SetMediaTrackInfo_Value(track, "I_NUMFIXEDLANES", 2)
+  assert(plays(0) > 0 and plays(1) > 0, "a lane is silent at first")
+  reaper.SetMediaTrackInfo_Value(track, "C_LANEPLAYS:1", 1)
+  assert(plays(0) == 0 and plays(1) == 1)
+end)
+
+untried(51, "a render of the master mix has the soloed tracks alone", "needs a look into the sound")
+
 return facts

@@ -1,6 +1,7 @@
 -- Puts a take into an item, as one undo step, and reads back what stands there.
 
 local import = ...
+local lanes = import("lanes")
 local tag = import("tag")
 local undo = import("undo")
 local words = import("words")
@@ -59,6 +60,9 @@ local function add(item, data, result, source, text_of)
   if first then -- later ones do not take over while somebody listens
     reaper.SetMediaItemInfo_Value(item, "I_CUSTOMCOLOR", 0)
     reaper.SetActiveTake(take)
+    if not data.silent then
+      lanes.play(item)
+    end
   end
   local changed = write_tags(item, take, data, result)
   reaper.GetSetMediaItemInfo_String(item, "P_NOTES", text_of(changed), true)
@@ -94,11 +98,11 @@ function fill.item(project, item, result, path, text_of)
     return nil, problem
   end
   local data = tag.follow(item, tag.read(item))
-  local _, wrong = pcall(undo.step, project, TITLE, undo.ITEMS, add, item, data, result, source, text_of)
+  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, item, data, result, source, text_of)
   wrong = wrong or read_back(item, data, result, path)
   if wrong then
-    undo.take_back(project, TITLE)
-    return nil, tostring(wrong)
+    local gone = undo.take_back(project, TITLE)
+    return nil, tostring(wrong) .. (gone and "" or "; what was begun in the item stays, since other changes came after it")
   end
   return (tag.take_of(item, result.job))
 end

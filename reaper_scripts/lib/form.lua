@@ -8,7 +8,7 @@ local parameters = import("parameters")
 local form = {}
 
 form.CAPTURES = { "heard", "no fx", "dry" }
-form.TRACKS = { "new", "same", "lane" }
+form.TRACKS = { "new", "same", "lane", "silent lane" }
 local USUAL_LENGTH = 30 -- s, of the bridge's defaults
 
 local BOTH = { "generate", "transform" }

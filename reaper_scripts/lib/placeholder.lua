@@ -1,6 +1,8 @@
 -- The empty item that stands where the take will stand.
 
 local import = ...
+local discard = import("discard")
+local lanes = import("lanes")
 local tag = import("tag")
 local undo = import("undo")
 
@@ -8,15 +10,28 @@ local placeholder = {}
 
 local STEP = "DAW Bridge: ask for a take"
 local GREY = { 96, 96, 110 }
-local LANES_SINCE = 7
-local FIXED_LANES = 2 -- of I_FREEMODE
 
-local function index_of(track)
-  return math.tointeger(reaper.GetMediaTrackInfo_Value(track, "IP_TRACKNUMBER")) or 0
+-- Return how many tracks stand above the place behind the outermost folder of a track. Anywhere in it a new track would be heard through
+-- the folder's effects. A folder that is open at the end of the project is closed there, which changes nothing of what it holds.
+local function behind_folder(project, track)
+  local level, seen, last = 0, false, nil
+  for index = 0, reaper.CountTracks(project) - 1 do
+    last = reaper.GetTrack(project, index)
+    level = math.max(0, level + (math.tointeger(reaper.GetMediaTrackInfo_Value(last, "I_FOLDERDEPTH")) or 0))
+    seen = seen or track == nil or last == track
+    if seen and level == 0 and track then
+      return index + 1
+    end
+  end
+  if last and level > 0 then
+    local depth = reaper.GetMediaTrackInfo_Value(last, "I_FOLDERDEPTH")
+    reaper.SetMediaTrackInfo_Value(last, "I_FOLDERDEPTH", depth - level)
+  end
+  return reaper.CountTracks(project)
 end
 
 local function new_track(project, below, name)
-  local index = below and index_of(below) or reaper.CountTracks(project)
+  local index = behind_folder(project, below)
   -- Of the active project, which is the one somebody pressed in; without the defaults of new tracks: their effects would colour the
   -- take, and it might be armed.
   reaper.InsertTrackAtIndex(index, false)
@@ -25,32 +40,24 @@ local function new_track(project, below, name)
   return track
 end
 
-local function major()
-  return tonumber(reaper.GetAppVersion():match("^(%d+)")) or 0
+local function is_seen(track)
+  return track and reaper.GetMediaTrackInfo_Value(track, "B_SHOWINTCP") ~= 0
 end
 
--- Return the first lane of a track that nothing stands in. Makes the track one with fixed lanes.
-local function free_lane(track)
-  reaper.SetMediaTrackInfo_Value(track, "I_FREEMODE", FIXED_LANES)
-  local highest = 0
-  for index = 0, reaper.CountTrackMediaItems(track) - 1 do
-    local item = reaper.GetTrackMediaItem(track, index)
-    highest = math.max(highest, reaper.GetMediaItemInfo_Value(item, "I_FIXEDLANE") + 1)
-  end
-  return highest
-end
-
+-- Return the track, and its new lane where it has lanes: in lane 0 it could be silent, or lie upon what plays.
 local function choose_track(where)
   local last = where.tracks[#where.tracks]
-  if where.track == "new" or not last then
+  local wanted = where.track == "same" and where.tracks[1] or last
+  if where.track == "new" or not is_seen(wanted) then
     return new_track(where.project, last, where.name)
-  elseif where.track == "lane" and major() >= LANES_SINCE then
-    return last, free_lane(last)
+  elseif lanes.are_known() and (where.track ~= "same" or lanes.has(wanted)) then
+    return wanted, lanes.add(wanted)
   end
   return where.tracks[1]
 end
 
 local function make(where, data, text)
+  data.silent = where.track == "silent lane" or nil
   local count = reaper.CountTracks(where.project)
   local track, lane = choose_track(where)
   if reaper.CountTracks(where.project) > count then
@@ -71,7 +78,7 @@ local function make(where, data, text)
   return item, track
 end
 
--- Make a placeholder as one undo step. ``where``: project, tracks, track ("new", "same", "lane"), name, position and length
+-- Make a placeholder as one undo step. ``where``: project, tracks, track ("new", "same", "lane", "silent lane"), name, position and length
 -- in s. ``data`` is its tag without the place. Returns item and track.
 function placeholder.create(where, data, text)
   local whole = tag.with(data, {
@@ -95,19 +102,18 @@ function placeholder.tell(project, item, text)
   return reaper.ValidatePtr2(project, item, "MediaItem*")
 end
 
--- Take a placeholder away that nothing was sent for, with the track that was made for it: our own undo step is undone where it is the
--- last one, else the item alone goes.
+-- Take a placeholder away that nothing was sent for, with the track that was made for it: it alone, found by its mark. The step that made it
+-- is not undone: others may stand upon it by now.
 function placeholder.remove(project, mark)
-  undo.take_back(project, STEP)
-  for index = reaper.CountMediaItems(project) - 1, 0, -1 do
+  local list = {}
+  for index = 0, reaper.CountMediaItems(project) - 1 do
     local item = reaper.GetMediaItem(project, index)
     local data = tag.read(item)
-    if data and data.mark == mark and reaper.CountTakes(item) == 0 then
-      undo.step(project, "DAW Bridge: nothing was sent", undo.ITEMS, function()
-        reaper.DeleteTrackMediaItem(reaper.GetMediaItemTrack(item), item)
-      end)
+    if data and data.mark == mark then
+      list[#list + 1] = { item = item, data = data }
     end
   end
+  discard.items(project, list, "DAW Bridge: nothing was sent")
 end
 
 return placeholder

@@ -19,6 +19,7 @@ function undo.step(project, title, flags, change, ...)
   local result = table.pack(xpcall(change, debug.traceback, ...))
   reaper.PreventUIRefresh(-1)
   reaper.Undo_EndBlock2(project, title, flags)
+  undo.last = { project = project, title = title, count = reaper.GetProjectStateChangeCount(project) }
   reaper.UpdateArrange()
   if not result[1] then
     error(result[2], 0)
@@ -26,12 +27,17 @@ function undo.step(project, title, flags, change, ...)
   return table.unpack(result, 2, result.n)
 end
 
--- Take back a step of ours, where it is the last one. What can be redone then is nobody's.
+-- Take back the step that was made just now in this script, where it is proved to be the last one: by its title and by the count of the
+-- project's changes, which has not moved since. What can be redone then is nobody's. Tells whether it was taken back.
 function undo.take_back(project, title)
-  if reaper.Undo_CanUndo2(project) == title then
-    reaper.Undo_DoUndo2(project)
-    reaper.SetExtState(SECTION, own(project), title, false)
+  local last = undo.last or {}
+  local ours = last.project == project and last.title == title and last.count == reaper.GetProjectStateChangeCount(project)
+  if not ours or reaper.Undo_CanUndo2(project) ~= title then
+    return false
   end
+  reaper.Undo_DoUndo2(project)
+  reaper.SetExtState(SECTION, own(project), title, false)
+  return true
 end
 
 -- Tell whether the person has undone something that can be redone.

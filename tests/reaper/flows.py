@@ -68,7 +68,7 @@ def render_settings(reaper: Reaper) -> Any:
         for key, value in pairs(song.numbers) do told[#told + 1] = key .. " " .. string.format("%.9g", value) end
         for key, value in pairs(song.texts) do told[#told + 1] = key .. " " .. value end
         for _, track in ipairs(song.tracks) do
-          told[#told + 1] = track.guid .. " " .. string.format("%g", track.info.I_FXEN)
+          told[#told + 1] = track.guid .. " " .. string.format("%g solo %g", track.info.I_FXEN, track.info.I_SOLO)
         end
         told[#told + 1] = "master " .. string.format("%g", song.master.info.I_FXEN)
         table.sort(told)

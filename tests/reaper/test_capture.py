@@ -69,7 +69,7 @@ def test_a_render_that_is_cancelled_sends_nothing(reaper: Reaper, bridge: StandI
     assert bridge.requests() == []
     assert reaper.get("{#fake.all_items(song), #song.tracks}") == [1, 1], "the placeholder and its track are gone"
     assert render_settings(reaper) == before
-    assert reaper.get("song.history[song.at].title") == "made", "and its undo step"
+    assert reaper.get("song.history[song.at].title") == "DAW Bridge: nothing was sent"
     reaper.check()
 
 

@@ -268,6 +268,27 @@ POINTS: dict[tuple[int, str], str] = {
         end
         assert(drag({"Strength (a)###s", "Strength###s", "Strength###s"}) == 0.3)
         assert(drag({"Strength (a)##s", "Strength##s", "Strength##s"}) == 0.1)""",
+    (48, "folder_order"): """
+        reaper.SetMediaTrackInfo_Value(T, "I_FOLDERDEPTH", 1)
+        reaper.InsertTrackAtIndex(1, false)
+        assert(reaper.GetParentTrack(T) == nil and reaper.GetParentTrack(reaper.GetTrack(P, 1)) == T)""",
+    (49, "phantom_lane"): """
+        reaper.SetMediaTrackInfo_Value(T, "I_FREEMODE", 2)
+        fake.save(song, path)
+        assert(reaper.GetMediaTrackInfo_Value(T, "I_NUMFIXEDLANES") == 2)""",
+    (50, "lanes_play"): """
+        reaper.SetMediaTrackInfo_Value(T, "I_FREEMODE", 2)
+        reaper.SetMediaTrackInfo_Value(T, "I_NUMFIXEDLANES", 2)
+        local function plays(lane) return reaper.GetMediaTrackInfo_Value(T, "C_LANEPLAYS:" .. lane) end
+        assert(plays(0) == 2 and plays(1) == 2)
+        reaper.SetMediaTrackInfo_Value(T, "C_LANEPLAYS:1", 1)
+        assert(plays(0) == 0 and plays(1) == 1)""",
+    (51, "solo"): """
+        fake.new_track(song, "two").info.I_SOLO = 2
+        set_up_render("solo")
+        reaper.Main_OnCommandEx(42230, 0, P)
+        local heard = fake.renders[1].settings.heard
+        assert(#heard == 1 and heard[1] == "two")""",
     (47, "narrow"): """
         fake.narrow = true
         local before = fake.resources .. "/é"

@@ -184,6 +184,9 @@ return function(fake, own)
     local item = item_of(pointer)
     assert(item.info[key], "no such parameter of an item: " .. key)
     item.info[key] = value
+    if key == "I_FIXEDLANE" and item.track.info.I_FREEMODE == 2 then
+      fake.grow_lanes(item.track, math.tointeger(value) + 1)
+    end
     fake.touch(item.track.project)
     return true
   end

@@ -33,7 +33,7 @@ model.copy = copy
 
 local ITEM = { D_POSITION = 0, D_LENGTH = 1, B_LOOPSRC = 1, C_LOCK = 0, I_CUSTOMCOLOR = 0, I_FIXEDLANE = 0, B_UISEL = 0 }
 local TAKE = { D_STARTOFFS = 0, D_PLAYRATE = 1, D_PITCH = 0, B_PPITCH = 1, D_VOL = 1, I_CHANMODE = 0 }
-local TRACK = { I_FXEN = 1, I_FREEMODE = 0, D_VOL = 1, I_SELECTED = 0 }
+local TRACK = { I_FXEN = 1, I_FREEMODE = 0, D_VOL = 1, I_SELECTED = 0, I_FOLDERDEPTH = 0, I_SOLO = 0, B_SHOWINTCP = 1, I_NUMFIXEDLANES = 1 }
 
 model.RENDER = {
   numbers = {

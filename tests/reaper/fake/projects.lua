@@ -108,6 +108,12 @@ return function(fake, own)
     project.path = path or project.path
     assert(project.path ~= "", "a name is needed")
     local file = assert(io.open(project.path, "wb"))
+    for _, track in ipairs(project.tracks) do
+      if track.info.half_set_up == 1 then -- fact 49
+        fake.grow_lanes(track, track.info.I_NUMFIXEDLANES + 1)
+        track.info.half_set_up = 0
+      end
+    end
     file:write(model.to_text(model.to_file(project)))
     file:close()
     project.dirty = false
@@ -494,9 +500,65 @@ return function(fake, own)
     return (track.info[key] or 0) + 0.0
   end
 
+  local LANES = 2 -- of I_FREEMODE
+  local ALONE, WITH_OTHERS = 1, 2 -- of C_LANEPLAYS:N
+
+  local function grow_lanes(track, count)
+    for lane = 0, count - 1 do
+      track.info["C_LANEPLAYS:" .. lane] = track.info["C_LANEPLAYS:" .. lane] or WITH_OTHERS
+    end
+    track.info.I_NUMFIXEDLANES = math.max(track.info.I_NUMFIXEDLANES, count)
+  end
+
+  -- fact 49: lanes that were switched on by I_FREEMODE alone are one more after a save
+  -- fact 50: at first all lanes play; one that plays alone silences the others
+  function fake.set_track(track, key, value)
+    local lane = key:match("^C_LANEPLAYS:(%d+)$")
+    local fresh = key == "I_FREEMODE" and value == LANES and track.info.I_FREEMODE ~= LANES
+    if lane and value == ALONE and not broken.lanes_play then
+      for number = 0, track.info.I_NUMFIXEDLANES - 1 do
+        track.info["C_LANEPLAYS:" .. number] = 0
+      end
+    end
+    track.info[key] = value
+    if fresh then
+      track.info.half_set_up = not broken.phantom_lane and 1 or 0
+      for _, item in ipairs(track.items) do
+        grow_lanes(track, math.tointeger(item.info.I_FIXEDLANE) + 1)
+      end
+      grow_lanes(track, 1)
+    elseif key == "I_NUMFIXEDLANES" then
+      track.info.half_set_up = 0
+      grow_lanes(track, math.tointeger(value))
+    end
+  end
+
+  fake.grow_lanes = grow_lanes
+
+  -- fact 48: which track is whose child is told by the order of the tracks alone
+  local function parent_of(track)
+    local open = {}
+    for _, one in ipairs(track.project.tracks) do
+      if one == track then
+        return open[#open]
+      end
+      local depth = one.info.I_FOLDERDEPTH
+      if depth > 0 then
+        open[#open + 1] = one
+      end
+      for _ = 1, -depth do
+        open[#open] = nil
+      end
+    end
+  end
+
+  function own.GetParentTrack(pointer)
+    return not broken.folder_order and pointers.of(parent_of(track_of(pointer))) or nil
+  end
+
   function own.SetMediaTrackInfo_Value(pointer, key, value)
     local track = track_of(pointer)
-    track.info[key] = value
+    fake.set_track(track, key, value)
     if track.project then
       fake.touch(track.project)
     end

@@ -156,7 +156,14 @@ return function(fake, own)
     for _, track in ipairs(project.tracks) do
       effects[#effects + 1] = track.info.I_FXEN
     end
-    return { numbers = numbers, texts = texts, effects = effects, tracks = #fake.selected_tracks(project),
+    -- fact 51: the mix has the soloed tracks alone where there are some
+    local heard, soloed = {}, {}
+    for _, track in ipairs(project.tracks) do
+      heard[#heard + 1] = track.texts.P_NAME
+      soloed[#soloed + 1] = track.info.I_SOLO ~= 0 and track.texts.P_NAME or nil
+    end
+    heard = (#soloed > 0 and not broken.solo) and soloed or heard
+    return { numbers = numbers, texts = texts, effects = effects, heard = heard, tracks = #fake.selected_tracks(project),
       items = #fake.selected_items(project) }
   end
 
@@ -170,12 +177,12 @@ return function(fake, own)
   local function write(job)
     local settings = job.settings
     local start, stop = bounds(job.project, settings)
-    if settings.numbers.RENDER_SETTINGS & 32 ~= 0 and settings.items == 0 then
+    if settings.numbers.RENDER_SETTINGS & (32 | 64) ~= 0 and settings.items == 0 then
       return
     end
     fake.make_folder(settings.texts.RENDER_FILE)
     local rate = math.tointeger(job.project.numbers.PROJECT_SRATE) or 48000
-    if settings.numbers.RENDER_SETTINGS & 2 ~= 0 and settings.tracks > 1 then -- one file for each track
+    if settings.numbers.RENDER_SETTINGS & (2 | 128) ~= 0 and settings.tracks > 1 then -- one file for each track
       for number = 1, settings.tracks do
         wave.write(job.path:gsub("%.wav$", string.format("-%03d.wav", number)), stop - start, rate)
       end
