@@ -9,8 +9,9 @@ local dry = {}
 dry.__index = dry
 
 local CHANNELS = 2
-local BLOCK = 32768 -- frames in one tick, of all tracks together
-local LEAST_BLOCK = 1024
+local BLOCK = 2048 -- frames that are read at once, of each track
+local PACE = 0.004 -- s of work in one tick, with one block more
+local MOST = 1048576 -- frames in one tick, of all tracks together, whatever the clock says
 
 local function open_accessors(tracks)
   local accessors = {}
@@ -62,19 +63,28 @@ function dry:block(frames)
   return sum
 end
 
--- Go on for one tick. Returns "going", "done", or "failed" and why.
-function dry:step()
-  local frames = math.min(math.max(LEAST_BLOCK, BLOCK // #self.accessors), self.frames - self.at)
+-- Read and write the next frames. Returns what went wrong, or nil.
+function dry:go_on()
+  local frames = math.min(BLOCK, self.frames - self.at)
   local samples, problem = self:block(frames)
-  if samples then
-    local written, why = self.writer:write(samples, frames * CHANNELS)
-    problem = not written and "The capture cannot be written: " .. tostring(why) or nil
-  end
-  if problem then
-    self:stop()
-    return "failed", problem
+  if not samples then
+    return problem
   end
   self.at = self.at + frames
+  local written, why = self.writer:write(samples, frames * CHANNELS)
+  return not written and "The capture cannot be written: " .. tostring(why) or nil
+end
+
+-- Go on for one tick: as many blocks as its time allows. Returns "going", "done", or "failed" and why.
+function dry:step()
+  local began, stop = reaper.time_precise(), self.at + MOST // #self.accessors
+  repeat
+    local problem = self:go_on()
+    if problem then
+      self:stop()
+      return "failed", problem
+    end
+  until self.at >= math.min(self.frames, stop) or reaper.time_precise() - began > PACE
   if self.at < self.frames then
     return "going"
   end

@@ -81,9 +81,9 @@ local function read_back(item, data, result, path)
   end
   local position, length = tag.bounds(item)
   local offset = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS")
-  if not (is_near(position, data.position, 1e-9) and is_near(length, data.span, 1e-9)) then
+  if not (is_near(position, data.position, tag.SAME) and is_near(length, data.span, tag.SAME)) then
     return "the item has moved"
-  elseif not is_near(offset, data.position - data.anchor, 1e-9) then
+  elseif not is_near(offset, data.position - data.anchor, tag.SAME) then
     return "the take begins elsewhere"
   elseif reaper.GetMediaItemInfo_Value(item, "B_LOOPSRC") ~= 0 then
     return "the take is looped"

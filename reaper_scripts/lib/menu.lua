@@ -16,7 +16,8 @@ function menu.choose(title, lines)
   for index, text in ipairs(lines) do
     shown[index] = line(text)
   end
-  gfx.init(title, 1, 1)
+  local x, y = reaper.GetMousePosition()
+  gfx.init(title, 1, 1, 0, x, y) -- where the person looks; else it is wherever the system likes
   gfx.x, gfx.y = 0, 0
   local chosen = gfx.showmenu(table.concat(shown, "|"))
   gfx.quit()

@@ -102,8 +102,8 @@ function placeholder.tell(project, item, text)
   return reaper.ValidatePtr2(project, item, "MediaItem*")
 end
 
--- Take a placeholder away that nothing was sent for, with the track that was made for it: it alone, found by its mark. The step that made it
--- is not undone: others may stand upon it by now.
+-- Take a placeholder away that nothing was sent for, with the track that was made for it: it alone, found by its mark. The step that
+-- made it is not undone: others may stand upon it by now.
 function placeholder.remove(project, mark)
   local list = {}
   for index = 0, reaper.CountMediaItems(project) - 1 do

@@ -3,7 +3,6 @@
 
 local import = ...
 local files = import("files")
-local mix = import("mix")
 local selections = import("selection")
 local settings = import("render_settings")
 
@@ -14,20 +13,20 @@ local RENDER_NOW = 42230 -- File: Render project, using the most recent render s
 local RENDERING = 0x40000000 -- EnumProjects: the project that is being rendered
 local PLAYING, RECORDING = 1, 4 -- bits of GetPlayStateEx
 local WAV_24_BIT = "ZXZhdxgBAA=="
-local MASTER, STEMS, ITEMS = 0, 2, 32 -- of RENDER_SETTINGS
+local MASTER, ITEM, TRACK = 0, 64, 128 -- of RENDER_SETTINGS: the mix; selected items and selected tracks, both through the master
 local EMPTY = 44 -- bytes of a WAV file without audio
 local PATIENCE = 2.0 -- s that a file may take to appear after a render
 
 -- What REAPER leaves beside a render where the person ticked it.
 local SIDECARS = { ".RPP", ".RPP-bak", ".reapeaks" }
 
--- REAPER writes one file for each track; they are summed. The files of several items would begin at different times: so what
--- sounds on their tracks meanwhile is rendered.
+-- One track, or one item, through its folders, sends and the master; several are soloed in a render of the mix. So it is REAPER that sums,
+-- and nothing is in it twice. Of several items all is rendered that sounds on their tracks meanwhile.
 local function source_of(selection)
-  if selection.kind == "master" then
-    return MASTER
+  if selection.kind == "items" and #selection.items == 1 then
+    return ITEM
   end
-  return selection.kind == "items" and #selection.items == 1 and ITEMS or STEMS
+  return selection.kind ~= "master" and #selection.tracks == 1 and TRACK or MASTER
 end
 
 local function all_tracks(project)
@@ -38,14 +37,17 @@ local function all_tracks(project)
   return tracks
 end
 
+-- Return all that may colour what is rendered: folders and the targets of sends are heard, too.
 local function effects_of(selection)
-  local tracks, items = {}, selection.items
-  if selection.kind == "master" then
-    tracks = all_tracks(selection.project)
-  else
-    table.move(selection.tracks, 1, #selection.tracks, 1, tracks)
+  local items, project = {}, selection.project
+  for index = 0, reaper.CountMediaItems(project) - 1 do
+    local item = reaper.GetMediaItem(project, index)
+    local from = reaper.GetMediaItemInfo_Value(item, "D_POSITION")
+    if from < selection.stop and from + reaper.GetMediaItemInfo_Value(item, "D_LENGTH") > selection.start then
+      items[#items + 1] = item
+    end
   end
-  return tracks, items
+  return all_tracks(project), items
 end
 
 -- Return why nothing can be rendered now, or nil.
@@ -71,6 +73,9 @@ local function set_up(kept, selection, folder, name, effects)
     RENDER_DITHER = 0,
     RENDER_NORMALIZE = 0,
   }, { RENDER_FILE = folder, RENDER_PATTERN = name, RENDER_FORMAT = WAV_24_BIT, RENDER_FORMAT2 = "" })
+  if selection.kind ~= "master" and source_of(selection) == MASTER then
+    kept:solo(all_tracks(selection.project), selection.tracks)
+  end
   if not effects then
     kept:without_effects(effects_of(selection))
   end
@@ -141,33 +146,10 @@ function render:finish(paths)
     end
   end
   if #paths > 1 then
-    local problem
-    self.mix, problem = mix.start(paths, files.join(self.folder, self.name .. ".sum"))
-    if not self.mix then
-      self:stop()
-      return "failed", "The tracks could not be summed: " .. tostring(problem)
-    end
-    return "going"
+    self:stop()
+    return "failed", "REAPER wrote more than one file."
   elseif paths[1] ~= self.path then
     files.move(paths[1], self.path)
-  end
-  return "done"
-end
-
-function render:go_on_mixing()
-  local outcome, problem = self.mix:step()
-  if outcome == "going" then
-    return "going"
-  end
-  self.mix = nil
-  local sum = files.join(self.folder, self.name .. ".sum")
-  if outcome == "done" then
-    outcome, problem = files.move(sum, self.path)
-    outcome = outcome and "done" or "failed"
-  end
-  if outcome == "failed" then
-    files.remove(sum)
-    return "failed", "The tracks could not be summed: " .. tostring(problem)
   end
   return "done"
 end
@@ -177,8 +159,6 @@ function render:step()
   if reaper.EnumProjects(RENDERING) then
     self.ended = nil
     return "going"
-  elseif self.mix then
-    return self:go_on_mixing()
   end
   self.kept:restore() -- only now: a render in the background reads the settings while it runs
   local now = reaper.time_precise()
@@ -195,15 +175,10 @@ end
 -- Break off, in any state: the settings are put back, and no file is left.
 function render:stop()
   self.kept:restore()
-  if self.mix then
-    self.mix:stop()
-    self.mix = nil
-  end
   for _, path in ipairs((self:written())) do
     files.remove(path)
     remove_sidecars(path)
   end
-  files.remove(files.join(self.folder, self.name .. ".sum"))
 end
 
 return render

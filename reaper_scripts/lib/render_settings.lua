@@ -26,6 +26,7 @@ local TEXTS = { "RENDER_FILE", "RENDER_PATTERN", "RENDER_FORMAT", "RENDER_FORMAT
 
 local SECTION, BEFORE = "DAW Bridge", "before_capture"
 local MASTER = "master"
+local IN_PLACE = 2 -- of I_SOLO
 
 local function track_of(project, name)
   if name == MASTER then
@@ -45,6 +46,12 @@ local function put_back(project, kept)
     local track = track_of(project, name)
     if track then
       reaper.SetMediaTrackInfo_Value(track, "I_FXEN", before)
+    end
+  end
+  for name, before in pairs(kept.solos) do
+    local track = track_of(project, name)
+    if track then
+      reaper.SetMediaTrackInfo_Value(track, "I_SOLO", before)
     end
   end
   for name, indices in pairs(kept.takes) do
@@ -73,7 +80,7 @@ function settings.repair(project)
   if type(kept) ~= "table" then
     return false
   end
-  for _, key in ipairs({ "tracks", "takes", "numbers", "texts" }) do
+  for _, key in ipairs({ "tracks", "solos", "takes", "numbers", "texts" }) do
     kept[key] = type(kept[key]) == "table" and kept[key] or {}
   end
   put_back(project, kept)
@@ -84,7 +91,7 @@ end
 function settings.keep(project)
   settings.repair(project)
   local self = setmetatable({ project = project, undone = {}, put_back = false }, settings)
-  self.numbers, self.texts, self.tracks, self.takes = {}, {}, {}, {}
+  self.numbers, self.texts, self.tracks, self.solos, self.takes = {}, {}, {}, {}, {}
   for _, key in ipairs(NUMBERS) do
     self.numbers[key] = reaper.GetSetProjectInfo(project, key, 0, false)
   end
@@ -107,13 +114,32 @@ function settings:set(numbers, texts)
 end
 
 function settings:note()
-  local kept = { numbers = self.numbers, texts = self.texts, tracks = self.tracks, takes = self.takes }
+  local kept = { numbers = self.numbers, texts = self.texts, tracks = self.tracks, solos = self.solos, takes = self.takes }
   reaper.SetProjExtState(self.project, SECTION, BEFORE, json.encode(kept))
 end
 
 -- Have something put back with the settings.
 function settings:later(undo)
   self.undone[#self.undone + 1] = undo
+end
+
+-- Have some tracks alone in the mix until restore, with what they send heard where it goes. ``tracks``: all of the project.
+function settings:solo(tracks, wanted)
+  local changes, meant = {}, {}
+  for _, track in ipairs(wanted) do
+    meant[track] = true
+  end
+  for _, track in ipairs(tracks) do
+    local before = reaper.GetMediaTrackInfo_Value(track, "I_SOLO")
+    local now = meant[track] and IN_PLACE or (before <= IN_PLACE and 0 or before) -- above: safe from solos, such as returns
+    if now ~= before then
+      self.solos[reaper.GetTrackGUID(track)], changes[track] = before, now
+    end
+  end
+  self:note()
+  for track, now in pairs(changes) do
+    reaper.SetMediaTrackInfo_Value(track, "I_SOLO", now)
+  end
 end
 
 -- Switch the effects of tracks, of the master and of items off until restore.

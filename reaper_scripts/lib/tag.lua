@@ -10,7 +10,7 @@ local json = import("json")
 local tag = {}
 
 local FIELD = "P_EXT:daw_bridge"
-local SAME = 1e-6 -- s, far below a sample
+tag.SAME = 0.5 / 44100 -- s: half a sample of a take; the one tolerance for where an item stands
 
 local known = setmetatable({}, { __mode = "v" }) -- decoded texts: items are looked at far more often than they change
 
@@ -67,7 +67,7 @@ function tag.bounds(item)
 end
 
 local function near(a, b)
-  return math.abs(a - b) < SAME
+  return math.abs(a - b) <= tag.SAME
 end
 
 -- Return where the take of an item begins now, after whatever was done to the item since it was looked at.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
 from tests.reaper.flows import ITEM, answer, notes, render_settings, song, transform
-from tests.reaper.reaper import SCRIPTS, Reaper, to_lua
+from tests.reaper.reaper import Reaper
 from tests.reaper.standin import StandIn
 
 
@@ -35,7 +34,7 @@ def test_the_settings_are_put_back(reaper: Reaper, bridge: StandIn, tmp_path: Pa
     numbers = reaper.get("fake.renders[1].settings.numbers")
     assert (numbers["RENDER_BOUNDSFLAG"], numbers["RENDER_STARTPOS"], numbers["RENDER_ENDPOS"]) == (0, 12.25, 20.25)
     assert (numbers["RENDER_NORMALIZE"], numbers["RENDER_ADDTOPROJ"], numbers["RENDER_TAILFLAG"]) == (0, 0, 0)
-    assert numbers["RENDER_SETTINGS"] == 2
+    assert numbers["RENDER_SETTINGS"] == 128
     assert reaper.get("fake.renders[1].settings.effects[1]") == (1 if capture == "heard" else 0)
     folder = Path(sent["source"]["path"]).parent
     assert [one.name for one in folder.iterdir()] == [Path(sent["source"]["path"]).name], "no file beside it"
@@ -134,23 +133,23 @@ def test_who_goes_away_while_it_renders_pays_nothing(
 @pytest.mark.parametrize(
     ("selection", "settings", "region"),
     [
-        ("fake.new_track(song, 'two').selected = true", 2, (12.25, 20.25)),
+        ("fake.new_track(song, 'two').selected = true", 0, (12.25, 20.25)),
         ("guitar.selected = false fake.answers[1] = 6", 0, (12.25, 20.25)),
-        ("song.time_selection = {0, 0} riff.selected = true", 32, (10.0, 30.0)),
+        ("song.time_selection = {0, 0} riff.selected = true", 64, (10.0, 30.0)),
         (
             "song.time_selection = {0, 0} riff.selected = true fake.new_audio_item(guitar, 31, 4).selected = true",
-            2,
+            128,
             (10.0, 35.0),
         ),
-        ("riff.selected = true fake.cursor_context = 1", 32, (10.0, 30.0)),
-        ("riff.selected = true fake.cursor_context = 0", 2, (12.25, 20.25)),
-        ("riff.selected = true guitar.selected = false", 32, (10.0, 30.0)),
+        ("riff.selected = true fake.cursor_context = 1", 64, (10.0, 30.0)),
+        ("riff.selected = true fake.cursor_context = 0", 128, (12.25, 20.25)),
+        ("riff.selected = true guitar.selected = false", 64, (10.0, 30.0)),
         (
             """riff.selected = true fake.cursor_context = 1 guitar.razor = '11.0 13.5 "" 15.0 16.25 ""'""",
-            2,
+            128,
             (11.0, 16.25),
         ),
-        ("""guitar.razor = '1.0 2.0 "{AB-C}"'""", 2, (12.25, 20.25)),
+        ("""guitar.razor = '1.0 2.0 "{AB-C}"'""", 128, (12.25, 20.25)),
     ],
     ids=[
         *("tracks", "master", "item", "items", "items beside an old time selection", "tracks clicked after items"),
@@ -234,10 +233,11 @@ def test_a_long_dry_capture_never_blocks(reaper: Reaper, bridge: StandIn, tmp_pa
     song(reaper, tmp_path / "song")
     press(reaper, Capture="dry")
     for turn in range(3):
-        assert (reaper.get("fake.calls.GetAudioAccessorSamples") or 0) == turn, "one block in a turn"
+        blocks = reaper.get("fake.calls.GetAudioAccessorSamples") or 0
+        assert blocks * 2048 / 4e6 <= turn * 0.005, "at most 5 ms of work in a turn"
         reaper.tick()
     reaper.seconds(2)
-    assert reaper.get("fake.calls.GetAudioAccessorSamples") == -(-8 * 48_000 // 32_768)
+    assert reaper.get("fake.calls.GetAudioAccessorSamples") == -(-8 * 48_000 // 2048)
     header = Path(bridge.request()["source"]["path"]).read_bytes()[:58]
     assert struct.unpack_from("<I", header, 4)[0] == 50 + 8 * 48_000 * 8
     reaper.check()
@@ -312,38 +312,43 @@ def test_a_second_press_leaves_the_first_render_alone(reaper: Reaper, bridge: St
     assert reaper.get("#fake.modals") == 2
 
 
-@pytest.mark.parametrize("mode", ["blocking", "background"])
-def test_several_tracks_are_summed_to_one_file(reaper: Reaper, bridge: StandIn, tmp_path: Path, mode: str) -> None:
+def test_several_tracks_are_soloed_in_a_render_of_the_mix(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
     song(reaper, tmp_path / "song")
-    reaper.do(f'fake.render = "{mode}" fake.new_track(song, "two").selected = true')
-    sent = transform(reaper, bridge)
-    path = Path(sent["source"]["path"])
-    data, rate = soundfile.read(path)
-    assert (rate, data.shape) == (48_000, (8 * 48_000, 2))
-    assert data.max() == pytest.approx(0.5, abs=1e-3)
-    assert data[1000:1100].std() > 0.1
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
-    assert reaper.get("{guitar.selected, riff.selected}") == [True, False]
+    reaper.do("fake.new_track(song, 'two').selected = true fake.new_track(song, 'three').info.I_SOLO = 1")
+    reaper.do("fake.new_track(song, 'return').info.I_SOLO = 5 fake.render = 'background'")
+    before = [line for line in render_settings(reaper) if "solo" in line]
+    press(reaper)
+    reaper.tick(3)
+    assert reaper.get("fake.rendering.settings.heard") == ["Guitar é", "two", "return"]
+    assert reaper.get("fake.rendering.settings.numbers.RENDER_SETTINGS") == 0
+    reaper.seconds(4)
+    assert set(before) <= set(render_settings(reaper))
+    assert len(bridge.requests()) == 1
     reaper.check()
 
 
-@pytest.mark.parametrize(("subtype", "level"), [("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-6), ("FLOAT", 1e-6)])
-def test_the_sum_is_right_in_every_format(reaper: Reaper, tmp_path: Path, subtype: str, level: float) -> None:
-    rng = np.random.default_rng(1)
-    parts = [rng.uniform(-0.3, 0.3, (40_001, 2)), rng.uniform(-0.3, 0.3, (40_001, 2)), rng.uniform(-0.3, 0.3, (17, 2))]
-    paths = [tmp_path / f"{number}.wav" for number in range(3)]
-    for path, part in zip(paths, parts, strict=True):
-        soundfile.write(path, part, 44_100, subtype=subtype)
-    listed = ", ".join(to_lua(path) for path in paths)
-    reaper.do(f"""
-        local load
-        load = function(name) return assert(loadfile({to_lua(SCRIPTS / "lib")} .. "/" .. name .. ".lua"))(load) end
-        local sum = assert(load("mix").start({{{listed}}}, {to_lua(tmp_path / "sum.wav")}))
-        repeat local outcome, problem = sum:step() assert(outcome ~= "failed", problem) until outcome == "done"
-    """)
-    data, rate = soundfile.read(tmp_path / "sum.wav")
-    expected = parts[0] + parts[1]
-    expected[:17] += parts[2]
-    assert rate == 44_100
-    assert abs(data - expected).max() < level
-    assert not any(path.exists() for path in paths)
+def test_solos_are_put_back_after_a_crash(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    path = song(reaper, tmp_path / "song")
+    reaper.do("fake.new_track(song, 'two').selected = true fake.new_track(song, 'three').info.I_SOLO = 1")
+    reaper.do("fake.render = 'background'")
+    press(reaper)
+    reaper.tick(3)
+    reaper.do(f'fake.save(song) fake.crash() song = fake.open("{path}")')
+    assert reaper.get("{song.tracks[1].info.I_SOLO, song.tracks[2].info.I_SOLO}") == [2, 2]
+    reaper.press("Watcher (starts by itself)")
+    reaper.seconds(5)
+    assert reaper.do(
+        "local t = {} for i, one in ipairs(song.tracks) do t[i] = one.info.I_SOLO end return {t[1], t[2]}"
+    ) == [0, 0]
+    reaper.check()
+
+
+def test_no_fx_has_no_effects_of_items_either(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("riff.takes[1].fx = {{enabled = true}} fake.render = 'background'")
+    press(reaper, Capture="no fx")
+    reaper.tick(3)
+    assert reaper.get("riff.takes[1].fx[1].enabled") is False
+    reaper.seconds(4)
+    assert reaper.get("riff.takes[1].fx[1].enabled") is True
+    reaper.check()

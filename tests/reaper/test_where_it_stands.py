@@ -27,7 +27,9 @@ NEW = "strings, (slow)"
 
 
 def names(reaper: Reaper) -> list[str]:
-    return list(reaper.do("local t = {} for _, track in ipairs(song.tracks) do t[#t + 1] = track.texts.P_NAME end return t"))
+    return list(
+        reaper.do("local t = {} for _, track in ipairs(song.tracks) do t[#t + 1] = track.texts.P_NAME end return t")
+    )
 
 
 def parent_of_new(reaper: Reaper) -> object:
@@ -144,4 +146,17 @@ def test_another_press_after_it_stays_when_a_render_is_cancelled(
     reaper.seconds(6)
     assert len(bridge.requests()) == 1, "the second was sent"
     assert names(reaper) == ["Guitar é", "second"], "what is paid stays, and the first is gone with its track"
+    reaper.check()
+
+
+@pytest.mark.parametrize("shift", [0.5e-6, -0.5e-6, 10e-6])
+def test_a_shift_below_half_a_sample_refuses_no_take(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, shift: float
+) -> None:
+    song(reaper, tmp_path / "song")
+    sent = transform(reaper, bridge)
+    reaper.do(f"{ITEM}.info.D_POSITION = {ITEM}.info.D_POSITION + {shift!r}")
+    deliver(bridge, sent)
+    reaper.seconds(4)
+    assert reaper.get(f"#{ITEM}.takes") == 1
     reaper.check()

@@ -445,7 +445,8 @@ return function(fake, own)
     fake.tooltip = text
   end
 
-  own["gfx.init"] = function() fake.window_open = true end
+  own["gfx.init"] = function(_, _, _, _, x, y) fake.window_open, fake.window_at = true, { x, y } end
+  function own.GetMousePosition() return 640, 360 end
   own["gfx.quit"] = function() fake.window_open = false end
   own["gfx.update"] = function() end
   own["gfx.set"] = function() end

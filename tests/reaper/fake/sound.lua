@@ -114,6 +114,7 @@ return function(fake, own)
     local accessor = pointers.find(pointer, "AudioAccessor") or error("stale AudioAccessor")
     local stop, values, any = end_of(accessor.track), buffer.values, false
     assert(#values >= frames * channels, "the buffer is too small")
+    fake.now = fake.now + frames / 4e6 -- what reading costs
     for frame = 0, frames - 1 do
       local time = start + frame / rate
       local sounds = covered(accessor.track, time)
