@@ -163,7 +163,7 @@ async def _jobs(home: Home) -> str:
     journal = Journal(home.journal, Times(), read_only=True)
     try:
         await journal.open()
-        found = await journal.read(lambda tx: tx.find(states=[], text=None, client=None, limit=_JOBS))
+        found = await journal.read(lambda tx: tx.find(limit=_JOBS))
     except (BridgeError, SQLAlchemyError, OSError, ValueError, LookupError, TypeError) as error:
         return _json({"unreadable": str(error)})
     finally:
