@@ -50,14 +50,14 @@ Step = Callable[[Job, "StepContext"], Awaitable[Wait | None]]
 class Proved:
     """What this process found out about an original when it came, which is true as long as the file is that one."""
 
-    identity: tuple[int, int, int, int]
+    identity: tuple[int, ...]
     verified: Verified
 
     @staticmethod
-    def identity_of(file: Path) -> tuple[int, int, int, int]:
+    def identity_of(file: Path) -> tuple[int, ...]:
         """Return what tells a file that was replaced or written to since."""
         status = file.lstat()
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(slots=True)

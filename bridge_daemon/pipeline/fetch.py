@@ -155,7 +155,7 @@ def _part(target: Path) -> Path:
     return files.part_of(target)
 
 
-def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, int, int, int]]:
+def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, ...]]:
     settled = files.settle(part, target, point="original")
     return settled, Proved.identity_of(settled)
 

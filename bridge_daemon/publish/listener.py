@@ -154,15 +154,26 @@ class _Answer(_Nameless, web.Response):
 
 
 class _File(_Nameless, web.FileResponse):
-    pass
+    """A file, sent whole by the first call of :meth:`prepare`: aiohttp calls it again, and has nothing more to send."""
+
+    _is_sent = False
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        if self._is_sent:
+            return None
+        self._is_sent = True
+        return await super().prepare(request)
 
 
 class _Connection(web.RequestHandler):
     """One connection. What is no HTTP gets an empty answer, and nothing of it gets into the log."""
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, *given: Any, **more: Any) -> web.StreamResponse:
-        if status >= 500:
-            log.error("The listener for sources made a mistake", exc_info=given[0] if given else more.get("exc"))
+        error = given[0] if given else more.get("exc")
+        if isinstance(error, ConnectionError):
+            log.info("A reader of a source left in the middle of it.")
+        elif status >= 500:
+            log.error("The listener for sources made a mistake", exc_info=error)
         answer = _Answer(status=status)
         answer.force_close()
         return answer

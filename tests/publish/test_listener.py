@@ -63,7 +63,7 @@ async def test_no_answer_names_the_software(listener: SourceListener, case: str)
     assert b"server:" not in head.lower()
     assert b"python" not in answer.lower()
     assert b"aiohttp" not in answer.lower()
-    assert body in (b"", bytes(range(4)))
+    assert body in (b"", bytes(range(4)), b"0\r\n\r\n")  # the last is an empty body in chunks
 
 
 async def test_half_requests_keep_nobody_out(
@@ -100,3 +100,21 @@ async def test_a_fetch_under_way_is_not_ended_for_others(listener: SourceListene
     for _, other in [(reader, writer), *held]:
         other.transport.abort()
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("read", [0, 1, 5000, 1 << 30], ids=["nothing", "a byte", "a part", "all of it"])
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "pipelined"])
+async def test_a_reader_that_leaves_is_no_mistake(
+    listener: SourceListener, read: int, twice: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"GET /source/name.wav HTTP/1.1\r\nHost: x\r\n\r\n" * (2 if twice else 1))
+    await writer.drain()
+    got = 0
+    while got < min(read, 10_000_000) and (block := await reader.read(1 << 16)):
+        got += len(block)
+    writer.transport.abort()
+    await asyncio.sleep(0.2)
+    answer = await ask(listener, b"GET /source/name.wav HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert len(answer) > 10_000_000, "and others are still served"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
