@@ -21,9 +21,10 @@ from bridge_daemon.audio.decoders import Block, Decoder, Joined, SoundFile, Unde
 from bridge_daemon.audio.kinds import what_instead
 from bridge_daemon.audio.layouts import Layout
 from bridge_daemon.audio.tempo import tempo_of
-from bridge_daemon.audio.view import ByteFile, NotAFile, View, open_plain, patched
+from bridge_daemon.audio.view import ByteFile, View, patched
 from bridge_daemon.audio.wav import parse_bext
 from bridge_daemon.errors import SourceRefused
+from bridge_daemon.util import files
 
 MAX_BYTES = 8 << 30
 MAX_CHANNELS: Final = 64
@@ -150,12 +151,13 @@ def probe(path: Path, *, name: str | None = None) -> SourceInfo:
 @contextmanager
 def _open_file(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     try:
-        file, status = open_plain(path)
+        file = files.open_plain(path)
+    except files.NotPlain as error:
+        raise _not_audio(path, "it is not a file") from error
     except OSError as error:
         raise SourceRefused(f'"{path.name}" cannot be opened: {error.strerror}.') from error
-    except NotAFile as error:
-        raise _not_audio(path, "it is not a file") from error
     with file:
+        status = os.fstat(file.fileno())
         if status.st_size > MAX_BYTES:
             raise SourceRefused(f'"{path.name}" is larger than {MAX_BYTES >> 30} GiB.')
         yield file, status

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 Piece = bytes | tuple[int, int]  # bytes of our own, or those of the file from one offset to another
 
@@ -24,10 +22,6 @@ class ByteFile(Protocol):
     def read(self, size: int = ..., /) -> bytes:
         """Return so many bytes, fewer at the end."""
         ...
-
-
-class NotAFile(Exception):
-    """The path names a folder, a pipe or a device."""
 
 
 class View(io.RawIOBase):
@@ -90,23 +84,3 @@ def patched(file: ByteFile, size: int, patches: Mapping[int, bytes]) -> View:
         pieces += [(at, offset), data]
         at = offset + len(data)
     return View(file, [*pieces, (at, size)])
-
-
-def open_plain(path: Path) -> tuple[BinaryIO, os.stat_result]:
-    """Open a regular file for reading, once, and say what was opened: whoever looks, looks at this descriptor.
-
-    No link in the last place is followed (``path`` is resolved, so a link there is new), and no pipe is waited for.
-    Raises OSError, or NotAFile.
-    """
-    flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_BINARY", "O_NONBLOCK", "O_CLOEXEC"):
-        flags |= getattr(os, name, 0)
-    descriptor = os.open(path, flags)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAFile
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return os.fdopen(descriptor, "rb"), status

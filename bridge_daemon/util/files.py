@@ -48,6 +48,10 @@ _proved: Final[dict[tuple[int, ...], str]] = {}  # state of a file → its hash
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 
 
+class NotPlain(OSError):
+    """What lies under a name is no plain file."""
+
+
 class Changed(OSError):
     """A file holds other bytes than were written."""
 
@@ -268,13 +272,13 @@ def same_bytes(one: Path, other: Path) -> bool:
 
 
 def open_plain(path: Path) -> BufferedReader:
-    """Open a plain file for reading: no link to another file, no pipe, no device. Raises OSError."""
+    """Open a plain file for reading: no link to another file, no pipe, no device. Raises OSError, NotPlain."""
     descriptor = os.open(path, os.O_RDONLY | UNHINDERED)
     try:
         opened, named = os.fstat(descriptor), path.lstat()
         # Windows follows a link when it opens; there the name itself is looked at
         if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(opened, named):
-            raise OSError(errno.EINVAL, "not a plain file", str(path))
+            raise NotPlain(errno.EINVAL, "not a plain file", str(path))
     except BaseException:
         os.close(descriptor)
         raise

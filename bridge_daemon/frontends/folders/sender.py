@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.audio.completeness import proves_its_end
-from bridge_daemon.audio.view import NotAFile, open_plain
 from bridge_daemon.domain.render import EARLY, Render, RenderState
 from bridge_daemon.errors import BridgeError, DiskTrouble, IdReused, PathRefused, WrongState
 from bridge_daemon.frontends.folders import sidecar as sidecars
@@ -80,8 +79,8 @@ class Sender:
             sidecar = sidecars.read_sidecar(path)
             slug = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:_SLUG] or "render"
             target = self.home.sources / f"{slug}-{uuid.uuid4().hex[:12]}{path.suffix.lower()}"
-            file, status = open_plain(path)
-            with file:  # what is behind this descriptor is looked at, copied and sent, whatever the name means next
+            with files.open_plain(path) as file:  # this is looked at, copied and sent, whatever the name means next
+                status = os.fstat(file.fileno())
                 if (status.st_size, status.st_mtime_ns) != stamp:
                     raise Vanished
                 target = files.copy_open(file, target, point="render", mode=0o600)
@@ -94,9 +93,7 @@ class Sender:
             except BaseException:
                 files.discard(target)
                 raise
-        except NotAFile:
-            raise Vanished from None
-        except FileNotFoundError:
+        except (files.NotPlain, FileNotFoundError):
             raise Vanished from None
         except OSError as error:
             raise DiskTrouble(
