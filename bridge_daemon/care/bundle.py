@@ -24,7 +24,7 @@ from bridge_daemon import __version__
 from bridge_daemon.care.finding import Finding
 from bridge_daemon.errors import BridgeError, DiskTrouble
 from bridge_daemon.home.paths import Home
-from bridge_daemon.util.files import private
+from bridge_daemon.util import files
 from bridge_daemon.util.redact import HIDDEN, redact
 
 _TAIL: Final = 1 << 20  # bytes of each log
@@ -111,8 +111,7 @@ async def collect(
 def write(entries: list[Entry], target: Path) -> None:
     """Write the bundle, closed to other users. Raises DiskTrouble; a file that is there is not written over."""
     try:
-        descriptor = private(str(target), os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        with files.create(target, mode=0o600) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
             for one in entries:
                 bundle.writestr(one.name, one.data)
     except OSError as error:

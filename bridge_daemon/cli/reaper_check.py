@@ -15,6 +15,7 @@ import typer
 from bridge_daemon.cli import problems, terminal
 from bridge_daemon.cli.demo_daemon import DemoDaemon
 from bridge_daemon.home.paths import Home
+from bridge_daemon.util import files
 
 if TYPE_CHECKING:
     from bridge_daemon.install.machine import Machine
@@ -59,7 +60,7 @@ def _keep(told: Mapping[str, Any]) -> Path:
     logs = Home.locate().logs
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = logs / NAME
-    path.write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+    files.write_whole(path, json.dumps(told, ensure_ascii=False, indent=1).encode(), point="reaper_check")
     return path
 
 

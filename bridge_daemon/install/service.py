@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.home.paths import VARIABLE, Home
-from bridge_daemon.util import ourselves
+from bridge_daemon.util import files, ourselves
 from bridge_daemon.util.redact import redact
 
 #: What a service would not have of a terminal's environment, and what changes how the bridge works.
@@ -155,7 +155,7 @@ def install(manager: Supervisor, spec: ServiceSpec) -> bool:
         manager.enable()
     except InstallTrouble:
         if before is None:
-            manager.file.unlink(missing_ok=True)
+            files.remove(manager.file, missing_ok=True)
         else:
             _write(manager.file, before)
         raise

@@ -76,9 +76,10 @@ class Record:
         self._file: FileIO | None = None
 
     def open(self) -> None:
-        """Open the file, or make it. Raises HomeUnsafe where it is another user's, or open to others."""
+        """Open the file, or make it. Raises HomeUnsafe if it is another user's."""
         if self.path.exists() and self.path.stat().st_size > LARGEST:
             files.replace(self.path, _older(self.path))
+        files.close_to_others(self.path)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         self._file = FileIO(os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o600), "r+")
         about = os.fstat(self._file.fileno())

@@ -244,11 +244,11 @@ async def test_a_name_lives_from_the_submit_to_the_take_also_across_a_restart(tm
     tone(tmp_path / "a.wav")
     async with Service(job_seconds=1000) as service:
         async with running(tmp_path / "home", service) as daemon:
-            port = daemon.parts.listener.port
             name = await transform(daemon, tmp_path / "a.wav")
             job = await until(daemon, name, {State.GENERATING})
             assert job.publication is not None
             assert (await get(job.publication.url))[0] == 200
+            port = daemon.parts.listener.port
         async with running(tmp_path / "home", service, publish={"source_port": port}) as daemon:
             assert (await get(job.publication.url))[0] == 200, "the service may fetch it only now"
             service.advance(1001)
