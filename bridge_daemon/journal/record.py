@@ -48,7 +48,7 @@ class Known:
         self._seen = {path: path.stat() for path in paths}
 
     def check(self) -> None:
-        """Raise JournalUnusable where a file is not the one that was opened any more: one look at each."""
+        """Raise JournalUnusable if a file is not the one that was opened any more: one look at each."""
         for path, before in self._seen.items():
             try:
                 now = os.stat(path)
@@ -76,7 +76,7 @@ class Record:
         self._file: FileIO | None = None
 
     def open(self) -> None:
-        """Open the file, or make it. Raises HomeUnsafe where it is another user's, or open to others."""
+        """Open the file, or make it. Raises HomeUnsafe if it is another user's, or open to others."""
         if self.path.exists() and self.path.stat().st_size > LARGEST:
             files.replace(self.path, _older(self.path))
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
