@@ -97,11 +97,11 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
     # Deliveries
 
     async def placed(self, job: str, delivery: int) -> dict[str, Any]:
-        """Take a client's word that a take stands where it belongs; said again, it changes nothing."""
+        """Record that a client has placed a take. Repeating it changes nothing."""
         return said(*await self._journal.write("confirm", lambda tx: confirm.placed(tx, job, delivery)))
 
     async def unplaced(self, job: str, delivery: int, code: str, message: str) -> dict[str, Any]:
-        """Take a client's word that it could not place a take: it is kept, and not brought again by itself."""
+        """Record that a client could not place a take, which is then kept and not delivered again by itself."""
         now = self._times.now()
         return said(
             *await self._journal.write("confirm", lambda tx: confirm.unplaced(tx, job, delivery, code, message, now))

@@ -60,7 +60,7 @@ class JobActions:
         notes: tuple[str, ...] = (),
         guard: Guard | None = None,
     ) -> tuple[dict[str, Any], bool]:
-        """Take a request: {id, jobs, usd}, and whether its id had been accepted before.
+        """Admit a request; return {id, jobs, usd}, and whether its id had been accepted before.
 
         ``fields`` are for the prompt of its preset (prompt_fields.FIELDS); ``notes`` are told on its jobs; ``guard``
         watches over the spending of a pad.
@@ -305,7 +305,7 @@ def _close(tx: Transaction, job: Job, *, charge: Charge, how: str) -> Job:
 
 
 def _sent_before(tx: Transaction, job: str, data: Mapping[str, Any]) -> bool:
-    """Tell whether this very retry sent the job, which was held then."""
+    """Return whether this very retry sent the job, which was held then."""
     if data.get("id") is None:
         return False
     accepted = tx.accepted(_request_id(data))

@@ -29,7 +29,7 @@ class RenderList(Protocol):
         ...
 
     async def forget(self, entry: int | str) -> Answer:
-        """Take a waiting render off the list."""
+        """Remove a waiting render from the list."""
         ...
 
 
@@ -65,7 +65,7 @@ class RenderActions:
         return await self._list().send(_entry(data), again=again, request_id=request_id, confirm_usd=confirm_usd)
 
     async def forget_render(self, data: Answer) -> Answer:
-        """Take a waiting render off the list; its file is not touched."""
+        """Remove a waiting render from the list; its file is not touched."""
         return await self._list().forget(_entry(data))
 
 

@@ -43,11 +43,11 @@ class Awake:
         self._changed = asyncio.Event()
 
     def start(self) -> None:
-        """Heed what :meth:`changed` is told."""
+        """Act on what :meth:`changed` is told."""
         self._tasks.start(self._run(), "awake")
 
     def changed(self, job: Job) -> None:
-        """Take a job as it is now: a listener of the journal, also told of the open jobs at the start."""
+        """Handle the current state of a job: a listener of the journal, also told of the open jobs at the start."""
         young = self._now() - (job.submitted_at or self._now()) < LONGEST
         if job.state in OPEN and job.price and job.charge is not Charge.NONE and young:
             self._jobs.add(job.id)

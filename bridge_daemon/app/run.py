@@ -27,7 +27,7 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
     """Run a daemon until SIGINT, SIGTERM or Ctrl-Break; a second one does not wait for the wire.
 
     The end of a console of Windows (its window is closed, somebody logs off) ends it as SIGTERM does.
-    SIGHUP, where the platform has it, reads the settings again, or ends the daemon where its terminal was closed.
+    SIGHUP, if the platform has it, reads the settings again, or ends the daemon if its terminal was closed.
     ``ready`` is called once it can be used; ``told`` gets lines for the person at the terminal.
     """
     loop = asyncio.get_running_loop()
@@ -92,12 +92,12 @@ async def _reload(daemon: Daemon, told: Callable[[str], None]) -> None:
 
 
 def _ends_with_terminal() -> bool:
-    """Tell whether the end of a terminal is to end this process: not without one, and not under ``nohup``."""
+    """Return whether the end of a terminal is to end this process: not without one, and not under ``nohup``."""
     return sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
 
 
 def _has_terminal() -> bool:
-    """Tell whether this process has a terminal that is still there."""
+    """Return whether this process has a terminal that is still there."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | getattr(os, "O_NOCTTY", 0)))
     except OSError:

@@ -68,13 +68,13 @@ class Structure:
     available: int = 0
     streamed: bool = False
     coding: str = "PCM"  # what libsndfile copies or looks up; "ADPCM", "MP3", "ALAC", "AAC"
-    whole: int | None = None  # bytes of the file, as its header says; None where that is no length
+    whole: int | None = None  # bytes of the file, as its header says; None if that is no length
     chunks: dict[bytes, Chunk] = field(default_factory=dict)  # the first one of each name
     patches: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def missing(self) -> str | None:
-        """Say how much of the sound is not there, as the end of "it …"; None where a few bytes at most are."""
+        """Say how much of the sound is not there, as the end of "it …"; None if a few bytes at most are."""
         if self.declared <= self.available + SLACK:
             return None
         return f"holds {self.available} of {self.declared} bytes of sound"
@@ -83,7 +83,7 @@ class Structure:
 def read_structure(file: ByteFile, kind: str, size: int) -> Structure:
     """Walk the chunks of a file of ``size`` bytes and one of the CHUNKED kinds.
 
-    Raises BadStructure where the sound is missing or coded in a way that is not let through to a decoder.
+    Raises BadStructure if the sound is missing or coded in a way that is not let through to a decoder.
     """
     found = Structure(kind)
     {"AIFF": _aiff, "W64": _w64, "CAF": _caf, "AU": _au}.get(kind, _riff)(file, size, found)
@@ -96,7 +96,7 @@ def read_structure(file: ByteFile, kind: str, size: int) -> Structure:
 
 
 def _take(file: ByteFile, offset: int, count: int) -> bytes:
-    if offset > _FARTHEST:  # a length in a damaged header can point to where the system cannot seek
+    if offset > _FARTHEST:  # a length in a damaged header can point to if the system cannot seek
         return b""
     file.seek(offset)
     return file.read(count)
@@ -137,7 +137,7 @@ def _wave_coding(body: bytes, order: str) -> str:
 
 
 def is_ambisonic(body: bytes) -> bool:
-    """Tell whether the sub-format of a fmt chunk is that of ambisonic sound."""
+    """Return whether the sub-format of a fmt chunk is that of ambisonic sound."""
     return len(body) >= 40 and body[:2] == b"\xfe\xff" and body[26:40] == _AMBISONIC_TAIL
 
 
@@ -187,7 +187,7 @@ def _riff_data(file: ByteFile, size: int, found: Structure, chunk: Chunk, wide: 
 
 
 def _is_streamed(file: ByteFile, size: int, found: Structure) -> bool:
-    """Tell whether the length of the sound in a RIFF header is none: by a program that could not fill it in, mostly."""
+    """Return whether a RIFF header has no real length of the sound, mostly since its writer could not fill it in."""
     available = size - found.data
     if found.declared == 0:
         unfilled = found.kind in ("RIFF", "RIFX") and (found.whole is None or found.whole <= found.data)
@@ -198,7 +198,7 @@ def _is_streamed(file: ByteFile, size: int, found: Structure) -> bool:
 
 
 def _are_chunks(file: ByteFile, start: int, size: int) -> bool:
-    """Tell whether what lies from ``start`` to the end is a row of chunks, and so no sound."""
+    """Return whether what lies from ``start`` to the end is a row of chunks, and so no sound."""
     end = start
     for name, chunk in _walk(file, start, size, "<I", pad=2):
         if not (name.isascii() and name.decode("ascii").isprintable()):
@@ -280,7 +280,7 @@ def _au(file: ByteFile, size: int, found: Structure) -> None:
 
 
 def text_chunk(file: ByteFile, structure: Structure, name: bytes) -> bytes | None:
-    """Return the content of a chunk other than the sound, at most 1 MiB of it, or None where there is none."""
+    """Return the content of a chunk other than the sound, at most 1 MiB of it, or None if there is none."""
     chunk = structure.chunks.get(name)
     return None if chunk is None else _take(file, chunk.offset, min(max(0, chunk.size), _MOST_TEXT))
 

@@ -16,7 +16,7 @@ _MOST_ATOMS: Final = 10_000
 
 
 def fault_of(path: Path) -> str | None:
-    """Say why a file is not, or not yet, a whole audio file, as the end of the sentence "it …"; None where it may be.
+    """Say why a file is not, or not yet, a whole audio file, as the end of the sentence "it …"; None if it may be.
 
     A file whose format has no length in its header is taken as whole here; see :func:`proves_its_end`. OSError when it
     cannot be read.
@@ -36,7 +36,7 @@ def fault_of(path: Path) -> str | None:
 
 
 def proves_its_end(path: Path) -> bool:
-    """Tell whether the file itself says where it ends, and ends there: else only time tells. OSError."""
+    """Return whether the file itself says where it ends, and ends there: else only time tells. OSError."""
     with files.open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
         kind, start = mp3.recognise(file, size)
@@ -88,7 +88,7 @@ def _atoms(view: View) -> tuple[str | None, bool]:
 
 
 def _bytes(file: ByteFile, at: int, count: int) -> bytes:
-    if at > 1 << 40:  # a damaged length can point to where the system cannot seek
+    if at > 1 << 40:  # a damaged length can point to if the system cannot seek
         return b""
     file.seek(at)
     return file.read(count)

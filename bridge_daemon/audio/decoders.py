@@ -74,8 +74,8 @@ class SoundFile:
     """Decodes with libsndfile."""
 
     def __init__(self, view: View) -> None:
-        """Raise BadStructure where the header cannot be read, or is of a coding that is not let through."""
-        view.seek(0)  # libsndfile takes the place where it is for the beginning
+        """Raise BadStructure if the header cannot be read, or is of a coding that is not let through."""
+        view.seek(0)  # libsndfile takes the place if it is for the beginning
         try:
             self._sound = soundfile.SoundFile(view)
         except (soundfile.SoundFileError, ValueError, TypeError) as error:
@@ -114,7 +114,7 @@ class Joined:
     """Decodes several sounds as one: the streams of a chained Ogg file."""
 
     def __init__(self, parts: list[SoundFile]) -> None:
-        """Raise BadStructure where they do not fit together."""
+        """Raise BadStructure if they do not fit together."""
         self._parts = parts
         one = parts[0]
         self.container, self.subtype, self.rate, self.channels = one.container, one.subtype, one.rate, one.channels
@@ -181,7 +181,7 @@ class Ffmpeg:
         return (*([damaged] if self.damaged else []), *([several] if self.tracks > 1 else []))
 
     def decode(self, view: View, demuxer: str) -> None:
-        """Decode all. Raises BadStructure where it cannot be."""
+        """Decode all. Raises BadStructure if it cannot be."""
         av = _load()
         view.seek(0)
         try:
@@ -249,7 +249,7 @@ def decode_all(view: View, container: str, demuxer: str) -> Ffmpeg:
 
 
 def channel_names(view: View, demuxer: str) -> list[str] | None:
-    """Return what ffmpeg calls the channels of a file; None where it does not read it."""
+    """Return what ffmpeg calls the channels of a file; None if it does not read it."""
     try:
         av = _load()
     except BadStructure:

@@ -89,7 +89,7 @@ def _skip_tags(file: ByteFile) -> int:
 
 
 def tag_length(head: bytes) -> int:
-    """Return the length of the ID3 version 2 or APE tag that begins so, 0 where none does."""
+    """Return the length of the ID3 version 2 or APE tag that begins so, 0 if none does."""
     if len(head) >= 10 and head[:3] == b"ID3":
         footer = 10 if head[5] & 0x10 else 0
         return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + footer

@@ -50,7 +50,7 @@ _BITS: Final = (
     "TBC",
     "TBR",
 )
-#: The usual speakers of so many channels, where a file does not say.
+#: The usual speakers of so many channels, if a file does not say.
 _USUAL: Final = {
     3: "FL FR FC",
     4: "FL FR BL BR",

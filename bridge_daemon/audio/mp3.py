@@ -3,7 +3,7 @@
 Why not leave it to a decoder (measured, on files that ffprobe and sox read): without a length tag libsndfile guesses
 the length from the first bit rate and stops there, which cuts a variable-rate file to half; it gives up at foreign
 bytes; it does not notice a truncated file. ffmpeg reads through all of that, but says nothing of it, and guesses
-lengths too. Neither cuts the silence that every encoder puts before the sound (its delay) where no tag gives its
+lengths too. Neither cuts the silence that every encoder puts before the sound (its delay) if no tag gives its
 length. So we walk the frames, and give the decoder a tag frame of our own in front of them, with the true length and
 delay, and nothing that is no frame.
 """
@@ -104,7 +104,7 @@ class Mp3:
 
     @property
     def is_proved(self) -> bool:
-        """Tell whether its tag, which encoders fill in at the end, speaks of all that is there."""
+        """Return whether its tag, which encoders fill in at the end, speaks of all that is there."""
         return bool(self.promised) and not self.missing and not self.broken_end
 
     @property
@@ -125,7 +125,7 @@ class Mp3:
     def pieces(self, *, cut_delay: bool) -> list[Piece]:
         """Return what the decoder is to see: frames of our own, and those of the file.
 
-        With ``cut_delay`` sample 0 is the first sample of the sound also where no tag gives the delay. Without it, such
+        With ``cut_delay`` sample 0 is the first sample of the sound also if no tag gives the delay. Without it, such
         a file is decoded as it stands: the decoder would cut its own delay by itself, so a silent frame and a delay are
         put there that cancel each other out.
         """
@@ -191,7 +191,7 @@ def _run(file: ByteFile, at: int, size: int, walk: Mp3) -> tuple[int, int]:
 
 
 def _after_gap(file: ByteFile, at: int, last: int, size: int, walk: Mp3) -> int | None:
-    """Return where the frames go on after something that is none, or None where the file ends."""
+    """Return where the frames go on after something that is none, or None if the file ends."""
     rest = _bytes(file, at, 40)
     header = _parse(rest)
     if header is not None and header.kind == walk.header.kind and _is_tag(rest, header):
@@ -268,7 +268,7 @@ def _is_followed(file: ByteFile, at: int, header: _Header, size: int) -> bool:
 
 
 def _is_tag(raw: bytes, header: _Header) -> bool:
-    """Tell whether a frame is the tag that begins a file, and no sound."""
+    """Return whether a frame is the tag that begins a file, and no sound."""
     mark = 4 + header.side
     return raw[mark : mark + 4] in (b"Xing", b"Info") or raw[36:40] == b"VBRI"
 

@@ -41,13 +41,13 @@ class Ogg:
 
     @property
     def coding(self) -> str | None:
-        """The coding of all streams, None where they differ, or run side by side."""
+        """The coding of all streams, None if they differ, or run side by side."""
         codings = {link.coding if link.streams == 1 else None for link in self.links}
         return codings.pop() if len(codings) == 1 else None
 
 
 def scan(file: ByteFile, size: int) -> Ogg:
-    """Walk all pages. Raises BadStructure where there is no sound that is known."""
+    """Walk all pages. Raises BadStructure if there is no sound that is known."""
     links: list[Link] = []
     at, foreign, flags, fresh, doubt = 0, 0, 0, True, None
     for _ in range(_MOST_PAGES):

@@ -94,7 +94,7 @@ class OpenAudio:
     def blocks(self, first: int = 0, frames: int | None = None) -> Iterator[Block]:
         """Decode ``frames`` frames (None: all that follow) from the frame ``first``, at most BLOCK at a time.
 
-        Raises SourceRefused where the file cannot be decoded or ends before that, or holds what is no number.
+        Raises SourceRefused if the file cannot be decoded or ends before that, or holds what is no number.
         """
         name, rate = self.info.path.name, self.info.rate
         left = self.info.frames - first if frames is None else frames

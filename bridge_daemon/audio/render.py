@@ -27,7 +27,7 @@ class RenderFacts:
 def render_facts(path: Path, *, name: str | None = None) -> RenderFacts:
     """Return what a whole render tells; ``name`` is what it is called in messages.
 
-    Raises SourceRefused where it is no audio that can be read.
+    Raises SourceRefused if it is no audio that can be read.
     """
     info = probe(path, name=name)
     position = info.time_reference / info.rate if info.time_reference is not None else None

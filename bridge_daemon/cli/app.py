@@ -126,7 +126,7 @@ def run_command() -> None:
 
 
 def is_closed_pipe(error: OSError) -> bool:
-    """Tell whether the reader of our output is gone. Windows' C runtime calls that EINVAL, and names no file."""
+    """Return whether the reader of our output is gone. Windows' C runtime calls that EINVAL, and names no file."""
     if os.name != "nt":
         return error.errno == errno.EPIPE
     no_code = getattr(error, "winerror", None) is None  # of the C runtime, not of the system

@@ -72,7 +72,7 @@ def end(home: Home) -> None:
 
 
 def await_answer(home: Home) -> dict[str, Any] | None:
-    """Return the status of the daemon of a home once it answers; None where it does not in time."""
+    """Return the status of the daemon of a home once it answers; None if it does not in time."""
     deadline = time.monotonic() + _START
     while (found := asyncio.run(answer(home))) is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)
@@ -156,7 +156,7 @@ def _start(home: Home) -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=subprocess.STDOUT,
-            cwd=home.path,  # not where it is called: that folder could then not be moved or removed
+            cwd=home.path,  # not if it is called: that folder could then not be moved or removed
             start_new_session=True,
             creationflags=_DETACHED,
         )

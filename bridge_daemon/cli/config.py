@@ -90,7 +90,7 @@ def path(
 
 @app.command("check")
 def check(json: o.Json = False) -> None:
-    """Check config.toml and the environment; print every fault. Exit code 2 where there is one."""
+    """Check config.toml and the environment; print every fault. Exit code 2 if there is one."""
     from bridge_daemon.settings.load import read
 
     config = Home.locate().config

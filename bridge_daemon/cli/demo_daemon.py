@@ -99,7 +99,7 @@ class DemoDaemon:
 
 
 def _break(process: subprocess.Popen[bytes]) -> None:
-    """Send Ctrl-Break on Windows, or end the process where there is no console that could bring it."""
+    """Send Ctrl-Break on Windows, or end the process if there is no console that could bring it."""
     if sys.platform == "win32":
         try:
             process.send_signal(signal.CTRL_BREAK_EVENT)

@@ -166,7 +166,7 @@ def forget(
     folder: Folder = None,
     json: o.Json = False,
 ) -> None:
-    """Take a render that waits off the list. Its file is not touched, and what was paid for stays known."""
+    """Remove a waiting render from the list. Its file is not touched, and what was paid for stays known."""
     if (render is None) == (not all_waiting) or (folder and not all_waiting):
         raise typer.BadParameter("give a RENDER, or --all (with --folder, if you like)")
     wanted = [render] if render is not None else [str(one["entry"]) for one in _all_waiting(folder)]

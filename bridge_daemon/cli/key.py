@@ -24,7 +24,7 @@ def set_key(
         bool | None, typer.Option("--check/--no-check", help="Ask the service whether it accepts it (free), or do not.")
     ] = None,
 ) -> None:
-    """Keep the API key: typed unseen, or read from stdin. In the keyring, or in a closed file where there is none."""
+    """Keep the API key: typed unseen, or read from stdin. In the keyring, or in a closed file if there is none."""
     from bridge_daemon.home.api_key import VARIABLE, KeyStore, mask
 
     home = Home.locate()
@@ -51,7 +51,7 @@ def _read() -> str:
 
 
 def _reload() -> bool:
-    """Let a running daemon read the key again; tell whether there is one."""
+    """Let a running daemon read the key again; return whether there is one."""
     answer = tell(lambda bridge: bridge.reload_key())
     if answer is None:
         terminal.note("The bridge is not running; it reads the key when it starts.  Next: daw-bridge run")

@@ -90,7 +90,7 @@ class _Early:
         raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt where a signal came and was lost."""
+        """Raise KeyboardInterrupt if a signal came and was lost."""
         if self._asked:
             raise KeyboardInterrupt
 

@@ -47,7 +47,7 @@ def make_safe() -> None:
 
 
 def is_terminal(*, err: bool = False) -> bool:
-    """Tell whether a person looks at stdout (or stderr)."""
+    """Return whether a person looks at stdout (or stderr)."""
     stream = _stream(err)
     try:
         return stream is not None and stream.isatty()
@@ -56,7 +56,7 @@ def is_terminal(*, err: bool = False) -> bool:
 
 
 def is_person() -> bool:
-    """Tell whether somebody is there who can be asked: keyboard and screen."""
+    """Return whether somebody is there who can be asked: keyboard and screen."""
     return is_terminal(err=True) and sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -79,7 +79,7 @@ def one_line(text: object) -> str:
 
 
 def paint(text: str, style: str, *, err: bool = False) -> str:
-    """Return the text in a style (words of: bold, dim, red, green, yellow, cyan), where that is wished."""
+    """Return the text in a style (words of: bold, dim, red, green, yellow, cyan), if that is wished."""
     if not style or not is_terminal(err=err) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{';'.join(_CODES[word] for word in style.split())}m{text}\x1b[0m"

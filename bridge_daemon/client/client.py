@@ -181,7 +181,7 @@ class BridgeClient:
         return await self._call("POST", "/api/folders/send", dict(data))
 
     async def forget_render(self, entry: int | str) -> Data:
-        """Take a waiting render off the list."""
+        """Remove a waiting render from the list."""
         return await self._call("POST", "/api/folders/forget", {"entry": entry})
 
     async def reload_settings(self) -> Data:
@@ -257,7 +257,7 @@ class BridgeClient:
                     queue.put_nowait(event)
 
     def _is_gone(self) -> bool:
-        """Tell whether the daemon never answered, or not for longer than it takes to start it again."""
+        """Return whether the daemon never answered, or not for longer than it takes to start it again."""
         return time.monotonic() - self._answered > self._patience
 
     async def _one_stream(self) -> AsyncGenerator[tuple[str, Data], None]:
@@ -344,7 +344,7 @@ class BridgeClient:
 
 
 async def _take_events(queue: asyncio.Queue[tuple[str, Data]], watch: JobWatcher) -> bool:
-    """Take events until the next poll is due; tell whether all is done."""
+    """Handle events until the next poll is due; return whether all is done."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_POLL):
             while not watch.done:

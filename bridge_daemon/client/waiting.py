@@ -35,7 +35,7 @@ class JobWatcher:
         return [job for job, known in self._known.items() if known.get("state") not in TERMINAL]
 
     def take(self, data: Mapping[str, Any]) -> None:
-        """Take a job, or a part of one, and tell if it says something new. An older one than is known is let go."""
+        """Update from a job, or a part of one; return whether it is news. An older state is ignored."""
         known = self._known.get(str(data.get("job")))
         if known is None or data.get("updated_at", float("inf")) < known.get("updated_at", -float("inf")):
             return
@@ -52,7 +52,7 @@ class JobWatcher:
 
 
 def is_finished(job: Mapping[str, Any]) -> bool:
-    """Tell whether a person need not wait for this job any longer."""
+    """Return whether a person need not wait for this job any longer."""
     state = job.get("state")
     if state != State.STORED:
         return state in FINISHED

@@ -34,7 +34,7 @@ class MidiClockSource:
         self._waiting = False  # for the first tick after a start, which is where the song stands, whenever it comes
 
     def take(self, message: mido.Message, at: float) -> None:
-        """Take a message that came at ``at`` (monotonic, s). Whatever is no clock is passed over."""
+        """Handle a message that came at ``at`` (monotonic, s). Whatever is no clock is passed over."""
         match message.type:
             case "clock":
                 self._tick(at)
@@ -81,7 +81,7 @@ class MidiClockSource:
         return {"beats": max(0.0, (self._song + ahead) / PER_QUARTER)}
 
     def _locate(self, position: float, at: float, *, playing: bool) -> None:
-        """Take a time code. Where a clock runs beside it, that tells whether it plays: it says so at once."""
+        """Handle a time code. Where a clock runs beside it, that tells whether it plays: it says so at once."""
         clocked = self._playing is not None and self._alive is not None and at - self._alive <= SILENT
         self._tell({"position": position - self._clock.time_code_start} | ({} if clocked else {"playing": playing}), at)
 

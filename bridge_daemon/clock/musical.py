@@ -2,7 +2,7 @@
 
 Beats are quarter notes everywhere: a bar of 6/8 has 3 of them. A transport that was not heard of for 2 s is not used,
 and what could not be known for that is told in the notes of the job. Seconds and beats are converted at the tempo of
-the moment, which is right where the tempo is the same from there to the press.
+the moment, which is right if the tempo is the same from there to the press.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Reading:
         return f"{name} tells no {what}"
 
     def beats(self) -> float | None:
-        """Return the position in quarter notes; where only seconds are told, at a steady tempo."""
+        """Return the position in quarter notes; if only seconds are told, at a steady tempo."""
         if self.heard is None:
             return None
         beats, position = self.heard.beats_now(self._now), self.heard.position_now(self._now)
@@ -112,7 +112,7 @@ class _Reading:
             self._notes.append(f"{why}, so {' and '.join(what for what, its in missing.items() if its == why)}")
 
     def _stand(self, *, at_bar: bool) -> bool:
-        """Take the position of the press, or of its bar; False where none is known."""
+        """Use the position of the press, or of its bar; False if none is known."""
         if self.heard is None:
             return False
         position, beats = self.heard.position_now(self._now), self.heard.beats_now(self._now)
@@ -129,7 +129,7 @@ class _Reading:
         return True
 
     def move(self, beats: float) -> None:
-        """Take a position in quarter notes, and the seconds that belong to it at the tempo of now."""
+        """Use a position in quarter notes, and the seconds that belong to it at the tempo of now."""
         assert self.heard is not None
         here, position = self.heard.beats_now(self._now), self.heard.position_now(self._now)
         if position is not None and self.tempo is not None:
@@ -148,7 +148,7 @@ class _Reading:
                 self._place[name] = round(value, 6)
 
     def measure(self, bars: int | None) -> bool:
-        """Take the length of so many bars; False where no tempo is known."""
+        """Use the length of that many bars; False if no tempo is known."""
         if bars is None:
             return True
         if self.tempo is None:
@@ -179,7 +179,7 @@ class _Reading:
         return Musical(self._place, self._length, fields, tuple(dict.fromkeys(self._notes)))
 
     def bars_in(self, seconds: float) -> int | None:
-        """Return how many whole bars a length has, None where it has no whole number of them."""
+        """Return how many whole bars a length has, None if it has no whole number of them."""
         if self.tempo is None or not self.meter_known:
             return None
         bars = seconds / self.meter.seconds(1, self.tempo)

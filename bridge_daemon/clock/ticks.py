@@ -70,7 +70,7 @@ class Ticks:
         return self._tempo
 
     def silent(self, at: float) -> bool:
-        """Tell whether there was no tick for so long that the clock stood still."""
+        """Return whether there was no tick for so long that the clock stood still."""
         return bool(self._ticks) and at - self._ticks[-1][1] > SILENT
 
     def ahead(self, at: float) -> float:
@@ -80,7 +80,7 @@ class Ticks:
         return min(1.0, max(-1.0, self._lines[-1].tick(at) - self._ticks[-1][0]))
 
     def add(self, at: float) -> int:
-        """Take a tick; return by how many the song goes on: 1, more where some were lost, 0 for one that came twice.
+        """Count a tick; return by how many the song advances: 1, more if some were lost, 0 for one that came twice.
 
         It may be less than 0, or much more, once: when it is clear that those before were counted at a wrong tempo.
         """
@@ -105,7 +105,7 @@ class Ticks:
     def _other_tempo(self) -> int | None:
         """Where several ticks did not fit, and would if each were one: begin a line with them.
 
-        Returns by how many they were counted wrongly, None where the line stays.
+        Returns by how many they were counted wrongly, None if the line stays.
         """
         strange = [number for number, (_, steps) in enumerate(self._judged) if steps != 1]
         if not strange or len(self._judged) - strange[0] < _RUN:
@@ -138,7 +138,7 @@ class Ticks:
             self._tempo = 60 / (PER_QUARTER * line.period)
 
     def _left(self, data: np.ndarray) -> bool:
-        """Tell whether the newest ticks left the line that was fitted before them."""
+        """Return whether the newest ticks left the line that was fitted before them."""
         if len(self._lines) <= _TAIL or len(data) < _TOLD + _TAIL:
             return False
         before = self._lines[0]
@@ -148,7 +148,7 @@ class Ticks:
 
 
 def _line(data: np.ndarray) -> TickLine | None:
-    """Fit a line through ticks, and once more without those that lie far off it. None where they came all at once."""
+    """Fit a line through ticks, and once more without those that lie far off it. None if they came all at once."""
     line = _least_squares(data)
     if line is not None and len(data) > _FITTED:
         off = np.abs(data[:, 1] - (line.at + (data[:, 0] - line.middle) * line.period))

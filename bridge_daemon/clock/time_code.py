@@ -16,7 +16,7 @@ _JUMP: Final = 0.1  # s; more than jitter, so somebody located
 
 
 def seconds(hours: int, minutes: int, secs: int, frames: int, rate: int) -> float | None:
-    """Return a time code as seconds, None where there is no such time. ``rate`` is an index of RATES."""
+    """Return a time code as seconds, None if there is no such time. ``rate`` is an index of RATES."""
     counted = (24, 25, 30, 30)[rate]
     if hours > 23 or minutes > 59 or secs > 59 or frames >= counted:
         return None
@@ -28,7 +28,7 @@ def seconds(hours: int, minutes: int, secs: int, frames: int, rate: int) -> floa
 
 
 def full_frame(data: Sequence[int]) -> float | None:
-    """Return the seconds of a full frame (the data of a system exclusive message), None where it is none."""
+    """Return the seconds of a full frame (the data of a system exclusive message), None if it is none."""
     if len(data) != 8 or data[0] != 0x7F or tuple(data[2:4]) != _FULL_FRAME:
         return None
     return seconds(data[4] & 0x1F, data[5], data[6], data[7], (data[4] >> 5) & 3)
@@ -48,7 +48,7 @@ class QuarterFrames:
         self.playing = False
 
     def add(self, piece: int, value: int, at: float) -> float | None:
-        """Take one; return the position in s at that moment, when it completes a time."""
+        """Add one part; return the position in s at that moment, when it completes a time."""
         if self._pieces and piece == (self._last + (1 if self._forward else -1)) % _PIECES:
             self._pieces.append(value)
         elif self._pieces and len(self._pieces) == 1 and piece == (self._last - 1) % _PIECES:

@@ -36,7 +36,7 @@ class Limit:
         return f"must be a {'whole ' if self.whole else ''}number, {self.low:g} to {self.high:g}"
 
     def allows(self, value: Any) -> bool:
-        """Tell whether a value is a finite number in the range."""
+        """Return whether a value is a finite number in the range."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return False
         return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
@@ -75,7 +75,7 @@ class Transport:
         return max(0.0, now - self.received)
 
     def stale(self, now: float) -> bool:
-        """Tell whether it is too old to be relied on."""
+        """Return whether it is too old to be relied on."""
         return self.age(now) > STALE
 
     def position_now(self, now: float) -> float | None:
@@ -97,7 +97,7 @@ class Clock:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Know nothing yet."""
         self.monotonic = monotonic
-        #: The meter where nobody tells one.
+        #: The meter if nobody tells one.
         self.meter = (4, 4)
         #: The time code at the start of the project, s: a session may begin at one hour.
         self.time_code_start = 0.0
@@ -106,14 +106,14 @@ class Clock:
         self._played: dict[str, float] = {}  # when each last told that it plays
 
     def update(self, client: str, fields: dict[str, Any], *, at: float | None = None) -> Transport:
-        """Take what a client told, at ``at`` (monotonic; now, where it is left out).
+        """Update the transport from what a client told at ``at`` (monotonic; now, if it is left out).
 
         What it left out stays as it was, None forgets it; the values were checked with LIMITS.
         """
         now = self.monotonic() if at is None else at
         known = self._transports.pop(client, None) or Transport(client=client)
         changes: dict[str, Any] = {"received": now}
-        # what is carried on must not fall back to where it was when it was told last
+        # what is carried on must not fall back to if it was when it was told last
         changes |= {"position": known.position_now(now), "beats": known.beats_now(now)}
         changes |= {name: _as(float, fields[name]) for name in _NUMBERS if name in fields}
         changes |= {name: _as(int, fields[name]) for name in _WHOLES if name in fields}
@@ -137,14 +137,14 @@ class Clock:
             self._started.pop(oldest, None)
 
     def of(self, client: str) -> Transport | None:
-        """Return the transport of a client, None where it never told one."""
+        """Return the transport of a client, None if it never told one."""
         return self._transports.get(client)
 
     def last_playing(self, among: Collection[str] | None = None) -> Transport | None:
         """Return the transport of the client that last played, of all or ``among`` some (those that are connected).
 
         Of those that play now it is the one that was started last, so that two at once do not take turns; else the one
-        that played latest; where none ever played, the one that was told last. A transport that is stale does not play.
+        that played latest; if none ever played, the one that was told last. A transport that is stale does not play.
         Clocks are no clients.
         """
         now = self.monotonic()

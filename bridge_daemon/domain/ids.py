@@ -18,12 +18,12 @@ _CLIENT = re.compile(CLIENT)
 
 
 def is_job(value: Any) -> TypeGuard[str]:
-    """Tell whether something can be the id of a job."""
+    """Return whether something can be the id of a job."""
     return isinstance(value, str) and _JOB.fullmatch(value) is not None
 
 
 def is_client(value: Any) -> TypeGuard[str]:
-    """Tell whether something can be the name of a client."""
+    """Return whether something can be the name of a client."""
     return isinstance(value, str) and _CLIENT.fullmatch(value) is not None
 
 

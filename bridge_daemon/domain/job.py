@@ -68,7 +68,7 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     State.QUEUED: frozenset({State.PREPARING, State.SUBMITTING, State.HELD, State.CANCELLED}),
     State.PREPARING: frozenset({State.QUEUED, State.SUBMITTING, State.HELD, State.CANCELLED}),
     State.HELD: frozenset({State.QUEUED, State.CANCELLED}),
-    # back to queued, held or cancelled only where it is certain that nothing was accepted (never sent, or 429)
+    # back to queued, held or cancelled only if it is certain that nothing was accepted (never sent, or 429)
     State.SUBMITTING: frozenset(
         {State.GENERATING, State.QUEUED, State.HELD, State.CANCELLED, State.REFUSED, State.UNKNOWN}
     ),

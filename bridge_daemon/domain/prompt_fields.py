@@ -69,7 +69,7 @@ def _value(match: re.Match[str], fields: Mapping[str, object]) -> str:
 
 
 def _written(name: str, value: Any) -> str | None:
-    """Return a value as musicians write it, None where there is none."""
+    """Return a value as musicians write it, None if there is none."""
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int | float):

@@ -25,7 +25,7 @@ class RenderState(StrEnum):
     FORGOTTEN = "forgotten"
 
 
-#: Why a render waits, where that is no error of the list in errors.py.
+#: Why a render waits, if that is no error of the list in errors.py.
 BEFORE = "before"
 ASKS = "asks"
 BATCH = "batch"

@@ -63,7 +63,7 @@ class Place(_Frozen):
     slot: Annotated[Whole, Field(ge=0, le=100_000)] | None = None
     launch: Literal["none", "quantized"] | None = None
     when: When | None = None
-    bars: Annotated[Whole, Field(ge=1, le=999)] | None = None  # length in bars, where no length in seconds is given
+    bars: Annotated[Whole, Field(ge=1, le=999)] | None = None  # length in bars, if no length in seconds is given
     position: Annotated[float, Field(ge=-86_400, le=864_000)] | None = None  # s
     beats: Annotated[float, Field(ge=-1e6, le=1e8)] | None = None
     length: Annotated[float, Field(gt=0, le=86_400)] | None = None  # s

@@ -35,7 +35,7 @@ def ending_of(container: str) -> str:
 
 
 def is_render(name: str) -> bool:
-    """Tell whether a file of this name is taken: an ending of audio, not hidden, not a temporary name."""
+    """Return whether a file of this name is taken: an ending of audio, not hidden, not a temporary name."""
     path = PurePath(name)
     if name.startswith((".", "~", "$")) or path.suffix.lower() not in ENDINGS:
         return False

@@ -22,7 +22,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
 def exact(text: str) -> URL:
-    """Return a URL that is asked for as ``text`` says it. Raises ValueError where it is no URL with a host."""
+    """Return a URL that is asked for as ``text`` says it. Raises ValueError if it is no URL with a host."""
     found = _PARTS.fullmatch(text)
     if found is None or _CONTROL.search(text):
         raise ValueError("it has no scheme and host, or control characters")
@@ -56,7 +56,7 @@ def _sendable(target: str) -> str:
 
 
 def next_hop(url: URL, location: str) -> URL:
-    """Return where a redirect from ``url`` leads. Raises ValueError where that is no URL."""
+    """Return where a redirect from ``url`` leads. Raises ValueError if that is no URL."""
     location = location.strip(" \t")
     if _SCHEME.match(location):
         return exact(location)
@@ -72,5 +72,5 @@ def next_hop(url: URL, location: str) -> URL:
 
 
 def same(one: str, other: str | None) -> bool:
-    """Tell whether two URLs name one thing, however each is written."""
+    """Return whether two URLs name one thing, however each is written."""
     return other is not None and (one == other or unquote(one) == unquote(other))

@@ -50,7 +50,7 @@ class RateBudget:
         return self._wait(self.polls_per_minute)
 
     def take_poll(self) -> bool:
-        """Count a poll that is sent now; False where none may be sent."""
+        """Count a poll that is sent now; False if none may be sent."""
         if self.wait_for_poll() > 0:
             return False
         self._sent.append(self._times.monotonic())

@@ -42,7 +42,7 @@ class Choice:
         return self.name != SKETCH
 
     def made(self, job: Job) -> bool:
-        """Tell whether a job was admitted for this engine."""
+        """Return whether a job was admitted for this engine."""
         return (job.engine, job.base_url) == (self.name, self.base_url)
 
 
@@ -89,7 +89,7 @@ class Engines:
     async def current(self) -> Choice:
         """Return the engine for new requests.
 
-        Raises KeyTrouble where the cloud is meant and its key is missing or cannot be read.
+        Raises KeyTrouble if the cloud is meant and its key is missing or cannot be read.
         """
         engine = self._settings().engine
         if engine.name == SKETCH:

@@ -1,4 +1,4 @@
-"""Download what the service made. Its URL is data of others: where it leads is checked at every hop.
+"""Download what the service made. Its URL is data of others: if it leads is checked at every hop.
 
 https only, no private addresses, at most three redirects, no API key, no cookies, bounded size and time. The exceptions
 are services on this machine (the sketch engine, a test): if the base URL itself is a loopback or private address, such
@@ -57,7 +57,7 @@ class Expired(DownloadTrouble):
 
 
 def is_private(address: str) -> bool:
-    """Tell whether an IP address is none of the public internet."""
+    """Return whether an IP address is none of the public internet."""
     parsed = ipaddress.ip_address(address)
     return parsed.is_multicast or not parsed.is_global
 
@@ -71,12 +71,12 @@ def _is_ip(host: str) -> bool:
 
 
 def is_private_number(host: str) -> bool:
-    """Tell whether a host is the number of an address that is none of the public internet."""
+    """Return whether a host is the number of an address that is none of the public internet."""
     return _is_ip(host) and is_private(host)
 
 
 def serves_privately(base_url: str) -> bool:
-    """Tell whether a service is itself at a loopback or private address, so that its files may be there too."""
+    """Return whether a service is itself at a loopback or private address, so that its files may be there too."""
     host = urlsplit(base_url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -92,7 +92,7 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the public addresses of a name. Raises OSError where there are none."""
+        """Return the public addresses of a name. Raises OSError if there are none."""
         found = await self._resolver.resolve(host, port, family)
         public = [entry for entry in found if not is_private(entry["host"])]
         if not public:
@@ -141,7 +141,7 @@ async def download(url: str, part: Path, *, private: bool, most: int = MAX_BYTES
 
 
 async def _one(target: URL, part: Path, *, private: bool, most: int, unpack: bool) -> str | None:
-    """Ask for one URL. Return where it redirects to, None where it was saved."""
+    """Ask for one URL. Return where it redirects to, None if it was saved."""
     timeout = aiohttp.ClientTimeout(total=TOTAL, sock_connect=10.0, sock_read=STALL)
     headers = {"Accept-Encoding": "identity", "Accept": "audio/*, */*"}
     try:
@@ -163,7 +163,7 @@ async def _one(target: URL, part: Path, *, private: bool, most: int, unpack: boo
 
 
 def _is_of_encoding(error: BaseException | None) -> bool:
-    """Tell whether aiohttp could not unpack a body."""
+    """Return whether aiohttp could not unpack a body."""
     while error is not None and not isinstance(error, ContentEncodingError):
         error = error.__cause__
     return error is not None

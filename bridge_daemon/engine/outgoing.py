@@ -80,13 +80,13 @@ def proxy_for(scheme: str, host: str, port: int | None) -> URL | None:
 
 
 def on_this_machine(host: str) -> bool:
-    """Tell whether a host is this machine by its name."""
+    """Return whether a host is this machine by its name."""
     name = host.lower().rstrip(".")
     return is_loopback(name) or name.endswith(".localhost")
 
 
 def _excluded(host: str, port: int | None, rules: str) -> bool:
-    """Tell whether NO_PROXY names a host: names and their subdomains, with or without a port, ``*``, networks."""
+    """Return whether NO_PROXY names a host: names and their subdomains, with or without a port, ``*``, networks."""
     name = host.rstrip(".")
     place = f"{name}:{port}" if port is not None and ":" not in name else name
     names = ",".join(rule if rule.strip() == "*" else rule.strip().removeprefix("*") for rule in rules.split(","))

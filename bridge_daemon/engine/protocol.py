@@ -87,7 +87,7 @@ class Answer:
     status: int
     body: bytes
     retry_after: str | None = None
-    #: False where the connection ended before the body did.
+    #: False if the connection ended before the body did.
     complete: bool = True
 
     def as_event(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _accepted(answer: Answer) -> Outcome:
 
 
 def load(body: bytes) -> Any:
-    """Return JSON of the service, None where it is none. Hostile nesting is none."""
+    """Return JSON of the service, None if it is none. Hostile nesting is none."""
     try:
         return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -179,7 +179,7 @@ def remote_id(body: bytes) -> str | None:
 
 
 def names_another(body: bytes, job_id: str) -> str | None:
-    """Return the id of the job that an answer is about where that is another one, else None."""
+    """Return the id of the job that an answer is about if that is another one, else None."""
     data = load(body)
     ids = [str(data[key]).strip() for key in ("job_id", "id") if data.get(key)] if isinstance(data, dict) else []
     return clean(ids[0]) if ids and job_id not in ids else None
@@ -239,7 +239,7 @@ def _number_of(value: Any) -> float | None:
 
 
 def seconds(retry_after: str | None) -> float | None:
-    """Return a Retry-After header in seconds, None where it is missing or a date; the caller clamps it."""
+    """Return a Retry-After header in seconds, None if it is missing or a date; the caller clamps it."""
     try:
         value = float(retry_after or "")
     except ValueError:
@@ -271,7 +271,7 @@ class Polled:
 
 
 def read_poll(body: bytes, *, source_url: str | None = None) -> Polled | None:
-    """Read the answer to a poll; None where it is not the state of a job. An unknown status means "still going".
+    """Read the answer to a poll; None if it is not the state of a job. An unknown status means "still going".
 
     ``source_url`` is what the job was sent as its source: where the service repeats it, that is not what it made.
     """
@@ -373,7 +373,7 @@ class Prices:
 
 
 def read_prices(body: bytes) -> Prices | None:
-    """Read the prices of a model out of the service's catalogue; None where they are not understood."""
+    """Read the prices of a model out of the service's catalogue; None if they are not understood."""
     data = load(body)
     rows = data.get("pricing_rows") if isinstance(data, dict) else None
     if not isinstance(rows, list):

@@ -1,6 +1,6 @@
 """Looking up names without holding up the end of the process.
 
-The resolver of the system may take half a minute where there is no network, and a thread that waits for it cannot be
+The resolver of the system may take half a minute if there is no network, and a thread that waits for it cannot be
 stopped. asyncio runs it in its pool, whose threads are waited for at the end; these here are not.
 """
 
@@ -24,7 +24,7 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError where there are none."""
+        """Return the addresses of a name. Raises OSError if there are none."""
         found = await _look_up(host, port, family)
         return [
             ResolveResult(hostname=host, host=_host(address), port=address[1], family=kind, proto=proto, flags=_NUMERIC)

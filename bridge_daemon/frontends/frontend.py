@@ -14,7 +14,7 @@ class Intake(Protocol):
         """Open it. What is missing on this machine (no MIDI, a folder that is not there) is told, and is no error."""
 
     async def configure(self) -> None:
-        """Heed the settings, which have changed. What did not change for this way in goes on undisturbed."""
+        """Apply the settings, which have changed. What did not change for this way in goes on undisturbed."""
 
     async def close(self) -> None:
         """Close it; what comes now is said again by its sender, or waits in its folder."""

@@ -83,7 +83,7 @@ class Rotating(RotatingFileHandler):
         return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=private)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
-        """Tell whether it is time, and not too soon after an attempt that failed."""
+        """Return whether it is time, and not too soon after an attempt that failed."""
         return time.monotonic() >= self._not_before and bool(super().shouldRollover(record))
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name

@@ -54,7 +54,7 @@ class PathPolicy:
     """The folders that the bridge may read and write. Frozen; settings that change make a new one."""
 
     def __init__(self, read: Iterable[Path], *, always: Iterable[Path] = (), writable: Iterable[Path] = ()) -> None:
-        """Take the read roots, the folders that are always readable, and those that may be written (library, results).
+        """Keep the read roots, the folders that are always readable, and those that may be written (library, results).
 
         None has to be there yet.
         """
@@ -108,7 +108,7 @@ def _shown(path_text: str) -> str:
 
 
 def _real(path_text: str) -> Path | None:
-    """Follow the text to what it names on this machine, or None where it names nothing that could be allowed."""
+    """Follow the text to what it names on this machine, or None if it names nothing that could be allowed."""
     if not text_is_plain(path_text, windows=os.name == "nt"):
         return None
     try:
@@ -120,7 +120,7 @@ def _real(path_text: str) -> Path | None:
 
 
 def text_is_plain(path_text: str, *, windows: bool) -> bool:
-    """Tell whether the text can name a file of this machine, without asking the system about it.
+    """Return whether the text can name a file of this machine, without asking the system about it.
 
     Asking is already harmful for some: on Windows, a share sends the person's credentials to its host.
     """
@@ -139,7 +139,7 @@ def text_is_plain(path_text: str, *, windows: bool) -> bool:
 
 
 def _is_device(name: str) -> bool:
-    """Tell whether Windows takes a file name for a device: with any ending, and spaces and dots behind."""
+    """Return whether Windows takes a file name for a device: with any ending, and spaces and dots behind."""
     return name.split(".")[0].rstrip(" ").upper() in _WINDOWS_DEVICES
 
 
@@ -159,7 +159,7 @@ def _is_hidden(path: Path, root: Path) -> bool:
 
 
 def _is_system(path: Path, root: Path) -> bool:
-    """Tell whether the path lies in a system folder that the root itself does not lie in."""
+    """Return whether the path lies in a system folder that the root itself does not lie in."""
     return any(_inside(path, folder) and not _inside(root, folder) for folder in _system_folders(path)) and not any(
         _inside(path, folder) for folder in _own_folders()
     )

@@ -1,7 +1,7 @@
 """The home: the one folder that holds settings, journal, inboxes and logs, and every path in it.
 
 Other users of the machine can reach our ports on loopback, and not our files. So what is secret lies in files that
-only their owner can read, and the bridge refuses to start where that is not so. On Windows the user's own folders are
+only their owner can read, and the bridge refuses to start if that is not so. On Windows the user's own folders are
 closed to others by their access lists, which ``doctor`` checks; the modes of POSIX say nothing there.
 """
 
@@ -274,7 +274,7 @@ class Home:
             log.warning("Another program holds %s open, so it stays", self.runtime_file)
 
     def lock(self) -> HomeLock:
-        """Take this home for this process, at once or not at all. Held until released, or until the process ends.
+        """Lock this home for this process, at once or not at all. Held until released, or until the process ends.
 
         Raises:
             AlreadyRunning: another daemon holds it.
@@ -344,7 +344,7 @@ def _check_place(path: Path) -> None:
 
 def _check_owner(path: Path) -> None:
     if sys.platform != "win32":
-        owner = path.stat().st_uid  # of the folder itself, also where the home is a link to another disk
+        owner = path.stat().st_uid  # of the folder itself, also if the home is a link to another disk
         if owner != os.geteuid():
             raise HomeUnsafe(
                 f"The home {path} belongs to another user (uid {owner}, you are {os.geteuid()}), who could read its "

@@ -43,7 +43,7 @@ class S3Key:
 
 
 def check(value: str, what: str) -> str:
-    """Return one of the two without white space around it. Raises ValueError where it cannot be one."""
+    """Return one of the two without white space around it. Raises ValueError if it cannot be one."""
     value = value.strip()
     if not 3 <= len(value) <= 256 or not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError(f"the {what} must be 3 to 256 characters without spaces")

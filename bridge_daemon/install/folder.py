@@ -4,7 +4,7 @@ First a plan is made, which touches nothing (a dry run ends there); then it is c
 
 * What we wrote, and is as we wrote it, is replaced or removed.
 * What somebody changed, or what was there before us, is never lost: an update gives it another name first, and an
-  uninstall leaves it where it is.
+  uninstall leaves it if it is.
 * Where a step fails, all steps before it are taken back.
 """
 
@@ -41,7 +41,7 @@ class Step:
 
     act: Act
     file: str  #: path from the base, written with /
-    to: str | None = None  #: its new name, where it is renamed
+    to: str | None = None  #: its new name, if it is renamed
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Live:
         )
 
     def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
-        """Return the devices, and the settings that tell them where the bridge is."""
+        """Return the devices, and the settings that tell them if the bridge is."""
         devices = shipped.read(shipped.folder(shipped.LIVE) / "built", "*.amxd")
         files = {f"{_folder_for(name, place)}/{name}": data for name, data in devices.items()}
         values = {"version": 1, "home": str(home), "installed_by": __version__}
@@ -136,7 +136,7 @@ def _version(name: str) -> Version:
 
 
 def _library_of(config: Path) -> Path | None:
-    """Return the User Library that a Live is set to, where that is there."""
+    """Return the User Library that a Live is set to, if that is there."""
     try:
         text = config.read_bytes().decode("utf-8", "replace")
     except OSError:

@@ -27,7 +27,7 @@ class Manifest:
 
     @classmethod
     def read(cls, base: Path, own: Sequence[str]) -> Manifest | None:
-        """Return the manifest of our folders ``own`` below ``base``; None where there is none that can be read."""
+        """Return the manifest of our folders ``own`` below ``base``; None if there is none that can be read."""
         try:
             data = json.loads((base / own[0] / NAME).read_text(encoding="utf-8"))
             files = {str(path): tuple(str(one) for one in hashes) for path, hashes in data["files"].items()}
@@ -48,12 +48,12 @@ class Manifest:
         write_whole(folder / NAME, text.encode("utf-8"), point="manifest", mode=MODE)
 
     def owns(self, path: str, found: str) -> bool:
-        """Tell whether a file with this hash is one that we wrote."""
+        """Return whether a file with this hash is one that we wrote."""
         return found in self.files.get(path, ())
 
 
 def _stays_inside(path: str, own: Sequence[str]) -> bool:
-    """Tell whether a path leads into one of our folders; anybody can write a manifest."""
+    """Return whether a path leads into one of our folders; anybody can write a manifest."""
     pure = PurePosixPath(path)
     inside = any(PurePosixPath(folder) in pure.parents for folder in own)
     return inside and ".." not in pure.parts and not set(path) & set("\\:\0")

@@ -61,7 +61,7 @@ class Reaper:
         )
 
     def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
-        """Return the scripts, and the settings that tell them where the bridge is."""
+        """Return the scripts, and the settings that tell them if the bridge is."""
         scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
         files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
         name = _client(read_settings(place.base / SETTINGS), taken, client)
@@ -78,7 +78,7 @@ class Reaper:
         )
 
     def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
-        """Take our block out of ``__startup.lua``, and nothing else."""
+        """Remove our block from ``__startup.lua``, and nothing else."""
         startup = place.base / "Scripts" / "__startup.lua"
         try:
             before = startup.read_bytes()
@@ -130,7 +130,7 @@ def _is_resource_folder(folder: Path) -> bool:
 
 
 def _is_registered(place: InstallPlace) -> bool:
-    """Tell whether REAPER has our actions in its list. The file is only read: REAPER alone writes it."""
+    """Return whether REAPER has our actions in its list. The file is only read: REAPER alone writes it."""
     try:
         return b"DAW Bridge_" in (place.base / "reaper-kb.ini").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""The check of a real REAPER: where its program is, a resource folder of its own, and the report that it writes.
+"""The check of a real REAPER: if its program is, a resource folder of its own, and the report that it writes.
 
 REAPER is started as ``-cfgfile FOLDER/reaper.ini -nosplash -newinst -noactivate check.lua``: it neither reads nor
 writes the person's own settings, and runs the script at once.
@@ -66,7 +66,7 @@ def _registered_folders() -> list[Path]:
 
 
 def find_program(machine: Machine, named: Path | None) -> Path:
-    """Return REAPER's program. Raises InstallTrouble where there is none."""
+    """Return REAPER's program. Raises InstallTrouble if there is none."""
     for path in [named] if named else programs(machine):
         if path.is_file():
             return path
@@ -105,7 +105,7 @@ def command(program: Path, folder: Path, script: Path) -> list[str]:
 def run(program: Path, folder: Path, script: Path, seconds: float) -> dict[str, Any]:
     """Start REAPER, wait for its report, end that REAPER, and return the report.
 
-    Raises InstallTrouble where no report comes.
+    Raises InstallTrouble if no report comes.
     """
     began = time.monotonic()
     process = subprocess.Popen(

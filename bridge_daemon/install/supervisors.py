@@ -205,7 +205,7 @@ class LogonTask:
         call(["schtasks", "/Run", "/TN", self._name])
 
     def disable(self) -> None:
-        """Take the task away. The bridge itself is stopped by ``service``: the scheduler would cut it off."""
+        """Remove the task. The bridge itself is stopped by ``service``: the scheduler would cut it off."""
         call(["schtasks", "/Delete", "/F", "/TN", self._name])
 
     def restart(self) -> None:
@@ -236,7 +236,7 @@ def _user() -> str:
 
 
 def _windowless(program: str) -> str:
-    """Return the Python that opens no console, where there is one beside this one."""
+    """Return the Python that opens no console, if there is one beside this one."""
     path = Path(program)
     quiet = path.with_name("pythonw.exe")
     return str(quiet) if path.name.lower() == "python.exe" and quiet.exists() else program

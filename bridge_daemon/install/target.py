@@ -22,7 +22,7 @@ from bridge_daemon.install.manifest import Manifest, hash_of, hash_on_disk
 class InstallPlace:
     """One installation of a DAW, or one folder that belongs to it."""
 
-    title: str  #: the program, with its version where that is known
+    title: str  #: the program, with its version if that is known
     base: Path  #: the folder of the person's things for this DAW
     own: tuple[str, ...]  #: the folders in it that are ours, written with /
     note: str = ""  #: what a person should know of it
@@ -57,7 +57,7 @@ class Target(Protocol):
         """Return where it is on this machine; ``known`` are places that were named before."""
 
     def at(self, path: Path) -> InstallPlace:
-        """Return the place that a person named. Raises InstallTrouble where there is no such DAW."""
+        """Return the place that a person named. Raises InstallTrouble if there is no such DAW."""
 
     def missing(self, machine: Machine) -> InstallTrouble:
         """Return the error that says that it was not found, and where it was looked for."""
@@ -69,7 +69,7 @@ class Target(Protocol):
         """Return what is left for the person to do after an install (``first``), or an update."""
 
     def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
-        """Take away what lies outside of our folder; return what was (or would be) done, in words."""
+        """Remove what lies outside of our folder; return what was (or would be) done, in words."""
 
     def after(self, place: InstallPlace) -> str:
         """Return what is left for the person to do after an uninstall."""
@@ -250,7 +250,7 @@ def _is_changed(manifest: Manifest, base: Path, path: str) -> bool:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return the settings of a place; empty where there are none that can be read."""
+    """Return the settings of a place; empty if there are none that can be read."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):

@@ -48,7 +48,7 @@ class Known:
         self._seen = {path: path.stat() for path in paths}
 
     def check(self) -> None:
-        """Raise JournalUnusable where a file is not the one that was opened any more: one look at each."""
+        """Raise JournalUnusable if a file is not the one that was opened any more: one look at each."""
         for path, before in self._seen.items():
             try:
                 now = os.stat(path)

@@ -35,7 +35,7 @@ _VERSION_TABLE = (
 def revision(path: Path) -> str | None:
     """Return the revision of the journal at ``path``: None for one that has to be made.
 
-    Raises JournalUnusable where the file is there and is no healthy database.
+    Raises JournalUnusable if the file is there and is no healthy database.
     """
     if not path.exists() or path.stat().st_size == 0:
         return None
@@ -56,7 +56,7 @@ def revision(path: Path) -> str | None:
 
 
 def refuse_lost(path: Path) -> None:
-    """Raise JournalUnusable where there is no journal, or an empty one, and something says that there was one.
+    """Raise JournalUnusable if there is no journal, or an empty one, and something says that there was one.
 
     To open it would make an empty one, and SQLite removes the log (-wal) of a database that is empty.
     """

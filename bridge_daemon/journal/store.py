@@ -69,7 +69,7 @@ class Journal:
     async def open(self) -> None:
         """Open the file, making it or bringing it up to date.
 
-        Raises JournalUnusable where it is damaged, or newer than this code and we are not just reading.
+        Raises JournalUnusable if it is damaged, or newer than this code and we are not just reading.
         """
         await asyncio.get_running_loop().run_in_executor(self._writer, self._open)
 
@@ -131,7 +131,7 @@ class Journal:
     async def write(self, name: str, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in one transaction under the write lock and return its result once it is durable.
 
-        The transaction runs to its end even where the caller is cancelled. ``name`` names the failpoints
+        The transaction runs to its end even if the caller is cancelled. ``name`` names the failpoints
         ``journal.<name>.begin``, ``.commit`` and ``.committed``.
         """
         loop = asyncio.get_running_loop()
@@ -159,7 +159,7 @@ class Journal:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say of an error of the database that its files are not those that were opened, where that is so."""
+        """Say of an error of the database that its files are not those that were opened, if that is so."""
         try:
             yield
         except DatabaseError:
@@ -168,7 +168,7 @@ class Journal:
             raise
 
     def _note(self, lines: list[record.Line]) -> None:
-        """Add to the record. What does not let anything be sent is added later where it cannot be now."""
+        """Add to the record. What does not let anything be sent is added later if it cannot be now."""
         if not lines and not self._unrecorded:
             return
         try:

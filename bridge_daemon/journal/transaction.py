@@ -64,7 +64,7 @@ class Transaction:
     # Requests
 
     def accepted(self, request_id: str) -> Accepted | None:
-        """Return what an id was answered, or None where it was never accepted."""
+        """Return what an id was answered, or None if it was never accepted."""
         row = self._connection.execute(sql.ACCEPTED, {"id": request_id}).mappings().first()
         if row is None:
             return None
@@ -200,7 +200,7 @@ class Transaction:
     ) -> Job:
         """Move a job to another state, if it still is in the state that the caller saw, and write the event.
 
-        Raises WrongState where it is not, or where the move is none of MOVES; then nothing is changed.
+        Raises WrongState if it is not, or if the move is none of MOVES; then nothing is changed.
         """
         if to not in MOVES[job.state]:
             raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.id}).", charge=job.charge)
@@ -244,7 +244,7 @@ class Transaction:
         return now
 
     def _record(self, job: Job, event: int, kind: str, changes: dict[str, Any]) -> None:
-        """Note a step of money for the record: all of the job and its request where it is being sent."""
+        """Note a step of money for the record: all of the job and its request if it is being sent."""
         line: Line = {"at": changes["updated_at"], "event": event, "kind": kind, "job": job.id, "price": job.price}
         line |= {"request": job.request_id, "remote_id": job.remote_id, "changes": changes}
         if job.state is State.SUBMITTING:
@@ -300,11 +300,11 @@ class Transaction:
     # Facts
 
     def fact(self, key: str) -> Any:
-        """Return a single fact of this home, None where it is not known."""
+        """Return a single fact of this home, None if it is not known."""
         return self.facts(key)[0]
 
     def facts(self, *keys: str) -> list[Any]:
-        """Return several facts in one look, each None where it is not known."""
+        """Return several facts in one look, each None if it is not known."""
         found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": keys})}
         return [found.get(key) for key in keys]
 

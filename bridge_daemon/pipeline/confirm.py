@@ -13,13 +13,13 @@ from bridge_daemon.journal import Transaction
 
 
 def is_due(job: Job) -> bool:
-    """Tell whether the take of a job waits for its client."""
+    """Return whether the take of a job waits for its client."""
     unplaced = job.problem is not None and job.problem.code == NotPlaceable.code
     return job.state is State.STORED and job.wanted and job.delivery > 0 and not unplaced
 
 
 def placed(tx: Transaction, name: str, delivery: int) -> tuple[Job, str]:
-    """Write that a take stands where it belongs. Raises WrongState where there was no such delivery."""
+    """Write that a take stands where it belongs. Raises WrongState if there was no such delivery."""
     job = _delivered(tx, name, delivery)
     if job.state is State.PLACED:
         return job, "It was placed already."
@@ -30,7 +30,7 @@ def placed(tx: Transaction, name: str, delivery: int) -> tuple[Job, str]:
 
 
 def unplaced(tx: Transaction, name: str, delivery: int, code: str, message: str, now: float) -> tuple[Job, str]:
-    """Write why a client could not place a take. Raises WrongState where there was no such delivery."""
+    """Write why a client could not place a take. Raises WrongState if there was no such delivery."""
     job = _delivered(tx, name, delivery)
     if job.state is State.PLACED:
         return job, "It was placed already."

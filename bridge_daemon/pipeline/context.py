@@ -95,7 +95,7 @@ class StepContext:
     on_wire: OnWire
     arrivals: Placement
     watches: dict[str, JobRuntime] = field(default_factory=dict)
-    #: Called with a job and its file once a client's take lies whole where it belongs.
+    #: Called with a job and its file once a take was copied to where its client wants it.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
 
     def watch(self, job: Job) -> JobRuntime:
@@ -170,7 +170,7 @@ class OnWire:
         return len(self._tasks)
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether the one of that name is still running."""
+        """Return whether the one of that name is still running."""
         return any(task.get_name() == name and not task.done() for task in self._tasks)
 
     async def finish(self, seconds: float) -> None:

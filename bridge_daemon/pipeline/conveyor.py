@@ -1,4 +1,4 @@
-"""The conveyor: runs each job through its steps, one task a job, and starts where the journal says it stands.
+"""The conveyor: runs each job through its steps, one task a job, and starts if the journal says it stands.
 
 Starting is recovering: there is no other start. Between two steps a job is read from the journal again, so whatever a
 person did meanwhile counts.
@@ -33,7 +33,7 @@ _SERVED: Final = OPEN | {State.UNKNOWN}
 
 
 def step_for(job: Job) -> Step | None:
-    """Return the step that a job is due for, None where it waits for somebody else or is at its end."""
+    """Return the step that a job is due for, None if it waits for somebody else or is at its end."""
     if job.state in RESERVED and (job.action == "generate" or job.publication is not None):
         return submit
     if job.state is State.GENERATING:
@@ -96,7 +96,7 @@ class Conveyor:
                 self._due.append(job.id)
 
     def start(self) -> None:
-        """Take up every job where the journal says it stands."""
+        """Take up every job if the journal says it stands."""
         for job in self._due:
             self.drive(job)
         self._due.clear()
@@ -148,7 +148,7 @@ class Conveyor:
                 log.exception("The disk could not be looked at")
 
     def changed(self, job: Job) -> None:
-        """Take a change of a job that was committed."""
+        """Handle a committed change of a job."""
         if job.state is State.QUEUED and job.id not in self._driven:
             self._queued[job.id] = job
         else:

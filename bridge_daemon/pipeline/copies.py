@@ -1,4 +1,4 @@
-"""Delivery to folders: the take lies in the library already; a copy goes to the project's folder where one is named."""
+"""Delivery to folders: the take lies in the library already; a copy goes to the project's folder if one is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge_daemon.util.held_folder import hold
 
 
 def bring(job: Job, roots: PathPolicy) -> Path | None:
-    """Copy the take of a job to the folder of its place and return the copy; None where no folder is named.
+    """Copy the take of a job to the folder of its place and return the copy; None if no folder is named.
 
     Raises NotPlaceable: the take is safe in the library.
     """

@@ -17,7 +17,7 @@ _AGAIN: Final = 30.0  # s, until a folder that did not answer is tried again
 
 
 async def deliver(job: Job, context: StepContext) -> Wait | None:
-    """Bring a stored take to its folder, and say that it is placed where nobody else has to."""
+    """Bring a stored take to its folder, and say that it is placed if nobody else has to."""
     if not job.wanted:
         return None
     if context.pause.panic:

@@ -26,7 +26,7 @@ _AGAIN = 20.0  # s, until a file that could not be written is tried again
 
 
 async def no_room(context: StepContext) -> str | None:
-    """Tell why the files of another take could not be written, None where they can."""
+    """Tell why the files of another take could not be written, None if they can."""
     library = context.library()
     try:
         return await foreign.off(library, _no_room, library, context.home.path)
@@ -58,7 +58,7 @@ async def hold_back(job: Job, why: str, context: StepContext) -> Wait:
 
 
 async def disk_trouble(job: Job, error: OSError, context: StepContext) -> Wait:
-    """Keep the job as it is while the disk does not take its files; where it is full, send nothing new either."""
+    """Keep the job as it is while the disk does not take its files; if it is full, send nothing new either."""
     full = files.is_disk_full(error)
     what = "The disk is full" if full else f"A file cannot be written ({_named(error)})"
     if full:

@@ -87,7 +87,7 @@ async def _fetch(job: Job, context: StepContext) -> None:
         try:
             verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)
         finally:
-            digest = await hashing  # also where the file is removed next
+            digest = await hashing  # also if the file is removed next
         target = folder / f"{stem(job)}.original{ending_of(verified.container)}"
         original, identity = await asyncio.to_thread(_settle, part, target)
     except Undecodable:

@@ -100,7 +100,7 @@ def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None
 
 
 def _verified(job: Job, original: Path, context: StepContext) -> Verified | None:
-    """Return what the original holds, None where it is gone or is not the one that came."""
+    """Return what the original holds, None if it is gone or is not the one that came."""
     proved = context.watch(job).proved
     try:
         if proved is not None and proved.identity == Proved.identity_of(original):

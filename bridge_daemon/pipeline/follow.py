@@ -69,7 +69,7 @@ async def _ask(job: Job, endpoint: Endpoint, watch: JobRuntime, context: StepCon
 
 
 def _read(job: Job, answer: Answer | Exception) -> Polled | None:
-    """Return what an answer says of a job; None where it says nothing, or speaks of another job."""
+    """Return what an answer says of a job; None if it says nothing, or speaks of another job."""
     if isinstance(answer, Exception) or answer.status != 200 or names_another(answer.body, job.remote_id or ""):
         return None
     return read_poll(answer.body, source_url=job.publication.url if job.publication else None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 FLOOR = 0.3
 #: When to ask for the first time, s.
 FIRST = 1.0
-#: What a generation takes where nothing is known yet, s.
+#: What a generation takes if nothing is known yet, s.
 USUAL = (8.0, 60.0)
 #: Longest pause while the service is in trouble or a job is hours old, s. It keeps finished jobs for an hour.
 LONGEST = 60.0
@@ -85,7 +85,7 @@ def _range(earlier: Sequence[float]) -> tuple[float, float]:
 
 
 def _remaining(seen: Seen) -> float | None:
-    """Return the estimated seconds until the job is done, None where progress says nothing yet."""
+    """Return the estimated seconds until the job is done, None if progress says nothing yet."""
     moved = [(age, fraction) for age, fraction in seen.samples if fraction > 0]
     if not moved or moved[-1][1] < 0.02:
         return None

@@ -18,7 +18,7 @@ _EVENT: Final = "arrival"
 
 
 def waits(job: Job) -> bool:
-    """Tell whether the take of a job goes to the next bars once it is ready."""
+    """Return whether the take of a job goes to the next bars once it is ready."""
     return job.place.when == "arrival_bar"
 
 
@@ -33,13 +33,13 @@ class Placement:
         self.reach: list[Callable[[str], bool]] = []
 
     def reached(self, client: str) -> bool:
-        """Tell whether a client can be told something now."""
+        """Return whether a client can be told something now."""
         return any(reaches(client) for reaches in self.reach)
 
     async def settle(self, job: Job) -> Job | None:
         """Return a job that is about to be told to its client, with the place where this delivery of it goes.
 
-        None where its client cannot be told now: it goes to the bars that come next when it can be.
+        None if its client cannot be told now: it goes to the bars that come next when it can be.
         """
         if not waits(job) or job.client is None:
             return job

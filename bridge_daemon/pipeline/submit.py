@@ -1,4 +1,4 @@
-"""Submit: the one step that spends. At most once for each approval, and never again where the answer is not certain.
+"""Submit: the one step that spends. At most once for each approval, and never again if the answer is not certain.
 
     check limit, pause and state, write `submitting`  →  POST  →  write the raw answer  →  write what it means
 
@@ -49,7 +49,7 @@ _CLOCKS_DIFFER = 5.0
 
 
 async def submit(job: Job, context: StepContext) -> Wait | None:
-    """Send a job that was admitted and, where it has a source, prepared."""
+    """Send a job that was admitted and, if it has a source, prepared."""
     try:
         engine = await context.engines.current()
         if not engine.made(job):
@@ -115,7 +115,7 @@ async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | No
 
 
 async def _begin(job: Job, body: dict[str, Any], context: StepContext) -> Job | Wait:
-    """Write that a job is being sent, into the journal and the record; a Wait where it may not be."""
+    """Write that a job is being sent, into the journal and the record; a Wait if it may not be."""
     try:
         begun = await context.journal.write("submitting", lambda tx: begin(tx, job, body, context))
     except WrongState:  # cancelled in the last moment: nothing was sent

@@ -37,7 +37,7 @@ INSTALL: Final = "Install it with: pip install 'daw-bridge[s3]' (uv: uv pip inst
 
 
 def installed() -> bool:
-    """Tell whether the library for buckets is there."""
+    """Return whether the library for buckets is there."""
     return importlib.util.find_spec("obstore") is not None
 
 
@@ -106,7 +106,7 @@ class BucketPublisher:
             raise _refused(error, store.bucket.name) from error
 
     async def holds(self, publication: Publication) -> bool:
-        """Tell whether the service could fetch it now, with at least half of its time left."""
+        """Return whether the service could fetch it now, with at least half of its time left."""
         name, now = publication.capability or "", self._times.now()
         if publication.file is None or not await asyncio.to_thread(Path(publication.file).is_file):
             return False
@@ -206,7 +206,7 @@ class BucketPublisher:
         }
 
     async def _delete(self, name: str, about: dict[str, Any]) -> bool:
-        """Delete an object and forget its name; tell whether that worked."""
+        """Delete an object and forget its name; return whether that worked."""
         bucket = Bucket(about["name"], about["endpoint"], about["region"])
         try:
             store = await self._store(bucket)
@@ -248,7 +248,7 @@ def not_installed() -> NotPublished:
     )
 
 
-#: What a person has to change where the store says this.
+#: What a person has to change if the store says this.
 _REMEDIES: Final = {
     "NoSuchBucket": "Check [publish] s3_bucket and s3_endpoint.",
     "InvalidAccessKeyId": "Set the credentials of this store: daw-bridge key s3.",

@@ -25,7 +25,7 @@ _PORT: Final = 53
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a host needs no look-up: it is a number, or this machine."""
+    """Return whether a host needs no look-up: it is a number, or this machine."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -72,7 +72,7 @@ async def _servers(parent: str) -> list[str]:
 
 
 async def _ask(name: str, server: str) -> list[str] | None:
-    """Ask one server; None where it gives no certain answer."""
+    """Ask one server; None if it gives no certain answer."""
     import dns.asyncquery
     import dns.flags
     import dns.message
@@ -97,7 +97,7 @@ async def _ask(name: str, server: str) -> list[str] | None:
 
 
 class PatientResolver(AbstractResolver):
-    """The resolver of the system, and where it knows no such name the servers of the zone: its no may be an old one."""
+    """The resolver of the system, and if it knows no such name the servers of the zone: its no may be an old one."""
 
     def __init__(self) -> None:
         self._resolver = Resolver()
@@ -105,7 +105,7 @@ class PatientResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError where there are none."""
+        """Return the addresses of a name. Raises OSError if there are none."""
         try:
             return await self._resolver.resolve(host, port, family)
         except socket.gaierror:

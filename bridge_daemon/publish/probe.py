@@ -25,9 +25,9 @@ _NEAR: Final = (".local", ".localhost", ".localdomain", ".internal", ".lan", ".h
 
 
 async def fetch_back(url: str, file: Path) -> str | None:
-    """Fetch the beginning of ``file`` by its URL. Return what is wrong, None where size and content are right.
+    """Fetch the beginning of ``file`` by its URL. Return what is wrong, None if size and content are right.
 
-    No redirect is followed: what answers has to be what was published. Raises OSError where the file is gone.
+    No redirect is followed: what answers has to be what was published. Raises OSError if the file is gone.
     """
     head, size = await asyncio.to_thread(_head, file)
     return await compare(url, head, size)
@@ -100,7 +100,7 @@ def check_for_cloud(url: str, base_url: str) -> None:
 
 
 def _is_public(host: str) -> bool:
-    """Tell whether a host may be one of the public internet. Names are not resolved: they may lead elsewhere here."""
+    """Return whether a host may be one of the public internet. Names are not resolved: they may lead elsewhere here."""
     try:
         return ipaddress.ip_address(host).is_global
     except ValueError:

@@ -68,7 +68,7 @@ class PublicUrlPublisher:
         )
 
     async def holds(self, publication: Publication) -> bool:
-        """Tell whether the service could fetch it now; asked right before money is spent."""
+        """Return whether the service could fetch it now; asked right before money is spent."""
         name, file = publication.capability, publication.file
         if name is None or file is None or not await asyncio.to_thread(Path(file).is_file):
             return False

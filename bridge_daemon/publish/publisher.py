@@ -46,13 +46,13 @@ class Publisher(Protocol):
         """Make ``file`` reachable for the service. Raises NotPublished; nothing was spent then."""
 
     async def holds(self, publication: Publication) -> bool:
-        """Tell whether the service could fetch it now. Asked right before money is spent."""
+        """Return whether the service could fetch it now. Asked right before money is spent."""
 
     def withdraw(self, publication: Publication) -> None:
         """Make it unreachable again, in the background where that takes time."""
 
     def restore(self, publication: Publication) -> None:
-        """Go on serving what was published before a restart; its time runs from now where it can."""
+        """Go on serving what was published before a restart; its time runs from now if it can."""
 
 
 class LoopbackPublisher:
@@ -71,7 +71,7 @@ class LoopbackPublisher:
         return None
 
     async def publish(self, job: Job, file: Path) -> Publication:
-        """Serve the file under a new name. Raises NotPublished where the port is taken."""
+        """Serve the file under a new name. Raises NotPublished if the port is taken."""
         await self._listener.open()
         capability = new_capability()
         publication = Publication(
@@ -137,7 +137,7 @@ class Publishers:
     def choose(self, engine: Choice) -> Publisher:
         """Return the way for sources of an engine, as far as settings and installed programs tell.
 
-        Raises NotPublished where there is none: nothing was sent and nothing was spent.
+        Raises NotPublished if there is none: nothing was sent and nothing was spent.
         """
         name = self._method(engine)
         self._check(name, engine.base_url)
@@ -148,7 +148,7 @@ class Publishers:
         return self._ways[publication.method]
 
     async def holds(self, publication: Publication) -> bool:
-        """Tell whether the service could fetch it now."""
+        """Return whether the service could fetch it now."""
         return await self.of(publication).holds(publication)
 
     def changed(self, job: Job) -> None:
@@ -202,7 +202,7 @@ class Publishers:
             listener(self.about())
 
     def _method(self, engine: Choice) -> str:
-        """Return the name of the way. Raises NotPublished where none is configured."""
+        """Return the name of the way. Raises NotPublished if none is configured."""
         settings = self._settings().publish
         local = is_loopback(urlsplit(engine.base_url).hostname or "")
         if not engine.paid or (local and settings.method == "auto"):

@@ -140,7 +140,7 @@ class Store:
                     raise hint.refused from None
 
     def _learn(self, hint: _Hint) -> bool:
-        """Take over what the store wants; tell whether that is anything new."""
+        """Adopt what the store wants; return whether anything changed."""
         before = (self._config()["region"], self.learned.by_host)
         self.learned.region = hint.region or self.learned.region
         self.learned.by_host |= hint.refused.code in _BY_HOST
@@ -198,7 +198,7 @@ def _element(name: str, body: str) -> str | None:
 
 
 def _skew(date: str | None) -> float:
-    """Return by how many seconds the clock of this machine is ahead of the store's, 0 where that is nothing."""
+    """Return by how many seconds the clock of this machine is ahead of the store's, 0 if that is nothing."""
     try:
         there = parsedate_to_datetime(date or "")
     except ValueError:

@@ -32,7 +32,7 @@ class Program:
     hosts: str  #: pattern of the hosts that it prints and that lead to us
     line: str = ""  #: pattern of the lines that count
     connected: str | None = None  #: pattern of the line that says that the URL works
-    get: str = ""  #: where it is told how to install it
+    get: str = ""  #: if it is told how to install it
 
 
 #: From the documentation of each; nobody here has run them.
@@ -90,7 +90,7 @@ class TunnelCommand:
             yield f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
     def connected(self, line: str) -> bool:
-        """Tell whether a line says that the URL works now; always, where the program has no such line."""
+        """Return whether a line says that the URL works now; always, if the program has no such line."""
         pattern = self.program.connected if self.program is not None else None
         return pattern is None or re.search(pattern, line) is not None
 
@@ -98,7 +98,7 @@ class TunnelCommand:
 def tunnel_command(text: str, port: int) -> TunnelCommand:
     """Return the command line that a setting stands for, with the whole path of its program.
 
-    Raises NotPublished where it cannot be read or the program is not installed; nothing was started.
+    Raises NotPublished if it cannot be read or the program is not installed; nothing was started.
     """
     words = _split(text)
     known = PROGRAMS.get(_stem(words[0])) if words else None

@@ -90,7 +90,7 @@ class TunnelProgram:
         return asyncio.get_running_loop().time() - since
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for its end, for a while; tell whether it has ended."""
+        """Wait for its end, for a while; return whether it has ended."""
         assert self._reader is not None
         done, _ = await asyncio.wait({self._reader}, timeout=seconds)
         return bool(done)

@@ -1,4 +1,4 @@
-"""The service's own upload. Only where it is chosen in the settings: its newer documentation does not name it any more.
+"""The service's own upload. Only if it is chosen in the settings: its newer documentation does not name it any more.
 
 What is known comes from an older version of that documentation: a multipart POST that answers a storage path. How long
 the service keeps the file, who can fetch it, and how it is deleted is not documented; nothing can be withdrawn.
@@ -75,7 +75,7 @@ class UploadPublisher:
         return Publication(method=self.method, url=read(status, body), file=str(file), since=self._times.now())
 
     async def holds(self, publication: Publication) -> bool:
-        """Tell whether the service may still have it: an upload older than half of ttl_s is made anew."""
+        """Return whether the service may still have it: an upload older than half of ttl_s is made anew."""
         return publication.since is not None and (self._times.now() - publication.since < self._settings().ttl_s / 2)
 
     def withdraw(self, publication: Publication) -> None:

@@ -147,7 +147,7 @@ def _preset(name: str, preset: Any, default_model: Any) -> Iterator[Found]:
         return
     action = preset.get("action")
     for one in parameters.TABLE:
-        # where the request says what is done, whatever fits one of them may be meant
+        # if the request says what is done, whatever fits one of them may be meant
         span = model.range(one.name, action if action in parameters.BOTH else None)
         value = preset.get(one.name)
         if one.by_model and span is not None and _is_number(value) and not span[0] <= value <= span[1]:

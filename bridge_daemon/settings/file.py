@@ -87,7 +87,7 @@ def _toml(value: Any) -> str:
 
 
 def create_default(home: Home) -> bool:
-    """Write the commented ``config.toml`` when there is none; tell whether it was written. The home must be prepared.
+    """Write the commented ``config.toml`` when there is none; return whether it was written. The home must be prepared.
 
     Raises:
         OSError: it cannot be written.

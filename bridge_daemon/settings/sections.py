@@ -29,7 +29,7 @@ def micro(usd: float) -> int:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this machine and only this machine. Names are not resolved: DNS may lie."""
+    """Return whether ``host`` is this machine and only this machine. Names are not resolved: DNS may lie."""
     if host.lower() == "localhost":
         return True
     try:

@@ -89,7 +89,7 @@ class Admit:
         notes: tuple[str, ...] = (),
         guard: Guard | None = None,
     ) -> tuple[dict[str, Any], bool]:
-        """Take a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
+        """Admit a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
 
         ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are
         for the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is
@@ -155,7 +155,7 @@ class Admit:
 
     @staticmethod
     async def _off(folder: Path | str, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Look at a file or folder of others. Raises PathRefused where its disk does not answer."""
+        """Look at a file or folder of others. Raises PathRefused if its disk does not answer."""
         try:
             return await foreign.off(folder, look, *args, **kwargs)
         except foreign.NoAnswer:

@@ -22,7 +22,7 @@ from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
 DAY: Final = 86_400.0
-_SOON: Final = 900.0  # s, where nobody answered, or the cloud is not in use yet
+_SOON: Final = 900.0  # s, if nobody answered, or the cloud is not in use yet
 
 
 class Catalogue:
@@ -66,7 +66,7 @@ class Catalogue:
         self._changed.set()
 
     async def refresh(self) -> bool:
-        """Read the price of each model. False where that of the model in use is not known: then the table counts."""
+        """Read the price of each model. False if that of the model in use is not known: then the table counts."""
         try:
             choice = await self._engines.current()
         except KeyTrouble:

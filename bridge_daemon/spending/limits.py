@@ -27,7 +27,7 @@ def check_pause(tx: Transaction) -> None:
 
 
 def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) -> int:
-    """Return the price of one generation in micro-dollars. Raises PriceChanged where it is dearer than agreed."""
+    """Return the price of one generation in micro-dollars. Raises PriceChanged if it is dearer than agreed."""
     if not engine.paid:
         return 0
     facts = price_facts(tx, engine.base_url, model)
@@ -40,7 +40,7 @@ def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) 
 
 
 def check_price(tx: Transaction, job: Job) -> None:
-    """Raise PriceChanged where the service is dearer now than what a job that waits was admitted for."""
+    """Raise PriceChanged if the service is dearer now than what a job that waits was admitted for."""
     if job.engine == SKETCH:
         return
     price = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
@@ -53,7 +53,7 @@ def check_price(tx: Transaction, job: Job) -> None:
 
 
 def check_price_question(total: int, unasked: int, confirm_usd: float | None) -> None:
-    """Raise PriceQuestion where a request costs more than passes unasked and nobody agreed to its price."""
+    """Raise PriceQuestion if a request costs more than passes unasked and nobody agreed to its price."""
     if total > unasked and (confirm_usd is None or not covers(confirm_usd, total)):
         raise PriceQuestion(
             f"This costs ${total / MICRO:.2f}, more than the ${unasked / MICRO:.2f} that pass unasked. "
@@ -63,7 +63,7 @@ def check_price_question(total: int, unasked: int, confirm_usd: float | None) ->
 
 
 def check_limits(tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True) -> None:
-    """Raise LimitReached where ``price`` more would pass the day's or the month's limit."""
+    """Raise LimitReached if ``price`` more would pass the day's or the month's limit."""
     if price == 0:
         return
     spent = tx.spent()

@@ -49,7 +49,7 @@ class PauseGate:
         return fact
 
     async def open(self, *, only: str | None = None) -> bool:
-        """Resume; with ``only``, where that is the reason. Tell whether there was a pause that ended."""
+        """Resume; with ``only``, if that is the reason. Tell whether there was a pause that ended."""
 
         def write(tx: Transaction) -> bool:
             fact = tx.fact("pause")

@@ -20,12 +20,12 @@ HALF_A_CENT: Final = 5_000
 
 
 def covers(usd: float, price: int) -> bool:
-    """Tell whether dollars that a person agreed to, rounded to cents, are at least a price in micro-dollars."""
+    """Return whether dollars that a person agreed to, rounded to cents, are at least a price in micro-dollars."""
     return usd * MICRO + HALF_A_CENT + 0.5 >= price  # 0.5: 1.16 is no whole number of micro-dollars in binary
 
 
 def dollars(value: Any) -> float | None:
-    """Return a sum of dollars that came from outside, None where it is none."""
+    """Return a sum of dollars that came from outside, None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -49,7 +49,7 @@ class PriceFacts:
         return max(self.model.price(steps), self._of(self.agreed, steps))
 
     def seen_price(self, steps: int | None) -> int:
-        """Return what one generation costs by the catalogue; what is counted with where that was never read."""
+        """Return what one generation costs by the catalogue; what is counted with if that was never read."""
         return self._of(self.seen, steps) if self.seen is not None else self.price(steps)
 
     def dearer(self, steps: int | None = None) -> bool:

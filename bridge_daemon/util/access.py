@@ -32,7 +32,7 @@ def others(sddl: str, user: str) -> set[str]:
 
 
 def everybody_writes(sddl: str) -> bool:
-    """Tell whether every user of the machine may write."""
+    """Return whether every user of the machine may write."""
     return bool(_who(sddl, _WRITE_BITS, _WRITE_NAMES) & _EVERYBODY)
 
 
@@ -55,17 +55,17 @@ def _grants(rights: str, bits: int, names: set[str]) -> bool:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Tell whether other users may read or write a file or folder; False on other systems. Raises OSError."""
+    """Return whether other users may read or write a file or folder; False on other systems. Raises OSError."""
     return sys.platform == "win32" and bool(others(_describe(path), _user()))
 
 
 def is_open_to_all(path: Path) -> bool:
-    """Tell whether every user may write to a file or folder; False on other systems. Raises OSError."""
+    """Return whether every user may write to a file or folder; False on other systems. Raises OSError."""
     return sys.platform == "win32" and everybody_writes(_describe(path))
 
 
 def is_shared(path: Path) -> bool:
-    """Tell whether a path leads to a drive or folder of another machine; False on other systems."""
+    """Return whether a path leads to a drive or folder of another machine; False on other systems."""
     if sys.platform == "win32":
         import ctypes
 

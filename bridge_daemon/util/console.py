@@ -36,7 +36,7 @@ class ConsoleEnd(AbstractContextManager["ConsoleEnd"]):
         self._set(add=False)
 
     def handle(self, event: int) -> bool:
-        """Take an event; True where it is ours."""
+        """Handle an event; True if it is ours."""
         if event not in (_CLOSED, _LOG_OFF, _SHUTDOWN):
             return False  # Python makes a signal of it
         log.info("The console ends (event %d)", event)

@@ -1,7 +1,7 @@
 """Files that are either whole or not there: temporary name, flush to the disk, rename.
 
 Folders may be open to others. So what is made is made new (never through a name that is there), under a name that
-nobody can guess, and gets its own name only where that is free; what is read is opened once, and is a plain file.
+nobody can guess, and gets its own name only if that is free; what is read is opened once, and is a plain file.
 
 Every write that the promise depends on goes through here, so that each has its failpoint. Every rename and removal
 goes through here too, so that each has its retry: on Windows a virus scanner, an indexer, a DAW or a script that polls
@@ -62,7 +62,7 @@ def private(path: str, flags: int) -> int:
 
 
 def close_to_others(path: Path) -> None:
-    """Take a file in the home from other users to whom an earlier version left it open; make it if it is missing.
+    """Close a file in the home to other users to whom an earlier version left it open; make it if it is missing.
 
     By name, and never by opening it: to close a descriptor of a SQLite file gives up the locks of the whole process.
     """
@@ -74,7 +74,7 @@ def close_to_others(path: Path) -> None:
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Tell whether the disk (or the person's quota on it) is full, which ends by itself once there is room."""
+    """Return whether the disk (or the person's quota on it) is full, which ends by itself once there is room."""
     return error.errno in _NO_SPACE or getattr(error, "winerror", None) == 112
 
 
@@ -113,7 +113,7 @@ def flush_descriptor(folder: int) -> None:
 
 
 def is_held(error: OSError) -> bool:
-    """Tell whether Windows says that another program holds the file, which ends by itself."""
+    """Return whether Windows says that another program holds the file, which ends by itself."""
     code = getattr(error, "winerror", None)
     return code in _HELD or (code is None and error.errno == errno.EACCES and os.name == "nt")  # the latter of open()
 
@@ -163,7 +163,7 @@ def part_of(target: Path) -> Path:
 
 
 def create(path: Path, *, mode: int = 0o666) -> BufferedWriter:
-    """Make a new file for writing. Raises FileExistsError where the name is taken: by a file, a link, a pipe."""
+    """Make a new file for writing. Raises FileExistsError if the name is taken: by a file, a link, a pipe."""
     return os.fdopen(os.open(path, NEW, mode), "wb")
 
 
@@ -243,7 +243,7 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
 
 
 def name_once(part: Path, target: Path) -> bool:
-    """Give a file the name ``target``. False, and nothing is changed, where that is taken, whatever lies there."""
+    """Give a file the name ``target``. False, and nothing is changed, if that is taken, whatever lies there."""
     if os.path.lexists(target):
         return False
     if sys.platform == "win32":

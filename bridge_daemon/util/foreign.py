@@ -90,7 +90,7 @@ def _begin(loop: asyncio.AbstractEventLoop, work: Callable[[], T], done: Callabl
 
 
 def _looked_at(future: asyncio.Future[Any]) -> None:
-    """Take an error that comes when nobody waits any more."""
+    """Log an error that comes when nobody waits for it any more."""
     if not future.cancelled():
         future.exception()
 

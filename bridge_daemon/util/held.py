@@ -12,10 +12,10 @@ _SHARING_VIOLATION: Final = 32
 
 
 def is_held_for_writing(path: Path) -> bool | None:
-    """Tell whether any program could write to a file that it has open; None where the system does not say.
+    """Return whether any program could write to a file that it has open; None if the system does not say.
 
-    Linux is asked for a lease, which it gives only where nobody writes; Windows to open the file to the exclusion of
-    writers; macOS for the programs of this user that have it open at all. OSError where the file is not there.
+    Linux is asked for a lease, which it gives only if nobody writes; Windows to open the file to the exclusion of
+    writers; macOS for the programs of this user that have it open at all. OSError if the file is not there.
     """
     found: bool | None
     if sys.platform == "linux":
@@ -63,7 +63,7 @@ if sys.platform == "win32":
 
 
 def _has_user(path: Path) -> bool | None:
-    import psutil  # only where a file does not prove its end
+    import psutil  # only if a file does not prove its end
 
     wanted = os.path.realpath(path)
     for process in psutil.process_iter():

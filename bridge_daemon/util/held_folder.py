@@ -25,7 +25,7 @@ _BLOCK: Final = 1 << 20
 
 @contextmanager
 def hold(folder: Path) -> Iterator[HeldFolder]:
-    """Hold a folder whose path leads through no link: it was resolved before. Raises OSError where it does now."""
+    """Hold a folder whose path leads through no link: it was resolved before. Raises OSError if it does now."""
     if not _BY_DESCRIPTOR:
         yield HeldFolder(folder, None)
         return
@@ -117,7 +117,7 @@ class HeldFolder:
         return True
 
     def _holds(self, name: str, sha256: str) -> bool:
-        """Tell whether a plain file with the same bytes lies under a name."""
+        """Return whether a plain file with the same bytes lies under a name."""
         try:
             descriptor = self._open(name, os.O_RDONLY | files.UNHINDERED)
         except OSError:

@@ -20,7 +20,7 @@ _BACKLOG: Final = 128
 def open_sockets(host: str, port: int, kind: socket.SocketKind) -> list[socket.socket]:
     """Return bound sockets that no other program shares; those of TCP listen.
 
-    127.0.0.1 and ``localhost`` mean both families where the system has both; every other address is taken alone.
+    127.0.0.1 and ``localhost`` mean both families if the system has both; every other address is taken alone.
 
     Raises:
         OSError: the address that was asked for cannot be had. That ::1 cannot is no error.
@@ -78,6 +78,6 @@ def _ignore_unreachable(sock: socket.socket) -> None:
             ctypes.c_size_t, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32,
             ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
-        # where it is refused, the socket is opened anew after each such failure
+        # if it is refused, the socket is opened anew after each such failure
         sizes = ctypes.byref(off), ctypes.sizeof(off), None, 0, ctypes.byref(returned)
         call(sock.fileno(), sio_udp_connreset, *sizes, None, None)

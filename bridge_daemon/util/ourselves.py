@@ -11,7 +11,7 @@ SUPERVISE: Final = "--supervise"
 
 
 def is_frozen() -> bool:
-    """Tell whether this is a program that was packed with its Python (PyInstaller and others set the mark)."""
+    """Return whether this is a program that was packed with its Python (PyInstaller and others set the mark)."""
     return bool(getattr(sys, "frozen", False))
 
 

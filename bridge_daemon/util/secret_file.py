@@ -104,7 +104,7 @@ def create_secret(path: Path, data: bytes, *, point: str) -> None:
 
 
 def _await_whole(path: Path, size: int) -> None:
-    # only where the disk knows no links can the other's file be seen while it is being written
+    # only if the disk knows no links can the other's file be seen while it is being written
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with suppress(OSError):

@@ -12,5 +12,5 @@ _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def is_visible(text: str) -> bool:
-    """Tell whether a text shows anything at all."""
+    """Return whether a text shows anything at all."""
     return any(letter not in _BLANK and unicodedata.category(letter) not in _UNSEEN for letter in text)

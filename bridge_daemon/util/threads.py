@@ -60,7 +60,7 @@ class DaemonPool(ThreadPoolExecutor):
                 self._free += 1
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work. What was begun is waited for only for a moment, whatever ``wait`` says."""
+        """Accept no more work. What was begun is waited for only for a moment, whatever ``wait`` says."""
         with self._lock:
             self._closed = True
             if cancel_futures:

@@ -100,6 +100,8 @@ def test_a_parameter_is_added_in_one_place() -> None:
         "row": 7.5,
         "body": 1.5,
         "files": {
+            "docs/http.md": False,
+            "docs/openapi.json": True,
             "docs/errors.md": False,
             "docs/settings.md": True,
             "docs/parameters.md": True,

@@ -85,7 +85,7 @@ class Row:
 
 
 def _is_text(value: Any) -> bool:
-    """Tell whether a value is a string that can be written down: JSON lets half a character pass."""
+    """Return whether a value is a string that can be written down: JSON lets half a character pass."""
     if not isinstance(value, str):
         return False
     try:

@@ -159,7 +159,7 @@ class SketchEngine:
 
     @web.middleware
     async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Ask for the right host and the key, and count requests where that is wished."""
+        """Ask for the right host and the key, and count requests if that is wished."""
         if request.path.startswith("/v1/") and not request.path.startswith("/v1/outputs/"):
             self._check_key(request)
             self._count()

@@ -30,7 +30,7 @@ _BLOCK: Final = 1 << 17  # frames that are worked on at once when all is mixed: 
 
 
 def nothing(_fraction: float) -> None:
-    """Take a progress report and do nothing with it."""
+    """Ignore a progress report."""
 
 
 def rng_for(purpose: str, prompt: str, seed: int) -> np.random.Generator:
@@ -148,7 +148,7 @@ class _Studio:
         progress(1.0)
 
     def _quiet(self, bar: int) -> bool:
-        """Tell whether this is a section in which the drums rest, so that minutes have a shape."""
+        """Return whether this is a section in which the drums rest, so that minutes have a shape."""
         return bar // _SECTION % 4 == 2 and len(self.score.parts) > 2
 
     def _stroke(self, mix: Stereo, at: int, sound: str, level: float) -> None:

@@ -26,7 +26,7 @@ _REDIRECTS: Final = 3
 _AGENT: Final = f"daw-bridge-sketch/{__version__}"
 #: How files begin that the decoder is given: WAV, AIFF, FLAC, Ogg, CAF, MP3.
 _SOUNDS: Final = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3")
-#: Waits in s before trying again where nobody listens yet: after a restart, this engine may be up first.
+#: Waits in s before trying again if nobody listens yet: after a restart, this engine may be up first.
 _PAUSES: Final = (0.2, 0.6, 1.2)
 
 

@@ -40,12 +40,12 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Tell whether a text can be an id of ours; nothing else ever becomes part of a path."""
+    """Return whether a text can be an id of ours; nothing else ever becomes part of a path."""
     return _ID.fullmatch(text) is not None
 
 
 def is_output(text: str) -> bool:
-    """Tell whether a text can be the name of one of our audio files."""
+    """Return whether a text can be the name of one of our audio files."""
     return _OUTPUT.fullmatch(text) is not None
 
 

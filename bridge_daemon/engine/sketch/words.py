@@ -207,7 +207,7 @@ def _instruments(plain: str) -> tuple[list[_Genre], set[Part], set[Part]]:
 
 
 def _is_tonality(plain: str, match: re.Match[str]) -> bool:
-    """Tell whether "key" means the tonality ("key of A", "minor key") and not a keyboard."""
+    """Return whether "key" means the tonality ("key of A", "minor key") and not a keyboard."""
     if match[0] != "key":
         return False
     after, before = plain[match.end() :], plain[: match.start()].rstrip()

@@ -46,7 +46,7 @@ class BatchLimiter:
         self._spent.append(self._monotonic())
 
     def is_broken(self, most: int) -> bool:
-        """Tell whether a render that was counted as spent already turned out to be one of more than ``most``."""
+        """Return whether a render that was counted as spent already turned out to be one of more than ``most``."""
         now = self._monotonic()
         if now >= self._over_until and self._recent(now) > most:
             self._break(now)
@@ -60,7 +60,7 @@ class BatchLimiter:
         self._over_until = now + WINDOW
 
     def is_over(self, most: int) -> bool:
-        """Tell whether a render that is ready now belongs to a batch of more than ``most``."""
+        """Return whether a render that is ready now belongs to a batch of more than ``most``."""
         now = self._monotonic()
         while self._came and (oldest := next(iter(self._came))) not in self._open:
             if now - self._came[oldest] < WINDOW:

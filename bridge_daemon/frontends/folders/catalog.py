@@ -24,7 +24,7 @@ class Listing:
     look: FileFacts
     code: str
     text: str
-    sha256: str | None = None  # where it was read already
+    sha256: str | None = None  # if it was read already
     same_as: int | None = None  # the render that it has to do with
 
 
@@ -112,7 +112,7 @@ class Catalog:
             self.keep(changed)
 
     async def touched(self, looks: Sequence[tuple[FileFacts, str | None]]) -> None:
-        """Write that renders have another time stamp, and are what they were; with their hash, where it was read."""
+        """Write that renders have another time stamp, and are what they were; with their hash, if it was read."""
         here = [(self.files[look.name].id, look, sha256) for look, sha256 in looks if look.name in self.files]
         if not here:
             return

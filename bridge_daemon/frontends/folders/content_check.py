@@ -75,7 +75,7 @@ class ContentCheck:
             await self._known.listed([Listing(look, *CHANGED_UNREAD, sha256)])
 
     def _read(self, look: FileFacts) -> str | None:
-        """Return the hash of the content that has this stamp, None where it has none any more."""
+        """Return the hash of the content that has this stamp, None if it has none any more."""
         path, left, digest = self._root / look.name, look.stamp[0], hashlib.sha256()
         try:
             with files.open_plain(path) as file:

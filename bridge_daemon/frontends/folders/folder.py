@@ -138,7 +138,7 @@ class RenderFolder:
         self._off.close()
 
     def configure(self, settings: WatchedFolder) -> None:
-        """Heed other settings of the same folder. What was begun before it may spend does not spend."""
+        """Apply other settings of the same folder. What was begun before it may spend does not spend."""
         if settings.spend and not self.settings.spend:
             self._coming.all_before()
         self.settings = settings
@@ -162,7 +162,7 @@ class RenderFolder:
             await self._arrived(await self._coming.look_at(wanted, older_than=fresh))
 
     async def _follow(self) -> None:
-        """Heed events and sweep; return when the folder is not the same any more."""
+        """Handle events and sweep; return when the folder is not the same any more."""
         assert self._watch is not None
         watch, sweep_at = self._watch, self._now() + self._watch.sweep_every
         while True:
@@ -194,7 +194,7 @@ class RenderFolder:
         return self._times.monotonic()
 
     async def _sweep(self, watch: FolderWatch) -> bool:
-        """Look for what the events missed; tell whether the folder is still the same one."""
+        """Look for what the events missed; return whether the folder is still the same one."""
         try:
             if await self._off(looks.identity, self.root) != watch.identity:
                 self.problem = "It is not there any more."
@@ -234,7 +234,7 @@ class RenderFolder:
         await self._take(new)
 
     async def _was(self, look: FileFacts) -> Render | None:
-        """Return the render that vanished and has come back, if this is it: by its content, where that was read."""
+        """Return the render that vanished and has come back, if this is it: by its content, if that was read."""
         was = self.known.was(look)
         if was is None or was.sha256 is None:
             return was

@@ -62,7 +62,7 @@ class Folders:
         await self.configure()
 
     async def configure(self) -> None:
-        """Heed the settings: folders that are new are watched, those left out are let go."""
+        """Apply the settings: folders that are new are watched, those left out are let go."""
         wanted = {folder.name: folder for folder in self._settings().folders}
         if wanted:  # loads watchdog, which no start without folders waits for
             await asyncio.to_thread(importlib.import_module, "bridge_daemon.frontends.folders.folder")
@@ -135,7 +135,7 @@ class Folders:
     async def newest(self, name: str) -> Path | None:
         """Return the newest whole render in the watched folder ``name``: the file that changed last.
 
-        None where there is none, also while the folder is not there. It may have been sent before; whoever makes a
+        None if there is none, also while the folder is not there. It may have been sent before; whoever makes a
         request of it by itself pays for that, while :meth:`send` knows what was sent. Raises NotFound for a name that
         is none of the settings.
         """
@@ -152,11 +152,11 @@ class Folders:
     ) -> dict[str, Any]:
         """Make a job of a render in the list: {id, jobs, usd, entry}.
 
-        ``entry`` is its number, its path, or its name where only one folder has it. ``again`` asks once more for what
+        ``entry`` is its number, its path, or its name if only one folder has it. ``again`` asks once more for what
         was sent before, with a new seed, and costs again. ``request_id`` is the UUID of the press: said again, it gets
         the first answer. ``confirm_usd`` answers the question of the price.
 
-        Raises a BridgeError that says what happened; E-STATE where the content was sent before and ``again`` is not
+        Raises a BridgeError that says what happened; E-STATE if the content was sent before and ``again`` is not
         given. Nothing is spent then, and the render stays in the list with the reason.
         """
         if request_id is not None:
@@ -171,7 +171,7 @@ class Folders:
         return await folder.send(render, Press(again=again, request_id=request_id, confirm_usd=confirm_usd))
 
     async def forget(self, entry: int | str | Path) -> dict[str, Any]:
-        """Take a waiting render off the list; its file is not touched. What was sent stays known: it was paid for."""
+        """Remove a waiting render from the list, but not its file. What was sent stays known: it was paid for."""
         render = await self._find(entry)
         if render.state is not RenderState.WAITING or render.try_id is not None:
             raise WrongState(

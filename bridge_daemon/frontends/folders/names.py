@@ -27,7 +27,7 @@ _SIDECAR: Final = re.compile(r"(?s)(.+)\.bridge\.(toml|json)", re.IGNORECASE)
 
 
 def is_text(name: str) -> bool:
-    """Tell whether a name is Unicode; other names cannot be written into the journal, nor sent."""
+    """Return whether a name is Unicode; other names cannot be written into the journal, nor sent."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -42,7 +42,7 @@ def sidecar_of(name: str) -> str | None:
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether the name matters to us at all."""
+    """Return whether the name matters to us at all."""
     return is_render(name) or sidecar_of(name) is not None
 
 

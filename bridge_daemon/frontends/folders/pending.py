@@ -44,9 +44,9 @@ class Candidate:
 class Patience:
     """How long a file must not change, s."""
 
-    settle: float  #: before it counts as whole, where nobody told of its end, and the file itself does
-    unproved: float  #: where the file does not either, and nobody holds it open for writing
-    unknown: float  #: where the system does not say whether somebody does
+    settle: float  #: before it counts as whole, if nobody told of its end, and the file itself does
+    unproved: float  #: if the file does not either, and nobody holds it open for writing
+    unknown: float  #: if the system does not say whether somebody does
     broken: float  #: before one that is not whole is listed as broken
 
 
@@ -90,7 +90,7 @@ class PendingFiles:
             candidate.before = True
 
     def hinted(self, hint: Hint, name: str) -> None:
-        """Heed an event."""
+        """Handle an event."""
         sidecar = names.sidecar_of(name)
         if sidecar is None:
             closed = hint in (Hint.CLOSED, Hint.WRITTEN)
@@ -101,7 +101,7 @@ class PendingFiles:
             self._sidecar_came(sidecar)
 
     async def swept(self, found: Sweep) -> None:
-        """Heed what the events missed."""
+        """Look for what the events missed."""
         new = found.sidecars - self.sidecars
         self.sidecars = set(found.sidecars)
         async for key in in_pieces(new):
@@ -128,7 +128,7 @@ class PendingFiles:
         candidate.due = now if soon else now + self._patience.settle
 
     def is_written(self, name: str) -> bool:
-        """Tell whether content was written into a file since it was last taken."""
+        """Return whether content was written into a file since it was last taken."""
         return name in self.files and self.files[name].written
 
     # Looking
@@ -215,7 +215,7 @@ class PendingFiles:
         self._rules.dropped(name)
 
     def _may_be_whole(self, look: FileFacts, candidate: Candidate, older_than: float | None) -> bool:
-        """Tell whether a file may be taken (or, not whole for long, be listed as broken); else wait for it."""
+        """Return whether a file may be taken (or, not whole for long, be listed as broken); else wait for it."""
         now = self._now()
         if candidate.stamp != look.stamp:
             candidate.stamp, candidate.since = look.stamp, now
@@ -232,5 +232,5 @@ class PendingFiles:
 
 
 def _is_old(look: FileFacts, older_than: float | None) -> bool:
-    """Tell whether a file has not changed for so long that nobody is writing it, and nothing is wrong with it."""
+    """Return whether a file has not changed for so long that nobody is writing it, and nothing is wrong with it."""
     return older_than is not None and look.stamp[1] < older_than * 1e9 and look.fault is None

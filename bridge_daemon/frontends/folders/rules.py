@@ -21,7 +21,7 @@ from bridge_daemon.settings.sections import WatchedFolder
 Why = tuple[str, str]  # code, and a sentence for people
 
 _BEFORE: Final[Why] = (BEFORE, "It was there before the bridge watched the folder.")
-#: A sidecar says nothing where nobody saw it come.
+#: A sidecar says nothing if nobody saw it come.
 SIDECAR_BEFORE: Final[Why] = (BEFORE, "Its sidecar came while the bridge did not watch the folder.")
 _ASKS: Final[Why] = (ASKS, "The folder does not spend by itself, and no sidecar lies beside it.")
 #: It may be new, and may as well be what it was.
@@ -66,7 +66,7 @@ class Rules:
     # Deciding
 
     def decide(self, look: FileFacts, *, before: bool) -> Why | None:
-        """Return why a whole render does not spend by itself; None where it does, and then it is counted.
+        """Return why a whole render does not spend by itself; None if it does, and then it is counted.
 
         ``before``: it was there, or was begun, before it could spend.
         """
@@ -119,7 +119,7 @@ class Rules:
 
     @staticmethod
     def heeds_sidecar(render: Render, look: FileFacts, *, before: bool, sidecar: bool) -> bool:
-        """Tell whether the sidecar beside a render that waits sends it; ``sidecar``: it came, or changed, just now."""
+        """Return whether its sidecar sends a render that waits; ``sidecar``: it came, or changed, just now."""
         if not look.sidecar or render.state is not RenderState.WAITING or render.try_id is not None or before:
             return False
         # what waits for another reason than that nobody asked for it waits for a person

@@ -35,7 +35,7 @@ class FileFacts:
     name: str
     kind: EntryKind
     stamp: Stamp = (0, 0)
-    fault: str | None = None  # why it is not whole; None where it is, or where it did not change
+    fault: str | None = None  # why it is not whole; None if it is, or where it did not change
     sidecar: bool = False
 
 
@@ -101,7 +101,7 @@ def evidence(root: Path, wanted: Iterable[str]) -> dict[str, Evidence]:
 
 
 def _is_hidden(status: os.stat_result) -> bool:
-    """Tell whether Windows hides the file; on other systems the name tells."""
+    """Return whether Windows hides the file; on other systems the name tells."""
     return bool(getattr(status, "st_file_attributes", 0) & 2)
 
 
@@ -138,7 +138,7 @@ def _stamp(entry: os.DirEntry[str]) -> Stamp:
 
 
 def is_empty(root: Path) -> bool:
-    """Tell whether there is nothing at all in a folder. OSError when it cannot be read."""
+    """Return whether there is nothing at all in a folder. OSError when it cannot be read."""
     with os.scandir(root) as entries:
         return next(entries, None) is None
 
@@ -152,5 +152,5 @@ def identity(root: Path) -> tuple[int, int]:
 
 
 def is_open_to_all(root: Path) -> bool:
-    """Tell whether every user of this machine may write to the folder, and so could spend."""
+    """Return whether every user of this machine may write to the folder, and so could spend."""
     return access.is_open_to_all(root) if os.name == "nt" else bool(root.stat().st_mode & stat.S_IWOTH)

@@ -129,7 +129,7 @@ class Sender:
     # On the event loop
 
     async def was_early(self, old: Render, copy: Copy) -> Render | None:
-        """Return the render that was sent too early, where this is what it has grown to since."""
+        """Return the render that was sent too early, if this is what it has grown to since."""
 
         def ancestor(tx: Transaction) -> tuple[Render, Path] | None:
             sent = old if old.request is not None else rows.one(tx, old.same_as) if old.same_as is not None else None
@@ -147,14 +147,14 @@ class Sender:
     async def claim(self, render: Render, copy: Copy, asked: dict[str, Any], press: Press) -> Render:
         """Write down that a request is made of a render, or that its content was sent before (then it is KNOWN).
 
-        ``render`` with id 0 is new. Raises WrongState where a request is being made of it already.
+        ``render`` with id 0 is new. Raises WrongState if a request is being made of it already.
         """
         return await self.journal.write("render_claim", lambda tx: _claim(tx, render, copy, asked, press))
 
     async def ask(self, render: Render) -> tuple[Render, dict[str, Any]]:
         """Ask what was written down, and write down what was answered. Returns the render and the answer.
 
-        Raises a BridgeError where it is refused: the render waits then, with the reason. Asked again after a crash it
+        Raises a BridgeError if it is refused: the render waits then, with the reason. Asked again after a crash it
         is the same request under the same id, so it is paid for once at most.
         """
         assert render.try_body is not None
@@ -209,7 +209,7 @@ class Sender:
 
 
 def has_grown(before: Path, now: Path) -> bool:
-    """Tell whether a file is what was sent of it and more behind it. Headers may have been filled in meanwhile.
+    """Return whether a file is what was sent of it and more behind it. Headers may have been filled in meanwhile.
 
     What said where it ends, and ended there, was whole: a longer one is another render, however alike they begin.
     """

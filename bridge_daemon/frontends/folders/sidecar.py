@@ -27,7 +27,7 @@ _RATES: Final = range(8_000, 384_001)  # that a place may name
 
 
 def read_sidecar(render: Path) -> dict[str, Any] | None:
-    """Return what the sidecar of a render says, None where it has none.
+    """Return what the sidecar of a render says, None if it has none.
 
     One that cannot be read is looked at again for a second: it may be in the middle of being written. Runs off the
     event loop. Raises InvalidRequest with what is wrong.
@@ -99,7 +99,7 @@ def body_of(
 ) -> dict[str, Any]:
     """Make the request of a render. What its sidecar says beats what the folder and the file say.
 
-    Raises InvalidRequest where the sidecar names another source, or has no object where there must be one.
+    Raises InvalidRequest if the sidecar names another source, or has no object where there must be one.
     """
     said = dict(sidecar or {})
     region, place = _table(said, "source"), _table(said, "place")

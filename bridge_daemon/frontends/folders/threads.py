@@ -40,5 +40,5 @@ class Threads:
         return asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
 
     def close(self) -> None:
-        """Take no more work; a thread that hangs on a dead disk is not waited for."""
+        """Accept no more work; a thread that hangs on a dead disk is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,8 +1,8 @@
 """One folder, watched: the lock in it, and what the system tells of its files. Opening and closing run off the loop.
 
-The system's events only say where to look, and, where it tells (Linux), that a file was closed after it was written.
+The system's events only say where to look, and, if it tells (Linux), that a file was closed after it was written.
 They are never the only way that something is found: a slow sweep beside them sees what they missed, and does all of
-the work where there are none (network folders, no free watch left).
+the work if there are none (network folders, no free watch left).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileDeletedEvent,
     DirDeletedEvent,
     DirMovedEvent,
-    # where nothing tells that a file was closed, what was replaced in its place is told by this alone; on Linux it
+    # if nothing tells that a file was closed, what was replaced in its place is told by this alone; on Linux it
     # tells content from time stamps: `touch` opens for writing and closes too
     FileModifiedEvent,
     *([FileClosedEvent] if CLOSE_EVENTS else []),
@@ -89,7 +89,7 @@ class FolderWatch(FileSystemEventHandler):
         self.no_events: str | None = None  # why it is only swept
 
     def open(self, *, empty_is_away: bool) -> None:
-        """Take the lock, then watch. Raises NotWatchable; then nothing is left open.
+        """Lock the folder, then watch it. Raises NotWatchable; then nothing is left open.
 
         ``empty_is_away``: renders are known of this path, so an empty folder is the place of a disk that is not there.
         """

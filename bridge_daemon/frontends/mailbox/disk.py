@@ -60,7 +60,7 @@ class OutboxDisk:
     def write(
         self, client: str, name: str, data: bytes, *, point: str, durable: bool = False, make: bool = True
     ) -> None:
-        """Replace a file of a client. ``make``: also where its folder was removed."""
+        """Replace a file of a client. ``make``: also if its folder was removed."""
         path = self.folder(client) / name
         try:
             files.write_whole(path, data, point=point, durable=durable)
@@ -72,7 +72,7 @@ class OutboxDisk:
             files.write_whole(path, data, point=point, durable=durable)
 
     def remove(self, client: str, names: Iterable[str]) -> None:
-        """Remove files of a client; fine where they are gone."""
+        """Remove files of a client; fine if they are gone."""
         for name in names:
             files.remove(self.folder(client) / name, missing_ok=True)
 
@@ -87,13 +87,13 @@ class OutboxDisk:
         return [name for _, name in sorted(found)]
 
     def age(self, client: str, name: str, now: float) -> float:
-        """Return the seconds since a file was written; 0 where it is gone."""
+        """Return the seconds since a file was written; 0 if it is gone."""
         with suppress(FileNotFoundError):
             return now - (self.folder(client) / name).lstat().st_mtime
         return 0.0
 
     def read(self, client: str, name: str) -> dict[str, Any] | None:
-        """Return what stands in a file that we wrote once; None where it is damaged or gone."""
+        """Return what stands in a file that we wrote once; None if it is damaged or gone."""
         path = self.folder(client) / name
         with suppress(OSError, MalformedJson):
             if not path.is_symlink() and path.stat().st_size <= _LARGEST:

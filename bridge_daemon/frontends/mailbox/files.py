@@ -36,7 +36,7 @@ SETTLED: Final = 2.0
 UNFINISHED: Final = 60.0
 #: A temporary file that was never renamed is set aside after this, s.
 FORGOTTEN: Final = 86_400.0
-#: Small files that were set aside are removed after this, s, and before it where there are more than so many.
+#: Small files that were set aside are removed after this, s, and before it if there are more than so many.
 KEEP_REJECTED: Final = 30 * 86_400.0
 MOST_REJECTED: Final = 200
 #: Where claimed files lie: below the inboxes, since a move out of what is watched makes watchdog wait half a second.
@@ -91,7 +91,7 @@ class RejectedFile:
 
     client: str
     path: Path
-    id: str  # under which its writer looks for an answer; empty where none can be read from the name
+    id: str  # under which its writer looks for an answer; empty if none can be read from the name
     error: BridgeError
 
 
@@ -106,7 +106,7 @@ class InboxScan:
 
 
 def parse_name(text: str) -> Name | None:
-    """Return what a file name says, None where it is none of the four."""
+    """Return what a file name says, None if it is none of the four."""
     found = _NAME.fullmatch(text)
     if found is None:
         return None
@@ -118,7 +118,7 @@ def parse_name(text: str) -> Name | None:
 
 
 def id_in(text: str) -> str:
-    """Return the id that a name begins with, as it is spelt there; empty where there is none."""
+    """Return the id that a name begins with, as it is spelt there; empty if there is none."""
     found = _ID.match(text)
     return found[1] if found else ""
 
@@ -168,7 +168,7 @@ def claimed_clients(inbox: Path) -> set[str]:
 def look(inbox: Path, client: str, now: float, leave: Collection[Path] = ()) -> InboxScan:
     """Read what was claimed before, then claim and read more, oldest first. ``leave`` names files to pass over for now.
 
-    ``now`` is UTC, s. Raises OSError where the folder cannot be read.
+    ``now`` is UTC, s. Raises OSError if the folder cannot be read.
     """
     found = InboxScan([], [])
     claimed = inbox / CLAIMED / client
@@ -222,7 +222,7 @@ def _take(found: InboxScan, client: str, entry: os.DirEntry[str], claimed: Path,
 
 
 def _is_being_written(path: Path, about: os.stat_result, now: float) -> bool:
-    """Tell whether a file under its final name is not whole yet: its writer cannot rename, and is at it."""
+    """Return whether a file under its final name is not whole yet: its writer cannot rename, and is at it."""
     if not 0 <= now - about.st_mtime < UNFINISHED or _may_be_empty(path.name):
         return False
     with suppress(BridgeError, FileNotFoundError):

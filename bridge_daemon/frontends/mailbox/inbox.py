@@ -84,7 +84,7 @@ class Inbox:
         self.outbox.hurry()
 
     async def close(self) -> None:
-        """Take nothing more. What is claimed and not answered is done at the next start."""
+        """Stop reading. What is claimed and not answered is done at the next start."""
         await self._tasks.close()
         await self._run(self._watch.stop)
         await self.outbox.close()
@@ -135,7 +135,7 @@ class Inbox:
                 await self._run(partial(files.trim_rejected, self._outbox, client, self._times.now()))
 
     async def _find(self) -> None:
-        """Take clients up of which a folder is there, with the other folder; forget those of which none is."""
+        """Register clients of which a folder exists, and make the other one; forget those without any."""
         inboxes, others = await self._run(lambda: files.clients_in(self._inbox))
         outboxes = await self.outbox.folders()
         claimed = await self._run(lambda: files.claimed_clients(self._inbox))
@@ -161,7 +161,7 @@ class Inbox:
                 await self.outbox.made_again(client)
 
     async def _meet(self) -> None:
-        """Take up a client whose folder has just been made."""
+        """Register a client whose folder has just been made."""
         async with self._finding:
             self._meeting = False  # what comes from here on may be missed by this look
             before = self.outbox.clients()

@@ -161,11 +161,11 @@ class Outbox:
         await self._statuses.answer(client, name, {"of": stamp, **refusal(error)}, jobs)
 
     async def answered(self, client: str, name: str, stamp: str) -> bool:
-        """Tell whether this very file was answered before. What was refused once is not tried again by itself."""
+        """Return whether this very file was answered before. What was refused once is not tried again by itself."""
         return await self._statuses.answered(client, name, stamp)
 
     def changed(self, job: Job) -> None:
-        """Take a change of a job that was committed."""
+        """Handle a committed change of a job."""
         if self._closed:
             return
         self._statuses.changed(job)

@@ -111,7 +111,7 @@ class Results:
             self._tasks.after(_AGAIN, self._write, due)
 
     def changed(self, job: Job) -> None:
-        """Take a change of a job that was committed: what is not due any more goes away."""
+        """Handle a committed change of a job: what is not due any more goes away."""
         self._seen[job.id] = job
         self._seen.move_to_end(job.id)
         while len(self._seen) > _REMEMBERED:

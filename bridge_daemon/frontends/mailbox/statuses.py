@@ -97,7 +97,7 @@ class Statuses:
         return [] if accepted is None else list(accepted.answer.get("jobs", []))
 
     async def answered(self, client: str, name: str, stamp: str) -> bool:
-        """Tell whether the very file with this stamp was answered, in an earlier life."""
+        """Return whether the very file with this stamp was answered, in an earlier life."""
         data = await self._disk.run(lambda: self._disk.read(client, name + STATUS))
         return data is not None and data.get("of") == stamp
 
@@ -146,7 +146,7 @@ class Statuses:
     # Changes
 
     def changed(self, job: Job) -> None:
-        """Take a change of a job that was committed."""
+        """Handle a committed change of a job."""
         for key in self._of_job.get(job.id, ()):
             status = self._all[key]
             before = status.jobs[job.id]

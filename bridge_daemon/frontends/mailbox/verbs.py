@@ -67,7 +67,7 @@ class InboxVerbs:
     async def do(self, claim: Claim) -> None:
         """Do what a file asks for; the answer lies in the outbox when this returns.
 
-        Doing it again, after a crash, changes nothing. Raises Unusable, and OSError where no answer can be written.
+        Doing it again, after a crash, changes nothing. Raises Unusable, and OSError if no answer can be written.
         """
         kind, name = claim.name.kind, claim.name
         if kind is FileKind.REQUEST or kind is FileKind.COMMAND:
@@ -117,7 +117,7 @@ class InboxVerbs:
         return _Accepted(answer["jobs"], answer["usd"])
 
     async def _check_age(self, claim: Claim, given: str, valid_for: Any = None) -> None:
-        """Raise Stale where a file lay there, while the daemon did not run, for longer than it is valid."""
+        """Raise Stale if a file lay there, while the daemon did not run, for longer than it is valid."""
         seconds = valid_for if isinstance(valid_for, int | float) else self._settings().defaults.valid_for
         age = self._times.now() - claim.written
         if age > seconds and await self._journal.read(lambda tx: tx.accepted(given)) is None:

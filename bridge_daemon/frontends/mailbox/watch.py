@@ -79,7 +79,7 @@ class InboxWatch(FileSystemEventHandler):
             observer.join()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Take an event, on watchdog's thread."""
+        """Handle an event, on watchdog's thread."""
         path = os.fsdecode(event.dest_path or event.src_path)
         steps = Path(path).parts[len(self._inbox.parts) :]
         loop = self._loop

@@ -12,7 +12,7 @@ _END: Final = "end"
 
 
 def is_unfinished(raw: bytes) -> bool:
-    """Tell whether this is the beginning of an object, or of nothing yet."""
+    """Return whether this is the beginning of an object, or of nothing yet."""
     text = raw.decode("utf-8", "ignore").lstrip()
     if not text:
         return True

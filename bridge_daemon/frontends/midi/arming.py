@@ -70,7 +70,7 @@ class Arming:
         self._on_change(True)
 
     def disarm(self, why: str) -> bool:
-        """Disarm; tell whether it was armed."""
+        """Disarm; return whether it was armed."""
         was, self._arming = self._arming, None
         self._stop_timer()
         if was is None:
@@ -103,7 +103,7 @@ class Arming:
         return check
 
     def take(self, job: Job) -> None:
-        """Take a change of a job that a pad asked for."""
+        """Handle a change of a job that a pad asked for."""
         if self._arming is None or job.seq <= self._arming.since:
             return
         counts = job.charge in (Charge.POSSIBLE, Charge.CONFIRMED) or job.state in RESERVED

@@ -35,7 +35,7 @@ class Counts:
         self._last[name] = text
 
     def miss(self, name: str, reason: str, text: str = "") -> None:
-        """Count a press that did nothing, for a short reason and, where there is more to say, with a sentence."""
+        """Count a press that did nothing, for a short reason and, if there is more to say, with a sentence."""
         self._missed.setdefault(name, Counter())[reason] += 1
         self._last[name] = text or f"not taken: {reason}"
         self._untold[name, reason] += 1

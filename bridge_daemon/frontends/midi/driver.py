@@ -53,7 +53,7 @@ class PortTrouble(Exception):
 def _library() -> Any:
     """Return RtMidi. Raises NoMidi."""
     if _SYSTEM == "Linux":
-        # The wheel's own JACK library understands servers of 2012 only. The system's, where there is one, takes its
+        # The wheel's own JACK library understands servers of 2012 only. The system's, if there is one, takes its
         # place if it is loaded first and for everybody.
         with suppress(OSError):
             ctypes.CDLL(_LIBJACK, mode=ctypes.RTLD_GLOBAL)
@@ -102,7 +102,7 @@ class _JackServer:
         self._name = ctypes.c_char_p(self._jack.jack_get_client_name(self._client))
 
     def check(self) -> None:
-        """Raise NoMidi where the server has ended."""
+        """Raise NoMidi if the server has ended."""
         number = ctypes.c_void_p(self._jack.jack_get_uuid_for_client_name(self._client, self._name))
         if not number:
             raise NoMidi("the JACK server has ended")
@@ -124,7 +124,7 @@ class _Connection:
             raise NoMidi(_words(error)) from error
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a method of it. Raises PortTrouble where the driver refuses."""
+        """Call a method of it. Raises PortTrouble if the driver refuses."""
         try:
             function(*arguments)
         except RuntimeError as error:
@@ -157,7 +157,7 @@ class InputPort:
             pass
 
     def poll(self) -> tuple[bytes, float] | None:
-        """Return the next message and the seconds since the one before it, None where none has come."""
+        """Return the next message and the seconds since the one before it, None if none has come."""
         data, since = self._connection.midi.get_message()
         return (bytes(data), since) if data else None
 
@@ -220,7 +220,7 @@ class _Side:
         return connection
 
     def let_go(self, connection: _Connection) -> None:
-        """Take back what :meth:`open` returned."""
+        """Close what :meth:`open` returned."""
         if connection is self._first:
             connection.midi.close_port()
             self._first_is_open = False
@@ -322,7 +322,7 @@ def bare(name: str) -> str:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether a port is meant by a pattern: ``*`` and ``?`` stand for anything, upper and lower case are one.
+    """Return whether a port is meant by a pattern: ``*`` and ``?`` stand for anything, upper and lower case are one.
 
     The numbers that change when a device is plugged in again need not be written.
     """

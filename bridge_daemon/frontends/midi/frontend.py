@@ -108,7 +108,7 @@ class MidiIntake:
         await self.configure()
 
     async def configure(self) -> None:
-        """Heed the settings. Bindings that did not change, and ports that are still named, are not touched."""
+        """Apply the settings. Bindings that did not change, and ports that are still named, are not touched."""
         settings = self._settings().midi
         bindings = {binding.name: binding for binding in settings.bindings} if settings.enabled else {}
         for name in [name for name, slot in self._slots.items() if bindings.get(name) != slot.binding]:
@@ -268,7 +268,7 @@ class MidiIntake:
             slot.lamp.armed(armed and slot.binding.action in (*SPENDING, "arm", "disarm"))
 
     def paused(self, _: dict[str, Any] | None) -> None:
-        """Take that sending was paused, or goes on."""
+        """Show whether sending is paused."""
         if self._pause.panic:
             self.stage.disarm("panic")
         self._show_panic()
@@ -284,7 +284,7 @@ class MidiIntake:
             del self._requests[next(iter(self._requests))]
 
     def job_changed(self, job: Job) -> None:
-        """Take a change of a job that was committed."""
+        """Handle a committed change of a job."""
         binding = self._requests.get(job.request_id)
         if binding is None:
             return

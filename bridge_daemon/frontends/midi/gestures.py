@@ -10,7 +10,7 @@ import mido
 
 from bridge_daemon.settings.sections import Binding
 
-#: The value from which on a switch counts as on, where the binding does not say (as the MIDI specification has it).
+#: The value from which on a switch counts as on, if the binding does not say (as the MIDI specification has it).
 SWITCH_ON: Final = 64
 #: The fine half of a controller stands so far behind its coarse half.
 _FINE: Final = 32

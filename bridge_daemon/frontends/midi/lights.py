@@ -53,7 +53,7 @@ class Lamp:
         return self._flash or ("armed" if self._armed else "idle")
 
     def data(self) -> bytes | None:
-        """Return the message that shows it, None where the binding has no value for that."""
+        """Return the message that shows it, None if the binding has no value for that."""
         light, binding = self.binding.light, self.binding
         state: str | None = self.state
         while state is not None and light is not None:
@@ -74,23 +74,23 @@ class Lamp:
         return None
 
     def pressed(self, channel: int, number: int) -> None:
-        """Take which pad was pressed: a binding that takes any of them lights that one."""
+        """Note which pad was pressed: a binding that takes any of them lights that one."""
         if (channel, number) != (self._channel, self._number):
             self._channel, self._number = channel, number
             self._changed(self)
 
     def armed(self, armed: bool) -> None:
-        """Take whether a press would act."""
+        """Show whether a press would act."""
         self._armed = armed
         self._changed(self)
 
     def working(self, job: str, on: bool) -> None:
-        """Take that a job of this pad is on its way, or not any more."""
+        """Show whether a job of this pad is on its way."""
         (self._jobs.add if on else self._jobs.discard)(job)
         self._changed(self)
 
     def is_working(self, job: str) -> bool:
-        """Tell whether a job was on its way when it was last heard of."""
+        """Return whether a job was on its way when it was last heard of."""
         return job in self._jobs
 
     def flash(self, state: str) -> None:
@@ -146,7 +146,7 @@ class Lights:
             del self._shown[key]
 
     def ports(self, there: Collection[str]) -> None:
-        """Take which outputs are open; one that has come is sent everything, and once more when it is surely ready."""
+        """Note which outputs are open; one that has come is sent everything, and once more when it is surely ready."""
         gone, come = set(self._open) - set(there), set(there) - set(self._open)
         self._open = tuple(there)
         for port in gone:
@@ -190,7 +190,7 @@ class Lights:
         self._send(port, data)
 
     def is_echo(self, data: bytes) -> bool:
-        """Tell whether a message that came is one of ours that came back; each is taken for an echo once."""
+        """Return whether a message that came is one of ours that came back; each is taken for an echo once."""
         now = self._monotonic()
         while self._sent and now - self._sent[0][0] > ECHO:
             self._sent.popleft()

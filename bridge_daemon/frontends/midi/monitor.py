@@ -79,7 +79,7 @@ class Listening:
         self._came.set()
 
     def is_muted(self, port: str) -> bool:
-        """Tell whether presses on a port are learned just now, and do nothing else."""
+        """Return whether presses on a port are learned just now, and do nothing else."""
         return any(mute and matches(pattern, port) for pattern, mute in self._asked.items())
 
     async def ask(self, question: Question) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Pad:
         self._first: float | None = None  # a press that waits for the second one
 
     def press(self, at: float) -> Verdict:
-        """Take a press at ``at`` (monotonic, s). Any press starts ``repeat_ms`` anew, also one that did not count."""
+        """Judge a press at ``at`` (monotonic, s). Any press starts ``repeat_ms`` anew, also one that did not count."""
         binding = self._binding
         since = at - self._last if self._last is not None else float("inf")
         self._last = at

@@ -52,11 +52,11 @@ class Retry:
         self._known: dict[str, tuple[float, float]] = {}  # name: when, and the pause after that
 
     def due(self, name: str, now: float) -> bool:
-        """Tell whether it is time to try."""
+        """Return whether it is time to try."""
         return self._known.get(name, (now, 0.0))[0] <= now
 
     def failed(self, name: str, now: float) -> bool:
-        """Count a failure; tell whether it is the first one."""
+        """Count a failure; return whether it is the first one."""
         first = name not in self._known
         pause = self._least if first else min(self._most, self._known[name][1] * 2)
         self._known[name] = (now + pause, pause)
@@ -77,7 +77,7 @@ class _Input:
         self.close = port.close
 
     def fetch(self, name: str, into: list[Incoming]) -> bool:
-        """Fetch what came; tell whether there may be more."""
+        """Fetch what came; return whether there may be more."""
         for _ in range(_AT_ONCE):
             message = self._port.poll()
             if message is None:
@@ -199,7 +199,7 @@ class Session:
         return fetched, any(more)
 
     def send(self, name: str, data: bytes, now: float) -> None:
-        """Send a message to an output that is open; where it is not, nothing is sent."""
+        """Send a message to an output that is open; if it is not, nothing is sent."""
         output = self._outputs.open.get(name)
         if output is None:
             return

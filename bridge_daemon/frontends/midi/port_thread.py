@@ -52,7 +52,7 @@ class Handover:
         self.lost = 0  # messages that came faster than they could be looked at
 
     def put(self, messages: list[Incoming]) -> bool:
-        """Add messages, in the thread; return True where the loop must be asked to :meth:`drain`."""
+        """Add messages, in the thread; return True if the loop must be asked to :meth:`drain`."""
         room = max(0, MOST_WAITING - len(self._waiting))
         self.lost += max(0, len(messages) - room)
         self._waiting.extend(messages[:room])
@@ -114,7 +114,7 @@ class PortThread:
         self._command(command)
 
     def send(self, port: str, data: bytes) -> None:
-        """Send a message to an output that is open; where it is not, nothing is sent."""
+        """Send a message to an output that is open; if it is not, nothing is sent."""
 
         def command() -> None:
             if self._session is not None:
@@ -135,7 +135,7 @@ class PortThread:
         self._thread.join()
 
     def hangs(self) -> float | None:
-        """Return for how long the driver has not come back, where that is too long."""
+        """Return for how long the driver has not come back, if that is too long."""
         since = self._busy_since
         seconds = time.monotonic() - since if since is not None else 0.0
         return seconds if seconds > _HANGS else None
@@ -206,7 +206,7 @@ class PortThread:
             self._report(PortsState(system=str(error)))
 
     def _look(self, now: float) -> PortsState:
-        """Connect where that is needed, and open and close ports. Raises NoMidi."""
+        """Connect if that is needed, and open and close ports. Raises NoMidi."""
         if not self._wanted:
             self._leave()
             return PortsState()

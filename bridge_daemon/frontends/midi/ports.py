@@ -40,7 +40,7 @@ class MidiPorts:
 
     @property
     def problem(self) -> str | None:
-        """Why there is no MIDI; None where there is."""
+        """Why there is no MIDI; None if there is."""
         hangs = self._thread.hangs() if self._thread is not None else None
         return f"the MIDI driver has not answered for {hangs:.0f} s" if hangs is not None else self.state.system
 
@@ -53,7 +53,7 @@ class MidiPorts:
         self._thread.want(wanted)
 
     def send(self, port: str, data: bytes) -> None:
-        """Send a message to an output that is open; where it is not, nothing is sent."""
+        """Send a message to an output that is open; if it is not, nothing is sent."""
         if self._thread is not None:
             self._thread.send(port, data)
 

@@ -45,7 +45,7 @@ class NotTaken(Exception):
     """A press that did nothing."""
 
     def __init__(self, reason: str, text: str = "") -> None:
-        """A short reason to count under, and a sentence where there is more to say."""
+        """A short reason to count under, and a sentence if there is more to say."""
         super().__init__(text or reason)
         self.reason = reason
         self.text = text
@@ -261,7 +261,7 @@ class PressHandler:
         return " ".join(told)
 
     async def _deliver(self, binding: Binding, at: float) -> str:
-        """Bring a take that there is: where it belongs, or, where the binding says so, to where it is pressed."""
+        """Bring a take that there is: where it belongs, or, if the binding says so, to if it is pressed."""
         if binding.job is not None:
             name: str | None = binding.job
             client = (await self._journal.read(lambda tx: tx.job(binding.job or ""))).client
@@ -302,7 +302,7 @@ def _range(name: str, model: Model, action: str | None) -> tuple[float, float]:
 def newest_render(path: str, now: float) -> Path:
     """Return the audio file of a folder that was written last. Blocks; ``now`` is UTC.
 
-    Raises NotTaken where there is none, or where it may still be written to: half a render would be paid for.
+    Raises NotTaken if there is none, or if it may still be written to: half a render would be paid for.
     """
     newest: tuple[float, Path] | None = None
     folder = Path(path).expanduser()

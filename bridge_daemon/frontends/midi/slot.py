@@ -34,12 +34,12 @@ class Slot:
         return list(self._decoders)
 
     def forget(self, port: str) -> bool:
-        """Take that a port is gone; tell whether a press on it was held."""
+        """Forget a port that is gone; return whether a press on it was held."""
         self._decoders.pop(port, None)
         return self.held is not None and self.held[0] == port and self.let_go()
 
     def let_go(self) -> bool:
-        """End a hold that has not counted yet; tell whether there was one."""
+        """End a hold that has not counted yet; return whether there was one."""
         held, self.held = self.held, None
         if held is not None:
             held[1].cancel()

@@ -105,7 +105,7 @@ class Announcer:
     # From the journal
 
     def changed(self, job: Job) -> None:
-        """Take a change of a job that was committed."""
+        """Handle a committed change of a job."""
         if job.client is None:
             return
         due = self._due.get(job.id)

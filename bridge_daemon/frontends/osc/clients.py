@@ -37,7 +37,7 @@ class Clients:
         self._clients: dict[str, Client] = {}
 
     def hello(self, name: str, *, port: int, sender: int) -> bool:
-        """Take a hello; False where there are too many clients."""
+        """Register a client; False if there are too many clients."""
         now = self._monotonic()
         known = self._clients.pop(name, None)
         if known is None and len(self._clients) >= MOST_CLIENTS and not self._make_room():
@@ -103,7 +103,7 @@ class TokenBucket:
         self._tokens, self._at = size, monotonic()
 
     def take(self) -> bool:
-        """Take one, where there is one."""
+        """Take one if there is one."""
         now = self._monotonic()
         self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
         self._at = now
@@ -123,7 +123,7 @@ class Limits:
         self._each: dict[int, TokenBucket] = {}
 
     def allow(self, sender: int) -> bool:
-        """Tell whether a datagram from this port is looked at."""
+        """Return whether a datagram from this port is looked at."""
         bucket = self._each.pop(sender, None) or TokenBucket(*OF_ONE, self._monotonic)
         self._each[sender] = bucket  # as the last
         if len(self._each) > _MOST_SENDERS:

@@ -104,7 +104,7 @@ def _flag(value: Any) -> Any:
 
 
 def request_of(data: Mapping[str, Any], action: str | None) -> dict[str, Any]:
-    """Return the request that a message asks for. Raises InvalidRequest where it contradicts its address."""
+    """Return the request that a message asks for. Raises InvalidRequest if it contradicts its address."""
     body = {"version": 1} | {key: value for key, value in data.items() if key not in SOURCE and key not in PLACE}
     faults = [Fault(key, None, "is not a key of a request") for key in ("source", "place") if key in body]
     if action is not None and body.setdefault("action", action) != action:

@@ -105,7 +105,7 @@ class OscServer(asyncio.DatagramProtocol):
         await self._tasks.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Open the sockets again where one is gone though nobody closed it."""
+        """Open the sockets again if one is gone though nobody closed it."""
         if exc is not None:
             self._lost(f"The socket was lost ({exc}).")
 
@@ -141,7 +141,7 @@ class OscServer(asyncio.DatagramProtocol):
     # What comes in
 
     def datagram_received(self, data: bytes, address: tuple[Any, ...]) -> None:
-        """Take a datagram, whatever it is."""
+        """Handle a datagram, whatever is in it."""
         self._counts["received"] += 1
         sender = address[1]
         self._note_family(sender, over_six=":" in str(address[0]))
@@ -235,12 +235,12 @@ class OscServer(asyncio.DatagramProtocol):
             self._send(address, pairs, port)
 
     def send(self, client: str, address: str, pairs: Mapping[str, Any]) -> bool:
-        """Send a message to a client; False where it is not connected."""
+        """Send a message to a client; False if it is not connected."""
         port = self.clients.port(client)
         return port is not None and self._send(address, pairs, port)
 
     def do(self, client: str, action: str, **pairs: Any) -> bool:
-        """Ask a DAW client to act on what is selected there; False where it is not connected."""
+        """Ask a DAW client to act on what is selected there; False if it is not connected."""
         return self.send(client, "/bridge/do", {"action": action} | pairs)
 
     def _send(self, address: str, pairs: Mapping[str, Any], port: int) -> bool:
@@ -257,7 +257,7 @@ class OscServer(asyncio.DatagramProtocol):
         return True
 
     def change_token(self, token: str) -> None:
-        """Take another token; messages with the old one are dropped from now on."""
+        """Use another token; messages with the old one are dropped from now on."""
         self._token = token.encode()
 
     def about(self) -> dict[str, Any]:

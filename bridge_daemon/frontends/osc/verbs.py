@@ -107,7 +107,7 @@ class Verbs:
     # Who is there
 
     async def hello(self, call: OscCall) -> list[Answer]:
-        """Take a hello, and tell how things are."""
+        """Register a client and answer with the state of the bridge."""
         faults = _Faults(call)
         name = faults.text("client", ids.CLIENT, "1 to 40 of a-z, 0-9 and -")
         port = faults.whole("port", *_PORTS, default=call.sender)
@@ -136,7 +136,7 @@ class Verbs:
         ]
 
     async def transport(self, call: OscCall) -> list[Answer]:
-        """Take where a client's time line stands. Only what is wrong with it is answered."""
+        """Update the transport of a client. Only what is wrong with it is answered."""
         faults = _Faults(call)
         name = faults.text("client", ids.CLIENT, "1 to 40 of a-z, 0-9 and -")
         if name in CLOCKS:
@@ -193,7 +193,7 @@ class Verbs:
         return [_ok(call, (await self._actions.deliver(_job(call), once=_once_for(call)))["message"])]
 
     async def placed(self, call: OscCall) -> list[Answer]:
-        """Take the word of a client that a take stands where it belongs."""
+        """Record that a client has placed a take."""
         faults = _Faults(call)
         job, delivery = faults.job(), faults.whole("delivery", 1, 1_000_000)
         faults.check()
@@ -201,7 +201,7 @@ class Verbs:
         return [_ok(call, done["message"], delivery=delivery)]
 
     async def unplaced(self, call: OscCall) -> list[Answer]:
-        """Take the word of a client that it could not place a take."""
+        """Record that a client could not place a take."""
         faults = _Faults(call)
         job, delivery = faults.job(), faults.whole("delivery", 1, 1_000_000)
         code = faults.text("code", _CODE.pattern, "1 to 40 letters, digits, _ . and -", default="")
@@ -211,7 +211,7 @@ class Verbs:
         return [_ok(call, done["message"], delivery=delivery)]
 
     async def jobs(self, call: OscCall) -> list[Answer]:
-        """Tell of the newest jobs: of one client, where it says its name, else of all."""
+        """Tell of the newest jobs: of one client, if it says its name, else of all."""
         faults = _Faults(call)
         limit = faults.whole("limit", 1, MOST_JOBS, default=DEFAULT_JOBS)
         client = faults.text("client", ids.CLIENT, "1 to 40 of a-z, 0-9 and -", default="")
@@ -297,7 +297,7 @@ def _ok(call: OscCall, message: str, **more: Any) -> Answer:
 
 
 def refused(call: OscCall, error: BridgeError) -> Answer:
-    """Return what is answered where nothing was done."""
+    """Return what is answered if nothing was done."""
     told = {"code": error.code, "message": error.message[:_LONGEST], "charge": str(error.charge)}
     return "/bridge/refused", _about(call) | told | {"next": error.next_step}
 
