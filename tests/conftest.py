@@ -28,6 +28,7 @@ THOROUGH = (
     "tests/faults/",
     "tests/e2e/",
     "tests/app/test_loop.py",
+    "tests/page/",
     "tests/reaper/test_e2e.py",
     "tests/reaper/test_walk.py",
 )

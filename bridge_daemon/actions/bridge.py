@@ -183,6 +183,13 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         """Return the presets."""
         return {name: preset.model_dump(exclude_none=True) for name, preset in self._settings().presets.items()}
 
+    async def examine(self) -> dict[str, Any]:
+        """Return what the doctor finds."""
+        from bridge_daemon.care import doctor  # loads what no start waits for
+
+        found = await doctor.examine(self._home, status=await self.status())
+        return {"findings": [one.as_dict() for one in found]}
+
     async def status(self) -> dict[str, Any]:
         """Return how the daemon is: the first thing to look at."""
         counts, problems = await self._journal.read(lambda tx: (tx.count(), tx.with_problems(limit=20)))

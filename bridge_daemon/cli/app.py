@@ -25,6 +25,7 @@ from bridge_daemon.cli import (
     key,
     logs,
     midi,
+    open,
     pause,
     price,
     run,
@@ -94,6 +95,7 @@ def build() -> typer.Typer:
     app.command("stop")(background.stop)
     app.add_typer(service.app, name="service")
     app.command("status")(status.status)
+    app.command("open")(open.open_page)
     app.command("generate")(generate.generate)
     app.command("transform")(transform_.transform)
     app.add_typer(jobs.app, name="jobs")

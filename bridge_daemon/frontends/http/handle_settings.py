@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from aiohttp import web
 
+from bridge_daemon.domain.parameters import TABLE
 from bridge_daemon.frontends.http.answers import answer
 from bridge_daemon.frontends.http.openapi import description
 from bridge_daemon.frontends.http.routing import Call
@@ -12,6 +15,17 @@ from bridge_daemon.frontends.http.routing import Call
 async def presets(call: Call) -> web.StreamResponse:
     """Answer with the presets."""
     return answer(call.api.actions.presets())
+
+
+async def parameters(call: Call) -> web.StreamResponse:
+    """Answer with the table of parameters."""
+    rows = [asdict(one) | {"range": one.range} for one in TABLE]
+    return answer({"parameters": rows})
+
+
+async def doctor(call: Call) -> web.StreamResponse:
+    """Answer with what the doctor finds."""
+    return answer(await call.api.actions.examine())
 
 
 async def settings(call: Call) -> web.StreamResponse:

@@ -351,6 +351,20 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="GET",
+        path="/api/parameters",
+        handler=handle_settings.parameters,
+        summary="`{parameters: [...]}`: each with its name, kind, meaning, unit, range and default, as [parameters](parameters.md) "
+        "has them",
+    ),
+    Route(
+        method="GET",
+        path="/api/doctor",
+        handler=handle_settings.doctor,
+        summary="`{findings: [...]}`: what `daw-bridge doctor` finds, each with `key`, `state` (`ok`, `warn`, `fail`), `text` "
+        "and `fix`",
+    ),
+    Route(
+        method="GET",
         path="/api/openapi.json",
         handler=handle_settings.openapi,
         summary="this description, as OpenAPI 3.1",

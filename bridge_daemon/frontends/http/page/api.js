@@ -1,0 +1,90 @@
+/** The bridge's HTTP API, and what it says by itself. */
+
+export class Told extends Error {
+  constructor(told, status) { super(told.message); this.told = told; this.status = status; }
+}
+
+async function call(method, path, body, type = "application/json") {
+  const headers = {};
+  if (body !== undefined) headers["Content-Type"] = type;
+  let answer;
+  try {
+    answer = await fetch(`/api/${path}`, { method, headers, body: body === undefined ? undefined : type === "application/json" ? JSON.stringify(body) : body });
+  } catch {
+    throw new Told({ message: "The bridge does not answer.", charge: "none", next: "Start it with daw-bridge start; this page comes back by itself." }, 0);
+  }
+  const data = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Told(data.error || { message: `The bridge answered ${answer.status}.`, charge: "none" }, answer.status);
+  return data;
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body = {}) => call("POST", path, body);
+export const patch = (path, body) => call("PATCH", path, body);
+export const upload = (name, file) => call("POST", `sources?name=${encodeURIComponent(name)}`, file, file.type || "application/octet-stream");
+export const fresh = () => crypto.randomUUID();
+
+/** Trade the code behind the # for a session; the code never stands in an address that is sent. */
+export async function signIn() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  if (!code) return;
+  history.replaceState(null, "", "/");
+  await post("session", { code });
+}
+
+/** What the page knows. Views are told when it changes. */
+export const known = { status: null, jobs: new Map(), alive: false };
+const listeners = new Set();
+export function listen(call) { listeners.add(call); return () => listeners.delete(call); }
+function changed(what) { for (const one of listeners) one(what); }
+
+export async function refresh() {
+  known.status = await get("status");
+  changed("status");
+}
+
+async function readAll() {
+  const [, found] = await Promise.all([refresh(), get("jobs?limit=100")]);
+  known.jobs = new Map(found.jobs.map((job) => [job.job, job]));
+  changed("jobs");
+}
+
+let soon = 0;
+/** Read the status again in a moment: many jobs may change at once. */
+export function refreshSoon() {
+  clearTimeout(soon);
+  soon = setTimeout(() => refresh().catch(() => {}), 250);
+}
+
+let source = null;
+/** Follow what happens. The browser connects again by itself and says what it heard last. */
+export function follow(onSignedOut) {
+  source?.close();
+  source = new EventSource("/api/events");
+  const on = (kind, act) => source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
+  on("hello", (hello) => {
+    known.alive = true;
+    changed("link");
+    if (!hello.replayed || !known.status) readAll().catch(() => {});
+  });
+  on("job", (job) => {
+    known.jobs.delete(job.job);
+    known.jobs = new Map([[job.job, job], ...known.jobs].slice(0, 300));
+    changed("job");
+    refreshSoon();
+  });
+  for (const kind of ["paused", "publish", "settings"]) on(kind, refreshSoon);
+  on("lost", () => readAll().catch(() => {}));
+  source.onerror = async () => {
+    known.alive = false;
+    changed("link");
+    if (source.readyState !== EventSource.CLOSED) return;
+    // the bridge is gone, or this session is over: a new try tells which
+    setTimeout(async () => {
+      try { await get("spend"); } catch (error) {
+        if (error.status === 401 || error.status === 403) { onSignedOut(); return; }
+      }
+      follow(onSignedOut);
+    }, 1000);
+  };
+}

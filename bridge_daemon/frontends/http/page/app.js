@@ -1,0 +1,81 @@
+/** The page: sign-in, the bar at the top, and the views. */
+import { follow, known, listen, post, refresh, signIn } from "./api.js";
+import { h, tell, usd } from "./dom.js";
+import { act } from "./jobs.js";
+import * as make from "./make.js";
+import * as now from "./now.js";
+import * as rest from "./rest.js";
+import * as takes from "./takes.js";
+
+const VIEWS = { now: ["Now", now.view], make: ["Make", make.view], takes: ["Takes", takes.view], folders: ["Folders", rest.folders], pads: ["Pads", rest.pads], settings: ["Settings", rest.settings], help: ["Help", rest.help] };
+const main = document.getElementById("main");
+let open = null;
+
+function go() {
+  const name = VIEWS[location.hash.slice(1)] ? location.hash.slice(1) : "now";
+  open?.leave();
+  open = VIEWS[name][1]();
+  main.replaceChildren(open.node);
+  document.title = `${VIEWS[name][0]} – DAW Bridge`;
+  for (const link of document.querySelectorAll("#tabs a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+  }
+  (open.focus || (() => main.focus({ preventScroll: true })))();
+}
+
+function meter(label, spent, reserved, limit) {
+  const part = limit ? Math.min(1, (spent + reserved) / limit) : 0;
+  const bar = h("div", { class: part > 0.85 ? "bar full" : "bar" }, h("i"));
+  bar.firstChild.style.width = `${Math.round(part * 100)}%`;
+  return h("div", { class: "meter" }, label, " ", h("b", { class: "num" }, usd(spent)), ` of ${usd(limit)}`, bar);
+}
+
+function top() {
+  const status = known.status;
+  const link = document.getElementById("link");
+  link.textContent = known.alive ? "" : "The bridge is gone. Waiting for it …";
+  link.classList.toggle("gone", !known.alive);
+  if (!status) return;
+  const engine = document.getElementById("engine");
+  engine.textContent = status.engine.name === "sketch" ? "sketch engine, free" : status.engine.model;
+  engine.className = status.engine.name === "sketch" ? "badge" : "badge live";
+  document.getElementById("money").replaceChildren(meter("Today", status.spent_today_usd, status.reserved_usd, status.limit_today_usd), meter("Month", status.spent_month_usd, status.reserved_usd, status.limit_month_usd));
+  const pause = document.getElementById("pause");
+  pause.textContent = status.paused ? "Resume" : "Pause";
+  pause.setAttribute("aria-pressed", String(Boolean(status.paused)));
+  const waiting = status.problems.length + (status.paused ? 1 : 0);
+  const first = document.querySelector('#tabs a[href="#now"]');
+  first.replaceChildren("Now", ...(waiting ? [h("span", { class: "count", "aria-label": `${waiting} need you` }, String(waiting))] : []));
+}
+
+function signedOut() {
+  open?.leave();
+  open = null;
+  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. A session ends when the bridge restarts.")));
+}
+
+document.getElementById("pause").onclick = () => act(() => post(known.status?.paused ? "resume" : "pause", known.status?.paused ? {} : { reason: "person" }), known.status?.paused ? "Sending goes on." : "Nothing is sent until you resume.").then(() => refresh().catch(() => {}));
+const theme = (name) => { document.documentElement.dataset.theme = name; localStorage.setItem("daw-bridge theme", name); window.dispatchEvent(new Event("resize")); };
+document.documentElement.dataset.theme = localStorage.getItem("daw-bridge theme") || "auto";
+document.getElementById("theme").onclick = () => {
+  const dark = document.documentElement.dataset.theme === "auto" ? matchMedia("(prefers-color-scheme: dark)").matches : document.documentElement.dataset.theme === "dark";
+  theme(dark ? "light" : "dark");
+};
+document.getElementById("tabs").append(...Object.entries(VIEWS).map(([name, [label]]) => h("a", { href: `#${name}` }, label)));
+document.addEventListener("keydown", (event) => {
+  if (event.altKey && event.key >= "1" && event.key <= "7") { event.preventDefault(); location.hash = `#${Object.keys(VIEWS)[event.key - 1]}`; }
+});
+
+async function start() {
+  try { await signIn(); } catch (error) { tell(error); }
+  try { await refresh(); } catch (error) {
+    if (error.status === 401 || error.status === 403) { signedOut(); return; }
+    tell(error);
+  }
+  listen(top);
+  top();
+  window.addEventListener("hashchange", go);
+  go();
+  follow(signedOut);
+}
+start();

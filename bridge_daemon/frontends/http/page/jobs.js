@@ -1,0 +1,67 @@
+/** What can be done with a job, and how it is told. */
+import { fresh, patch, post } from "./api.js";
+import { ask, h, tell, toast, usd } from "./dom.js";
+
+export const LIVE = new Set(["queued", "preparing", "submitting", "generating", "fetching"]);
+const KIND = { placed: "good", stored: "good", held: "warn", unknown: "bad", failed: "bad", refused: "bad" };
+
+export const badge = (job) => h("span", { class: `badge ${LIVE.has(job.state) ? "live" : KIND[job.state] || ""}` }, job.state);
+
+export function money(job) {
+  if (!job.usd) return "free";
+  return { confirmed: `${usd(job.usd)} spent`, possible: `${usd(job.usd)} perhaps spent` }[job.charge] || `${usd(job.usd)} not spent`;
+}
+
+/** Run something that the bridge does, and say what it answered. */
+export async function act(work, done) {
+  try {
+    const answer = await work();
+    toast(done || answer?.message || "Done.");
+    return answer;
+  } catch (error) { tell(error); return null; }
+}
+
+/** Retry; what would be paid again is asked first. */
+export async function retry(job) {
+  const pays = ["failed", "refused", "unknown", "cancelled", "dismissed", "held"].includes(job.state) && job.usd > 0;
+  if (pays && !(await ask("Send it again?", `This costs ${usd(job.usd)}.`, [["Cancel", null], [`Send · ${usd(job.usd)}`, true, "primary"]]))) return;
+  await act(() => post(`jobs/${job.job}/retry`, { id: fresh(), ...(pays ? { confirm_usd: job.usd } : {}) }));
+}
+
+/** The three ways out of an unknown job, in money. */
+export async function resolve(job) {
+  const number = h("input", { "aria-label": "The job's id at the service", placeholder: "id at the service" });
+  const choice = await ask("What became of this job?", [
+    `The answer of the service was lost, so nobody knows whether the ${usd(job.usd)} were charged. Look at your account at the service.`,
+    h("p", {}, h("b", {}, "It is there: "), "give its id; the take is fetched, and nothing is paid again."), number,
+    h("p", {}, h("b", {}, "It is not there: "), `submit again for ${usd(job.usd)}, or close it as not charged.`),
+    h("p", {}, h("b", {}, "It was charged and is lost: "), `close it as charged; ${usd(job.usd)} count as spent.`)],
+  [["Not now", null], ["Close: charged", "charged"], ["Close: not charged", "not"], ["Attach", "attach"], [`Submit again · ${usd(job.usd)}`, "again", "primary"]]);
+  const data = { again: { action: "submit_again", id: fresh() }, attach: { action: "attach", remote_id: number.value.trim() },
+    charged: { action: "dismiss", charged: true }, not: { action: "dismiss", charged: false } }[choice];
+  if (data) await act(() => post(`jobs/${job.job}/resolve`, data));
+}
+
+/** The buttons that fit a job's state. */
+export function buttons(job) {
+  const made = [];
+  const add = (label, work, kind = "") => made.push(h("button", { type: "button", class: kind, onclick: work }, label));
+  if (job.state === "unknown") add("Decide …", () => resolve(job), "primary");
+  if (["held", "failed", "refused"].includes(job.state)) add(job.usd ? `Retry · ${usd(job.usd)}` : "Retry", () => retry(job));
+  if (job.state === "stored" && job.client) add("Place again", () => act(() => post(`jobs/${job.job}/deliver`)));
+  if (job.problem && ["generating", "fetching", "submitting"].includes(job.state)) add("Look now", () => act(() => post(`jobs/${job.job}/retry`, { id: fresh() })));
+  if (["queued", "preparing", "held"].includes(job.state)) add("Cancel", () => act(() => post(`jobs/${job.job}/cancel`)), "danger");
+  else if (["submitting", "generating", "fetching"].includes(job.state)) add("Do not place", () => act(() => post(`jobs/${job.job}/cancel`)));
+  return made;
+}
+
+/** Ask for the same once more: the same words, with the same seed or a new one. */
+export function requestOf(job, { seed = false } = {}) {
+  const request = { version: 1, action: job.action };
+  for (const name of ["prompt", "duration", "strength", "cfg_scale", "steps", "model"]) if (job[name] !== null && job[name] !== undefined) request[name] = job[name];
+  if (seed) request.seed = job.seed;
+  if (job.source) request.source = job.source;
+  return request;
+}
+
+export const mark = (job, data, done) => act(() => patch(`jobs/${job.job}`, data), done);

@@ -1,0 +1,148 @@
+/** Make: words and a source in, a price told before the press. */
+import { fresh, get, known, listen, post, upload } from "./api.js";
+import { ask, h, seconds, tell, toast, usd } from "./dom.js";
+import { player, region } from "./wave.js";
+
+const HISTORY = "daw-bridge prompts";
+const remembered = () => { try { return JSON.parse(localStorage.getItem(HISTORY)) || []; } catch { return []; } };
+let carried = null;
+
+/** Open Make with what another view brings: a request to change and run, or a take as the source. */
+export function carry(request) { carried = request; location.hash = "#make"; }
+
+function range(one) {
+  if (one.low === null || one.high === null) return "";
+  return one.high > 1e6 ? "" : `${one.low_excluded ? "More than " : ""}${one.low} to ${one.high.toLocaleString()}.`;
+}
+
+function field(one, value) {
+  const props = { name: one.name, id: `p-${one.name}`, "aria-describedby": `d-${one.name}` };
+  if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
+  const input = h("input", props);
+  if (value !== undefined && value !== null) input.value = value;
+  input.placeholder = one.default.length > 22 ? "as the bridge has it" : one.default;
+  return h("label", {}, one.label || one.name.replace("_", " "), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
+}
+
+export function view() {
+  const given = carried || {};
+  carried = null;
+  let source = given.source ? { ...given.source, name: given.source.path.split(/[\\/]/).pop() } : null;
+  let busy = false;
+  let timer = 0;
+  const prompt = h("textarea", { id: "prompt", rows: "3", placeholder: "tape-worn piano, slow, 70 bpm", "aria-label": "Prompt" });
+  prompt.value = given.prompt || "";
+  const preset = h("select", { "aria-label": "Preset" }, h("option", { value: "" }, "No preset"));
+  const history = h("select", { "aria-label": "Earlier prompts", onchange: () => { if (history.value) prompt.value = history.value; history.value = ""; soon(); } },
+    h("option", { value: "" }, "Earlier prompts …"), remembered().map((text) => h("option", { value: text }, text.slice(0, 80))));
+  const fields = h("div", { class: "fields" });
+  const send = h("button", { type: "button", class: "primary price", onclick: press }, "Make");
+  const note = h("p", { class: "small soft", role: "status" });
+  const place = h("div");
+  const file = h("input", { type: "file", accept: "audio/*", hidden: true, "aria-label": "Source file", onchange: () => file.files[0] && bring(file.files[0]) });
+
+  function request() {
+    const made = { version: 1, action: source ? "transform" : "generate" };
+    if (prompt.value.trim()) made.prompt = prompt.value.trim();
+    if (preset.value) made.preset = preset.value;
+    for (const input of fields.querySelectorAll("input")) if (input.value !== "") made[input.name] = input.type === "number" ? Number(input.value) : input.value;
+    if (source) made.source = { path: source.path, ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
+    return made;
+  }
+
+  async function estimate() {
+    try {
+      const told = await post("estimate", request());
+      send.textContent = told.usd ? `${source ? "Transform" : "Make"} · ${usd(told.usd)}` : `${source ? "Transform" : "Make"} · free`;
+      send.disabled = busy || Boolean(told.refused) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
+      const faults = told.faults.map((one) => (typeof one === "string" ? one : `${one.field || one.key || ""} ${one.allowed || one.message || ""}`)).join(" ");
+      note.textContent = told.refused ? `${told.refused.message} ${told.refused.next || ""}` : faults || `${told.variations > 1 ? `${told.variations} takes` : "One take"} of ${seconds(told.duration)}, ${told.engine === "sketch" ? "by the sketch engine: not the model" : told.model}.`;
+    } catch (error) { note.textContent = error.message; send.disabled = true; }
+  }
+  function soon() { clearTimeout(timer); timer = setTimeout(estimate, 150); }
+
+  async function press() {
+    if (busy) return;
+    busy = true;
+    send.disabled = true;
+    const wanted = { ...request(), id: fresh() };
+    for (const more of [{}, null]) {
+      try {
+        const done = await post("requests", more === null ? wanted : { ...wanted, ...more });
+        const words = prompt.value.trim();
+        if (words) localStorage.setItem(HISTORY, JSON.stringify([words, ...remembered().filter((one) => one !== words)].slice(0, 30)));
+        toast(done.usd ? `Accepted: ${usd(done.usd)}.` : "Accepted, free of charge.");
+        location.hash = "#now";
+        break;
+      } catch (error) {
+        const code = error.told?.code;
+        if (more !== null && (code === "E-CONFIRM" || code === "E-DOUBLE-PRESS")) {
+          const price = (await post("estimate", request()).catch(() => ({}))).usd;
+          const yes = await ask(code === "E-CONFIRM" ? "Agree to the price?" : "Once more?", error.told.message, [["Cancel", null], [price ? `Send · ${usd(price)}` : "Send", true, "primary"]]);
+          if (yes) { Object.assign(wanted, code === "E-CONFIRM" ? { confirm_usd: price } : { again: true }); continue; }
+          break;
+        }
+        tell(error);
+        break;
+      }
+    }
+    busy = false;
+    soon();
+  }
+
+  async function bring(chosen) {
+    note.textContent = `${chosen.name} is read …`;
+    try {
+      const kept = await upload(chosen.name, chosen);
+      source = { path: kept.path, name: kept.name, seconds: kept.seconds, id: kept.source };
+      await showSource();
+    } catch (error) { tell(error); }
+    soon();
+  }
+
+  async function showSource() {
+    if (!source) {
+      const area = h("div", { class: "drop" }, h("p", {}, "Drop an audio file here, or ", h("button", { type: "button", onclick: () => file.click() }, "choose one")), h("p", { class: "small" }, "Without a source, sound is made from the words alone."), file);
+      place.replaceChildren(area);
+      return;
+    }
+    const range = h("span", { class: "num small soft" });
+    const parts = [];
+    if (source.id) {
+      const peaks = await get(`sources/${source.id}/peaks?buckets=600`);
+      parts.push(region(peaks, source.seconds, (from, to) => {
+        const whole = from === 0 && Math.abs(to - source.seconds) < 0.001;
+        source.start = whole ? undefined : from; source.end = whole ? undefined : to;
+        range.textContent = whole ? `all of ${seconds(source.seconds)}` : `${from.toFixed(2)} to ${to.toFixed(2)} s`;
+        soon();
+      }));
+      parts.push(h("button", { type: "button", onclick: () => player.toggle(`/api/sources/${source.id}/audio`).catch(tell) }, "Play source"));
+    }
+    place.replaceChildren(h("div", { class: "stack" }, h("div", { class: "row" }, h("b", { class: "grow" }, source.name), range, h("button", { type: "button", onclick: async () => { source = null; player.stop(); await showSource(); soon(); } }, "Remove")), parts));
+  }
+
+  const node = h("div", { class: "view" }, h("h1", {}, "Make"), h("div", { class: "columns make" },
+    h("div", {}, h("section", { class: "panel stack" }, h("h2", {}, "Words"), prompt, h("div", { class: "row" }, h("div", { class: "grow" }, preset), h("div", { class: "grow" }, history)), h("div", { class: "row" }, send, h("div", { class: "grow" }, note))),
+      h("section", { class: "panel" }, h("h2", {}, "Source"), place)),
+    h("section", { class: "panel" }, h("h2", {}, "How"), fields)));
+  node.addEventListener("input", soon);
+  node.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !send.disabled) press(); });
+  node.addEventListener("dragover", (event) => { event.preventDefault(); place.firstChild?.classList.add("over"); });
+  node.addEventListener("dragleave", () => place.firstChild?.classList.remove("over"));
+  node.addEventListener("drop", (event) => { event.preventDefault(); const dropped = event.dataTransfer.files[0]; if (dropped) bring(dropped); });
+  (async () => {
+    try {
+      const [presets, table] = await Promise.all([get("presets"), get("parameters")]);
+      preset.append(...Object.keys(presets).map((name) => h("option", { value: name }, name)));
+      if (given.preset) preset.value = given.preset;
+      const shown = table.parameters.filter((one) => one.name !== "prompt");
+      const seldom = new Set(["model", "valid_for"]);
+      fields.replaceChildren(...shown.filter((one) => !seldom.has(one.name)).map((one) => field(one, given[one.name])),
+        h("details", {}, h("summary", { class: "small soft" }, "Seldom needed"), shown.filter((one) => seldom.has(one.name)).map((one) => field(one, given[one.name]))));
+      await showSource();
+    } catch (error) { tell(error); }
+    soon();
+  })();
+  const stop = listen((what) => { if (what === "status") soon(); });
+  return { node, leave: () => { stop(); clearTimeout(timer); }, focus: () => prompt.focus(), known };
+}
