@@ -23,7 +23,7 @@ export function view() {
   const from = h("input", { type: "date", "aria-label": "From" });
   const count = h("span", { class: "small soft", role: "status" });
   const tall = h("div");
-  const list = h("div", { class: "list", tabindex: "0", role: "listbox", "aria-label": "Takes" }, tall);
+  const list = h("div", { class: "list", tabindex: "0", role: "list", "aria-label": "Takes" }, tall);
   const detail = h("section", { class: "panel", "aria-label": "Take" }, h("p", { class: "empty" }, "Choose a take."));
 
   function query(before) {
@@ -55,7 +55,7 @@ export function view() {
   function row(job, index) {
     const wave = h("canvas", { "aria-hidden": "true" });
     const own = player.url === audio(job) && player.playing;
-    const made = h("div", { class: chosen?.job === job.job ? "take chosen" : "take", role: "option", "aria-selected": String(chosen?.job === job.job), "data-job": job.job },
+    const made = h("div", { class: chosen?.job === job.job ? "take chosen" : "take", role: "listitem", "aria-current": chosen?.job === job.job ? "true" : undefined, "data-job": job.job },
       h("button", { type: "button", class: "play", "aria-label": own ? "Pause" : "Play", onclick: () => player.toggle(audio(job)).catch(tell) }, own ? "❚❚" : "▶"),
       h("div", {}, h("button", { type: "button", class: "name", onclick: () => choose(job) }, job.prompt || job.job),
         h("div", { class: "small soft" }, `${when(job.created_at)} · ${job.action === "transform" ? "transform" : "text"}${job.variations > 1 ? ` · ${job.variation}/${job.variations}` : ""}${job.engine === "sketch" ? " · sketch" : ""}`)),
