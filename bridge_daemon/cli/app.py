@@ -30,6 +30,7 @@ from bridge_daemon.cli import (
     price,
     run,
     service,
+    setup,
     sketch_engine,
     status,
 )
@@ -63,12 +64,19 @@ class Commands(TyperGroup):
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"daw-bridge {__version__}")
+        install.tell_other_versions()
         raise typer.Exit
 
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version, and what is of another one, and exit.",
+            callback=_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Bring generated audio to the timeline of a DAW.
@@ -90,6 +98,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command("demo")(demo.demo)
+    app.command("setup")(setup.setup)
     app.command("run")(run.run)
     app.command("start")(background.start)
     app.command("stop")(background.stop)
