@@ -237,6 +237,10 @@ class Audio(Section):
         default=("~",),
         description="Folders that sources may be read from (hidden and system folders in them never are).",
     )
+    measure: bool = Field(
+        default=True,
+        description="Whether the tempo, first beat and loudness of each take are measured, in a process of its own.",
+    )
     keep_sources_days: int = Field(
         default=30,
         ge=1,
@@ -385,8 +389,11 @@ class WatchedFolder(Section):
 def _preset_field(one: Parameter) -> tuple[Any, Any]:
     """Return a parameter as a setting; ranges of the model are checked once that is known."""
     kind: Any = ModelName if one.name == "model" else one.type
-    if one.kind == "text":
-        limits: dict[str, Any] = {} if one.name == "model" else {"max_length": one.longest}
+    if one.kind == "choice":
+        kind = Annotated[str | float, BeforeValidator(one.chosen)]
+        limits: dict[str, Any] = {"json_schema_extra": {"allowed": one.range}}
+    elif one.kind == "text":
+        limits = {} if one.name == "model" else {"max_length": one.longest}
     elif one.by_model:
         limits = {"json_schema_extra": {"allowed": one.range}}
     else:
@@ -405,6 +412,8 @@ if TYPE_CHECKING:
         prompt: str | None = None
         model: str | None = None
         valid_for: float | None = None
+        fit: str | None = None
+        loudness: str | float | None = None
 
 else:
     _PresetParameters = create_model(
