@@ -304,4 +304,15 @@ end)
 
 untried(51, "a render of the master mix has the soloed tracks alone", "needs a look into the sound")
 
+fact(57, "the name of a script's action is told without _ and asked for with it; 0 where it is not in the list", function(c)
+  local path = c.folder("names") .. "/named.lua"
+  assert(c.write(c.folder("names"), "named.lua", "local x = 1"))
+  local command = reaper.AddRemoveReaScript(true, 0, path, true)
+  local name = "_" .. reaper.ReverseNamedCommandLookup(command)
+  local found = reaper.NamedCommandLookup(name)
+  reaper.AddRemoveReaScript(false, 0, path, true)
+  assert(found == command, "it is not found by " .. name)
+  assert(reaper.NamedCommandLookup(name) == 0, "it is found although it was removed")
+end)
+
 return facts

@@ -9,6 +9,7 @@ local json = import("json")
 local log = import("log")
 local mailbox = import("mailbox")
 local placeholder = import("placeholder")
+local region = import("region")
 local request = import("request")
 local selections = import("selection")
 local tabs = import("tabs")
@@ -106,6 +107,7 @@ local function make_placeholder(press, id, length, variations)
     shown[key] = values[key]
   end
   shown.action = press.action
+  local source = press.action == "transform" and region.describe(selection) or nil
   local prompt = values.prompt or values.preset
   placeholder.create({
     project = press.project,
@@ -114,7 +116,7 @@ local function make_placeholder(press, id, length, variations)
     name = short(prompt),
     position = selection.start,
     length = length,
-  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations }, "DAW Bridge: on its way")
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations, source = source }, "DAW Bridge: on its way")
 end
 
 -- Send a press that was refused once more, as another one. ``more``: what is added to the request. Returns its id, or nil and why not.
@@ -168,7 +170,7 @@ function send.begin(box, work)
   end
   local selection = selections.find(self.project, self.selection)
   if not selection then
-    return refuse(self, "what was selected is gone.")
+    return refuse(self, "what was selected is gone, or stands elsewhere now.")
   end
   placeholder.tell(self.project, item, "DAW Bridge: captures the selection")
   capture.tidy(box.sources)

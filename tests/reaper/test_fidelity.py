@@ -289,6 +289,10 @@ POINTS: dict[tuple[int, str], str] = {
         reaper.Main_OnCommandEx(42230, 0, P)
         local heard = fake.renders[1].settings.heard
         assert(#heard == 1 and heard[1] == "two")""",
+    (57, "command_names"): """
+        local command = reaper.AddRemoveReaScript(true, 0, script("local x = 1"), true)
+        local name = "_" .. reaper.ReverseNamedCommandLookup(command)
+        assert(reaper.NamedCommandLookup(name) == command and reaper.NamedCommandLookup("_RSnone") == 0)""",
     (47, "narrow"): """
         fake.narrow = true
         local before = fake.resources .. "/é"
