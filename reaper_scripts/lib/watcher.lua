@@ -228,9 +228,9 @@ end
 
 -- Look once.
 function watcher:look(now)
-  self.unsaved:look_at_mine()
   self.walk:notice()
   self.walk:step(ITEMS)
+  self.unsaved:look_at_mine(self.walk)
   if self.walk.changed then
     self.walk.changed = false
     self.walk:note_marks()
