@@ -539,9 +539,7 @@ def test_what_was_typed_is_there_again_whatever_ends_the_press(
 
 
 @pytest.mark.parametrize("end", ["fake.ui.closed = true", "fake.ui.key = 526", "fake.terminate_all()"])
-def test_what_was_typed_into_the_window_is_there_again(
-    start: Start, bridge: StandIn, tmp_path: Path, end: str
-) -> None:
+def test_what_was_typed_into_the_window_is_there_again(start: Start, bridge: StandIn, tmp_path: Path, end: str) -> None:
     reaper = start(imgui=True)
     song(reaper, tmp_path / "song")
     reaper.press("Transform selection")

@@ -98,7 +98,12 @@ def test_groups_and_locks_of_items_stay_as_they_are(reaper: Reaper, bridge: Stan
     sent = transform(reaper, bridge, Track="lane")
     deliver(bridge, sent)
     reaper.seconds(4)
-    assert reaper.get("{riff.info.I_GROUPID, other.info.I_GROUPID, riff.info.C_LOCK, other.info.C_LOCK}") == [7, 7, 1, 1]
+    assert reaper.get("{riff.info.I_GROUPID, other.info.I_GROUPID, riff.info.C_LOCK, other.info.C_LOCK}") == [
+        7,
+        7,
+        1,
+        1,
+    ]
     placed = "fake.all_items(song)[3]"
     assert reaper.get(f"{{{placed}.info.I_GROUPID, #{placed}.takes}}") == [0, 1], "it moves with nothing else"
     reaper.check()
