@@ -335,4 +335,27 @@ end)
 
 untried(56, "gfx.dock(-1) moves nothing", "it would open a window")
 
+fact(57, "the name of a script's action is told without _ and asked for with it; 0 where it is not in the list", function(c)
+  local path = c.folder("names") .. "/named.lua"
+  assert(c.write(c.folder("names"), "named.lua", "local x = 1"))
+  local command = reaper.AddRemoveReaScript(true, 0, path, true)
+  local name = "_" .. reaper.ReverseNamedCommandLookup(command)
+  local found = reaper.NamedCommandLookup(name)
+  reaper.AddRemoveReaScript(false, 0, path, true)
+  assert(found == command, "it is not found by " .. name)
+  assert(reaper.NamedCommandLookup(name) == 0, "it is found although it was removed")
+end)
+
+fact(58, "the length of a source that was just made is right, or 0", function(c)
+  local _, _, take = c.item()
+  local source = reaper.PCM_Source_CreateFromFile(reaper.GetMediaSourceFileName(reaper.GetMediaItemTake_Source(take)))
+  local at_once = reaper.GetMediaSourceLength(source)
+  reaper.PCM_Source_Destroy(source)
+  assert(at_once == 0 or math.abs(at_once - 1.0) < 0.01, "it is " .. at_once)
+  return string.format("at once: %.3f s", at_once)
+end)
+
+untried(59, "frozen tracks, collapsed folders and collapsed lanes", "freezing needs a plug-in or a render")
+untried(60, "a comp lane shifts every lane down by one and plays alone", "needs a person")
+
 return facts

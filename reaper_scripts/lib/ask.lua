@@ -86,15 +86,15 @@ local function earlier_prompt()
   return chosen and prompts[chosen]
 end
 
--- Show the form until it is right or cancelled. ``source`` says what is sent, or where the take goes. Returns the values and what was
--- typed, or nil.
+-- Show the form until it is right or cancelled. ``source`` says what is sent, or where the take goes. Returns the values (nil if it was
+-- cancelled) and what was typed: REAPER does not tell what was typed into a dialog that is cancelled, but what was typed before.
 function ask.form(action, daemon, source, typed)
   local fields = form.fields(action)
   local title = string.format("%s: %s %s (%s)", TITLE, action, source, form.headline(daemon))
   while true do
     local read, fault = once(title, fields, typed)
     if not read and not fault then
-      return nil
+      return nil, typed
     end
     if read then
       typed = read

@@ -6,6 +6,7 @@ local lanes = import("lanes")
 local settle = import("settle")
 local tag = import("tag")
 local undo = import("undo")
+local wav = import("wav")
 local words = import("words")
 
 local fill = {}
@@ -16,23 +17,20 @@ local function is_near(a, b, tolerance)
   return math.abs(a - b) <= tolerance
 end
 
+-- Return what is wrong with a file, or nil. Its own head tells how long it is: REAPER may say 0 of a source that was just made.
+local function problem_of(path, result)
+  local rate, frames = wav.size_of(path)
+  local known = tonumber(result.rate) and tonumber(result.frames)
+  if not rate or frames < 1 or known and (rate ~= result.rate or math.abs(frames - result.frames) > 1) then
+    return string.format("%s is not the take that was announced (%.6f s)", path, rate and frames / rate or 0)
+  end
+end
+
 -- Return the file as a source, or nil and why it is none.
 local function open_source(path, result)
-  local source = reaper.PCM_Source_CreateFromFile(path)
-  if not source then
-    return nil, "REAPER cannot read " .. path
-  end
-  local length, in_beats = reaper.GetMediaSourceLength(source)
-  local rate, frames = tonumber(result.rate), tonumber(result.frames)
-  local whole = not in_beats and length > 0
-  if whole and rate and frames then
-    whole = is_near(length, frames / rate, 1.5 / rate)
-  end
-  if not whole then
-    reaper.PCM_Source_Destroy(source)
-    return nil, string.format("%s is not the take that was announced (%.6f s)", path, length)
-  end
-  return source
+  local problem = problem_of(path, result)
+  local source = not problem and reaper.PCM_Source_CreateFromFile(path)
+  return source or nil, problem or "REAPER cannot read " .. path
 end
 
 local function write_tags(item, take, data, result)

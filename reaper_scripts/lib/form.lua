@@ -53,8 +53,9 @@ function form.fields(action)
   return found
 end
 
--- Return the text in each field to begin with: the last values; the length of what is selected, and a new seed.
-function form.start(action, length)
+-- Return the text in each field to begin with: the last values; the length of what is selected, and a new seed; over all of them what
+-- was typed and not sent (``draft``).
+function form.start(action, length, draft)
   local last, values = memory.values(action), {}
   for _, field in ipairs(form.fields(action)) do
     local value = last[field.key]
@@ -63,6 +64,10 @@ function form.start(action, length)
   values.seed = ""
   if length then
     values.length = string.format("%.9f", length):gsub("0+$", ""):gsub("%.$", "")
+  end
+  for key in pairs(values) do
+    local typed = draft and draft[key]
+    values[key] = type(typed) == "string" and (typed ~= "" or key ~= "length") and typed or values[key]
   end
   return values
 end

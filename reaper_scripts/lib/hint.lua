@@ -15,4 +15,17 @@ function hint.hide()
   reaper.TrackCtl_SetToolTip("", 0, 0, false)
 end
 
+-- Show a line for some seconds.
+function hint.show_for(text, seconds)
+  local stop = reaper.time_precise() + seconds
+  hint.show(text)
+  reaper.atexit(hint.hide)
+  local function wait()
+    if reaper.time_precise() < stop then
+      reaper.defer(wait)
+    end
+  end
+  reaper.defer(wait)
+end
+
 return hint

@@ -55,6 +55,9 @@ function lanes.add(track)
   reaper.SetMediaTrackInfo_Value(track, "I_FREEMODE", FIXED)
   reaper.SetMediaTrackInfo_Value(track, "I_NUMFIXEDLANES", lane + 1) -- else there is one more after a save
   set_playing(track, modes)
+  if get(track, "C_LANESCOLLAPSED") ~= 0 then
+    reaper.SetMediaTrackInfo_Value(track, "C_LANESCOLLAPSED", 0) -- else a silent lane is not seen
+  end
   return lane
 end
 

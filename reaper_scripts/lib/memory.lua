@@ -58,6 +58,16 @@ function memory.values(action)
   return read("values_" .. action)
 end
 
+-- Return what was typed into an action's form and not sent, if it was closed or answered with No; {} where there is nothing.
+function memory.draft(action)
+  return read("draft_" .. action)
+end
+
+-- Keep what was typed, until it is sent.
+function memory.keep_draft(action, typed)
+  write("draft_" .. action, typed)
+end
+
 -- Return the prompts of before, the newest first.
 function memory.prompts()
   return read("prompts")
@@ -68,9 +78,17 @@ function memory.keep_values(name, values)
   write("values_" .. name, values)
 end
 
+-- Tell whether a source, in words, is the one of the last press; and remember it.
+function memory.is_last_source(words)
+  local same = json.encode_ascii(read("source")) == json.encode_ascii(words)
+  write("source", words)
+  return same
+end
+
 -- Keep the values of a form that was sent.
 function memory.keep(action, values)
   memory.keep_values(action, values)
+  memory.keep_draft(action, {})
   local prompts = json.array({ values.prompt })
   for _, old in ipairs(memory.prompts()) do
     if old ~= values.prompt and #prompts < MOST_PROMPTS then

@@ -41,20 +41,39 @@ local function new_track(project, below, name)
   return track
 end
 
+local TINY = 2 -- of I_FOLDERCOMPACT: the children are too small to be used
+
+-- Tell whether a person sees what is put on a track.
 local function is_seen(track)
-  return track and reaper.GetMediaTrackInfo_Value(track, "B_SHOWINTCP") ~= 0
+  if not track or reaper.GetMediaTrackInfo_Value(track, "B_SHOWINTCP") == 0 then
+    return false
+  end
+  local parent = reaper.GetParentTrack(track)
+  while parent do
+    if reaper.GetMediaTrackInfo_Value(parent, "I_FOLDERCOMPACT") == TINY then
+      return false
+    end
+    parent = reaper.GetParentTrack(parent)
+  end
+  return true
+end
+
+-- A frozen track is put back as it was before by unfreeze: nothing of ours goes onto it. Only its state tells that it is.
+local function is_frozen(track)
+  local known, state = reaper.GetTrackStateChunk(track, "", false)
+  return known and state:find("\n%s*<FREEZE") ~= nil
 end
 
 -- Return the track, and its new lane where it has lanes: in lane 0 it could be silent, or lie upon what plays.
 local function choose_track(where)
   local last = where.tracks[#where.tracks]
   local wanted = where.track == "same" and where.tracks[1] or last
-  if where.track == "new" or where.track == form.INTO or not is_seen(wanted) then
+  if where.track == "new" or where.track == form.INTO or not is_seen(wanted) or is_frozen(wanted) then
     return new_track(where.project, last, where.name)
   elseif lanes.are_known() and (where.track ~= "same" or lanes.has(wanted)) then
     return wanted, lanes.add(wanted)
   end
-  return where.tracks[1]
+  return wanted
 end
 
 local function make(where, data, text)

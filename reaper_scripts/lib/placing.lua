@@ -186,7 +186,7 @@ function placing:fill(targets, text_of)
     trouble = trouble or problem
     if take then
       takes[#takes + 1] = { project = one.project, take = take }
-      self.unsaved:add(one.project, one.path, self.mark, self.result)
+      self.unsaved:add(one.project, one.path, self.mark, self.result, take)
     end
   end
   if trouble and #takes == 0 then

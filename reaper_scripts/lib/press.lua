@@ -4,6 +4,7 @@ local import = ...
 local ask = import("ask")
 local bridge_wait = import("bridge_wait")
 local form = import("form")
+local hint = import("hint")
 local mailbox = import("mailbox")
 local memory = import("memory")
 local region = import("region")
@@ -20,6 +21,7 @@ local press = {}
 local TITLE = "DAW Bridge"
 local LONGEST = 190 -- s, of the model
 local LAST_AGAIN = "last again" -- the name of the last press without a form
+local TOLD_FOR = 6 -- s that a line about what was sent is shown
 local STILL = "Your press before this one is being captured still, so this one was ignored." -- and nothing is spent twice
 local NOTHING = "\n\nNothing was sent, nothing was spent."
 
@@ -58,12 +60,24 @@ local function selection_now(self)
   end
   local selection = selections.find(self.project, self.words)
   if not selection then
-    return nil, "What was selected is gone." .. NOTHING
+    return nil, "What was selected is gone, or stands elsewhere now." .. NOTHING
   end
   return selection
 end
 
+-- There was no dialog that could tell what is sent: one line does.
+local function tell_source(self, another)
+  local price = form.price(self.daemon, self.values)
+  local money = self.daemon.engine == "sketch" and "free" or price and form.dollars(price) or "its price is not known"
+  local line = string.format("%s: %s, %s", self.values.prompt or self.values.preset, region.describe(self.selection), money)
+  hint.show_for((another and "Another source than last time. " or "") .. line, TOLD_FOR)
+end
+
 local function agreed(self, values, typed)
+  if typed then -- first of all: whatever ends the press, the text is there at the next one
+    local length = typed.length ~= self.length and typed.length or "" -- of another selection it is another
+    memory.keep_draft(self.action, tag.with(typed, { length = length }))
+  end
   if not values then
     return
   end
@@ -82,22 +96,28 @@ local function agreed(self, values, typed)
   end
   self.values, self.confirm_usd = values, amount
   local id = send.go(self)
+  local another = self.action == "transform" and not memory.is_last_source(self.words)
   if not typed then
     reaper.SetExtState(TITLE, LAST_AGAIN, id, false)
+    tell_source(self, another)
   end
   watcher.ensure()
   return true
 end
 
 -- Never the whole mix because no track happened to be selected.
-local function is_meant(selection)
+local function is_meant(selection, daemon)
   return selection.kind ~= "master"
-    or reaper.MB("No track is selected. Send " .. region.describe(selection) .. "?", TITLE, 4) == 6
+    or reaper.MB(
+        string.format("No track is selected. Send %s?\n\n%s", region.describe(selection), form.headline(daemon)), TITLE, 4
+      ) == 6
 end
 
 local function show_form(self)
   local selection = self.selection
-  local typed = form.start(self.action, selection.stop and selection.stop - selection.start)
+  local length = selection.stop and selection.stop - selection.start
+  self.length = length and form.start(self.action, length).length
+  local typed = form.start(self.action, length, memory.draft(self.action))
   if window.is_possible() then
     return window.form(self.action, self.daemon, region.describe(selection), typed, function(values, read) agreed(self, values, read) end)
   end
@@ -155,15 +175,14 @@ function press.run(action, how)
   if problem then
     return tell(problem)
   end
-  if not is_meant(selection) then
-    return
-  end
   local self = { box = box, project = project, action = action, selection = selection }
   self.words = selections.to_words(selection)
   bridge_wait.wait(box, function(daemon)
     self.daemon = daemon
     compare_versions(daemon)
-    if how == "again" then
+    if not is_meant(selection, daemon) then
+      return
+    elseif how == "again" then
       return without_form(self)
     end
     show_form(self)

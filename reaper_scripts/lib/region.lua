@@ -1,5 +1,8 @@
 -- What is selected: a region of time, and the tracks or items whose sound is meant.
 
+local import = ...
+local selections = import("selection")
+
 local region = {}
 
 local ITEMS = 1 -- of GetCursorContext2
@@ -25,16 +28,6 @@ local function selected_items(project)
     items[#items + 1] = reaper.GetSelectedMediaItem(project, index)
   end
   return items
-end
-
-local function bounds(items)
-  local start, stop = math.huge, -math.huge
-  for _, item in ipairs(items) do
-    local from = reaper.GetMediaItemInfo_Value(item, "D_POSITION")
-    start = math.min(start, from)
-    stop = math.max(stop, from + reaper.GetMediaItemInfo_Value(item, "D_LENGTH"))
-  end
-  return start, stop
 end
 
 local function tracks_of(items)
@@ -80,13 +73,15 @@ end
 function region.to_transform(project)
   local cut, first, last = razor_edits(project)
   if cut then
-    return found(project, "tracks", first, last, cut)
+    local areas = found(project, "tracks", first, last, cut)
+    areas.razor = true
+    return areas
   end
   local start, stop = time_selection(project)
   local tracks, items = selected_tracks(project), selected_items(project)
   local on_tracks = start and #tracks > 0
   if #items > 0 and (not on_tracks or reaper.GetCursorContext2(true) == ITEMS) then
-    start, stop = bounds(items)
+    start, stop = selections.bounds(items)
     return found(project, "items", start, stop, tracks_of(items), items)
   elseif start then
     return found(project, on_tracks and "tracks" or "master", start, stop, tracks)
@@ -120,6 +115,8 @@ function region.describe(selection)
   local what = selection.kind == "master" and "the whole mix" or names_of(selection.tracks)
   if selection.kind == "items" then
     what = (#selection.items == 1 and "1 item on " or #selection.items .. " items on ") .. what
+  elseif selection.razor then
+    what = "razor edits on " .. what
   elseif selection.kind == "nothing" then
     what = ""
   end

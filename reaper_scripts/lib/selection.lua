@@ -1,5 +1,8 @@
 -- A selection in words, so that another script can find it again; and the person's own selection, kept while ours is rendered.
 
+local import = ...
+local tag = import("tag")
+
 local selection = {}
 
 local function guid(item)
@@ -9,7 +12,7 @@ end
 
 -- Return a selection without pointers.
 function selection.to_words(found)
-  local words = { kind = found.kind, start = found.start, stop = found.stop, tracks = {}, items = {} }
+  local words = { kind = found.kind, razor = found.razor, start = found.start, stop = found.stop, tracks = {}, items = {} }
   for index, track in ipairs(found.tracks) do
     words.tracks[index] = reaper.GetTrackGUID(track)
   end
@@ -41,9 +44,29 @@ local function each_item(project, look)
   end
 end
 
--- Return the selection that words mean in a project, or nil where something of it is gone.
+-- Return where items begin and end, s.
+function selection.bounds(items)
+  local start, stop = math.huge, -math.huge
+  for _, item in ipairs(items) do
+    local from, length = tag.bounds(item)
+    start, stop = math.min(start, from), math.max(stop, from + length)
+  end
+  return start, stop
+end
+
+-- Items that were moved or trimmed since they were told of would be paid for as another sound.
+local function stand_still(found)
+  if found.kind ~= "items" then
+    return true
+  end
+  local start, stop = selection.bounds(found.items)
+  return math.abs(start - found.start) <= tag.SAME and math.abs(stop - found.stop) <= tag.SAME
+end
+
+-- Return the selection that words mean in a project, or nil if something of it is gone or its items stand elsewhere.
 function selection.find(project, words)
   local found = { project = project, kind = words.kind, start = words.start, stop = words.stop, tracks = {}, items = {} }
+  found.razor = words.razor
   local tracks, items = set_of(words.tracks), set_of(words.items)
   each_track(project, function(track, name)
     if tracks[name] then
@@ -55,7 +78,7 @@ function selection.find(project, words)
       found.items[#found.items + 1] = item
     end
   end)
-  if #found.tracks == #words.tracks and #found.items == #words.items then
+  if #found.tracks == #words.tracks and #found.items == #words.items and stand_still(found) then
     return found
   end
 end

@@ -10,6 +10,7 @@ local log = import("log")
 local mailbox = import("mailbox")
 local options = import("placing_options")
 local placeholder = import("placeholder")
+local region = import("region")
 local request = import("request")
 local selections = import("selection")
 local tabs = import("tabs")
@@ -107,6 +108,7 @@ local function make_placeholder(press, id, length, variations)
     shown[key] = values[key]
   end
   shown.action = press.action
+  local source = press.action == "transform" and region.describe(selection) or nil
   local prompt = values.prompt or values.preset
   local noted = options.note(values.placing or options.load(), values, selection)
   noted.length = length
@@ -117,7 +119,7 @@ local function make_placeholder(press, id, length, variations)
     name = short(prompt),
     position = selection.start,
     length = length,
-  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations, placing = noted },
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations, source = source, placing = noted },
     "DAW Bridge: on its way")
 end
 
@@ -172,7 +174,7 @@ function send.begin(box, work)
   end
   local selection = selections.find(self.project, self.selection)
   if not selection then
-    return refuse(self, "what was selected is gone.")
+    return refuse(self, "what was selected is gone, or stands elsewhere now.")
   end
   placeholder.tell(self.project, item, "DAW Bridge: captures the selection")
   capture.tidy(box.sources)

@@ -2,10 +2,13 @@
 -- Everything goes through REAPER's own functions; of files only Scripts/__startup.lua is touched, our block of it, when agreed.
 
 local import = ...
+local ask = import("ask")
 local bridge_wait = import("bridge_wait")
 local config = import("config")
 local files = import("files")
 local mailbox = import("mailbox")
+local menu = import("menu")
+local registered = import("registered")
 local scripts = import("place_of_scripts")
 local startup = import("startup")
 local version = import("version")
@@ -14,7 +17,9 @@ local watcher = import("watcher")
 local setup = {}
 
 local TITLE = "DAW Bridge"
-local YES_NO, YES, YES_NO_CANCEL, NO = 4, 6, 3, 7
+local YES_NO, YES = 4, 6
+local SURE = "Unregister the actions of DAW Bridge? Shortcuts and toolbar buttons of them are lost."
+local AGAIN, TAKE_BACK = 1, 2 -- lines of the menu
 
 setup.ACTIONS = {
   "DAW Bridge_Panel.lua",
@@ -34,7 +39,8 @@ local function register(add)
   local done, failed = 0, {}
   for index, name in ipairs(setup.ACTIONS) do
     local last = index == #setup.ACTIONS -- REAPER writes its list once, at the end
-    local command = reaper.AddRemoveReaScript(add, 0, scripts.folder .. name, last)
+    local path = scripts.folder .. name
+    local command = last and add and registered.add(path) or reaper.AddRemoveReaScript(add, 0, path, last)
     if command ~= 0 then
       done = done + 1
     else
@@ -44,18 +50,28 @@ local function register(add)
   return done, failed
 end
 
+local CAPTIONS = "Home (daw-bridge status tells it),Name of this REAPER,extrawidth=320,separator=\n"
+
+-- What REAPER's dialog cannot show is left out.
+local function shown(text)
+  return ask.showable(text) == text and text or ""
+end
+
 local function ask_for_home()
-  local agreed, text = reaper.GetUserInputs(
-    TITLE .. ": where is the bridge?",
-    2,
-    "Home (daw-bridge status tells it),Name of this REAPER,extrawidth=320,separator=\n",
-    "\nreaper"
-  )
-  local home, client = text:match("^([^\n]*)\n([^\n]*)$")
-  if not agreed or not home then
-    return nil, "Setup was cancelled."
+  local typed = "\nreaper"
+  while true do
+    local agreed, text = reaper.GetUserInputs(TITLE .. ": where is the bridge?", 2, CAPTIONS, typed)
+    local home, client = text:match("^([^\n]*)\n([^\n]*)$")
+    if not agreed or not home then
+      return nil, "Setup was cancelled."
+    end
+    local made, problem = config.create(home, client)
+    if made then
+      return true
+    end
+    reaper.MB(problem, TITLE, 0)
+    typed = shown(home) .. "\n" .. shown(client)
   end
-  return config.create(home, client)
 end
 
 local function about(daemon)
@@ -82,13 +98,14 @@ local function see_bridge(tell)
 end
 
 local function offer_startup()
+  local script = scripts.folder .. watcher.SCRIPT
   if startup.is_there() then
-    return
+    return startup.add(script, registered.name()) -- one of an earlier version is brought up to date
   end
   local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press?\n\n"
     .. "This adds a block of three lines to Scripts/__startup.lua."
   if reaper.MB(question, TITLE, YES_NO) == YES then
-    local done, problem = startup.add(scripts.folder .. watcher.SCRIPT)
+    local done, problem = startup.add(script, registered.name())
     if not done then
       reaper.MB("Scripts/__startup.lua was not changed: " .. tostring(problem), TITLE, 0)
     end
@@ -126,11 +143,11 @@ end
 function setup.run()
   local there = files.exists(files.join(scripts.folder, "daw_bridge.json")) and reaper.GetExtState(TITLE, "set_up") ~= ""
   if there then
-    local answer = reaper.MB("Set up again? No: unregister the actions.", TITLE, YES_NO_CANCEL)
-    if answer == NO then
+    local chosen = menu.choose(TITLE, { "Set up again", "Unregister the actions, and do not start with REAPER any more" })
+    if chosen == TAKE_BACK and reaper.MB(SURE, TITLE, YES_NO) == YES then
       reaper.SetExtState(TITLE, "set_up", "", true)
       return take_back()
-    elseif answer ~= YES then
+    elseif chosen ~= AGAIN then
       return
     end
   end

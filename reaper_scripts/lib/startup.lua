@@ -52,23 +52,20 @@ function startup.is_there()
   return text ~= nil and split(text) ~= nil
 end
 
--- Add our block, which starts a script where it is there still. Returns true, or nil and why not.
-function startup.add(script)
+local BLOCK = "%s\ndo local id = reaper.NamedCommandLookup(%q); if id ~= 0 and reaper.file_exists(%q) then "
+  .. "reaper.Main_OnCommand(id, 0) end end\n%s\n"
+
+-- Add our block, or bring it up to date. It starts a script that is there still, by the name of its action: if somebody has removed the
+-- action, nothing is started. Returns true, or nil and why not.
+function startup.add(script, name)
   local text = files.exists(path()) and files.read(path()) or ""
   if not text then
     return nil, "it cannot be read"
-  elseif split(text) then
-    return true
   end
-  local start = text == "" and "" or (text:sub(-1) == "\n" and text or text .. "\n")
-  local block = string.format(
-    "%s\ndo local script = %q; if reaper.file_exists(script) then "
-      .. "reaper.Main_OnCommand(reaper.AddRemoveReaScript(true, 0, script, true), 0) end end\n%s\n",
-    FIRST,
-    script,
-    LAST
-  )
-  return replace(start .. block)
+  local before, after = split(text)
+  before = before or (text == "" or text:sub(-1) == "\n") and text or text .. "\n"
+  local whole = before .. string.format(BLOCK, FIRST, name, script, LAST) .. (after or "")
+  return whole == text or replace(whole)
 end
 
 -- Take our block away. Returns true, or nil and why not.

@@ -82,6 +82,26 @@ function tabs:wrote(project)
   end
 end
 
+-- Tell whether everything in a project has been looked at as it is now.
+function tabs:knows(project)
+  local waits = false
+  for _, waiting in ipairs(self.queue) do
+    waits = waits or waiting == project
+  end
+  return not waits and self.found[project] ~= nil and self.counts[project] == reaper.GetProjectStateChangeCount(project)
+end
+
+-- Tell whether an item of ours that was found in a project is as ``wanted`` says.
+function tabs:has(project, wanted)
+  for _, item in ipairs(self.found[project] or {}) do
+    local data = reaper.ValidatePtr2(project, item, "MediaItem*") and tag.read(item)
+    if data and wanted(item, data) then
+      return true
+    end
+  end
+  return false
+end
+
 -- Look at up to so many items. Returns true when everything has been looked at.
 function tabs:step(most)
   local project = self.queue[1]

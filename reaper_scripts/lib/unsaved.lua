@@ -32,7 +32,7 @@ function unsaved.open(mailbox)
 end
 
 -- Note a take that was just placed in a project. A project that never looks modified (a preference of REAPER) cannot be followed.
-function unsaved:add(project, path, mark, result)
+function unsaved:add(project, path, mark, result, take)
   reaper.MarkProjectDirty(project)
   if reaper.IsProjectDirty(project) == 0 then
     return
@@ -43,6 +43,8 @@ function unsaved:add(project, path, mark, result)
   local written = files.write_new(self.mailbox.unsaved, data.name, json.encode(data))
   if written then
     data.pointer = project
+    local _, guid = reaper.GetSetMediaItemTakeInfo_String(take, "GUID", "", false)
+    data.take = guid -- undo and redo give it back
     self.mine[#self.mine + 1] = data
   end
 end
@@ -51,15 +53,8 @@ function unsaved:drop(data)
   files.remove(files.join(self.mailbox.unsaved, data.name))
 end
 
-local function holders(mark, project)
-  local found = tabs.search(function(data) return data.mark == mark end)
-  local here = {}
-  for _, one in ipairs(found) do
-    if project == nil or one.project == project then
-      here[#here + 1] = one
-    end
-  end
-  return here
+local function holders(mark)
+  return tabs.search(function(data) return data.mark == mark end)
 end
 
 local function lacks(found, job)
@@ -71,14 +66,21 @@ local function lacks(found, job)
   return false
 end
 
--- Tell whether somebody has undone a take: its placeholder stands there without it.
-local function was_undone(data)
-  data.count = reaper.GetProjectStateChangeCount(data.pointer)
-  return lacks(holders(data.mark, data.pointer), data.job)
+-- Tell whether somebody has undone a take: its placeholder stands there without it. One call where the take is there; else what the walk
+-- has found counts, as soon as it has been through the project as it is now: no edit costs a search through all items.
+local function was_undone(data, walk)
+  local project, count = data.pointer, reaper.GetProjectStateChangeCount(data.pointer)
+  if reaper.GetMediaItemTakeByGUID(project, data.take) then
+    data.count = count
+  elseif walk:knows(project) then
+    data.count = count
+    return walk:has(project, function(item, found) return found.mark == data.mark and not tag.take_of(item, data.job) end)
+  end
+  return false
 end
 
--- Look at what this life has placed: saved, undone, or closed without saving. Cheap: one search through the items at most.
-function unsaved:look_at_mine()
+-- Look at what this life has placed: saved, undone, or closed without saving. Cheap: one take is looked for at most.
+function unsaved:look_at_mine(walk)
   local kept, searched = {}, false
   for _, data in ipairs(self.mine) do
     local settled = false
@@ -91,7 +93,7 @@ function unsaved:look_at_mine()
       settled = true
     elseif not searched and data.count ~= reaper.GetProjectStateChangeCount(data.pointer) then
       searched = true
-      settled = was_undone(data)
+      settled = was_undone(data, walk)
       if settled then
         self:drop(data)
       end

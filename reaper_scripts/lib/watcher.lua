@@ -11,6 +11,7 @@ local mailbox = import("mailbox")
 local peaks = import("peaks")
 local placing = import("placing")
 local refusal = import("refusal")
+local registered = import("registered")
 local request = import("request")
 local results = import("results")
 local send = import("send")
@@ -228,9 +229,9 @@ end
 
 -- Look once.
 function watcher:look(now)
-  self.unsaved:look_at_mine()
   self.walk:notice()
   self.walk:step(ITEMS)
+  self.unsaved:look_at_mine(self.walk)
   if self.walk.changed then
     self.walk.changed = false
     self.walk:note_marks()
@@ -356,7 +357,7 @@ function watcher.run()
 end
 
 local function launch()
-  local command = reaper.AddRemoveReaScript(true, 0, scripts.folder .. SCRIPT, true)
+  local command = registered.find(scripts.folder .. SCRIPT)
   if command ~= 0 then
     reaper.Main_OnCommand(command, 0)
   end

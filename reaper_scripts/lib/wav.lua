@@ -1,4 +1,4 @@
--- Writes a WAV file, 32 bit float, piece by piece.
+-- WAV files: writes one, 32 bit float, piece by piece; and reads how long one is.
 
 local wav = {}
 wav.__index = wav
@@ -57,6 +57,43 @@ function wav:close()
     return nil, problem or why
   end
   return true
+end
+
+local LEAST_FMT = 16
+
+-- Return rate and frames that the head of an open file tells, checked against its size; or nil.
+local function size_in(file)
+  local riff, size = file:read(12), file:seek("end")
+  if not riff or #riff < 12 or not (riff:sub(1, 4) == "RIFF" or riff:sub(1, 4) == "RF64") or riff:sub(9, 12) ~= "WAVE" then
+    return nil
+  end
+  local at, rate, frame = 12, nil, nil
+  while at + 8 <= size do
+    file:seek("set", at)
+    local name, length = string.unpack("<c4I4", file:read(8))
+    if name == "data" then
+      local there = math.min(length, size - at - 8) -- a file that was cut off has less than it says
+      return rate, frame and frame > 0 and there // frame or nil
+    elseif name == "fmt " and length >= LEAST_FMT then
+      local fmt = file:read(LEAST_FMT)
+      if not fmt or #fmt < LEAST_FMT then
+        return nil
+      end
+      rate, frame = string.unpack("<I4", fmt, 5), string.unpack("<I2", fmt, 13)
+    end
+    at = at + 8 + length + length % 2
+  end
+end
+
+-- Return rate (Hz) and frames of a file, or nil where it is no WAV file.
+function wav.size_of(path)
+  local file = io.open(path, "rb")
+  if not file then
+    return nil
+  end
+  local rate, frames = size_in(file)
+  file:close()
+  return frames and rate, frames
 end
 
 return wav

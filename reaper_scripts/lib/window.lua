@@ -196,12 +196,19 @@ function window.form(action, daemon, source, typed, done)
     self.daemon = box:daemon() or daemon
     return status.content(box, began)
   end, PERIOD)
+  local over = false
+  reaper.atexit(function() -- pressed again, or ended from outside: what was typed is kept
+    if not over then
+      trap.quiet(done, nil, self.typed)
+    end
+  end)
   local function loop()
     local outcome = "closed"
     trap.quiet(function() outcome = frame(self) end)
     if outcome == "open" then
       return reaper.defer(loop)
     end
+    over = true
     trap.action(done, outcome == "send" and self.values or nil, self.typed)
   end
   loop()

@@ -92,6 +92,7 @@ end
 -- Return what is known for good of the takes of an item: prompt, parameters, seeds.
 function words.notes(data)
   local lines = { data.prompt }
+  lines[2] = data.source and "made from " .. data.source
   local values = {}
   for _, key in ipairs(KEYS) do
     local value = data.values and data.values[key]

@@ -497,3 +497,56 @@ def test_what_an_earlier_version_kept_whole_is_written_anew_in_ascii(
         if value:find("[\\128-\\255?]") and name:find("DAW Bridge") then return name .. value end end""")
         is None
     )
+
+
+# What was typed is never lost
+
+
+def test_what_was_typed_is_there_again_after_a_no(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    answer(reaper, Prompt="Zoë's (long) text", Variations="8", Seed="7")
+    reaper.do("fake.answers[#fake.answers + 1] = 7")
+    reaper.press("Transform selection")
+    sent = transform(reaper, bridge, Variations="1", Prompt="Zoë's (long) text")
+    assert (sent["prompt"], sent["seed"]) == ("Zoë's (long) text", 7)
+    cancel_form(reaper)
+    reaper.press("Transform selection")
+    assert reaper.get("fake.shown.fields")[0] == "Zoë’s （long） text"
+    assert "7" not in reaper.get("fake.shown.fields"), "what was sent is no draft any more"
+    reaper.check()
+
+
+@pytest.mark.parametrize("how", ["fault", "changed selection"])
+def test_what_was_typed_is_there_again_whatever_ends_the_press(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, how: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    answer(reaper, Prompt="a long text", Variations="99")
+    if how == "fault":
+        cancel_form(reaper)
+    else:
+        answer(reaper, Variations="8")
+        reaper.do("fake.answers[#fake.answers + 1] = 7")
+    reaper.press("Transform selection")
+    reaper.tick()
+    reaper.do("song.time_selection = {1.0, 2.5}")
+    cancel_form(reaper)
+    reaper.press("Transform selection")
+    fields = dict(zip(reaper.get("fake.shown.captions"), reaper.get("fake.shown.fields"), strict=True))
+    assert next(value for key, value in fields.items() if key.startswith("Prompt")) == "a long text"
+    assert fields["Length in s"] == "1.5", "the length of a selection goes with the selection"
+    assert bridge.requests() == []
+
+
+@pytest.mark.parametrize("end", ["fake.ui.closed = true", "fake.ui.key = 526", "fake.terminate_all()"])
+def test_what_was_typed_into_the_window_is_there_again(start: Start, bridge: StandIn, tmp_path: Path, end: str) -> None:
+    reaper = start(imgui=True)
+    song(reaper, tmp_path / "song")
+    reaper.press("Transform selection")
+    reaper.do('fake.ui.typed = {Prompt = "a long text"}')
+    reaper.tick(2)
+    reaper.do(end)
+    reaper.seconds(1)
+    assert reaper.get("#fake.scripts") == 0
+    assert '"prompt":"a long text"' in reaper.get('reaper.GetExtState("DAW Bridge", "kept_draft_transform")')
+    assert bridge.requests() == []

@@ -289,6 +289,24 @@ POINTS: dict[tuple[int, str], str] = {
         reaper.Main_OnCommandEx(42230, 0, P)
         local heard = fake.renders[1].settings.heard
         assert(#heard == 1 and heard[1] == "two")""",
+    (57, "command_names"): """
+        local command = reaper.AddRemoveReaScript(true, 0, script("local x = 1"), true)
+        local name = "_" .. reaper.ReverseNamedCommandLookup(command)
+        assert(reaper.NamedCommandLookup(name) == command and reaper.NamedCommandLookup("_RSnone") == 0)""",
+    (58, "length_at_once"): """
+        local source = reaper.PCM_Source_CreateFromFile((function() set_up_render("len")
+          reaper.Main_OnCommandEx(42230, 0, P) return fake.resources .. "/out/len.wav" end)())
+        assert(reaper.GetMediaSourceLength(source) == 0)
+        fake.tick()
+        assert(reaper.GetMediaSourceLength(source) > 0)""",
+    (59, "not_seen"): """
+        track.frozen = true
+        local _, chunk = reaper.GetTrackStateChunk(T, "", false)
+        assert(chunk:find("\\n<FREEZE"))""",
+    (60, "comp_lane"): """
+        fake.add_comp_lane(track)
+        local function plays(lane) return reaper.GetMediaTrackInfo_Value(T, "C_LANEPLAYS:" .. lane) end
+        assert(reaper.GetMediaItemInfo_Value(I, "I_FIXEDLANE") == 1 and plays(0) == 1 and plays(1) == 0)""",
     (47, "narrow"): """
         fake.narrow = true
         local before = fake.resources .. "/é"

@@ -248,3 +248,35 @@ def test_a_project_that_was_saved_while_reaper_rendered_and_died(
         == ""
     )
     reaper.check()
+
+
+def test_an_edit_costs_no_search_through_10000_items(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    """At 5 µs a call, 2 ms are 400 calls; a look has 200 items of the walk, two calls each, among them."""
+    song(reaper, tmp_path / "song")
+    sent = transform(reaper, bridge)
+    bridge.result(sent, bridge.status(sent, "placing")[0])
+    reaper.seconds(4)
+    assert reaper.get("#fake.all_items(song)[2].takes") == 1
+    reaper.do("for n = 1, 10000 do fake.new_audio_item(guitar, n, 0.5) end")
+    reaper.seconds(1)
+    most = reaper.do("""
+        local most = 0
+        for n = 1, 16 do
+          fake.touch(song)
+          local before = fake.calls.GetMediaItem or 0
+          for _ = 1, 8 do fake.tick() end
+          most = math.max(most, (fake.calls.GetMediaItem or 0) - before)
+        end
+        return most""")
+    assert most <= 200
+    reaper.check()
+
+
+def test_eight_tracks_of_a_minute_are_one_render(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    """REAPER sums them; nothing is read or mixed by the scripts, which take a few turns whatever the length."""
+    song(reaper, tmp_path / "song")
+    reaper.do("song.time_selection = {12.0, 72.0} for n = 2, 8 do fake.new_track(song, 't' .. n).selected = true end")
+    transform(reaper, bridge)
+    assert reaper.get("{#fake.renders, #fake.renders[1].settings.heard}") == [1, 8]
+    assert reaper.get("fake.calls.GetAudioAccessorSamples") is None
+    reaper.check()

@@ -11,6 +11,7 @@ import pytest
 
 import bridge_daemon
 from tests.reaper.conftest import Start
+from tests.reaper.flows import song, transform
 from tests.reaper.reaper import ROOT, SCRIPTS, Reaper
 from tests.reaper.standin import StandIn
 
@@ -45,11 +46,11 @@ def test_the_block_at_the_start_comes_and_goes(reaper: Reaper, bridge: StandIn, 
     reaper.tick()
     reaper.do(f'fake.run("{startup(reaper)}")')
     assert reaper.get("#fake.scripts") == 1, "the watcher runs"
-    reaper.do("fake.terminate_all() fake.answers = {6}")
+    reaper.do("fake.terminate_all() fake.answers = {1}")
     reaper.press("Setup")
     assert startup(reaper).read_text() == text, "once"
     reaper.tick()
-    reaper.do("fake.answers = {7}")
+    reaper.do("fake.answers = {2, 6}")
     reaper.press("Setup")
     if before:
         assert startup(reaper).read_text() == before.rstrip("\n") + "\n"
@@ -86,6 +87,53 @@ def test_cancelled_setup_does_nothing(reaper: Reaper, bridge: StandIn) -> None:
     reaper.press("Setup")
     assert reaper.get("fake.commands") == []
     assert not (reaper.scripts / "daw_bridge.json").exists()
+
+
+@pytest.mark.parametrize("answers", ["0", "2, 7"])
+def test_no_answer_but_a_clear_yes_takes_anything_back(reaper: Reaper, bridge: StandIn, answers: str) -> None:
+    reaper.do("fake.answers = {6}")
+    reaper.press("Setup")
+    reaper.tick()
+    before = reaper.get("fake.commands")
+    reaper.do(f"fake.answers = {{{answers}}}")
+    reaper.press("Setup")
+    assert reaper.get("fake.commands") == before
+    assert FIRST in startup(reaper).read_text()
+
+
+def test_a_home_that_was_mistyped_is_shown_again(reaper: Reaper, bridge: StandIn) -> None:
+    (reaper.scripts / "daw_bridge.json").unlink()
+    reaper.do(f'fake.answers = {{{{Home = "no path"}}, {{Home = "{bridge.home}"}}, 7}}')
+    reaper.press("Setup")
+    assert "home is not an absolute path" in reaper.get("fake.modals[2]")
+    assert reaper.get("fake.shown.fields") == ["no path", "reaper"]
+    assert (reaper.scripts / "daw_bridge.json").exists()
+
+
+WATCHER = "DAW Bridge_Watcher (starts by itself).lua"
+REMOVED = f'reaper.AddRemoveReaScript(false, 0, "{{}}/{WATCHER}", true)'
+
+
+def test_an_action_that_was_removed_is_not_registered_again(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("fake.answers = {6}")
+    reaper.press("Setup")
+    reaper.tick()
+    reaper.do(REMOVED.format(reaper.scripts))
+    reaper.do(f'fake.run("{startup(reaper)}")')
+    assert reaper.get("#fake.scripts") == 0, "and nothing is started with REAPER"
+    assert len(transform(reaper, bridge)["id"]) == 36, "a press watches by itself then"
+    assert WATCHER not in {Path(path).name for path in reaper.get("fake.commands")}
+    reaper.check()
+
+
+def test_a_block_of_an_earlier_version_is_brought_up_to_date(reaper: Reaper, bridge: StandIn) -> None:
+    startup(reaper).write_text(f"{THEIRS}{FIRST}\nreaper.AddRemoveReaScript(true, 0, 'x', true)\n{LAST}\n-- more\n")
+    reaper.press("Setup")
+    text = startup(reaper).read_text()
+    assert "AddRemoveReaScript" not in text
+    assert text.startswith(THEIRS + FIRST)
+    assert text.endswith(f"{LAST}\n-- more\n")
 
 
 # What stands in the files
@@ -162,7 +210,7 @@ def test_it_finds_out_whether_files_can_be_renamed(start: Start, bridge: StandIn
     reaper.seconds(1)
     assert reaper.get('reaper.GetExtState("DAW Bridge", "in_place")') == ("1" if narrow else "")
     assert FIRST in startup(reaper).read_text()
-    reaper.do("fake.terminate_all() fake.answers = {7}")
+    reaper.do("fake.terminate_all() fake.answers = {2, 6}")
     reaper.press("Setup")
     reaper.seconds(1)
     assert not startup(reaper).exists() or startup(reaper).read_text() == ""

@@ -64,14 +64,66 @@ def test_a_folder_that_is_open_at_the_end_is_closed_first(reaper: Reaper, bridge
     assert reaper.get("#song.tracks") == 2 or names(reaper)[-1] != NEW
 
 
-@pytest.mark.parametrize("track", ["same", "lane"])
-def test_nothing_is_put_on_a_track_that_is_not_seen(
-    reaper: Reaper, bridge: StandIn, tmp_path: Path, track: str
+COLLAPSED = """
+    local bus = fake.new_track(song, 'bus') bus.info.I_FOLDERDEPTH = 1 bus.info.I_FOLDERCOMPACT = 2
+    song.tracks[1], song.tracks[2] = bus, guitar guitar.info.I_FOLDERDEPTH = -1"""
+
+
+@pytest.mark.parametrize("track", ["same", "lane", "silent lane"])
+@pytest.mark.parametrize("state", ["guitar.info.B_SHOWINTCP = 0", "guitar.frozen = true", COLLAPSED])
+def test_nothing_is_put_on_a_track_that_is_not_seen_or_is_frozen(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, state: str, track: str
 ) -> None:
     song(reaper, tmp_path / "song")
-    reaper.do("guitar.info.B_SHOWINTCP = 0")
+    reaper.do(state)
+    before = names(reaper)
     transform(reaper, bridge, Track=track)
-    assert names(reaper) == ["Guitar é", NEW]
+    assert names(reaper) == [*before, NEW]
+    assert parent_of_new(reaper) == "free"
+
+
+def test_a_silent_lane_is_seen_where_lanes_are_collapsed(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("guitar.info.C_LANESCOLLAPSED = 1")
+    transform(reaper, bridge, Track="silent lane")
+    assert reaper.get("guitar.info.C_LANESCOLLAPSED") == 0
+
+
+def test_groups_and_locks_of_items_stay_as_they_are(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("""
+        other = fake.new_audio_item(fake.new_track(song, 'two'), 10.0, 20.0)
+        for _, one in ipairs({riff, other}) do one.info.I_GROUPID, one.info.C_LOCK, one.selected = 7, 1, true end
+        fake.cursor_context = 1""")
+    sent = transform(reaper, bridge, Track="lane")
+    deliver(bridge, sent)
+    reaper.seconds(4)
+    assert reaper.get("{riff.info.I_GROUPID, other.info.I_GROUPID, riff.info.C_LOCK, other.info.C_LOCK}") == [
+        7,
+        7,
+        1,
+        1,
+    ]
+    placed = "fake.all_items(song)[3]"
+    assert reaper.get(f"{{{placed}.info.I_GROUPID, #{placed}.takes}}") == [0, 1], "it moves with nothing else"
+    reaper.check()
+
+
+@pytest.mark.parametrize("when", ["before the press", "before the take is there"])
+@pytest.mark.parametrize("track", ["lane", "silent lane"])
+def test_a_comp_lane(reaper: Reaper, bridge: StandIn, tmp_path: Path, track: str, when: str) -> None:
+    song(reaper, tmp_path / "song")
+    if when == "before the press":
+        reaper.do("fake.add_comp_lane(guitar)")
+    sent = transform(reaper, bridge, Track=track)
+    if when == "before the take is there":
+        reaper.do("fake.add_comp_lane(guitar)")
+    assert lanes(reaper) == [1, 0, 0], "the comp lane goes on playing alone"
+    deliver(bridge, sent)
+    reaper.seconds(4)
+    assert reaper.get(f"{{{ITEM}.info.I_FIXEDLANE, #{ITEM}.takes}}") == [2, 1]
+    assert lanes(reaper) == ([1, 0, 0] if track == "silent lane" else [0, 0, 1])
+    reaper.check()
 
 
 def lanes(reaper: Reaper) -> list[int]:

@@ -535,6 +535,24 @@ return function(fake, own)
 
   fake.grow_lanes = grow_lanes
 
+  -- fact 60: a person makes a comp lane: it is the first, and alone in playing
+  function fake.add_comp_lane(track)
+    local shift = broken.comp_lane and 0 or 1
+    fake.set_track(track, "I_FREEMODE", LANES)
+    fake.set_track(track, "I_NUMFIXEDLANES", track.info.I_NUMFIXEDLANES + shift)
+    for _, item in ipairs(track.items) do
+      item.info.I_FIXEDLANE = item.info.I_FIXEDLANE + shift
+    end
+    fake.set_track(track, "C_LANEPLAYS:0", ALONE)
+    fake.touch(track.project)
+  end
+
+  -- fact 59: what scripts ask of it: whether it is frozen
+  function own.GetTrackStateChunk(pointer)
+    local frozen = track_of(pointer).frozen and not broken.not_seen
+    return true, "<TRACK\nNAME x\n" .. (frozen and "<FREEZE 1 0 0 0 0 0 0 0\n>\n" or "") .. ">\n"
+  end
+
   -- fact 48: which track is whose child is told by the order of the tracks alone
   local function parent_of(track)
     local open = {}

@@ -223,6 +223,33 @@ return function(fake, own)
     return fake.commands[path]
   end
 
+  -- fact 57: a script has a name that is made from its path, without "_" as it is told and with "_" as it is asked for; 0 where it is
+  -- not in the list
+  local function name_of(path)
+    local hash = 5381
+    for at = 1, #path do
+      hash = (hash * 33 + path:byte(at)) & 0xffffffffffff
+    end
+    return string.format("RS%040x", hash)
+  end
+
+  function own.ReverseNamedCommandLookup(number)
+    for path, known in pairs(fake.commands) do
+      if known == number then
+        return name_of(path)
+      end
+    end
+  end
+
+  function own.NamedCommandLookup(name)
+    for path, known in pairs(fake.commands) do
+      if name == (broken.command_names and "" or "_") .. name_of(path) then
+        return known
+      end
+    end
+    return 0
+  end
+
   local function command(number, project)
     if fake.actions[number] then
       return fake.actions[number](project)

@@ -25,6 +25,7 @@ return function(fake, own)
     local source = fake.open_source(path)
     if source then
       fake.loose_sources = fake.loose_sources + 1
+      source.made = fake.now
       return pointers.make("PCM_source", source)
     end
   end
@@ -60,7 +61,9 @@ return function(fake, own)
   end
 
   function own.GetMediaSourceLength(pointer)
-    return source_of(pointer).length, false
+    local source = source_of(pointer)
+    local young = source.made == fake.now and not broken.length_at_once -- fact 58
+    return young and 0.0 or source.length, false
   end
 
   -- fact 39: 0 begins, 1 goes on until it returns 0, 2 ends
