@@ -82,6 +82,8 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         self._started = time.monotonic()
         #: The MIDI intake, once it is there.
         self.pads: Pads | None = None
+        #: What tries the way for sources, once it is there.
+        self.sources_trial: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
     # Jobs
 
@@ -247,6 +249,12 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
     async def check_key(self) -> dict[str, Any]:
         """Ask the service, free of charge, whether it accepts the key."""
         return await self._catalogue.check_key()
+
+    async def try_sources(self) -> dict[str, Any]:
+        """Try, free of charge, whether the service could fetch a source. Raises NotPublished."""
+        if self.sources_trial is None:
+            raise NotFound("The bridge is still starting.", next="Try again in a moment.")
+        return await self.sources_trial()
 
     async def estimate(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return what a request would cost, which may be unfinished. Nothing is sent."""

@@ -30,6 +30,7 @@ from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
+from bridge_daemon.publish.trial import try_out
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit
 from bridge_daemon.spending.catalogue import Catalogue
@@ -153,6 +154,7 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
         whole_render=folders.newest,
     )
     actions.pads, actions.folders = midi, folders
+    actions.sources_trial = lambda: try_out(publishers, host.settings.engine.base_url, host.home.sources)
     return Parts(
         journal=journal,
         hub=hub,

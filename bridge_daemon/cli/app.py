@@ -30,6 +30,7 @@ from bridge_daemon.cli import (
     price,
     run,
     service,
+    setup,
     sketch_engine,
     status,
 )
@@ -90,6 +91,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command("demo")(demo.demo)
+    app.command("setup")(setup.setup)
     app.command("run")(run.run)
     app.command("start")(background.start)
     app.command("stop")(background.stop)

@@ -36,10 +36,7 @@ def start(json: o.Json = False) -> None:
     """
     home = Home.locate()
     home.prepare()
-    found = asyncio.run(answer(home))
-    already = found is not None
-    if found is None:
-        found = _start(home)
+    found, already = ensure(home)
     if json:
         terminal.dump({"started": not already} | _facts(home, found))
         return
@@ -64,11 +61,18 @@ def stop(json: o.Json = False) -> None:
         terminal.say(f"Stopped (pid {found['pid']}, home {home.path}). Paid jobs go on at the next start.")
 
 
-def end(home: Home) -> None:
-    """Stop the daemon of a home, where one answers, and wait until it has ended. Raises NotRunning if it does not."""
+def ensure(home: Home) -> tuple[dict[str, Any], bool]:
+    """Return the status of the daemon of a home, which is started if need be, and whether it ran already."""
+    found = asyncio.run(answer(home))
+    return (found, True) if found is not None else (_start(home), False)
+
+
+def end(home: Home) -> bool:
+    """Stop the daemon of a home and wait until it has ended; tell whether one ran. Raises NotRunning if it goes on."""
     found = asyncio.run(answer(home))
     if found is not None:
         _ask(home, found)
+    return found is not None
 
 
 def await_answer(home: Home) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from bridge_daemon.care.trial_daemon import TrialDaemon
 from bridge_daemon.cli import problems, terminal
-from bridge_daemon.cli.demo_daemon import DemoDaemon
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util import files
 
@@ -36,7 +36,7 @@ def check(machine: Machine, program: Path | None, seconds: float, *, as_json: bo
         script = reaper_check.prepare(resources, home)
         terminal.note(f"Starting {found} with settings of its own, and a bridge of its own (sketch engine, free) ...")
         terminal.note("A fresh REAPER may show boxes (audio device, evaluation): close them.")
-        with DemoDaemon(home) as daemon:
+        with TrialDaemon(home) as daemon:
             asyncio.run(_ready(daemon))
             told = reaper_check.run(found, resources, script, seconds)
     told = {"bridge": __version__, "program": str(found), **told}
@@ -49,7 +49,7 @@ def check(machine: Machine, program: Path | None, seconds: float, *, as_json: bo
         raise typer.Exit(problems.FAILED)
 
 
-async def _ready(daemon: DemoDaemon) -> None:
+async def _ready(daemon: TrialDaemon) -> None:
     from bridge_daemon.client.client import BridgeClient
 
     async with BridgeClient(Home(daemon.home)) as client:

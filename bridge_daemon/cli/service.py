@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -28,27 +28,40 @@ def install(json: o.Json = False) -> None:
 
     Done again, it takes what is set now.
     """
-    from bridge_daemon.install import service
-
     home = Home.locate()
     home.prepare()
-    spec, manager = service.spec_of(home), service.supervisor(home)
-    background.end(home)  # two bridges cannot have one home
-    changed = service.install(manager, spec)
-    found = service.state(manager, spec)
-    answer = background.await_answer(home)
+    found, changed, answer = put_in(home)
     if json:
         terminal.dump(found.as_dict() | {"changed": changed, "answers": answer is not None})
         return
     terminal.say(f"The service is {'installed' if changed else 'as it was, and started again'}: {found.file}")
-    for name in spec.left_out:
-        terminal.note(f"{name} is not written into it: it looks like a secret. See daw-bridge key set.", "yellow")
-    if "EMPIRIOLABS_API_KEY" in _environment():
-        terminal.note("The key in EMPIRIOLABS_API_KEY is not written into it. Next: daw-bridge key set", "yellow")
     if answer is None:
         terminal.note(f"It does not answer yet. Next: daw-bridge status; the log is {home.log_file}", "yellow")
     else:
         terminal.say(f"It runs: {answer['http_url']} (pid {answer['pid']}), and starts at each login.", "bold green")
+
+
+def put_in(home: Home) -> tuple[ServiceState, bool, dict[str, Any] | None]:
+    """Install the service of a home and start it: how it is, whether it is another than before, and its status.
+
+    Raises:
+        InstallTrouble: the system does not take it; a bridge that ran before runs again.
+    """
+    from bridge_daemon.install import service
+
+    spec, manager = service.spec_of(home), service.supervisor(home)
+    ran = background.end(home)  # two bridges cannot have one home
+    try:
+        changed = service.install(manager, spec)
+    except InstallTrouble:
+        if ran:
+            background.ensure(home)
+        raise
+    for name in spec.left_out:
+        terminal.note(f"{name} is not written into it: it looks like a secret. See daw-bridge key set.", "yellow")
+    if "EMPIRIOLABS_API_KEY" in _environment():
+        terminal.note("The key in EMPIRIOLABS_API_KEY is not written into it. Next: daw-bridge key set", "yellow")
+    return service.state(manager, spec), changed, background.await_answer(home)
 
 
 @app.command("uninstall")

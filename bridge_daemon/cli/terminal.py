@@ -68,6 +68,15 @@ def ask(question: str, *, default: bool = False) -> bool:
     return answer in ("y", "yes") or (default and not answer and bool(line))
 
 
+def read(question: str) -> str:
+    """Ask the person for a text, on stderr; return it without white space around it. No more input means: stop."""
+    _write(clean(question), err=True)
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line:
+        raise KeyboardInterrupt
+    return line.strip()
+
+
 def clean(text: object) -> str:
     """Return a text that does nothing to a terminal but be read."""
     return str(text).translate(_CONTROL)

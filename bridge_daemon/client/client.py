@@ -28,6 +28,7 @@ from bridge_daemon.home.proof import NONCE_HEADER, PROOF_HEADER, prove
 Data = dict[str, Any]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=40, sock_connect=5)  # the daemon itself answers within 30 s
+_TRIAL_TIMEOUT: Final = aiohttp.ClientTimeout(total=240, sock_connect=5)  # a tunnel has three minutes to open
 _PROOF_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _EVENTS_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=45)  # it says something every 15 s
 #: What says that nobody answers, or not in HTTP. A wrong address or argument is a fault of ours and stays one.
@@ -167,6 +168,10 @@ class BridgeClient:
         """Let the daemon ask the service whether the key is good."""
         return await self._call("GET", "/api/key/check")
 
+    async def try_sources(self) -> Data:
+        """Let the daemon try the way for sources, free of charge; a tunnel may take minutes to open."""
+        return await self._call("POST", "/api/sources/try", {}, timeout=_TRIAL_TIMEOUT)
+
     async def folders(self) -> Data:
         """Return the watched folders."""
         return await self._call("GET", "/api/folders")
@@ -277,9 +282,14 @@ class BridgeClient:
     # --- how it is asked
 
     async def _call(
-        self, method: str, path: str, data: Data | None = None, query: Sequence[tuple[str, str]] = ()
+        self,
+        method: str,
+        path: str,
+        data: Data | None = None,
+        query: Sequence[tuple[str, str]] = (),
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> Data:
-        async with self._open(method, path, data, query) as response:
+        async with self._open(method, path, data, query, timeout) as response:
             if response.status >= 400:
                 raise await _error(response)
             answer = await _json(response)

@@ -3,4 +3,4 @@
 May use engine, settings, home, journal, domain, util and errors.
 """
 
-__all__ = ["listener", "publisher", "supervisor"]
+__all__ = ["listener", "publisher", "supervisor", "trial"]

@@ -55,6 +55,11 @@ async def check_key(call: Call) -> web.StreamResponse:
     return answer(await call.api.actions.check_key())
 
 
+async def try_sources(call: Call) -> web.StreamResponse:
+    """Try the way for sources."""
+    return answer(await call.api.actions.try_sources())
+
+
 async def arm_pads(call: Call) -> web.StreamResponse:
     """Let pads spend money."""
     return answer(await call.api.actions.arm_pads())

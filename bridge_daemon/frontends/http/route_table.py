@@ -317,6 +317,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=handle_daemon.reload_key,
         summary="reads the key again, after it was set or cleared",
     ),
+    Route(
+        method="POST",
+        path="/api/sources/try",
+        handler=handle_daemon.try_sources,
+        per_minute=6,
+        streams=True,
+        summary="publishes a short made-up sound, fetches it back and withdraws it, free of charge: `{method, tried, seconds, "
+        "text}`; 424 `E-PUBLISH` if the service could not fetch a source. A tunnel may take minutes to open. The service's "
+        "upload is not tried (`tried: false`)",
+    ),
     # --- settings
     Route(
         method="GET",

@@ -1,4 +1,4 @@
-"""The daemon of the demo: a process of its own on a throw-away home, which is ended whatever happens."""
+"""A daemon with the sketch engine alone: a process of its own on a throw-away home, ended whatever happens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SETTINGS: Final = {
 }
 
 
-class DemoDaemon:
+class TrialDaemon:
     """A context manager: the daemon runs while it is entered."""
 
     def __init__(self, folder: Path) -> None:
@@ -84,12 +84,12 @@ class DemoDaemon:
         deadline = time.monotonic() + _START
         while True:
             if self._process.poll() is not None:
-                raise NotRunning(f"The demo's bridge could not start:\n{self._said()}", next="Mend what is named.")
+                raise NotRunning(f"The bridge of this trial did not start:\n{self._said()}", next="Mend what is named.")
             try:
                 await client.status()
             except NotRunning:
                 if time.monotonic() > deadline:
-                    raise NotRunning(f"The demo's bridge does not answer:\n{self._said()}") from None
+                    raise NotRunning(f"The bridge of this trial does not answer:\n{self._said()}") from None
             else:
                 return
             await asyncio.sleep(0.05)
