@@ -188,6 +188,10 @@ class FakeDesk:
         await self._called("reload_key")
         return {"key": True}
 
+    async def try_sources(self) -> Data:
+        await self._called("try_sources")
+        return {"method": "public_url", "tried": True, "seconds": 0.1, "text": ""}
+
     async def check_key(self) -> Data:
         await self._called("check_key")
         return {"good": True}

@@ -40,6 +40,7 @@ async def test_a_request_is_taken_once(api):
         ("/api/resume", None, ("resume",)),
         ("/api/prices/agree", {"model": "m", "usd": 1}, ("agree_price", {"model": "m", "usd": 1})),
         ("/api/key/reload", None, ("reload_key",)),
+        ("/api/sources/try", None, ("try_sources",)),
         ("/api/settings/reload", None, ("reload_settings",)),
     ],
 )
