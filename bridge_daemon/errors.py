@@ -401,7 +401,7 @@ class NotRunning(Setup):
 
     code = "E-NOT-RUNNING"
     status = 503
-    next = "daw-bridge run"
+    next = "daw-bridge start"
 
 
 class AccessRefused(BridgeError):

@@ -64,12 +64,19 @@ class Commands(TyperGroup):
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"daw-bridge {__version__}")
+        install.tell_other_versions()
         raise typer.Exit
 
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version, and what is of another one, and exit.",
+            callback=_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Bring generated audio to the timeline of a DAW.

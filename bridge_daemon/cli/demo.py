@@ -94,4 +94,4 @@ def _print(told: dict[str, Any], takes: list[dict[str, Any]]) -> None:
     terminal.say(f"Nothing was spent; the cloud model would have cost {total}.")
     terminal.say("These are sketches, put together by rules to show the way: not the model's work.", "yellow")
     terminal.say(f"All files of this demo: {told['folder']}" + ("" if told["kept"] else " (removed now)"), "dim")
-    terminal.say("Next: daw-bridge run", "dim")
+    terminal.say("Next: daw-bridge start", "dim")

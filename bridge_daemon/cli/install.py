@@ -62,10 +62,7 @@ def overview(context: typer.Context, json: o.Json = False) -> None:
         running = home.read_runtime()
         terminal.dump({"version": __version__, "running": running.version if running is not None else None, **told})
         return
-    running = home.read_runtime()
-    if running is not None and running.version != __version__:
-        terminal.note(f"The bridge that runs is version {running.version}, and this is {__version__}.", "yellow")
-        terminal.note("  Next:  daw-bridge stop, then daw-bridge start")
+    _tell_running(home)
     for target, here in found:
         terminal.say(target.title, "bold")
         if not here:
@@ -73,6 +70,28 @@ def overview(context: typer.Context, json: o.Json = False) -> None:
             terminal.say(f"  not found. {error.next_step}")
         for state in here:
             _show_state(target, state)
+
+
+def tell_other_versions() -> None:
+    """Say what runs, or is installed in a DAW, in another version than this one. On stderr: stdout is for scripts."""
+    from bridge_daemon.install.target import states
+
+    home = Home.locate()
+    _tell_running(home)
+    for target in _targets():
+        for state in states(target, _machine(), home):
+            if state.outdated:
+                terminal.note(f"{state.place.title} has version {state.version} ({state.place.base}).", "yellow")
+                terminal.note(f"  Next:  daw-bridge install {target.name}")
+
+
+def _tell_running(home: Home) -> None:
+    from bridge_daemon import __version__
+
+    running = home.read_runtime()
+    if running is not None and running.version != __version__:
+        terminal.note(f"The bridge that runs is version {running.version}, and this is {__version__}.", "yellow")
+        terminal.note("  Next:  daw-bridge stop, then daw-bridge start")
 
 
 def _show_state(target: Target, state: InstallState) -> None:

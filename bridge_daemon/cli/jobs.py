@@ -146,7 +146,7 @@ def rebuild_journal(
     if dry_run:
         terminal.note(f"{len(plan.jobs)} job(s) can be made again. Nothing was changed. Next: daw-bridge jobs rebuild")
     else:
-        terminal.say(f"{len(plan.jobs)} job(s) were made again. Next: daw-bridge run, look at them, daw-bridge resume")
+        terminal.say(f"{len(plan.jobs)} job(s) were made again. Next: daw-bridge start, look, daw-bridge resume")
 
 
 def _tell(answer: dict[str, Any], json: bool) -> None:

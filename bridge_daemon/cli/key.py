@@ -54,7 +54,7 @@ def _reload() -> bool:
     """Let a running daemon read the key again; return whether there is one."""
     answer = tell(lambda bridge: bridge.reload_key())
     if answer is None:
-        terminal.note("The bridge is not running; it reads the key when it starts.  Next: daw-bridge run")
+        terminal.note("The bridge is not running; it reads the key when it starts.  Next: daw-bridge start")
         return False
     terminal.say("The running bridge uses it now." + (" Sending goes on." if answer.get("resumed") else ""))
     return True

@@ -25,7 +25,7 @@ def logs(
     """Print the end of the log. There are no secrets in it."""
     file = Home.locate().log_file
     if not file.exists():
-        raise NotFound(f"There is no log yet ({file}).", next="daw-bridge run")
+        raise NotFound(f"There is no log yet ({file}).", next="daw-bridge start")
     position = _print_end(file, lines)
     if follow:
         try:

@@ -91,16 +91,35 @@ def is_newer(found: str | None) -> bool:
 def refuse_newer(path: Path, found: str | None) -> None:
     """Raise JournalUnusable for a journal written by a newer version."""
     if is_newer(found):
-        copy = path.with_name(f"{path.name}.before-{HEAD}")
-        kept = (
-            f" Going back is not safe: {copy.name}, the copy of before the update, does not know what was paid since."
-            if copy.exists()
-            else " Going back is not safe."
-        )
         raise JournalUnusable(
             f"The journal {path} was written by a newer daw-bridge (revision {found}, this one knows {HEAD}). "
-            f"Nothing was sent and nothing was changed.{kept}"
+            f"Nothing was sent and nothing was changed. {_way_back(path)}"
         )
+
+
+def _way_back(path: Path) -> str:
+    """Tell whether the copy of before the update may be put back: only if it knows all that was sent."""
+    copy = path.with_name(f"{path.name}.before-{HEAD}")
+    if not copy.exists():
+        return "Going back is not safe: there is no copy of before the update."
+    if not _knows_all(copy, record.beside(path)):
+        return f"Going back is not safe: {copy.name}, the copy of before the update, does not know what was paid since."
+    return (
+        f"Going back is safe: nothing was sent since the update. Move {path.name} and the files -wal and -shm beside "
+        f"it elsewhere, and name {copy.name} {path.name}."
+    )
+
+
+def _knows_all(copy: Path, sent: Path) -> bool:
+    """Tell whether every event of money that the record names is in a copy of the journal. In doubt: no."""
+    if not sent.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{copy.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return all(line["event"] <= last for line in record.everything(sent) if "event" in line)
 
 
 def backup(path: Path, found: str | None) -> None:

@@ -28,7 +28,7 @@ Connection.prototype.tick = function (now) {
     this.connected = false;
     this.unanswered = 0;
     this.wire.forget();
-    this.why = "The bridge does not answer any more. Start it: daw-bridge run";
+    this.why = "The bridge does not answer any more. Start it: daw-bridge start";
   }
   if (!this.connected) {
     if (this.unanswered >= Connection.OTHER_PORT) {
@@ -59,12 +59,12 @@ Connection.prototype.look = function () {
   }
   var secret = this.home.secret();
   if (secret === "") {
-    this.why = "No home of the bridge in " + this.home.path + ". Start it: daw-bridge run";
+    this.why = "No home of the bridge in " + this.home.path + ". Start it: daw-bridge start";
     return false;
   }
   var runtime = this.home.runtime();
   if (!runtime) {
-    this.why = "The bridge is not running. Start it: daw-bridge run";
+    this.why = "The bridge is not running. Start it: daw-bridge start";
     return false;
   }
   var port = Number(runtime.osc_port);
@@ -75,7 +75,7 @@ Connection.prototype.look = function () {
   this.wire.trust(secret);
   this.wire.target(port);
   if (this.unanswered >= 2) {
-    this.why = "The bridge does not answer. Is it running? Start it: daw-bridge run";
+    this.why = "The bridge does not answer. Is it running? Start it: daw-bridge start";
   } else if (this.unanswered === 0 && this.welcome === null) {
     this.why = "Calling the bridge ...";
   }

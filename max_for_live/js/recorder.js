@@ -23,7 +23,7 @@ Recorder.prototype.begin = function (last, bars, song, salt, now) {
     return "A capture is going on already. Cancel gives it up";
   }
   if (this.home.path === "" || this.home.secret() === "") {
-    return "There is no home of the bridge to record into. Start it: daw-bridge run";
+    return "There is no home of the bridge to record into. Start it: daw-bridge start";
   }
   var beats = bars * song.bar;
   this.capture = {

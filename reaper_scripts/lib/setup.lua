@@ -76,7 +76,7 @@ local function see_bridge(tell)
   end
   files.probe(box.inbox)
   bridge_wait.wait(box, function(daemon) tell(about(daemon)) end, function()
-    tell("The bridge does not run now. Start it with: daw-bridge run")
+    tell("The bridge does not run now. Start it with: daw-bridge start")
   end)
 end
 

@@ -30,7 +30,7 @@ function status.content(box, since)
   local lines, rows = {}, {}
   if not mailbox.is_fresh(daemon) then
     lines[1] = bridge_wait.may_come(box, since) and "Looking for the bridge."
-      or "The bridge is not running. Start it: daw-bridge run"
+      or "The bridge is not running. Start it: daw-bridge start"
   else
     lines[1] = string.format("Bridge %s. %s", tostring(daemon.version), form.headline(daemon))
     if daemon.paused then

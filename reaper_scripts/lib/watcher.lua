@@ -38,7 +38,7 @@ local REST_AFTER_ERROR = 5.0 -- s
 local MOST_ERRORS = 50
 local TURNS = 6 -- of REAPER's loop that a watcher gets to show that it lives
 local SCRIPT = "DAW Bridge_Watcher (starts by itself).lua"
-local DOWN = "the bridge is not running: daw-bridge run. Nothing is lost"
+local DOWN = "the bridge is not running: daw-bridge start. Nothing is lost"
 
 -- Return a watcher, or nil and why there can be none.
 function watcher.new()

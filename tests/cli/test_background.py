@@ -88,3 +88,18 @@ def test_a_taken_port_names_the_other_home(cli: Cli, tmp_path: Path) -> None:
     assert f"home {cli.home}" in said
     assert "daw-bridge stop" in said
     cli.process("stop")
+
+
+def test_stop_without_a_daemon_changes_nothing(cli: Cli) -> None:
+    told = cli.json("stop", code=3)
+    assert told["error"]["next"] == "daw-bridge start"
+    assert not cli.home.exists()
+
+
+def test_a_bridge_that_does_not_answer_is_not_called_stopped(cli: Cli) -> None:
+    home = Home(cli.home)
+    home.prepare()
+    with home.lock():
+        told = cli.json("stop", code=3)
+    assert "does not answer" in told["error"]["message"]
+    assert told["error"]["next"] != "daw-bridge start"

@@ -46,6 +46,21 @@ def test_alone_it_shows_what_is_there(user: Cli) -> None:
     assert "changed by you: Scripts/DAW Bridge/lib/version.lua" in user("install").stdout
 
 
+def test_the_version_tells_what_is_of_another_one(user: Cli) -> None:
+    user("install", "reaper")
+    said = user("--version")
+    assert (said.stdout, said.stderr) == (f"daw-bridge {__version__}\n", "")
+    manifest = base_of(user) / "Scripts" / "DAW Bridge" / "daw-bridge-installed.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | {"version": "0.0.9"}), encoding="utf-8")
+    runtime = {"pid": 1, "http_url": "http://127.0.0.1:1", "osc_port": None, "version": "0.0.8", "started_at": 1.0}
+    (Path(user.env["DAW_BRIDGE_HOME"]) / "runtime.json").write_text(json.dumps(runtime), encoding="utf-8")
+    said = user("--version")
+    assert said.stdout == f"daw-bridge {__version__}\n"
+    assert "REAPER 7.16 has version 0.0.9" in said.stderr
+    assert "daw-bridge install reaper" in said.stderr
+    assert "0.0.8" in said.stderr
+
+
 def test_install_says_the_one_step_that_is_left(user: Cli) -> None:
     said = user("install", "reaper").stdout
     assert f"REAPER 7.16: version {__version__} is installed" in said

@@ -27,7 +27,7 @@ def test_not_running_is_exit_code_three(cli: Cli) -> None:
     for args in (["status"], ["generate", "x"], ["jobs", "list"], ["pause"], ["key", "check"], ["price"]):
         said = cli(*args, code=3).stderr
         assert "E-NOT-RUNNING" in said
-        assert "Next:  daw-bridge run" in said
+        assert "Next:  daw-bridge start" in said
     told = cli.json("status", code=3)
     assert told["running"] is False
     assert told["error"]["code"] == "E-NOT-RUNNING"

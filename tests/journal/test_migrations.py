@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import OperationalError
 
 import bridge_daemon.journal.migrations
-from bridge_daemon.domain.job import Job, State
+from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.errors import JournalUnusable
 from bridge_daemon.journal import Journal, schema
 from bridge_daemon.journal.tables import metadata
@@ -172,6 +172,44 @@ class TestALaterVersion:
         assert path.read_bytes() == before
         assert await jobs_in(path, read_only=True) == [job], "but what it says can be read"
         assert path.read_bytes() == before
+
+    @pytest.mark.parametrize(("sent", "safe"), [(False, True), (True, False)])
+    async def test_going_back_is_safe_if_nothing_was_sent_since(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bool, safe: bool
+    ) -> None:
+        path = tmp_path / "journal.sqlite3"
+        job = await with_a_job(path)
+        with monkeypatch.context() as later:
+            use(future(tmp_path), later.setattr)
+            journal = await opened(path)
+            if sent:
+                await journal.write("test", lambda tx: tx.move(job, State.SUBMITTING, charge=Charge.POSSIBLE))
+            await journal.close()
+        with pytest.raises(JournalUnusable) as caught:
+            await opened(path)
+        assert ("Going back is safe" in caught.value.message) is safe
+        assert ("is not safe" in caught.value.message) is not safe
+        if safe:  # as the message says
+            path.rename(tmp_path / "elsewhere")
+            path.with_name(f"{path.name}.before-{NOW}").rename(path)
+            assert await jobs_in(path) == [job]
+        (tmp_path / "sent.jsonl").unlink()
+        path.unlink(missing_ok=True)
+
+    async def test_going_back_is_not_safe_without_the_record_or_the_copy(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "journal.sqlite3"
+        await with_a_job(path)
+        with monkeypatch.context() as later:
+            use(future(tmp_path), later.setattr)
+            await jobs_in(path)
+        (tmp_path / "sent.jsonl").unlink()
+        with pytest.raises(JournalUnusable, match="is not safe: journal"):
+            await opened(path)
+        path.with_name(f"{path.name}.before-{NOW}").unlink()
+        with pytest.raises(JournalUnusable, match="is not safe: there is no copy"):
+            await opened(path)
 
 
 async def events_in(path: Path, job: Job) -> list[dict[str, Any]]:

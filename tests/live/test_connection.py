@@ -242,7 +242,7 @@ async def test_the_bridge_goes_and_comes_back_on_another_port(tmp_path: Path) ->
             await live.open(home=fake.home.path)
             await live.connected()
         await live.until(lambda panel: panel["light"] == 0)
-        await live.until_status("Start it: daw-bridge run")
+        await live.until_status("Start it: daw-bridge start")
         async with bridge(tmp_path) as fake:
             await live.connected()
             await fake.until("/bridge/jobs")  # what became of its jobs is asked for

@@ -135,7 +135,7 @@ def test_the_daemon_is_killed_in_the_middle(start: Start, daemon: Bridge, tmp_pa
     song(reaper, tmp_path / "song")
     press(reaper, daemon, 2)
     daemon.kill()
-    eventually(reaper, lambda: "daw-bridge run" in reaper.get(f"{placeholder(reaper)}.texts.P_NOTES"))
+    eventually(reaper, lambda: "daw-bridge start" in reaper.get(f"{placeholder(reaper)}.texts.P_NOTES"))
     daemon.start()
     eventually(reaper, lambda: takes(reaper) or settled(daemon))
     daemon.kill()  # perhaps before it has read the word that the take stands

@@ -156,7 +156,7 @@ def test_the_bridge_stops_and_comes_back(reaper: Reaper, bridge: StandIn, tmp_pa
     bridge.status(sent, "generating")
     bridge.beat(running=False)
     reaper.seconds(5)
-    assert "the bridge is not running: daw-bridge run" in notes(reaper)
+    assert "the bridge is not running: daw-bridge start" in notes(reaper)
     bridge.beat()
     reaper.seconds(5)
     assert "not running" not in notes(reaper)
