@@ -116,10 +116,10 @@ def _knows_all(copy: Path, sent: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(f"{copy.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+            known = set(connection.execute("SELECT id, job, kind FROM events"))
     except sqlite3.DatabaseError:
         return False
-    return all(line["event"] <= last for line in record.everything(sent) if "event" in line)
+    return {(line["event"], line["job"], line["kind"]) for line in record.everything(sent) if "event" in line} <= known
 
 
 def backup(path: Path, found: str | None) -> None:
