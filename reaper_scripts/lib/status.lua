@@ -47,7 +47,7 @@ function status.content(box, since)
   for _, job in ipairs(daemon and daemon.jobs or {}) do
     local text = string.format("%s  %s", words.state(job), tostring(job.prompt or ""):gsub("%c", " "))
     if type(job.problem) == "table" then
-      text = text .. "  " .. words.problem(job.problem):gsub("\n", " ")
+      text = text .. "  " .. words.problem(job.problem, job.charge):gsub("\n", " ")
     end
     rows[#rows + 1] = { text = text, fraction = tonumber(job.fraction) or 0, ended = words.is_ended(job) }
   end
