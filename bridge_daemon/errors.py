@@ -12,6 +12,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── DoublePress         E-DOUBLE-PRESS   the same again within seconds
     │   ├── IdReused            E-ID-REUSED      an accepted id with another body
     │   ├── LimitReached        E-LIMIT          day or month
+    │   ├── Disarmed            E-DISARMED       the controllers are not armed: a pad may not spend
     │   ├── PathRefused         E-PATH           not below a readable or writable root
     │   ├── SourceRefused       E-SOURCE         too short, too long, silent, not audio
     │   ├── NotPublished        E-PUBLISH        the service could not fetch the source

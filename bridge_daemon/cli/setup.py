@@ -187,4 +187,5 @@ def _summary(home: Home, results: list[dict[str, Any]]) -> None:
     for one in results:
         if one["result"] in ("failed", "skipped"):
             terminal.say(f"Later: {one['alone']}", "dim")
-    terminal.say('Next: daw-bridge generate "tape-worn piano, slow" --duration 10, or press a button in your DAW')
+    terminal.say("Next: daw-bridge open shows what goes on; press a button in your DAW, or:")
+    terminal.say('  daw-bridge generate "tape-worn piano, slow" --duration 10')

@@ -56,8 +56,9 @@ def progress(job: Job) -> dict[str, Any]:
 
 def failure(job: Job) -> dict[str, Any]:
     """Return why there is no take, or none that could be placed."""
-    code, next_step = (job.problem.code, job.problem.next) if job.problem else ("", None)
-    return chosen(job, _FAILURE) | {"code": code, "message": what_happens(job), "next": next_step}
+    code, step = (job.problem.code, job.problem.next) if job.problem else ("", "daw-bridge jobs show JOB")
+    step = step.replace(" JOB", f" {job.id}")
+    return chosen(job, _FAILURE) | {"code": code, "message": what_happens(job), "next": step}
 
 
 def take(job: Job, file: Path) -> dict[str, Any]:

@@ -137,7 +137,7 @@ Presses.prototype.refused = function (press, told, now) {
       label: (code === "E-CONFIRM" ? "Send · " : "Again · ") + (Number(usd) ? Text.dollars(usd) : "free")
     };
   } else {
-    this.tell(told.message + " Nothing was spent (" + code + ")");
+    this.tell(Text.problem(told));
   }
 };
 

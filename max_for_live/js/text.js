@@ -41,5 +41,23 @@ var Text = (function () {
     return isNaN(value) ? "$?" : "$" + value.toFixed(2);
   }
 
-  return { decimal: decimal, hex: hex, uuid: uuid, words: words, dollars: dollars };
+  var MONEY = {
+    none: "Nothing was spent.",
+    possible: "Perhaps spent: it counts against your limits until you say more.",
+    confirmed: "It is spent."
+  };
+
+  /** What the bridge refused, or what failed: what happened, what is known of the money, what is next, and the code. */
+  function problem(told) {
+    var text = String(told.message || "It failed.");
+    var money = MONEY[told.charge || "none"] || "";
+    if (money === MONEY.none && /nothing was [a-z ]*spent/i.test(text)) {
+      money = ""; // it is said already
+    }
+    return [text, money, told.next ? "Next: " + told.next : "", told.code ? "(" + told.code + ")" : ""].filter(
+      function (part) { return part !== ""; }
+    ).join(" ");
+  }
+
+  return { problem: problem, decimal: decimal, hex: hex, uuid: uuid, words: words, dollars: dollars };
 }());

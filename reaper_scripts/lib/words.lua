@@ -64,9 +64,21 @@ function words.state(job)
   return text
 end
 
--- Return a problem {code, text or message, next} in words.
-function words.problem(problem)
-  local parts = { tostring(problem.code) .. ": " .. tostring(problem.text or problem.message) }
+local MONEY = {
+  none = "Nothing was spent.",
+  possible = "Perhaps spent: it counts against your limits until you say more.",
+  confirmed = "It is spent.",
+}
+
+-- Return a problem {code, text or message, next} in words: what happened, what is known of the money, and what is next. ``charge`` is
+-- that of its job; a refusal has its own.
+function words.problem(problem, charge)
+  local text = tostring(problem.code) .. ": " .. tostring(problem.text or problem.message)
+  local money = MONEY[charge or problem.charge or "none"] or ""
+  if money == MONEY.none and text:lower():find("nothing was [%a ]*spent") then
+    money = "" -- it is said already
+  end
+  local parts = { money == "" and text or (text .. "\n" .. money) }
   if problem.next and problem.next ~= "" then
     parts[#parts + 1] = tostring(problem.next)
   end
@@ -128,7 +140,7 @@ local function job_lines(data, status)
     if not data.takes[job.job] then
       local line = job.state == "placed" and ELSEWHERE or words.state(job)
       if type(job.problem) == "table" then
-        line = line .. "\n" .. words.problem(job.problem)
+        line = line .. "\n" .. words.problem(job.problem, job.charge)
       end
       if DEAD_ENDS[job.state] then
         line = line .. "\n" .. WAY_OUT

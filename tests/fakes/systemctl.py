@@ -1,9 +1,9 @@
 """A stand-in of ``systemctl --user`` that runs one service, as far as the bridge uses it.
 
 Rules, from systemctl(1) and systemd.service(5): the unit is read from ``$XDG_CONFIG_HOME/systemd/user``. What has no
-unit file is refused with 5 (``restart``) or 1 (``enable``, ``disable``). ``is-active`` prints the state and answers 0 if
-it is ``active``, else 3. ``ExecStart`` is split as quoted words in which ``%%`` is ``%`` and ``$$`` is ``$``. A service
-gets the ``Environment`` of its unit beside that of the user manager, and no terminal. It is ended by SIGTERM.
+unit file is refused with 5 (``restart``) or 1 (``enable``, ``disable``). ``is-active`` prints the state and answers 0
+if it is ``active``, else 3. ``ExecStart`` is split as quoted words in which ``%%`` is ``%`` and ``$$`` is ``$``.
+A service gets the ``Environment`` of its unit beside that of the user manager, and no terminal. It is ended by SIGTERM.
 """
 
 from __future__ import annotations

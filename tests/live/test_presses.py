@@ -424,7 +424,7 @@ async def test_a_refusal_is_shown_with_its_code_and_the_money(tmp_path: Path) ->
             code="E-LIMIT",
             message="The limit of today, $10, is reached.",
         )
-        panel = await live.until_status("Nothing was spent (E-LIMIT)")
+        panel = await live.until_status("(E-LIMIT)")
         assert panel["status"].startswith("The limit of today - $10 - is reached.")
 
 

@@ -313,4 +313,4 @@ def job_pairs(job: Mapping[str, Any]) -> Pairs:
     problem = job["problem"] or {}
     told: Pairs = views.listed(job, views.IN_THE_LIST)
     told |= {"fraction": Float32(job["fraction"]), "usd": decimal(job["usd"])}
-    return told | {"code": problem.get("code"), "message": problem.get("text")}
+    return told | {"code": problem.get("code"), "message": problem.get("text"), "next": problem.get("next")}
