@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge_daemon.domain import ids
+from bridge_daemon.domain import ids, wildcards
 from bridge_daemon.domain.job import MICRO, OPEN, RESERVED, Charge, Job, State
 from bridge_daemon.domain.parameters import sent
 from bridge_daemon.domain.request import Place
@@ -26,7 +26,7 @@ from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
 #: What a retry takes over from the job that it repeats.
-_REPEATED = ("prompt", *(one.name for one in sent() if one.name != "duration"))
+_REPEATED = tuple(one.name for one in sent() if one.name != "duration")
 
 
 class JobActions:
@@ -339,6 +339,8 @@ def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str,
         body["client"] = job.client
     if job.source is not None:
         body["source"] = job.source.as_dict()
+    body["prompt"] = wildcards.escape(parameters.prompt)  # what was chosen then is asked for again
+    body |= {name: value for name in ("fit", "loudness") if (value := getattr(parameters, name)) is not None}
     body["place"] = job.place.as_dict()
     body |= {name: data[name] for name in ("confirm_usd", "again") if data.get(name) is not None}
     return body

@@ -46,6 +46,9 @@ class Option:
 
 def _of_parameter(one: Parameter) -> Option:
     words = one.meaning
+    if one.kind == "choice":
+        option = typer.Option(help=f"{words.removesuffix('.')} ({one.range}).", metavar="CHOICE", parser=one.read)
+        return Option(one.name, Annotated[str | None, option], actions=one.actions)
     if one.low is not None and one.high is not None and not one.low_excluded:
         words = f"{words.removesuffix('.')} ({number_of(one.low)} to {number_of(one.high)})."
     if one.name == "prompt":

@@ -119,6 +119,9 @@ class Parameters(_Sent):
     prompt: str
     duration: float  # s, as sent to the service
     seed: int
+    fit: str | None = None  # as asked; None: not asked for
+    loudness: str | float | None = None  # as asked: a word, or LUFS
+    tempo: float | None = None  # BPM, of the project at the press
     cut: float | None = None  # s: the take is cut back to this (asked for less than the service or its source allows)
 
 
@@ -132,6 +135,15 @@ class Take:
     frames: int
     channels: int
     time_reference: int  # frames since midnight of the project's time line (bext)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fitted:
+    """The copy of a take that fits."""
+
+    file: str
+    sha256: str
+    start: float  # s: this moment of the copy belongs on the place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,6 +200,8 @@ class Job:
     finished_at: float | None = None  #: the service said that it was done
     favourite: bool = False  #: what a person thinks of the take
     tags: tuple[str, ...] = field(default=())
+    grid: dict[str, Any] | None = None  #: what was measured of the take; None: not yet, or it cannot be
+    fitted: Fitted | None = None
     trashed_at: float | None = None  #: left out of lists since; its file is kept
 
     def evolve(self, **changes: Any) -> Job:
@@ -198,6 +212,21 @@ class Job:
     def terminal(self) -> bool:
         """Whether nothing more happens by itself."""
         return self.state in TERMINAL
+
+    @property
+    def fit(self) -> str:
+        """How the take is to fit: as asked, else on the grid if a client places it, which can undo that."""
+        return self.parameters.fit or ("off" if self.client is None else "grid")
+
+    @property
+    def loudness(self) -> str | float:
+        """How loud the take is to be, as asked."""
+        return self.parameters.loudness or "off"
+
+    @property
+    def wants_copy(self) -> bool:
+        """Whether a copy that fits was asked for."""
+        return self.take is not None and (self.parameters.fit or "off", self.loudness) != ("off", "off")
 
     def log_context(self) -> dict[str, str]:
         """Return what every log line about this job carries."""
@@ -218,6 +247,8 @@ class Job:
             "usd": self.price / MICRO,
             "prompt": self.parameters.prompt,
             **values_of(self.parameters),
+            "fit": self.fit,
+            "loudness": self.loudness,
             "variation": self.variation,
             "variations": self.variations,
             "source": self.source.as_dict() if self.source else None,
@@ -233,6 +264,8 @@ class Job:
             "frames": self.take.frames if self.take else None,
             "channels": self.take.channels if self.take else None,
             "time_reference": self.take.time_reference if self.take else None,
+            "grid": self.grid,
+            "fitted": self.fitted.file if self.fitted else None,
             "delivery": self.delivery,
             "wanted": self.wanted,
             "retry_of": self.retry_of,

@@ -24,7 +24,7 @@ class Parameter:
     """One parameter of a request."""
 
     name: str
-    kind: Literal["text", "whole", "number"]
+    kind: Literal["text", "whole", "number", "choice"]
     meaning: str  #: one sentence
     label: str = ""  #: in a form
     hint: str = ""  #: behind the label
@@ -34,6 +34,7 @@ class Parameter:
     high: float | None = None
     low_excluded: bool = False
     longest: int | None = None  #: characters of a text
+    choices: tuple[str, ...] = ()  #: the words of a choice; with a range, a number is allowed as well
     #: Whether the model narrows the range, so that it is checked only when the model is known.
     by_model: bool = True
     start: float | None = None  #: where a slider stands before it is moved
@@ -46,7 +47,7 @@ class Parameter:
     @property
     def type(self) -> type[str] | type[int] | type[float]:
         """The Python type of its values."""
-        return {"text": str, "whole": int, "number": float}[self.kind]
+        return {"text": str, "whole": int, "number": float, "choice": str}[self.kind]
 
     @property
     def shapes_sound(self) -> bool:
@@ -58,11 +59,34 @@ class Parameter:
         """What is allowed, in words."""
         if self.longest is not None:
             return f"text, {self.longest} characters at most"
+        if self.choices:
+            words = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+            return words if self.low is None else f"{words}, or a number, {_span(self)}"
         number = "a whole number" if self.kind == "whole" else "a number"
         if self.low is None or self.high is None:
             return number
-        low, high = number_of(self.low), number_of(self.high)
-        return f"{number}, more than {low} and at most {high}" if self.low_excluded else f"{number}, {low} to {high}"
+        return f"{number}, {_span(self)}"
+
+    def chosen(self, value: object) -> str | float:
+        """Return a value of a choice as requests have it: a word, or a number. Raises ValueError."""
+        if isinstance(value, str) and value in self.choices:
+            return value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and self.low is not None and self.high is not None and self.low <= value <= self.high:  # type: ignore[operator]
+            return float(value)  # type: ignore[arg-type]
+        raise ValueError(f"must be {self.range}")
+
+    def read(self, text: str) -> str | float:
+        """Return a value of a choice from text. Raises ValueError."""
+        try:
+            return self.chosen(float(text))
+        except ValueError:
+            return self.chosen(text)
+
+
+def _span(one: Parameter) -> str:
+    low, high = number_of(one.low or 0), number_of(one.high or 0)
+    return f"more than {low} and at most {high}" if one.low_excluded else f"{low} to {high}"
 
 
 def number_of(value: float) -> str:
@@ -174,6 +198,26 @@ TABLE: tuple[Parameter, ...] = (
         default="[defaults] valid_for",
         set_by=("preset",),
     ),
+    Parameter(
+        name="fit",
+        kind="choice",
+        meaning="How the take is made to fit: its first beat on the place, the project's tempo, a loop of whole bars.",
+        choices=("off", "start", "grid", "loop"),
+        by_model=False,
+        default="grid for a client, which can undo it; else off",
+        set_by=("preset",),
+    ),
+    Parameter(
+        name="loudness",
+        kind="choice",
+        meaning="How loud the take is made: as its source, or so many LUFS.",
+        choices=("off", "source"),
+        low=-30,
+        high=-8,
+        by_model=False,
+        default="off",
+        set_by=("preset",),
+    ),
 )
 
 
@@ -186,7 +230,7 @@ def names(*, set_by: Setter | None = None, kind: str | None = None) -> tuple[str
 
 def sent() -> tuple[Parameter, ...]:
     """Return the numbers that the service gets."""
-    return tuple(one for one in TABLE if one.sent_as is not None and one.kind != "text")
+    return tuple(one for one in TABLE if one.sent_as is not None and one.kind in ("whole", "number"))
 
 
 def by_name() -> dict[str, Parameter]:

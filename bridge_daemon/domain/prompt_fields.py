@@ -2,7 +2,7 @@
 
 Only the prompt of a preset has fields: what a person types is sent as typed. A field without a value takes the phrase
 between two commas that it stands in out of the prompt, and the job says so: "at {tempo} BPM" without a tempo would
-be worse than nothing.
+be worse than nothing. Wildcards (``{warm|cold}``) are left for :mod:`bridge_daemon.domain.wildcards`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from bridge_daemon.domain import wildcards
 
 #: Every field, and what it stands for.
 FIELDS: Final[Mapping[str, str]] = {
@@ -30,7 +32,8 @@ FIELDS: Final[Mapping[str, str]] = {
 LONGEST: Final = 120
 #: A tempo so near to a whole number is written as that, BPM: what is left is the jitter of a cable.
 NEAR: Final = 0.1
-_FIELD: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_FIELD: Final = re.compile(r"\\\{|\{\{|\}\}|\{([^{}|]*)\}")
+_BAR: Final = re.compile(r"[^{}]*\|")  # before the next brace
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def names(prompt: str) -> list[str]:
 
 def fill(prompt: str, fields: Mapping[str, object]) -> Filled:
     """Put what is known into the prompt of a preset; a phrase that asks for what is not known is left out."""
-    phrases = prompt.split(",")
+    phrases = _phrases(prompt)
     kept: list[str] = []
     notes: list[str] = []
     for phrase in phrases:
@@ -62,10 +65,25 @@ def fill(prompt: str, fields: Mapping[str, object]) -> Filled:
     return Filled(text.strip(), tuple(notes))
 
 
+def _phrases(prompt: str) -> list[str]:
+    """Return what stands between the commas of a prompt; a comma within braces belongs to them."""
+    phrases, depth = [""], 0
+    for character in prompt:
+        depth += (character == "{") - (character == "}")
+        if character == "," and depth == 0:
+            phrases.append("")
+        else:
+            phrases[-1] += character
+    return phrases if depth == 0 else prompt.split(",")
+
+
 def _value(match: re.Match[str], fields: Mapping[str, object]) -> str:
     if match[1] is None:
-        return match[0][0]
-    return _written(match[1].strip(), fields.get(match[1].strip())) or ""
+        if match[0] == "{{" and _BAR.match(match.string, match.end()):
+            return "\\{"  # else it would become a wildcard
+        return match[0] if match[0] == "\\{" else match[0][0]
+    value = _written(match[1].strip(), fields.get(match[1].strip())) or ""
+    return wildcards.escape(value)
 
 
 def _written(name: str, value: Any) -> str | None:

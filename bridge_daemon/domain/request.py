@@ -7,9 +7,11 @@ collects the faults of both, so that a person sees all of them at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
 
 from bridge_daemon.domain import ids
 from bridge_daemon.domain.parameters import LONGEST_NAME, TABLE, Parameter
@@ -26,6 +28,13 @@ def _trimmed(value: str) -> str:
 def _whole(value: Any) -> Any:
     # scripting languages write 50 as 50.0
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _chosen(one: Parameter, value: Any) -> Any:
+    try:
+        return None if value is None else one.chosen(value)
+    except ValueError as error:
+        raise PydanticCustomError("choice", "{allowed}", {"allowed": str(error)}) from None
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -77,8 +86,10 @@ class Place(_Frozen):
 
 def _field(one: Parameter) -> tuple[Any, Any]:
     """Return a parameter as pydantic checks its shape; ranges of the model are checked once that is known."""
-    if one.kind == "text":
-        kind: Any = Annotated[str, Field(max_length=one.longest), AfterValidator(_trimmed)]
+    if one.kind == "choice":
+        kind: Any = Annotated[str | float, BeforeValidator(partial(_chosen, one))]
+    elif one.kind == "text":
+        kind = Annotated[str, Field(max_length=one.longest), AfterValidator(_trimmed)]
     else:
         kind = Whole if one.kind == "whole" else float
         if not one.by_model:
@@ -97,6 +108,8 @@ if TYPE_CHECKING:
         seed: int | None = None
         variations: int | None = None
         valid_for: float | None = None
+        fit: str | None = None
+        loudness: str | float | None = None
 
 else:
     _Parameters = create_model("_Parameters", __base__=_Frozen, **{one.name: _field(one) for one in TABLE})

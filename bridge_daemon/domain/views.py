@@ -14,7 +14,7 @@ from bridge_daemon.domain.job import Job
 #: In the list of a watched folder.
 OF_A_RENDER: Final = ("job", "state", "charge", "file")
 #: In a status file of an outbox.
-OF_A_REQUEST: Final = ("job", "variation", "state", "charge", "fraction", "text", "problem", "seed", "wanted")
+OF_A_REQUEST: Final = ("job", "variation", "state", "charge", "fraction", "text", "problem", "seed", "wanted", "grid", "fitted")
 #: In the list of jobs of ``daemon.json``.
 IN_THE_HEARTBEAT: Final = (
     *("job", "id", "state", "charge", "usd", "action", "preset", "prompt", "seed", "variation", "variations"),
@@ -28,6 +28,8 @@ IN_THE_LIST: Final = (
 _PROGRESS: Final = ("job", "id", "state", "charge", "fraction")
 _FAILURE: Final = ("job", "id", "state", "charge")
 _TAKE: Final = ("job", "id", "client", "delivery", "variation", "variations", "seed", "rate", "frames")
+_MEASURED: Final = ("job", "id", "client", "delivery")
+_FIT: Final = ("fit", "loudness", "grid", "fitted")
 _LONGEST_PROMPT: Final = 500  # characters, in a list
 _LONGEST_NAME: Final = 60  # characters of the name of an item or clip
 
@@ -56,7 +58,13 @@ def failure(job: Job) -> dict[str, Any]:
 
 def take(job: Job, file: Path) -> dict[str, Any]:
     """Return what is told of a take to whoever places it, without its place."""
-    return chosen(job, _TAKE) | {"file": str(file), "name": item_name(job), "notes": "; ".join(job.notes) or None}
+    own = {"file": str(file), "name": item_name(job), "notes": "; ".join(job.notes) or None}
+    return chosen(job, _TAKE) | own | chosen(job, _FIT)
+
+
+def measured(job: Job) -> dict[str, Any]:
+    """Return what was measured of a take, for those who were told of it before."""
+    return chosen(job, _MEASURED) | chosen(job, _FIT)
 
 
 def what_happens(job: Job) -> str:

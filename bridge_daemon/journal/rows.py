@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
 
-from bridge_daemon.domain.job import Charge, Job, Parameters, Problem, Publication, State, Take
+from bridge_daemon.domain.job import Charge, Fitted, Job, Parameters, Problem, Publication, State, Take
 from bridge_daemon.domain.request import Place, Source
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ _PLAIN = {field.name for field in fields(Job)} - {
     "source",
     "publication",
     "take",
+    "fitted",
     "notes",
     "tags",
     "problem",
@@ -42,6 +43,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "source": lambda source: source.as_dict() if source else None,
     "publication": _data,
     "take": _data,
+    "fitted": _data,
     "notes": list,
     "tags": list,
     "problem": _data,
@@ -80,6 +82,7 @@ def from_row(row: RowMapping) -> Job:
         source=Source.model_validate(_only(Source.model_fields, row["source"])) if row["source"] else None,
         publication=_known(Publication, row["publication"]) if row["publication"] else None,
         take=_known(Take, row["take"]) if row["take"] else None,
+        fitted=_known(Fitted, row["fitted"]) if row["fitted"] else None,
         notes=tuple(row["notes"]),
         tags=tuple(row["tags"]),
         problem=_known(Problem, row["problem"]) if row["problem"] else None,

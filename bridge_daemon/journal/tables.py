@@ -85,6 +85,9 @@ jobs = Table(
     Column("favourite", Boolean, nullable=False, default=False, server_default=false()),
     Column("tags", JSON, nullable=False, default=list, server_default="[]"),
     Column("trashed_at", Float),
+    # what was measured of the take, and its copy that fits; never needed for money
+    Column("grid", JSON(none_as_null=True)),
+    Column("fitted", JSON(none_as_null=True)),
     Index("jobs_state", "state"),
     Index("jobs_request", "request"),
     Index("jobs_charge_day", "charge_day"),

@@ -385,8 +385,11 @@ class WatchedFolder(Section):
 def _preset_field(one: Parameter) -> tuple[Any, Any]:
     """Return a parameter as a setting; ranges of the model are checked once that is known."""
     kind: Any = ModelName if one.name == "model" else one.type
-    if one.kind == "text":
-        limits: dict[str, Any] = {} if one.name == "model" else {"max_length": one.longest}
+    if one.kind == "choice":
+        kind = Annotated[str | float, BeforeValidator(one.chosen)]
+        limits: dict[str, Any] = {"json_schema_extra": {"allowed": one.range}}
+    elif one.kind == "text":
+        limits = {} if one.name == "model" else {"max_length": one.longest}
     elif one.by_model:
         limits = {"json_schema_extra": {"allowed": one.range}}
     else:
@@ -405,6 +408,8 @@ if TYPE_CHECKING:
         prompt: str | None = None
         model: str | None = None
         valid_for: float | None = None
+        fit: str | None = None
+        loudness: str | float | None = None
 
 else:
     _PresetParameters = create_model(

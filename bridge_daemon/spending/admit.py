@@ -105,7 +105,7 @@ class Admit:
             if faults or resolved is None:
                 raise InvalidRequest(faults)
             given = (*notes, *musical.notes, *resolved.notes)
-            wanted = await self._look_at_source(request, resolved, dict(data), given)
+            wanted = await self._look_at_source(request, resolved, dict(data), given, musical.fields.get("tempo"))
         except BridgeError:
             before = await self._journal.read(lambda tx: repeated(tx, request.id, body_hash)) if request.id else None
             if before is not None:
@@ -123,7 +123,12 @@ class Admit:
         return answer, repeat
 
     async def _look_at_source(
-        self, request: Request, resolved: Resolved, body: dict[str, Any], given: tuple[str, ...]
+        self,
+        request: Request,
+        resolved: Resolved,
+        body: dict[str, Any],
+        given: tuple[str, ...],
+        tempo: float | None,
     ) -> _Admissible:
         """Check what needs files and the engine. Raises a Refusal."""
         engine = await self._engines.current()
@@ -150,7 +155,7 @@ class Admit:
         duration, cut = lengths(request, resolved, source_seconds, self._settings().defaults.duration)
         if cut is not None:
             notes.append(f"the take is cut back to {cut:g} s")
-        variations = parameters(resolved, duration, cut)
+        variations = parameters(resolved, duration, cut, press=request.id, tempo=tempo)
         return _Admissible(request, body, resolved, engine, variations, tuple(notes), sound)
 
     @staticmethod

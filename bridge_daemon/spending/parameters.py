@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge_daemon.domain import prompt_fields
+from bridge_daemon.domain import prompt_fields, wildcards
 from bridge_daemon.domain.job import Parameters
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.domain.parameters import MAX_PROMPT, TABLE, names, sent
@@ -21,7 +21,7 @@ from bridge_daemon.util.text import is_visible
 LARGEST_DRAWN_SEED = 2_147_483_647
 MAX_VARIATIONS = 8
 #: What this module gives a meaning of its own; every other number of the table is passed on.
-_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for")
+_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for", "fit", "loudness")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +35,8 @@ class Resolved:
     valid_for: float  # s
     duration: float | None = None
     seed: int | None = None
+    fit: str | None = None
+    loudness: str | float | None = None
     #: What else the service gets, by the names of the table.
     numbers: Mapping[str, float]
     notes: tuple[str, ...] = ()  # what the preset's prompt had to leave out
@@ -108,7 +110,7 @@ def _missing(values: Mapping[str, Any]) -> list[Fault]:
     prompt = values.get("prompt") or ""
     if not prompt.strip():
         faults.append(Fault("prompt", values.get("prompt"), "is required; transforms need one too"))
-    elif not is_visible(prompt):
+    elif not is_visible(wildcards.least(prompt)):
         faults.append(Fault("prompt", ascii(prompt[:20]), "has nothing in it that can be seen"))
     return faults
 
@@ -164,12 +166,27 @@ def lengths(
     return min(max(wanted, least), most), wanted if short_source or wanted < least else None
 
 
-def parameters(resolved: Resolved, duration: float, cut: float | None) -> list[Parameters]:
-    """Return the parameters of each variation: complete, and with a seed, so that each take can be made again."""
-    seed = resolved.seed if resolved.seed is not None else random.randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
+def parameters(
+    resolved: Resolved, duration: float, cut: float | None, *, press: str = "", tempo: float | None = None
+) -> list[Parameters]:
+    """Return the parameters of each variation: complete, and with a seed, so that each take can be made again.
+
+    ``press`` is the id of the request: the same press, sent again after a question, draws the same seed, and so makes
+    the same choices in its prompt. ``tempo`` is that of the project at the press.
+    """
+    drawn = random.Random(press or None).randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
+    seed = resolved.seed if resolved.seed is not None else drawn
+    fitting = {"fit": resolved.fit, "loudness": resolved.loudness, "tempo": tempo}
     numbers = {one.name: resolved.numbers.get(one.name) for one in sent() if resolved.action in one.actions}
     numbers = {name: value for name, value in numbers.items() if name not in _OWN}
     return [
-        Parameters(prompt=resolved.prompt.strip(), duration=duration, seed=seed + number, cut=cut, **numbers)  # type: ignore[arg-type]
-        for number in range(resolved.variations)
+        Parameters(
+            prompt=wildcards.resolve(resolved.prompt, each).strip(),
+            duration=duration,
+            seed=each,
+            cut=cut,
+            **fitting,  # type: ignore[arg-type]
+            **numbers,  # type: ignore[arg-type]
+        )
+        for each in range(seed, seed + resolved.variations)
     ]

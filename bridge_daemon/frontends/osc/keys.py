@@ -18,6 +18,7 @@ from bridge_daemon.frontends.osc.wire import Float32
 NUMBERS: Final = frozenset(
     {
         *parameters.names(kind="number"),
+        *(one.name for one in parameters.TABLE if one.kind == "choice" and one.low is not None),
         *("confirm_usd", "start", "end"),
         *("position", "beats", "length", "time_offset", "tempo", "bar"),
     }
