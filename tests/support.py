@@ -54,7 +54,7 @@ def settings(service: Service | None, **sections: Any) -> Settings:
         "http": {"port": 0},
         "osc": {"port": 0},
         "publish": {"source_port": 0},
-        "audio": {"read_roots": (tempfile.gettempdir(),)},
+        "audio": {"read_roots": (tempfile.gettempdir(),), "measure": False},
     }
     for section, values in sections.items():
         given[section] = given.get(section, {}) | values if isinstance(values, dict) else values

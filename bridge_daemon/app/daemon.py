@@ -136,6 +136,7 @@ class Daemon:
         """Bring every job out of the state in which the last process left it, before anybody can press."""
         parts = self.parts
         await parts.conveyor.recover()
+        await parts.context.measuring.recover()
         for job in await parts.journal.read(lambda tx: tx.jobs_in(OPEN)):
             parts.awake.changed(job)
         parts.awake.start()
@@ -153,6 +154,7 @@ class Daemon:
 
     def _start_work(self) -> None:
         """Let the jobs go on, and start what runs beside them."""
+        self._stack.push_async_callback(self.parts.context.measuring.close)
         self._stack.push_async_callback(self.parts.conveyor.stop)
         self.parts.conveyor.start()
         self._stack.push_async_callback(self._tasks.close)

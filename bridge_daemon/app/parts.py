@@ -27,6 +27,7 @@ from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.context import OnWire, StepContext
 from bridge_daemon.pipeline.conveyor import Conveyor
+from bridge_daemon.pipeline.measure import Measuring
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
@@ -123,6 +124,7 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
         pause=pause,
         on_wire=OnWire(),
         arrivals=Placement(journal, host.clock),
+        measuring=Measuring(journal, settings, times),
     )
     conveyor = Conveyor(context)
     catalogue = Catalogue(journal, engines, polls, budget, settings, times)

@@ -31,6 +31,7 @@ def connect(parts: Parts) -> None:
     told_by_osc = (announcer.changed,) if announcer is not None else ()
     for listener in (
         parts.conveyor.changed,
+        parts.context.measuring.changed,
         job_event,
         parts.publishers.changed,
         parts.awake.changed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,11 +34,12 @@ _WAY = typer.Option("--fit", help="start: the first beat at the start; grid: at 
 _BARS = typer.Option("--bars", min=1, max=64, help="Length of the loop; left out: the most of 16, 8, 4, 2, 1 that fit.")
 _BEATS = typer.Option("--beats", min=1, max=16, help="Beats of a bar.")
 _LUFS = typer.Option("--loudness", min=-30, max=-8, help="How loud the copy is to be, in LUFS.")
+_SERVE = typer.Option("--serve", hidden=True, help="Answer lines of JSON on stdin, as the daemon asks them.")
 _TO = typer.Option("--to", dir_okay=False, help="Where the copy goes; left out: beside the take.")
 
 
 def fit(
-    take: Annotated[Path, _TAKE],
+    take: Annotated[Path | None, _TAKE] = None,
     tempo: Annotated[float | None, _TEMPO] = None,
     project_tempo: Annotated[float | None, _PROJECT] = None,
     way: Annotated[Way, _WAY] = Way.OFF,
@@ -45,12 +47,20 @@ def fit(
     beats: Annotated[int, _BEATS] = 4,
     loudness: Annotated[float | None, _LUFS] = None,
     to: Annotated[Path | None, _TO] = None,
+    serve: Annotated[bool, _SERVE] = False,
     json: o.Json = False,
 ) -> None:
     """Measure a take, and make a copy of it that fits: on the beat, at a tempo, as a loop, as loud as asked.
 
     The take itself is never changed. Needs no running bridge, and costs nothing.
     """
+    if serve:
+        from bridge_daemon.fit.serve import serve as answer
+
+        answer(sys.stdin, sys.stdout)
+        return
+    if take is None:
+        raise InvalidRequest([Fault("take", None, "is needed: the audio file of a take")])
     from bridge_daemon.fit import file
     from bridge_daemon.fit.copy import Wish
 

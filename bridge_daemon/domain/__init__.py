@@ -3,4 +3,16 @@
 May use util and errors.
 """
 
-__all__ = ["ids", "job", "models", "parameters", "prompt_fields", "render", "request", "search", "sound_files", "views", "wildcards"]
+__all__ = [
+    "ids",
+    "job",
+    "models",
+    "parameters",
+    "prompt_fields",
+    "render",
+    "request",
+    "search",
+    "sound_files",
+    "views",
+    "wildcards",
+]

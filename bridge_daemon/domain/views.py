@@ -14,7 +14,10 @@ from bridge_daemon.domain.job import Job
 #: In the list of a watched folder.
 OF_A_RENDER: Final = ("job", "state", "charge", "file")
 #: In a status file of an outbox.
-OF_A_REQUEST: Final = ("job", "variation", "state", "charge", "fraction", "text", "problem", "seed", "wanted", "grid", "fitted")
+OF_A_REQUEST: Final = (
+    *("job", "variation", "state", "charge", "fraction", "text", "problem", "seed", "wanted"),
+    *("grid", "fitted"),
+)
 #: In the list of jobs of ``daemon.json``.
 IN_THE_HEARTBEAT: Final = (
     *("job", "id", "state", "charge", "usd", "action", "preset", "prompt", "seed", "variation", "variations"),

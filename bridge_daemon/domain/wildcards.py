@@ -1,8 +1,8 @@
-"""Wildcards in prompts: ``{warm|cold|tape-worn} piano`` is one of the three, chosen by the seed.
+r"""Wildcards in prompts: ``{warm|cold|tape-worn} piano`` is one of the three, chosen by the seed.
 
 All choices of a prompt are counted through, the first group fastest, so seeds that follow each other (the variations
 of a press) choose differently for as long as there are choices left, and the same seed chooses the same again.
-A brace without a bar is no wildcard, and stays as it was typed. ``\\{`` is a brace.
+A brace without a bar is no wildcard, and stays as it was typed. ``\{`` is a brace.
 """
 
 from __future__ import annotations

@@ -43,6 +43,19 @@ WITH_PROBLEMS: Final = (
     .order_by(jobs.c.seq.desc())
     .limit(bindparam("most"))
 )
+#: Stored since a time and not measured.
+UNMEASURED: Final = (
+    select(jobs)
+    .where(
+        jobs.c.state.in_(_texts((State.STORED, State.PLACED))),
+        jobs.c.wanted,
+        jobs.c.take.is_not(None),
+        jobs.c.grid.is_(None),
+        jobs.c.updated_at >= bindparam("since"),
+    )
+    .order_by(jobs.c.seq.desc())
+    .limit(bindparam("most"))
+)
 COUNT: Final = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 DURATIONS: Final = (
     select(jobs.c.finished_at - jobs.c.submitted_at)

@@ -153,6 +153,10 @@ class Transaction:
         """Return the jobs whose take lies ready for a client that has not confirmed it (or could not place it)."""
         return self._jobs(sql.UNDELIVERED, client=client, most=limit)
 
+    def unmeasured(self, *, since: float, limit: int) -> list[Job]:
+        """Return the newest jobs whose take was stored since a time (UTC) and never measured."""
+        return self._jobs(sql.UNMEASURED, since=since, most=limit)
+
     def with_problems(self, *, limit: int) -> list[Job]:
         """Return the newest jobs that a person should look at: unknown, held, or on their way with a problem."""
         return self._jobs(sql.WITH_PROBLEMS, most=limit)

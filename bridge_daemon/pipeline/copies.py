@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from io import BufferedReader
 from pathlib import Path
 
-from bridge_daemon.domain.job import Job
+from bridge_daemon.domain.job import Fitted, Job
 from bridge_daemon.errors import NotPlaceable, PathRefused
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.util import files
 from bridge_daemon.util.held_folder import hold
+
+log = logging.getLogger(__name__)
 
 
 def bring(job: Job, roots: PathPolicy) -> Path | None:
@@ -30,18 +33,33 @@ def bring(job: Job, roots: PathPolicy) -> Path | None:
             charge=job.charge,
         ) from error
     with opened:
-        return None if job.place.folder is None else _copy(job, opened, roots)
+        if job.place.folder is None:
+            return None
+        copy = _copy(job, opened, take, job.take.sha256, roots)
+    if job.fitted is not None and job.client is None:  # a client is told where it lies
+        _bring_fitted(job, job.fitted, roots)
+    return copy
 
 
-def _copy(job: Job, opened: BufferedReader, roots: PathPolicy) -> Path:
+def _bring_fitted(job: Job, fitted: Fitted, roots: PathPolicy) -> None:
+    """Copy the copy that fits, too. Without it the take is all there is."""
+    file = Path(fitted.file)
+    try:
+        opened = files.open_proved(file, fitted.sha256)
+    except OSError as error:
+        log.warning("%s cannot be brought: %s", file, error)
+        return
+    with opened:
+        _copy(job, opened, file, fitted.sha256, roots)
+
+
+def _copy(job: Job, opened: BufferedReader, take: Path, sha256: str, roots: PathPolicy) -> Path:
     """Copy what was opened, into the folder that was checked."""
-    assert job.take is not None
     assert job.place.folder is not None
-    take = Path(job.take.file)
     try:
         folder = roots.check_folder_for_writing(job.place.folder)
         with hold(folder) as held:
-            return held.copy(opened, take.name, sha256=job.take.sha256, point="place")
+            return held.copy(opened, take.name, sha256=sha256, point="place")
     except PathRefused as error:
         raise NotPlaceable(
             f"{error.message} The take is safe: {take}", next=error.next_step, charge=job.charge

@@ -25,6 +25,11 @@ async def deliver(job: Job, context: StepContext) -> Wait | None:
         return GO_ON  # whatever was decided about it meanwhile counts
     if job.delivery == 0:
         job = await context.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
+    if job.grid is None:
+        await context.measuring.settled(job)
+        job = await context.journal.read(lambda tx: tx.job(job.id))
+        if job.state is not State.STORED or not job.wanted:
+            return GO_ON
     try:
         copy = await foreign.off(job.place.folder or context.library(), copies.bring, job, context.roots())
     except foreign.NoAnswer as error:

@@ -237,6 +237,10 @@ class Audio(Section):
         default=("~",),
         description="Folders that sources may be read from (hidden and system folders in them never are).",
     )
+    measure: bool = Field(
+        default=True,
+        description="Whether the tempo, first beat and loudness of each take are measured, in a process of its own.",
+    )
     keep_sources_days: int = Field(
         default=30,
         ge=1,

@@ -41,6 +41,8 @@ class _Result:
     job: str
     delivery: int
     data: bytes
+    take: Path = Path()
+    measured: bool = False
 
     @property
     def file(self) -> str:
@@ -93,7 +95,7 @@ class Results:
         gone = last is not None and not (is_due(last) and last.delivery == job.delivery)
         if self._tasks.closed or gone or job.client is None or not is_due(job) or not self._is_known(job.client):
             return
-        due = _Result(job.client, job.id, job.delivery, to_bytes(result(job, file)))
+        due = _Result(job.client, job.id, job.delivery, to_bytes(result(job, file)), file, job.grid is not None)
         self._found.pop(job.id, None)
         self._due[job.id] = due
         self._write(due)
@@ -117,6 +119,9 @@ class Results:
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         self._withdraw(job)
+        due = self._due.get(job.id)
+        if due is not None and job.grid is not None and not due.measured:  # it was told before it was measured
+            self.ready(job, due.take)
 
     def _withdraw(self, job: Job) -> None:
         """Remove what is told of a job and is not due any more: a script would place it beside the one that is."""

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: A result is said again after these, s; then at each hello.
 REPEATS: Final = (1.0, 2.0, 4.0, 8.0)
+#: What is measured after a result was said is said after these, s.
+MEASURED: Final = (0.0, 1.0, 4.0)
 #: Progress of one job in any second. The last one is kept for a new state.
 MOST_A_SECOND: Final = 4
 #: Results that one hello is answered with; those said least often go first.
@@ -94,6 +96,7 @@ class Announcer:
         self._due: dict[str, _Due] = {}
         self._progress: dict[str, _Progress] = {}
         self._failed: dict[str, tuple[State, int]] = {}
+        self._unmeasured: dict[str, None] = {}  # jobs whose result was said without what is measured
         self._missed: dict[str, list[dict[str, Any]]] = {}  # failures, for clients that were not there
         self._bringing: set[str] = set()  # clients
         self._tasks = Tasks("OSC results")
@@ -112,6 +115,7 @@ class Announcer:
         if due is not None and (not is_due(job) or due.job.delivery != job.delivery):
             due.stop()
             del self._due[job.id]
+        self._tell_measured(job)
         self._tell_progress(job)
         self._tell_failure(job)
 
@@ -143,6 +147,20 @@ class Announcer:
         known.said = told
         known.times.append(loop.time())
         self._send(job.client or "", "/bridge/progress", progress_pairs(job))
+
+    def _tell_measured(self, job: Job) -> None:
+        """Say what was measured of a take after its result was said; UDP may lose one."""
+        if job.grid is None or job.id not in self._unmeasured:
+            return
+        del self._unmeasured[job.id]
+        due = self._due.get(job.id)
+        if due is not None:
+            due.job = job  # what is said again tells it, too
+        for seconds in MEASURED:
+            self._tasks.after(seconds, self._say_measured, job)
+
+    def _say_measured(self, job: Job) -> None:
+        self._send(job.client or "", "/bridge/measured", measured_pairs(job))
 
     def _tell_failure(self, job: Job) -> None:
         unplaced = job.state is State.STORED and job.wanted and job.delivery > 0 and not is_due(job)
@@ -192,6 +210,9 @@ class Announcer:
             return
         if self._send(due.job.client or "", "/bridge/result", result_pairs(due.job, due.file)):
             due.said += 1
+            if due.job.grid is None:
+                self._unmeasured[due.job.id] = None
+                _forget_old(self._unmeasured)
 
     def go_on(self) -> None:
         """The silence is over, if there was one: announce what is due from the beginning."""
@@ -248,5 +269,17 @@ def result_pairs(job: Job, file: Path) -> dict[str, Any]:
     """Return what /bridge/result tells: the take, and all of its place."""
     place = job.place.as_dict()
     numbers = {key: decimal(value) for key, value in place.items() if isinstance(value, float)}
-    told = views.take(job, file)
+    told = _flat(views.take(job, file))
     return told | {"notes": (told["notes"] or "")[:1000] or None} | place | numbers
+
+
+def measured_pairs(job: Job) -> dict[str, Any]:
+    """Return what /bridge/measured tells."""
+    return _flat(views.measured(job))
+
+
+def _flat(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told with the keys of its grid as ``grid.tempo`` and so on; numbers are decimal text."""
+    grid = {f"grid.{key}": value for key, value in (told["grid"] or {}).items()}
+    flat = {key: value for key, value in told.items() if key != "grid"} | grid
+    return {key: decimal(value) if isinstance(value, float) else value for key, value in flat.items()}

@@ -1,0 +1,227 @@
+"""Measure: the grid and the loudness of a stored take, and a copy that fits, in a process of its own.
+
+Nothing waits for it but a delivery, for a moment. One process, of low priority, measures one take after the other; it
+is started while a take is being downloaded, so that it is ready when the take is, and ends when there is nothing to do.
+What is measured is never needed for money: a take that cannot be measured is told as that, and is not tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from bridge_daemon.domain.job import Fitted, Job, State
+from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.util import ourselves
+from bridge_daemon.util.tasks import Tasks
+from bridge_daemon.util.times import Times
+
+log = logging.getLogger(__name__)
+
+#: A delivery to a client waits so long for what is measured; later it is told by itself, s.
+MOMENT: Final = 0.3
+#: A delivery without a client, which is to have a copy that fits, waits for that, s.
+PATIENCE: Final = 300.0
+#: One take may take so long, s: the longest needs about 5.
+LIMIT: Final = 60.0
+#: The process ends after so long without a take, s.
+IDLE: Final = 20.0
+_TRIES: Final = 2
+_OLDEST: Final = 86_400.0  # s: what was stored before that is not measured at a start
+_MOST: Final = 50  # of them
+_TEMPI: Final = (20.0, 400.0)  # BPM
+_LONGEST_ANSWER: Final = 1 << 20  # bytes
+
+
+def wish_of(job: Job) -> dict[str, Any]:
+    """Return what is asked about the take of a job."""
+    assert job.take is not None, "a stored job has a take"
+    take, tempo = Path(job.take.file), job.place.tempo or job.parameters.tempo
+    if tempo is not None and not _TEMPI[0] <= tempo <= _TEMPI[1]:
+        tempo = None
+    beats, bars = _bars_of(job, tempo)
+    name = f"{take.stem}.{job.fit if job.parameters.fit not in (None, 'off') else 'loud'}.wav"
+    return {
+        "take": str(take),
+        "tempo": tempo,
+        "fit": job.parameters.fit or "off",
+        "bars": bars,
+        "beats": beats,
+        "loudness": None if job.loudness == "off" else job.loudness,
+        "source": job.source_file,
+        "to": str(take.with_name(name)) if job.wants_copy else None,
+        "seconds": LIMIT,
+    }
+
+
+def _bars_of(job: Job, tempo: float | None) -> tuple[int, int | None]:
+    """Return the quarter notes of a bar, and the bars of the place."""
+    numerator, denominator = (int(part) for part in (job.place.time_signature or "4/4").split("/"))
+    beats, bars = numerator * 4 / (denominator or 4), job.place.bars
+    if bars is None and tempo is not None and job.place.length is not None and beats:
+        counted = job.place.length * tempo / 60 / beats
+        bars = round(counted) if round(counted) >= 1 and abs(counted - round(counted)) < 0.01 else None
+    if beats != round(beats):  # of 7/8: two bars of it have whole beats
+        beats, bars = beats * 2, bars // 2 if bars is not None and bars % 2 == 0 else None
+    return max(1, round(beats)), bars
+
+
+class Measuring:
+    """Measures what is stored, one take at a time."""
+
+    def __init__(self, journal: Journal, settings: Callable[[], Settings], times: Times) -> None:
+        """Nothing is started before there is something to measure."""
+        self._journal = journal
+        self._settings = settings
+        self._times = times
+        self._due: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._tasks = Tasks("measuring")
+        self._working = False
+
+    def changed(self, job: Job) -> None:
+        """Take a change of a job that was committed."""
+        if job.state is State.FETCHING and (self._settings().audio.measure or job.parameters.fit):
+            self._work_on()
+        elif self._is_due(job):
+            self._add(job.id)
+
+    async def recover(self) -> None:
+        """Measure what the last process did not live to measure."""
+        since = self._times.now() - _OLDEST
+        for job in await self._journal.read(lambda tx: tx.unmeasured(since=since, limit=_MOST)):
+            self.changed(job)
+
+    async def settled(self, job: Job) -> None:
+        """Wait until a take is measured, or cannot be: for a moment, or for its copy if nobody waits for the take."""
+        known = self._waiting.get(job.id)
+        if known is not None:
+            patience = PATIENCE if job.client is None and job.wants_copy else MOMENT
+            await asyncio.wait({known}, timeout=patience)
+
+    async def close(self) -> None:
+        """End the process; what it was at is measured at the next start."""
+        await self._tasks.close()
+
+    def _is_due(self, job: Job) -> bool:
+        there = job.state in (State.STORED, State.PLACED) and job.wanted and job.take is not None
+        return there and job.grid is None and (self._settings().audio.measure or job.wants_copy)
+
+    def _add(self, name: str) -> None:
+        if name not in self._waiting and not self._tasks.closed:
+            self._waiting[name] = asyncio.get_running_loop().create_future()
+            self._due.put_nowait(name)
+            self._work_on()
+
+    def _work_on(self) -> None:
+        if not self._working and not self._tasks.closed:
+            self._working = True
+            self._tasks.start(self._work(), "takes", then=self._rest)
+
+    def _rest(self) -> None:
+        self._working = False
+        if not self._due.empty():  # it came while the process was ending
+            self._work_on()
+
+    async def _work(self) -> None:
+        """Measure what comes, until nothing has come for a while."""
+        child = _Child()
+        try:
+            await child.start()
+            while True:
+                try:
+                    async with asyncio.timeout(IDLE):
+                        name = await self._due.get()
+                except TimeoutError:
+                    return
+                try:
+                    await self._measure(name, child)
+                except Exception:
+                    log.exception("What was measured of job %s could not be written", name)
+                finally:
+                    self._waiting.pop(name).set_result(None)
+        finally:
+            await child.end()
+
+    async def _measure(self, name: str, child: _Child) -> None:
+        job = await self._journal.read(lambda tx: tx.job(name))
+        if not self._is_due(job):
+            return
+        answer: dict[str, Any] = {}
+        for number in range(_TRIES):
+            answer = await child.ask(wish_of(job))
+            if "grid" in answer:
+                break
+            log.warning("The take of job %s was not measured (%d): %s", name, number + 1, answer["error"])
+        await self._journal.write("measured", lambda tx: _write(tx, name, answer))
+
+
+def _write(tx: Transaction, name: str, answer: dict[str, Any]) -> None:
+    job = tx.job(name)
+    grid = answer.get("grid") or {"tempo": None, "confidence": 0.0, "why_not": "it could not be measured"}
+    fitted = Fitted(**answer["fitted"]) if answer.get("fitted") else None
+    notes = [note.rstrip(".") for note in answer.get("notes", ())]
+    if job.wants_copy and fitted is None and not notes:
+        notes = ["there is no copy that fits: it could not be measured"]
+    event = {"tempo": grid["tempo"], "confidence": grid["confidence"], "error": answer.get("error")}
+    event["fitted"] = fitted.file if fitted is not None else None
+    tx.note(job, "measured", event, grid=grid, fitted=fitted, notes=tuple(dict.fromkeys((*job.notes, *notes))))
+
+
+class _Child:
+    """The process that measures: ``daw-bridge fit --serve``."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+
+    async def start(self) -> None:
+        """Start it, if it does not run."""
+        if self._process is not None and self._process.returncode is None:
+            return
+        low: dict[str, Any] = {"start_new_session": True}  # Ctrl-C is for the daemon
+        if sys.platform == "win32":
+            low = {"creationflags": subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW}
+        command = ourselves.command("fit", "--serve", "--json")
+        self._process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LONGEST_ANSWER, **low
+        )
+
+    async def ask(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Return what it says, or an ``error``; then it is not the same process any more the next time."""
+        try:
+            await self.start()
+            assert self._process is not None
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            async with asyncio.timeout(LIMIT + 10):
+                self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+                await self._process.stdin.drain()
+                line = await self._process.stdout.readline()
+            if line:
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+            error = "its process ended"
+        except (OSError, TimeoutError, ValueError) as caught:
+            error = str(caught) or "it took too long"
+        await self.end()
+        return {"error": error}
+
+    async def end(self) -> None:
+        """Kill it, if it runs: it holds nothing that would be lost."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        with suppress(TimeoutError):  # one that hangs on a disk ends when that answers
+            async with asyncio.timeout(2):
+                await process.wait()
