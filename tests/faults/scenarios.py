@@ -169,6 +169,10 @@ SCENARIOS = {
         script={"poll": ["500*3", "ok", "404*3"], "download": ["403", "garbage"]},
     ),
     "failed": Scenario(lambda *_: [_generate(6), REST], script={"poll": ["failed"]}),
+    "measured": Scenario(
+        lambda *_: [_generate(14, fit="start", place={"tempo": 120}), REST],
+        settings={"audio": {"measure": True}},
+    ),
     "refused": Scenario(lambda *_: [_generate(7), REST, ["resume", None]], script={"post": ["402"]}),
     "confirmed": Scenario(
         lambda *_: [_generate(9, client="reaper-1"), REST, ["placed", {"state": "stored", "data": 1}], REST]

@@ -50,6 +50,7 @@ NOT_WALKED = {
     "journal.nudge": "remembers an id and changes no job; tests/test_actions.py says it again after the job has ended",
     "file.installed": "what was copied into a DAW, by a command that spends nothing; tests/install",
     "file.manifest": "the same; its process ends at three failpoints in tests/install/test_folder.py",
+    "file.fit": "a copy, written by a process of its own; tests/pipeline/test_measure.py ends that",
     "file.sketch": "the built-in engine, which costs nothing; tests/engine/sketch",
 }
 

@@ -29,6 +29,8 @@ from bridge_daemon.util import files, ourselves
 from tests.fakes import audio
 from tests.fakes.service import Service
 from tests.fit import music
+from tests.frontends.mailbox.scripter import Script
+from tests.frontends.osc.caller import caller
 from tests.support import change, events, job_of, press, request, running, tone, until
 
 ON = {"measure": True}
@@ -42,9 +44,9 @@ KEYS = {
 def drums(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the service make drums that run at 119 BPM."""
 
-    def render(extension: str, seconds: float, rate: int, *_: Any) -> bytes:
+    def render(extension: str, *_: Any) -> bytes:
         file = io.BytesIO()
-        sound = music.drums("house", 119, lead=0.1, seconds=seconds)
+        sound = music.drums("house", 119, lead=0.1, seconds=12)
         soundfile.write(file, sound, music.RATE, format=extension.upper(), subtype="PCM_16")
         return file.getvalue()
 
@@ -113,7 +115,7 @@ async def test_the_tempo_of_the_transport_counts_where_the_place_has_none(
     tmp_path: Path, drums: None, children: list[int]
 ) -> None:
     async with Service() as service, running(tmp_path / "home", service, audio=ON) as daemon:
-        daemon.clock.hear("reaper", {"playing": True, "position": 0.0, "beats": 0.0, "tempo": 120.0})
+        daemon.clock.update("reaper", {"playing": True, "position": 0.0, "beats": 0.0, "tempo": 120.0})
         job = await measured(daemon, await press(daemon, duration=12, client="reaper"))
         assert grid_of(job)["tempo"] == pytest.approx(119, abs=0.05)
         assert job.fit == "grid", "a client can undo it"
@@ -134,6 +136,60 @@ async def test_ten_takes_at_once_start_one_process(tmp_path: Path, children: lis
         for job in jobs:
             await measured(daemon, job, seconds=60)
         assert len(children) == 1
+
+
+class TestClients:
+    """What a client is told, at once or a moment later."""
+
+    async def test_a_result_tells_the_grid(self, tmp_path: Path, drums: None, children: list[int]) -> None:
+        async with (
+            Service(job_seconds=4) as service,  # the process has started until then
+            running(tmp_path / "home", service, audio=ON) as daemon,
+            caller(daemon, "live") as client,
+        ):
+            await client.hello()
+            job = await client.press(tempo=120, loudness="-14", prompt="{a|b} piano", duration=1)
+            told = await client.until("/bridge/result", job=job)
+            assert (told["fit"], told["loudness"]) == ("grid", "-14")
+            later = {} if "grid.tempo" in told else await client.until("/bridge/measured", job=job)
+            found = told | later
+            assert float(str(found["grid.tempo"])) == pytest.approx(119, abs=0.05)
+            assert float(str(found["grid.confidence"])) >= 1
+            assert Path(str(found["fitted"])).is_file()
+            assert told["name"] in ("a piano", "b piano")
+
+    async def test_what_is_measured_later_is_said_by_itself_and_with_the_result(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[int]
+    ) -> None:
+        answer = json.dumps({"grid": dict.fromkeys(KEYS, 1.25), "fitted": None, "notes": []})
+        instead(monkeypatch, f"import time; input(); time.sleep(1.5); print('{answer}', flush=True); input()")
+        async with (
+            Service() as service,
+            running(tmp_path / "home", service, audio=ON) as daemon,
+            caller(daemon, "live") as client,
+        ):
+            await client.hello()
+            job = await client.press()
+            first = await client.until("/bridge/result", job=job)
+            assert "grid.tempo" not in first
+            said = await client.until("/bridge/measured", job=job, count=2)
+            assert (said["grid.tempo"], said["delivery"], said["fit"]) == ("1.25", 1, "grid")
+            again = await client.until("/bridge/result", job=job, **{"grid.tempo": "1.25"})
+            assert again == first | {key: value for key, value in said.items() if key.startswith("grid.")}
+
+    async def test_result_and_status_files_tell_it_later(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[int]
+    ) -> None:
+        answer = json.dumps({"grid": dict.fromkeys(KEYS, 1.25), "fitted": None, "notes": []})
+        instead(monkeypatch, f"import time; input(); time.sleep(1.5); print('{answer}', flush=True); input()")
+        async with Service() as service, running(tmp_path / "home", service, audio=ON):
+            script = Script(tmp_path / "home").make()
+            name = script.request()
+            first = await script.result()
+            assert "grid" not in first
+            await script.until(lambda: script.results()[0].get("grid"))
+            assert script.results() == [first | {"grid": dict.fromkeys(KEYS, 1.25)}]
+            await script.until(lambda: "grid" in ((script.status(name) or {}).get("jobs") or [{}])[0])
 
 
 class TestCopies:
@@ -166,22 +222,21 @@ class TestCopies:
         self, tmp_path: Path, drums: None, children: list[int]
     ) -> None:
         async with Service() as service, running(tmp_path / "home", service) as daemon:
-            job = await until(daemon, await press(daemon, duration=8, loudness=-20))
+            job = await until(daemon, await press(daemon, duration=8, loudness=-26))
             assert job.fitted is not None
             sound, rate = soundfile.read(job.fitted.file, always_2d=True, dtype="float32")
-            assert loudness.integrated(sound, rate) == pytest.approx(-20, abs=0.1)
+            assert loudness.integrated(sound, rate) == pytest.approx(-26, abs=0.1)
 
-    async def test_as_loud_as_the_region_that_was_sent(
-        self, tmp_path: Path, drums: None, children: list[int]
-    ) -> None:
-        loud, soft = music.drums("rock", 120, seconds=8), music.drums("rock", 120, seconds=8) * 0.05
-        soundfile.write(tmp_path / "source.wav", np.concatenate([loud, soft]), music.RATE)
+    async def test_as_loud_as_the_region_that_was_sent(self, tmp_path: Path, drums: None, children: list[int]) -> None:
+        loud, _ = soundfile.read(tone(tmp_path / "tone.wav"), always_2d=True, dtype="float32")
+        soft = loud * np.float32(0.1)
+        soundfile.write(tmp_path / "source.wav", np.concatenate([loud, soft]), 44_100)
         async with Service() as service, running(tmp_path / "home", service, audio=ON) as daemon:
             source = {"path": str(tmp_path / "source.wav"), "start": 8.0, "end": 16.0}
             asked = {"action": "transform", "duration": None, "source": source, "loudness": "source"}
             job = await until(daemon, await press(daemon, **asked))
             assert job.fitted is not None
-            expected = loudness.integrated(soft, music.RATE)
+            expected = loudness.integrated(soft, 44_100)
             assert grid_of(job)["source_loudness"] == pytest.approx(expected, abs=0.1)
             sound, rate = soundfile.read(job.fitted.file, always_2d=True, dtype="float32")
             assert loudness.integrated(sound, rate) == pytest.approx(expected, abs=0.1)
@@ -286,29 +341,33 @@ class TestTheProcess:
         wish = {"take": str(take), "tempo": None, "fit": "off", "bars": None, "beats": 4, "loudness": None}
         return json.dumps(wish | {"source": None, "to": None, "seconds": 60} | more).encode() + b"\n"
 
-    def start(self) -> subprocess.Popen[bytes]:
+    @pytest.fixture
+    def process(self) -> Iterator[subprocess.Popen[bytes]]:
         command = ourselves.command("fit", "--serve", "--json")
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as started:
+            yield started
 
-    def test_it_answers_faults_and_goes_on(self, tmp_path: Path) -> None:
+    def test_it_answers_faults_and_goes_on(self, tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
         take = tone(tmp_path / "take.wav", seconds=2)
-        said, _ = self.start().communicate(self.asked(tmp_path / "none.wav") + self.asked(take), timeout=60)
+        said, _ = process.communicate(self.asked(tmp_path / "none.wav") + self.asked(take), timeout=60)
         first, second = map(json.loads, said.splitlines())
         assert "none.wav" in first["error"]
         assert second["grid"]["loudness"] < -3
 
-    def test_it_does_not_outlive_a_daemon_that_was_killed(self, tmp_path: Path) -> None:
+    def test_it_does_not_outlive_a_daemon_that_was_killed(
+        self, tmp_path: Path, process: subprocess.Popen[bytes]
+    ) -> None:
         take = tone(tmp_path / "take.wav", seconds=30)
-        process = self.start()
         assert process.stdin is not None
         process.stdin.write(self.asked(take))
         process.stdin.close()  # as the system does it for a process that is gone
         assert process.wait(timeout=60) is not None
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
-    def test_a_take_that_keeps_it_too_long_ends_it(self, tmp_path: Path) -> None:
+    def test_a_take_that_keeps_it_too_long_ends_it(self, tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
         os.mkfifo(tmp_path / "take.wav")  # nobody ever writes to it
-        process = self.start()
         assert process.stdin is not None
         process.stdin.write(self.asked(tmp_path / "take.wav", seconds=0.5))
         process.stdin.flush()

@@ -48,7 +48,7 @@ async def test_a_result_is_there_until_it_is_placed(tmp_path: Path) -> None:
         one = found[1]
         assert set(one) == {
             *("job", "id", "client", "delivery", "file", "variation", "variations", "seed", "name", "rate", "frames"),
-            "place",
+            *("place", "fit", "loudness"),
         }
         assert (one["id"], one["client"], one["delivery"], one["seed"]) == (name, "reaper", 1, 5)
         assert one["place"] == {"position": 4.5, "track": "Pad", "token": "x"}
