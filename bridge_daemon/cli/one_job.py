@@ -51,11 +51,22 @@ def _pairs(job: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Place", ", ".join(f"{name} {value}" for name, value in place.items() if name != "token")),
         ("Client", job["client"] or ""),
         ("Take", take),
+        ("Measured", _measured(job.get("grid"))),
+        ("Fitted", job.get("fitted") or ""),
         ("Retry of", job["retry_of"] or ""),
         ("Notes", "\n".join(job["notes"])),
         ("Request", job["id"]),
         ("At service", job["remote_id"] or ""),
     ]
+
+
+def _measured(grid: Mapping[str, Any] | None) -> str:
+    if not grid:
+        return ""
+    tempo = f"{grid['tempo']:.2f} BPM from {grid['first_beat']:.3f} s" if grid["tempo"] else ""
+    sound = f"{grid['loudness']:.1f} LUFS" if grid.get("loudness") is not None else ""
+    doubt = f"not sure: {grid['why_not']}" if grid["why_not"] else ""
+    return ", ".join(part for part in (tempo, sound, doubt) if part)
 
 
 def _print_problem(job: Mapping[str, Any]) -> None:

@@ -35,6 +35,7 @@ PATIENCE: Final = 300.0
 LIMIT: Final = 60.0
 #: The process ends after so long without a take, s.
 IDLE: Final = 20.0
+_QUICK: Final = 60.0  # s of a take; a longer one is not measured within a moment
 _TRIES: Final = 2
 _OLDEST: Final = 86_400.0  # s: what was stored before that is not measured at a start
 _MOST: Final = 50  # of them
@@ -104,9 +105,12 @@ class Measuring:
     async def settled(self, job: Job) -> None:
         """Wait until a take is measured, or cannot be: for a moment, or for its copy if nobody waits for the take."""
         known = self._waiting.get(job.id)
-        if known is not None:
-            patience = PATIENCE if job.client is None and job.wants_copy else MOMENT
-            await asyncio.wait({known}, timeout=patience)
+        if known is None or job.take is None:
+            return
+        if job.client is None and job.wants_copy:
+            await asyncio.wait({known}, timeout=PATIENCE)
+        elif job.client is not None and job.take.frames <= _QUICK * job.take.rate:
+            await asyncio.wait({known}, timeout=MOMENT)
 
     async def close(self) -> None:
         """End the process; what it was at is measured at the next start."""

@@ -8,5 +8,7 @@ var Parameters = [
   { key: "steps", kind: "whole", on: ["generate", "transform"] },
   { key: "seed", kind: "whole", on: ["generate", "transform"] },
   { key: "variations", kind: "whole", on: ["generate", "transform"] },
-  { key: "valid_for", kind: "number", on: ["generate", "transform"] }
+  { key: "valid_for", kind: "number", on: ["generate", "transform"] },
+  { key: "fit", kind: "choice", on: ["generate", "transform"] },
+  { key: "loudness", kind: "choice", on: ["generate", "transform"] }
 ];

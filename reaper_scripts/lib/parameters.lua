@@ -91,4 +91,22 @@ return {
     sound = false,
     on = { "generate", "transform" },
   },
+  {
+    key = "fit",
+    label = "fit",
+    kind = "choice",
+    form = false,
+    sound = false,
+    on = { "generate", "transform" },
+  },
+  {
+    key = "loudness",
+    label = "loudness",
+    kind = "choice",
+    low = -30,
+    high = -8,
+    form = false,
+    sound = false,
+    on = { "generate", "transform" },
+  },
 }
