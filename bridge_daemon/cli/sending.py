@@ -148,6 +148,8 @@ def _tell(jobs: list[dict[str, Any]]) -> int:
         if not CliOutput.json:
             if job.get("file"):
                 terminal.path(job["file"])
+            if job.get("fitted"):
+                terminal.note(f"Fitted: {job['fitted']}")
             _tell_of_client(job)
         if not arrived:
             code = problems.FAILED

@@ -55,7 +55,7 @@ class TestDefaults:
         assert data["defaults"] == {"duration": 30.0, "strength": 0.5, "valid_for": 600.0}
         assert data["osc"] == {"enabled": True, "host": "127.0.0.1", "port": 9130}
         assert data["http"] == {"host": "127.0.0.1", "port": 9131}
-        assert data["audio"] == {"library": None, "read_roots": ("~",), "keep_sources_days": 30}
+        assert data["audio"] == {"library": None, "read_roots": ("~",), "measure": True, "keep_sources_days": 30}
         publish = {key: value for key, value in data["publish"].items() if value is not None}
         assert publish == {"method": "auto", "ttl_s": 86400, "source_port": 9132, "s3_prefix": "daw-bridge/"}
         assert data["midi"] == {
