@@ -53,13 +53,16 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     samples, rate = file.read(take)
     measured = file.measure_samples(samples, rate, asked["tempo"])
     answer: dict[str, Any] = {"grid": _grid(measured, asked["tempo"]), "fitted": None, "notes": notes}
-    target = asked["loudness"]
+    target, fit = asked["loudness"], asked["fit"]
+    if fit != "off" and asked["tempo"] is None:
+        fit = "off"
+        notes.append("It was not made to fit: no tempo is known.")
     if target == "source":
         target, note = _as_loud_as(asked["source"])
         answer["grid"]["source_loudness"] = target
         notes += note
-    if asked["to"] is not None and (asked["fit"] != "off" or target is not None):
-        wish = Wish(fit=asked["fit"], tempo=asked["tempo"], a_bar=asked["beats"], bars=asked["bars"], loudness=target)
+    if asked["to"] is not None and (fit != "off" or target is not None):
+        wish = Wish(fit=fit, tempo=asked["tempo"], a_bar=asked["beats"], bars=asked["bars"], loudness=target)
         answer["fitted"] = _copy(samples, rate, measured, wish, Path(asked["to"]), notes)
     return answer
 

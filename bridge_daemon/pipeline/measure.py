@@ -140,7 +140,8 @@ class Measuring:
         """Measure what comes, until nothing has come for a while."""
         child = _Child()
         try:
-            await child.start()
+            with suppress(OSError):  # it is told of the first take then
+                await child.start()
             while True:
                 try:
                     async with asyncio.timeout(IDLE):

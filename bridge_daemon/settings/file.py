@@ -54,6 +54,7 @@ _PRESETS: Final = """
 #action = "transform"
 #prompt = "live drum kit, dry, tight, same groove"
 #strength = 0.5
+#loudness = "source"
 #variations = 3
 """
 

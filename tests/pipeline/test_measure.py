@@ -246,6 +246,9 @@ class TestCopies:
             job = await until(daemon, await press(daemon, duration=2, loudness="source"))
             assert "Its loudness was left alone: it has no source" in job.notes
             assert job.fitted is None
+            job = await until(daemon, await press(daemon, duration=2, fit="loop"))
+            assert "It was not made to fit: no tempo is known" in job.notes
+            assert job.fitted is None
 
 
 class TestTrouble:
@@ -266,6 +269,14 @@ class TestTrouble:
                 await asyncio.sleep(0.3)
                 assert len(children) == 2
                 assert (await events(daemon, name)).count("measured") == 1
+
+    async def test_a_process_that_cannot_be_started_is_no_reason_to_wait(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[int]
+    ) -> None:
+        monkeypatch.setattr(ourselves, "command", lambda *_: [str(tmp_path / "nothing")])
+        async with Service() as service, running(tmp_path / "home", service, audio=ON) as daemon:
+            job = await until(daemon, await press(daemon, fit="start", place={"tempo": 120}), {State.PLACED})
+            assert grid_of(job)["why_not"] == "it could not be measured"
 
     async def test_a_result_does_not_wait_for_a_slow_process(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[int]
