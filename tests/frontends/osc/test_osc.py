@@ -48,6 +48,8 @@ PARAMETERS = {
     "cfg_scale": (Typed(("f", 7.3)), 7.3),
     "seed": ("123456789", 123456789),
     "model": ("stable-audio-2-0", "stable-audio-2-0"),
+    "fit": ("start", "start"),
+    "loudness": ("-14", -14.0),
 }
 
 

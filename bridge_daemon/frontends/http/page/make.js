@@ -10,14 +10,19 @@ let carried = null;
 /** Open Make with what another view brings: a request to change and run, or a take as the source. */
 export function carry(request) { carried = request; location.hash = "#make"; }
 
+/** Whether a number stands in the field of a choice, which allows one beside its words. */
+function isNumber(input) { return input.dataset.choice !== undefined && !Number.isNaN(Number(input.value)); }
+
 function range(one) {
+  if (one.kind === "choice") return `${one.range[0].toUpperCase()}${one.range.slice(1)}.`;
   if (one.low === null || one.high === null) return "";
   return one.high > 1e6 ? "" : `${one.low_excluded ? "More than " : ""}${one.low} to ${one.high.toLocaleString()}.`;
 }
 
 function field(one, value) {
   const props = { name: one.name, id: `p-${one.name}`, "aria-describedby": `d-${one.name}` };
-  if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
+  if (one.kind === "choice") props["data-choice"] = one.choices.join(" ");
+  else if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
   const input = h("input", props);
   if (value !== undefined && value !== null) input.value = value;
   input.placeholder = one.default.length > 22 ? "as the bridge has it" : one.default;
@@ -45,7 +50,7 @@ export function view() {
     const made = { version: 1, action: source ? "transform" : "generate" };
     if (prompt.value.trim()) made.prompt = prompt.value.trim();
     if (preset.value) made.preset = preset.value;
-    for (const input of fields.querySelectorAll("input")) if (input.value !== "") made[input.name] = input.type === "number" ? Number(input.value) : input.value;
+    for (const input of fields.querySelectorAll("input")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
     if (source) made.source = { path: source.path, ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
     return made;
   }
