@@ -1,6 +1,6 @@
 /** Now: what is going on, and everything that needs a person. */
 import { known, listen } from "./api.js";
-import { ago, h, seconds, when } from "./dom.js";
+import { ago, h, redraw, seconds, when } from "./dom.js";
 import { LIVE, badge, buttons, money } from "./jobs.js";
 
 function needs(status) {
@@ -53,8 +53,10 @@ export function view() {
         ["Library", status.library], ["Home", status.home], ["Version", status.version]].flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
   }
   show();
-  const stop = listen(show);
-  return { node: h("div", { class: "view" }, h("h1", {}, "Now"), need, h("div", { class: "columns two" },
+  const node = h("div", { class: "view" });
+  const stop = listen(() => redraw(node, show));
+  node.append(h("h1", {}, "Now"), need, h("div", { class: "columns two" },
     h("div", {}, h("section", { class: "panel", "aria-label": "On its way" }, h("h2", {}, "On its way"), live), h("section", { class: "panel", "aria-label": "Lately" }, h("h2", {}, "Lately"), done)),
-    h("div", {}, side, more))), leave: stop };
+    h("div", {}, side, more)));
+  return { node, leave: stop };
 }
