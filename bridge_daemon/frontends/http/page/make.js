@@ -16,13 +16,15 @@ function range(one) {
   return one.high > 1e6 ? "" : `${one.low_excluded ? "More than " : ""}${one.low} to ${one.high.toLocaleString()}.`;
 }
 
+const named = (name) => { const words = name.replaceAll("_", " "); return words[0].toUpperCase() + words.slice(1); };
+
 function field(one, value) {
   const props = { name: one.name, id: `p-${one.name}`, "aria-describedby": `d-${one.name}` };
   if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
   const input = h("input", props);
   if (value !== undefined && value !== null) input.value = value;
-  input.placeholder = one.default.length > 22 ? "as the bridge has it" : one.default;
-  return h("label", {}, one.label || one.name.replace("_", " "), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
+  input.placeholder = one.default.length > 22 || one.default.startsWith("[") ? "as the bridge has it" : one.default;
+  return h("label", {}, one.label || named(one.name), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
 }
 
 export function view() {

@@ -173,7 +173,7 @@ export function view() {
   const stop = listen((what) => { if (what === "job" && !search.value && !list.scrollTop) soon(); });
   read();
   return { node: h("div", { class: "view" }, h("div", { class: "row" }, h("h1", { class: "grow" }, "Takes"), count),
-    h("div", { class: "row" }, h("div", { class: "grow" }, search), h("div", {}, only), h("div", {}, client), h("div", {}, from)),
+    h("div", { class: "row filters" }, h("div", { class: "grow" }, search), h("div", {}, only), h("div", {}, client), h("div", {}, from)),
     h("div", { class: "columns make" }, list, detail)),
   leave: () => { stop(); player.removeEventListener("change", played); resized.disconnect(); clearTimeout(timer); }, known };
 }
