@@ -95,6 +95,11 @@ class Home:
         return self.path / "token"
 
     @property
+    def sessions_file(self) -> Path:
+        """Digests of the sessions of browsers, so that an open page comes back after a restart."""
+        return self.path / "sessions.json"
+
+    @property
     def key_file(self) -> Path:
         """The API key, on machines without a keyring."""
         return self.path / "key"

@@ -85,6 +85,7 @@ class TestPlaces:
             home.config: "config.toml",
             home.token_file: "token",
             home.key_file: "key",
+            home.sessions_file: "sessions.json",
             home.journal: "journal.sqlite3",
             home.runtime_file: "runtime.json",
             home.lock_file: "daemon.lock",

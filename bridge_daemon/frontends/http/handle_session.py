@@ -31,6 +31,7 @@ async def open_session(call: Call) -> web.StreamResponse:
     session = call.api.sessions.redeem(code) if isinstance(code, str) else None
     if session is None:
         raise NoToken(f"The code is unknown, was used, or is older than {CODE_LIFE:g} s.", next="daw-bridge open")
+    await call.api.sessions.save(call.api.token)
     response = answer({"ok": True})
     response.set_cookie(call.api.cookie, session, max_age=int(SESSION_LIFE), path="/", httponly=True, samesite="Strict")
     return response
@@ -39,6 +40,8 @@ async def open_session(call: Call) -> web.StreamResponse:
 async def end_session(call: Call) -> web.StreamResponse:
     """End the session that the request came with."""
     ended = call.session is not None and call.api.sessions.end(call.session)
+    if ended:
+        await call.api.sessions.save(call.api.token)
     response = answer({"ended": ended})
     response.del_cookie(call.api.cookie, path="/", httponly=True, samesite="Strict")
     return response

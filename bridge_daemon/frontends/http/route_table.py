@@ -87,7 +87,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=bodies.Code,
         verbatim=True,  # whatever is wrong with a code has one answer
         summary="`{code}` buys the cookie of a session: HttpOnly, SameSite=Strict, for a day. It is over when the "
-        "bridge restarts or its token changes",
+        "token changes, and survives a restart of the bridge",
     ),
     Route(
         method="DELETE",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from pathlib import Path
 from typing import Final
 
 from bridge_daemon.actions.bridge import Actions
@@ -41,11 +42,15 @@ class ApiServer:
         token: str,
         host: str,
         port: int,
+        sessions: Path | None = None,
         times: Times | None = None,
         timeout: float = HANDLER_TIMEOUT,
     ) -> None:
-        """Prepare; ``start`` opens the port. ``times`` and ``timeout`` are for tests."""
-        self._api = Api(actions, hub, Sessions(times or Times()), token, routes=ROUTES)
+        """Prepare; ``start`` opens the port. ``sessions`` is where those of browsers are kept over a restart.
+
+        ``times`` and ``timeout`` are for tests.
+        """
+        self._api = Api(actions, hub, Sessions(times or Times(), sessions), token, routes=ROUTES)
         self._access = AccessMiddleware(ROUTES, self._api, timeout=timeout)
         self._hub = hub
         self._wanted = (host, port)
@@ -60,6 +65,7 @@ class ApiServer:
             PortTaken: another program has it.
             SettingsInvalid: the host is not this machine alone.
         """
+        await self._api.sessions.load(self._api.token)
         sockets = _open(*self._wanted)
         host, port = sockets[0].getsockname()[:2]
         self._access.open_on(port)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import sys
 import time
 
+import aiohttp
 import pytest
 
 from bridge_daemon.frontends.http import access
@@ -13,10 +16,12 @@ from bridge_daemon.frontends.http.access import AccessMiddleware
 from bridge_daemon.frontends.http.events import EventHub
 from bridge_daemon.frontends.http.route_table import ROUTES
 from bridge_daemon.frontends.http.routing import Access, Api
+from bridge_daemon.frontends.http.server import ApiServer
 from bridge_daemon.frontends.http.sessions import Sessions
 from bridge_daemon.util.times import Times
 from tests.fakes.desk import FakeDesk
-from tests.frontends.http.conftest import TOKEN
+from tests.frontends.http.conftest import TOKEN, HandTimes
+from tests.frontends.http.conftest import Api as Running
 
 JSON = "Content-Type: application/json"
 PAGE = ("Origin: http://127.0.0.1:PORT", "Sec-Fetch-Site: same-origin")
@@ -272,6 +277,76 @@ async def test_a_session_is_over_after_a_day(api):
     assert (await api.ask("/api/status", cookie, auth=False)).status == 200
     api.times.at += 2
     assert (await api.ask("/api/status", cookie, auth=False)).code == "E-AUTH"
+
+
+async def test_sessions_outlive_the_process_and_not_the_token(tmp_path):
+    """An open page comes back by itself after a restart, for what is left of its day."""
+    file, times = tmp_path / "sessions.json", HandTimes()
+
+    async def restarted(token: str = TOKEN, *, later: float = 0.0) -> Sessions:
+        times.wall += later
+        sessions = Sessions(times, file)
+        await sessions.load(token)
+        return sessions
+
+    first = await restarted()
+    kept, ended = (first.redeem(first.new_code()) for _ in range(2))
+    await first.save(TOKEN)
+    first.end(ended)
+    await first.save(TOKEN)
+    assert kept not in file.read_text() and TOKEN not in file.read_text()
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o777 == 0o600
+    again = await restarted(later=86_000)
+    assert again.holds(kept)
+    assert not again.holds(ended)
+    times.at += 399
+    assert again.holds(kept)
+    times.at += 2
+    assert not again.holds(kept)
+    assert not (await restarted("another token")).holds(kept)
+    assert not (await restarted(later=401)).holds(kept)
+    turned_back = await restarted(later=-100 * 86_400)
+    times.at += 86_401
+    assert not turned_back.holds(kept)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"token": 1}', '{"token": "TOKEN", "sessions": {"x": "y"}}', "\xff"])
+async def test_damaged_sessions_cost_a_sign_in(tmp_path, content, caplog):
+    file = tmp_path / "sessions.json"
+    file.write_text(content.replace("TOKEN", hashlib.sha256(TOKEN.encode()).hexdigest()), encoding="latin-1")
+    sessions = Sessions(HandTimes(), file)
+    await sessions.load(TOKEN)
+    assert sessions.redeem(sessions.new_code())
+    assert content == '{"token": 1}' or "sign in again" in caplog.text
+
+
+async def test_sessions_that_cannot_be_kept_hold_all_the_same(tmp_path, caplog):
+    sessions = Sessions(HandTimes(), tmp_path / "no folder" / "sessions.json")
+    await sessions.load(TOKEN)
+    session = sessions.redeem(sessions.new_code())
+    await sessions.save(TOKEN)
+    assert sessions.holds(session)
+    assert "could not be kept" in caplog.text
+
+
+async def test_a_server_keeps_its_sessions_in_the_home(tmp_path, monkeypatch):
+    file = tmp_path / "sessions.json"
+    for attempt in ("opens", "holds", "ends", "holds no more"):
+        server = ApiServer(FakeDesk(), EventHub(), token=TOKEN, host="127.0.0.1", port=0, sessions=file)
+        _, port = await server.start()
+        try:
+            async with aiohttp.ClientSession() as http:
+                api = Running(FakeDesk(), EventHub(), server, port, HandTimes(), http)
+                if attempt == "opens":
+                    value = (await api.log_in()).partition("=")[2]
+                cookie = f"Cookie: daw-bridge-{port}={value}"
+                if attempt == "ends":
+                    await api.ask("/api/session", cookie, JSON, *PAGE, method="DELETE", auth=False)
+                seen = (await api.ask("/api/status", cookie, auth=False)).status
+                assert seen == (200 if attempt in ("opens", "holds") else 401), attempt
+        finally:
+            await server.close()
 
 
 async def test_a_wrong_token_beside_a_good_session_is_wrong(api):

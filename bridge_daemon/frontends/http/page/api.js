@@ -24,6 +24,42 @@ export const patch = (path, body) => call("PATCH", path, body);
 export const upload = (name, file) => call("POST", `sources?name=${encodeURIComponent(name)}`, file, file.type || "application/octet-stream");
 export const fresh = () => crypto.randomUUID();
 
+/** Ids of what was sent and is not answered yet, by what it asks for. They outlive a reload of this tab. */
+const UNANSWERED = "daw-bridge unanswered";
+const LASTS = 600_000; // ms: what is pressed later than this is another press
+const unanswered = () => { try { return JSON.parse(sessionStorage.getItem(UNANSWERED)) || {}; } catch { return {}; } };
+function remember(key, kept) {
+  const all = unanswered();
+  if (kept) all[key] = kept; else delete all[key];
+  sessionStorage.setItem(UNANSWERED, JSON.stringify(all));
+}
+
+async function untilAnswered(key, path, body) {
+  const before = unanswered()[key];
+  const id = before && Date.now() - before.at < LASTS ? before.id : fresh();
+  remember(key, { id, at: Date.now() });
+  for (let left = 3; ; left -= 1) {
+    try {
+      const answer = await post(path, { ...body, id });
+      remember(key, null);
+      return answer;
+    } catch (error) {
+      const signedOut = error.status === 401 || error.status === 403;
+      if (error.told?.code && error.told.charge === "none" && !signedOut) remember(key, null);
+      if (error.status || !left) throw error;
+      await new Promise((go) => { setTimeout(go, 700); });
+    }
+  }
+}
+
+const onItsWay = new Map();
+/** Send what may cost. It has one id until it is answered, so that neither a lost answer nor a second click pays twice. */
+export function pay(path, body = {}) {
+  const key = `${path} ${JSON.stringify(body)}`;
+  if (!onItsWay.has(key)) onItsWay.set(key, untilAnswered(key, path, body).finally(() => onItsWay.delete(key)));
+  return onItsWay.get(key);
+}
+
 /** Trade the code behind the # for a session; the code never stands in an address that is sent. */
 export async function signIn() {
   const code = new URLSearchParams(location.hash.slice(1)).get("code");

@@ -31,6 +31,29 @@ export function ago(time) {
   return past < 86400 ? `${Math.floor(past / 3600)} h ago` : when(time);
 }
 
+let pressed = false;
+const waiting = new Set();
+function released() {
+  setTimeout(() => { // after the click that belongs to it
+    pressed = false;
+    const works = [...waiting];
+    waiting.clear();
+    for (const work of works) work();
+  });
+}
+window.addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const kind of ["pointerup", "pointercancel", "blur"]) window.addEventListener(kind, released, true);
+
+/** Draw again because of what happened by itself: never while a button is held down, and the focus stays where it is. */
+export function redraw(root, work) {
+  if (pressed) { waiting.add(work); return; }
+  const held = root.contains(document.activeElement) ? document.activeElement : null;
+  const job = held?.closest("[data-job]")?.dataset.job;
+  const label = held?.textContent;
+  work();
+  if (held && !held.isConnected) [...root.querySelectorAll(job ? `[data-job="${job}"] button` : "button")].find((one) => one.textContent === label)?.focus({ preventScroll: true });
+}
+
 /** Say something for a few seconds. An error stays longer, and names the next step. */
 export function toast(text, bad = false) {
   const one = h("div", { class: bad ? "toast bad" : "toast" }, text);

@@ -1,5 +1,5 @@
 /** What can be done with a job, and how it is told. */
-import { fresh, patch, post } from "./api.js";
+import { patch, pay, post } from "./api.js";
 import { ask, h, tell, toast, usd } from "./dom.js";
 
 export const LIVE = new Set(["queued", "preparing", "submitting", "generating", "fetching"]);
@@ -21,11 +21,32 @@ export async function act(work, done) {
   } catch (error) { tell(error); return null; }
 }
 
+/** Press: send a request, and ask the person what the bridge asks. Resolves to its answer, null if it was not sent. */
+export async function press(request) {
+  const wanted = { ...request };
+  for (;;) {
+    try {
+      const done = await pay("requests", wanted);
+      toast(done.usd ? `Accepted: ${usd(done.usd)}.` : "Accepted, free of charge.");
+      return done;
+    } catch (error) {
+      const code = error.told?.code;
+      const twice = code === "E-DOUBLE-PRESS";
+      const told = twice || code === "E-CONFIRM" ? await post("estimate", wanted).catch(() => null) : null;
+      if (typeof told?.usd !== "number") { tell(error); return null; }
+      const yes = await ask(twice ? "Once more?" : "Agree to the price?", error.told.message, [["Cancel", null], [told.usd ? `Send · ${usd(told.usd)}` : "Send", true, "primary"]]);
+      if (!yes) return null;
+      wanted.confirm_usd = told.usd;
+      if (twice) wanted.again = true;
+    }
+  }
+}
+
 /** Retry; what would be paid again is asked first. */
 export async function retry(job) {
   const pays = ["failed", "refused", "unknown", "cancelled", "dismissed", "held"].includes(job.state) && job.usd > 0;
   if (pays && !(await ask("Send it again?", `This costs ${usd(job.usd)}.`, [["Cancel", null], [`Send · ${usd(job.usd)}`, true, "primary"]]))) return;
-  await act(() => post(`jobs/${job.job}/retry`, { id: fresh(), ...(pays ? { confirm_usd: job.usd } : {}) }));
+  await act(() => pay(`jobs/${job.job}/retry`, pays ? { confirm_usd: job.usd } : {}));
 }
 
 /** The three ways out of an unknown job, in money. */
@@ -37,9 +58,9 @@ export async function resolve(job) {
     h("p", {}, h("b", {}, "It is not there: "), `submit again for ${usd(job.usd)}, or close it as not charged.`),
     h("p", {}, h("b", {}, "It was charged and is lost: "), `close it as charged; ${usd(job.usd)} count as spent.`)],
   [["Not now", null], ["Close: charged", "charged"], ["Close: not charged", "not"], ["Attach", "attach"], [`Submit again · ${usd(job.usd)}`, "again", "primary"]]);
-  const data = { again: { action: "submit_again", id: fresh() }, attach: { action: "attach", remote_id: number.value.trim() },
+  const data = { again: { action: "submit_again", confirm_usd: job.usd }, attach: { action: "attach", remote_id: number.value.trim() },
     charged: { action: "dismiss", charged: true }, not: { action: "dismiss", charged: false } }[choice];
-  if (data) await act(() => post(`jobs/${job.job}/resolve`, data));
+  if (data) await act(() => (choice === "again" ? pay : post)(`jobs/${job.job}/resolve`, data));
 }
 
 /** The buttons that fit a job's state. */
@@ -49,7 +70,7 @@ export function buttons(job) {
   if (job.state === "unknown") add("Decide …", () => resolve(job), "primary");
   if (["held", "failed", "refused"].includes(job.state)) add(job.usd ? `Retry · ${usd(job.usd)}` : "Retry", () => retry(job));
   if (job.state === "stored" && job.client) add("Place again", () => act(() => post(`jobs/${job.job}/deliver`)));
-  if (job.problem && ["generating", "fetching", "submitting"].includes(job.state)) add("Look now", () => act(() => post(`jobs/${job.job}/retry`, { id: fresh() })));
+  if (job.problem && ["generating", "fetching", "submitting"].includes(job.state)) add("Look now", () => act(() => pay(`jobs/${job.job}/retry`)));
   if (["queued", "preparing", "held"].includes(job.state)) add("Cancel", () => act(() => post(`jobs/${job.job}/cancel`)), "danger");
   else if (["submitting", "generating", "fetching"].includes(job.state)) add("Do not place", () => act(() => post(`jobs/${job.job}/cancel`)));
   return made;

@@ -1,6 +1,7 @@
 /** Make: words and a source in, a price told before the press. */
-import { fresh, get, known, listen, post, upload } from "./api.js";
-import { ask, h, seconds, tell, toast, usd } from "./dom.js";
+import { get, known, listen, post, upload } from "./api.js";
+import { h, seconds, tell, usd } from "./dom.js";
+import { press as order } from "./jobs.js";
 import { player, region } from "./wave.js";
 
 const HISTORY = "daw-bridge prompts";
@@ -19,14 +20,16 @@ function range(one) {
   return one.high > 1e6 ? "" : `${one.low_excluded ? "More than " : ""}${one.low} to ${one.high.toLocaleString()}.`;
 }
 
+const named = (name) => { const words = name.replaceAll("_", " "); return words[0].toUpperCase() + words.slice(1); };
+
 function field(one, value) {
   const props = { name: one.name, id: `p-${one.name}`, "aria-describedby": `d-${one.name}` };
   if (one.kind === "choice") props["data-choice"] = one.choices.join(" ");
   else if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
   const input = h("input", props);
   if (value !== undefined && value !== null) input.value = value;
-  input.placeholder = one.default.length > 22 ? "as the bridge has it" : one.default;
-  return h("label", {}, one.label || one.name.replace("_", " "), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
+  input.placeholder = one.default.length > 22 || one.default.startsWith("[") ? "as the bridge has it" : one.default;
+  return h("label", {}, one.label || named(one.name), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
 }
 
 export function view() {
@@ -35,6 +38,8 @@ export function view() {
   let source = given.source ? { ...given.source, name: given.source.path.split(/[\\/]/).pop() } : null;
   let busy = false;
   let timer = 0;
+  let asked = 0;
+  let free = false;
   const prompt = h("textarea", { id: "prompt", rows: "3", placeholder: "tape-worn piano, slow, 70 bpm", "aria-label": "Prompt" });
   prompt.value = given.prompt || "";
   const preset = h("select", { "aria-label": "Preset" }, h("option", { value: "" }, "No preset"));
@@ -56,40 +61,38 @@ export function view() {
   }
 
   async function estimate() {
+    const mine = (asked += 1);
     try {
       const told = await post("estimate", request());
+      if (mine !== asked) return; // something else is asked for meanwhile
+      free = told.usd === 0;
       send.textContent = told.usd ? `${source ? "Transform" : "Make"} · ${usd(told.usd)}` : `${source ? "Transform" : "Make"} · free`;
       send.disabled = busy || Boolean(told.refused) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
       const faults = told.faults.map((one) => (typeof one === "string" ? one : `${one.field || one.key || ""} ${one.allowed || one.message || ""}`)).join(" ");
       note.textContent = told.refused ? `${told.refused.message} ${told.refused.next || ""}` : faults || `${told.variations > 1 ? `${told.variations} takes` : "One take"} of ${seconds(told.duration)}, ${told.engine === "sketch" ? "by the sketch engine: not the model" : told.model}.`;
-    } catch (error) { note.textContent = error.message; send.disabled = true; }
+    } catch (error) { if (mine === asked) { note.textContent = error.message; send.disabled = true; } }
   }
-  function soon() { clearTimeout(timer); timer = setTimeout(estimate, 150); }
+  /** Ask for the price of what is wanted now. Until it is known, nothing can be sent. */
+  function soon() { asked += 1; send.disabled = true; clearTimeout(timer); timer = setTimeout(estimate, 150); }
+
+  /** Press by key. Where the price is not known yet: what is free is sent, what costs is shown first. */
+  async function pressByKey() {
+    if (!send.disabled) { press(); return; }
+    clearTimeout(timer);
+    await estimate();
+    if (send.disabled) return;
+    if (free) press(); else send.focus();
+  }
 
   async function press() {
     if (busy) return;
     busy = true;
     send.disabled = true;
-    const wanted = { ...request(), id: fresh() };
-    for (const more of [{}, null]) {
-      try {
-        const done = await post("requests", more === null ? wanted : { ...wanted, ...more });
-        const words = prompt.value.trim();
-        if (words) localStorage.setItem(HISTORY, JSON.stringify([words, ...remembered().filter((one) => one !== words)].slice(0, 30)));
-        toast(done.usd ? `Accepted: ${usd(done.usd)}.` : "Accepted, free of charge.");
-        location.hash = "#now";
-        break;
-      } catch (error) {
-        const code = error.told?.code;
-        if (more !== null && (code === "E-CONFIRM" || code === "E-DOUBLE-PRESS")) {
-          const price = (await post("estimate", request()).catch(() => ({}))).usd;
-          const yes = await ask(code === "E-CONFIRM" ? "Agree to the price?" : "Once more?", error.told.message, [["Cancel", null], [price ? `Send · ${usd(price)}` : "Send", true, "primary"]]);
-          if (yes) { Object.assign(wanted, code === "E-CONFIRM" ? { confirm_usd: price } : { again: true }); continue; }
-          break;
-        }
-        tell(error);
-        break;
-      }
+    const done = await order(request());
+    if (done) {
+      const words = prompt.value.trim();
+      if (words) localStorage.setItem(HISTORY, JSON.stringify([words, ...remembered().filter((one) => one !== words)].slice(0, 30)));
+      location.hash = "#now";
     }
     busy = false;
     soon();
@@ -131,7 +134,7 @@ export function view() {
       h("section", { class: "panel" }, h("h2", {}, "Source"), place)),
     h("section", { class: "panel" }, h("h2", {}, "How"), fields)));
   node.addEventListener("input", soon);
-  node.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !send.disabled) press(); });
+  node.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) pressByKey(); });
   node.addEventListener("dragover", (event) => { event.preventDefault(); place.firstChild?.classList.add("over"); });
   node.addEventListener("dragleave", () => place.firstChild?.classList.remove("over"));
   node.addEventListener("drop", (event) => { event.preventDefault(); const dropped = event.dataTransfer.files[0]; if (dropped) bring(dropped); });
@@ -148,6 +151,6 @@ export function view() {
     } catch (error) { tell(error); }
     soon();
   })();
-  const stop = listen((what) => { if (what === "status") soon(); });
+  const stop = listen((what) => { if (what === "status") estimate(); });
   return { node, leave: () => { stop(); clearTimeout(timer); }, focus: () => prompt.focus(), known };
 }

@@ -1,12 +1,14 @@
 /** Now: what is going on, and everything that needs a person. */
 import { known, listen } from "./api.js";
-import { ago, h, seconds, when } from "./dom.js";
+import { ago, h, redraw, seconds, usd, when } from "./dom.js";
 import { LIVE, badge, buttons, money } from "./jobs.js";
 
 function needs(status) {
   const found = status.problems.map((job) => h("div", { class: job.state === "unknown" ? "problem bad" : "problem" },
     h("div", { class: "row" }, badge(job), h("b", {}, job.prompt || job.job), h("span", { class: "soft small" }, money(job))),
-    h("p", {}, job.problem?.text || job.text), job.problem?.next && h("p", { class: "soft small" }, job.problem.next), h("div", { class: "row" }, buttons(known.jobs.get(job.job) || job))));
+    h("p", {}, job.problem?.text || job.text), job.state === "unknown"
+      ? h("p", { class: "soft small" }, `Look at your account at the service. Is it there? Attach it: free. Is it not there? Submit it again for ${usd(job.usd)}, or close it. Was it charged and is lost? Close it: ${usd(job.usd)} count as spent.`)
+      : job.problem?.next && h("p", { class: "soft small" }, job.problem.next), h("div", { class: "row" }, buttons(known.jobs.get(job.job) || job))));
   if (status.paused) found.unshift(h("div", { class: "problem" }, h("b", {}, "Sending is paused"), h("p", {}, status.paused.text)));
   for (const folder of status.folders.folders || []) if (folder.problem) found.push(h("div", { class: "problem" }, h("b", {}, `Folder ${folder.name}`), h("p", {}, folder.problem)));
   for (const [what, text] of [["MIDI", status.midi.problem], ["Inbox", status.inbox.problem], ["OSC", status.osc?.trouble]]) if (text) found.push(h("div", { class: "problem" }, h("b", {}, what), h("p", {}, String(text))));
@@ -37,9 +39,10 @@ export function view() {
     const status = known.status;
     if (!status) return;
     const all = [...known.jobs.values()].sort((a, b) => b.created_at - a.created_at);
+    const waiting = new Set(status.problems.map((one) => one.job)); // told above, with their next step
     const running = all.filter((one) => LIVE.has(one.state));
     live.replaceChildren(...(running.length ? running.map(job) : [h("p", { class: "empty" }, "Nothing is on its way. ", h("a", { href: "#make" }, "Make something"), ".")]));
-    done.replaceChildren(...(all.filter((one) => !LIVE.has(one.state) && !one.trashed_at).slice(0, 12).map(job)));
+    done.replaceChildren(...(all.filter((one) => !LIVE.has(one.state) && !one.trashed_at && !waiting.has(one.job)).slice(0, 12).map(job)));
     const found = needs(status);
     need.hidden = !found.length;
     need.classList.toggle("alarm", Boolean(found.length));
@@ -53,8 +56,10 @@ export function view() {
         ["Library", status.library], ["Home", status.home], ["Version", status.version]].flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
   }
   show();
-  const stop = listen(show);
-  return { node: h("div", { class: "view" }, h("h1", {}, "Now"), need, h("div", { class: "columns two" },
+  const node = h("div", { class: "view" });
+  const stop = listen(() => redraw(node, show));
+  node.append(h("h1", {}, "Now"), need, h("div", { class: "columns two" },
     h("div", {}, h("section", { class: "panel", "aria-label": "On its way" }, h("h2", {}, "On its way"), live), h("section", { class: "panel", "aria-label": "Lately" }, h("h2", {}, "Lately"), done)),
-    h("div", {}, side, more))), leave: stop };
+    h("div", {}, side, more)));
+  return { node, leave: stop };
 }

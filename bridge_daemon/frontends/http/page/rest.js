@@ -1,5 +1,5 @@
 /** Folders, pads, settings and help. */
-import { fresh, get, known, listen, patch, post } from "./api.js";
+import { get, known, listen, patch, pay, post } from "./api.js";
 import { ask, h, tell, toast, usd, when } from "./dom.js";
 import { act } from "./jobs.js";
 
@@ -11,7 +11,7 @@ export function folders() {
       const send = async (one) => {
         const price = known.status?.price_usd || 0;
         if (price && !(await ask("Send this render?", `It costs ${usd(price)}.`, [["Cancel", null], [`Send · ${usd(price)}`, true, "primary"]]))) return;
-        await act(() => post("folders/send", { entry: one.entry, id: fresh(), ...(price ? { confirm_usd: price } : {}) }));
+        await act(() => pay("folders/send", { entry: one.entry, ...(price ? { confirm_usd: price } : {}) }));
         show();
       };
       place.replaceChildren(

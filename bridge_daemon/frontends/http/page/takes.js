@@ -1,7 +1,7 @@
 /** Takes: all that was ever made, to hear, compare, keep and use again. */
-import { fresh, get, known, listen, post } from "./api.js";
-import { h, seconds, tell, when } from "./dom.js";
-import { act, mark, money, requestOf } from "./jobs.js";
+import { get, known, listen, post } from "./api.js";
+import { h, redraw, seconds, tell, usd, when } from "./dom.js";
+import { act, mark, money, press, requestOf } from "./jobs.js";
 import { carry } from "./make.js";
 import { draw, matched, player } from "./wave.js";
 
@@ -31,7 +31,7 @@ export function view() {
     if (search.value.trim()) made.set("q", search.value.trim());
     if (client.value.trim()) made.set("client", client.value.trim());
     if (only.value) made.set(only.value, "true");
-    if (from.value) made.set("from", String(new Date(from.value).getTime() / 1000));
+    if (from.value) made.set("from", from.value);
     if (before) made.set("before", before);
     return `jobs?${made}`;
   }
@@ -105,7 +105,12 @@ export function view() {
       toastLine.textContent = `${second ? label : "The take"} plays, equally loud (${(second ? its : mine).toFixed(1)} dB).`;
     };
     const toastLine = h("p", { class: "small soft", role: "status" });
-    const again = (seed) => act(() => post("requests", { ...requestOf(job, { seed }), id: fresh(), again: true, ...(job.usd ? { confirm_usd: job.usd } : {}) }), job.usd ? "Sent." : "Sent, free of charge.");
+    const again = (seed) => press(requestOf(job, { seed }));
+    const price = (label) => {
+      const button = h("button", { type: "button", disabled: true, onclick: () => again(label.startsWith("Again")) }, label);
+      post("estimate", requestOf(job, { seed: true })).then((told) => { if (told.usd !== null) { button.textContent = `${label} · ${told.usd ? usd(told.usd) : "free"}`; button.disabled = false; } }).catch(tell);
+      return button;
+    };
     const drag = h("a", { class: "button", href: audio(job), download: job.file.split(/[\\/]/).pop(), draggable: "true", ondragstart: (event) => event.dataTransfer.setData("DownloadURL", `audio/wav:${job.file.split(/[\\/]/).pop()}:${location.origin}${audio(job)}`) }, "Download");
     detail.replaceChildren(h("div", { class: "stack" },
       h("h3", {}, job.prompt || job.job), wave,
@@ -116,8 +121,7 @@ export function view() {
         others.map((one) => h("button", { type: "button", onclick: () => compare(audio(one), `Variation ${one.variation}`).catch(tell) }, `A/B ${one.variation}`))),
       toastLine,
       h("div", { class: "row" },
-        h("button", { type: "button", onclick: () => again(false) }, job.usd ? `New seed · $${job.usd.toFixed(2)}` : "Again, new seed"),
-        h("button", { type: "button", onclick: () => again(true) }, "Again, same seed"),
+        price("New seed"), price("Again, same seed"),
         h("button", { type: "button", onclick: () => carry(requestOf(job)) }, "Change and run"),
         h("button", { type: "button", onclick: () => carry({ source: { path: job.file } }) }, "Use as source")),
       h("div", { class: "row" }, drag,
@@ -151,14 +155,25 @@ export function view() {
   };
   const onPlay = () => { if (chosen && player.url === audio(chosen)) detail.paint?.(); };
   let last = 0;
-  const redraw = () => { const now = Date.now(); if (now - last > 200) { last = now; show(); onPlay(); } };
-  player.addEventListener("change", redraw);
+  let playing = "";
+  /** Where it plays is drawn on the way; rows are made anew only when another sound plays, or none. */
+  const played = () => {
+    const now = Date.now();
+    const state = `${player.url} ${player.playing}`;
+    if (state !== playing) { playing = state; redraw(tall, show); } else if (now - last < 100) return;
+    last = now;
+    const id = jobs.find((one) => player.url === audio(one))?.job;
+    const canvas = id && tall.querySelector(`[data-job="${id}"] canvas`);
+    if (canvas) peaksOf(id).then((found) => draw(canvas, found, { at: player.place }));
+    onPlay();
+  };
+  player.addEventListener("change", played);
   const resized = new ResizeObserver(show);
   resized.observe(list);
   const stop = listen((what) => { if (what === "job" && !search.value && !list.scrollTop) soon(); });
   read();
   return { node: h("div", { class: "view" }, h("div", { class: "row" }, h("h1", { class: "grow" }, "Takes"), count),
-    h("div", { class: "row" }, h("div", { class: "grow" }, search), h("div", {}, only), h("div", {}, client), h("div", {}, from)),
+    h("div", { class: "row filters" }, h("div", { class: "grow" }, search), h("div", {}, only), h("div", {}, client), h("div", {}, from)),
     h("div", { class: "columns make" }, list, detail)),
-  leave: () => { stop(); player.removeEventListener("change", redraw); resized.disconnect(); clearTimeout(timer); }, known };
+  leave: () => { stop(); player.removeEventListener("change", played); resized.disconnect(); clearTimeout(timer); }, known };
 }
