@@ -18,6 +18,7 @@ from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 from bridge_daemon.install.manifest import MODE
 from bridge_daemon.install.target import InstallPlace, Payload, make_payload, read_settings
+from bridge_daemon.util import ourselves
 from bridge_daemon.util.files import remove, write_whole
 
 FOLDER: Final = "Scripts/DAW Bridge"
@@ -65,7 +66,8 @@ class Reaper:
         scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
         files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
         name = _client(read_settings(place.base / SETTINGS), taken, client)
-        values = {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
+        values: dict[str, Any] = {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
+        values["start"] = ourselves.command("start")  # for the panel, which asks before it runs it
         return make_payload(place.base, files, {SETTINGS: values})
 
     def next_step(self, place: InstallPlace, first: bool) -> str:

@@ -14,6 +14,7 @@ from bridge_daemon.errors import InstallTrouble, InvalidRequest
 from bridge_daemon.install.manifest import NAME
 from bridge_daemon.install.reaper import Reaper
 from bridge_daemon.install.target import InstallOutcome, install, states, uninstall
+from bridge_daemon.util import ourselves
 from tests.install.conftest import PLATFORMS, Computer, Shipment
 from tests.install.test_folder import content, tree
 
@@ -51,6 +52,7 @@ def test_install_update_uninstall(computer: Make, shipment: Shipment, platform: 
         "home": str(here.home.path),
         "client": "reaper",
         "bridge_version": __version__,
+        "start": ourselves.command("start"),
     }
     assert str(base / FOLDER / "DAW Bridge_Setup.lua") in done.next
     token = here.home.read_token()

@@ -216,6 +216,12 @@ class Outbox:
             known.beaten = float("-inf")
         self._wake.set()
 
+    def marked(self, client: str) -> None:
+        """Read the jobs of a client anew for its next heartbeat: a mark is no change that clients are told of."""
+        known = self._clients.get(client)
+        if known is not None:
+            known.jobs = None
+
     async def _beat_once(self) -> None:
         now = self._times.monotonic()
         due = [name for name, one in self._clients.items() if self._is_due(one, now)]

@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "deliver": ("job",),
     "retry": ("job", "confirm_usd", "again"),
     "resolve": ("job", "action", "remote_id", "charged", "confirm_usd", "again"),
+    "mark": ("job", "favourite", "trashed"),
     "pause": ("reason",),
     "resume": (),
 }
@@ -147,7 +148,10 @@ class InboxVerbs:
         may_cost = command in ("retry", "resume") or data.get("action") == "submit_again"
         if may_cost:  # the others are meant however late they come
             await self._check_age(claim, given)
-        return await self._do_command(command, data | {"id": given})
+        done = await self._do_command(command, data | {"id": given})
+        if command == "mark":
+            self._outbox.marked(claim.client)
+        return done
 
     async def _do_command(self, command: str, data: dict[str, Any]) -> _Accepted:
         if command == "pause":
@@ -155,9 +159,25 @@ class InboxVerbs:
         if command == "resume":
             await self._actions.resume()
             return _Accepted([], message="Sending again.")
+        if command == "mark":
+            return await self._mark(data)
         done = await self._about_a_job(command, data)
         usd = await self._journal.read(lambda tx: _usd(tx.accepted(data["id"])))
         return _Accepted([done["job"]], usd, done["message"])
+
+    async def _mark(self, data: dict[str, Any]) -> _Accepted:
+        """Note what a person thinks of a take. Nothing is paid and no file goes, so it may be done twice."""
+        marks: dict[str, Any] = {key: data[key] for key in ("favourite", "trashed") if key in data}
+        faults = [
+            Fault(key, value, "must be true or false") for key, value in marks.items() if not isinstance(value, bool)
+        ]
+        if not marks:
+            faults.append(Fault("favourite", None, "or trashed must be there"))
+        if faults:
+            raise InvalidRequest(faults)
+        job = data["job"]
+        await self._actions.mark(job, marks)
+        return _Accepted([job], message="Noted.")
 
     async def _about_a_job(self, command: str, data: dict[str, Any]) -> dict[str, Any]:
         job = data["job"]

@@ -180,6 +180,26 @@ async def test_commands(tmp_path: Path) -> None:
         assert not (await job_of(daemon, job)).wanted
 
 
+async def test_a_take_is_marked_and_the_heartbeat_tells_it(tmp_path: Path) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        script = Script(tmp_path / "home").make()
+        job = (await script.in_state(script.request(), "stored"))["jobs"][0]["job"]
+
+        def beat() -> list[dict[str, Any]]:
+            return list((script.read("daemon.json") or {}).get("jobs", []))
+
+        await script.until(lambda: [one["state"] for one in beat()] == ["stored"])
+        for _ in range(2):
+            assert (await script.answer(script.command("mark", job=job, favourite=True)))["accepted"]
+        await script.until(lambda: [one["favourite"] for one in beat()] == [True])
+        assert (await script.answer(script.command("mark", job=job, trashed=True)))["accepted"]
+        await script.until(lambda: beat() == [])
+        take = (await job_of(daemon, job)).take
+        assert take is not None
+        assert Path(take.file).is_file(), "what is discarded stays in the library"
+        assert len(service.charges) == 1
+
+
 async def test_a_retry_costs_once_for_its_id_and_its_status_follows_the_new_job(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service):
         script = Script(tmp_path / "home").make()
@@ -203,6 +223,9 @@ async def test_a_retry_costs_once_for_its_id_and_its_status_follows_the_new_job(
         {"command": "pause", "reason": 5},
         {"command": "retry", "job": "abc", "id": "seven"},
         {"command": ["cancel"], "job": "abc"},
+        {"command": "mark", "job": "abc"},
+        {"command": "mark", "job": "abc", "favourite": 1},
+        {"command": "mark", "job": "abc", "tags": ["x"]},
         {"command": "pause", "client": "other"},
         {"command": "pause", "version": 2},
         {},
