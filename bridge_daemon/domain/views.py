@@ -19,7 +19,7 @@ OF_A_REQUEST: Final = ("job", "variation", "state", "charge", "fraction", "text"
 IN_THE_HEARTBEAT: Final = (
     *("job", "id", "state", "charge", "usd", "action", "preset", "prompt", "seed", "variation", "variations"),
     *("fraction", "text", "problem", "delivery", "file", "wanted", "created_at"),
-    *("submitted_at", "finished_at", "favourite"),
+    *("submitted_at", "finished_at", "favourite", "trashed_at"),
 )
 #: In the list that OSC tells.
 IN_THE_LIST: Final = (

@@ -193,7 +193,7 @@ async def test_a_take_is_marked_and_the_heartbeat_tells_it(tmp_path: Path) -> No
             assert (await script.answer(script.command("mark", job=job, favourite=True)))["accepted"]
         await script.until(lambda: [one["favourite"] for one in beat()] == [True])
         assert (await script.answer(script.command("mark", job=job, trashed=True)))["accepted"]
-        await script.until(lambda: beat() == [])
+        await script.until(lambda: ["trashed_at" in one for one in beat()] == [True])
         take = (await job_of(daemon, job)).take
         assert take is not None
         assert Path(take.file).is_file(), "what is discarded stays in the library"
