@@ -22,7 +22,8 @@ local function is_untouched(track, name)
   return now == name and reaper.CountTrackMediaItems(track) == 0 and reaper.TrackFX_GetCount(track) == 0
 end
 
-local function remove_track(project, made)
+-- Take the track that was made for an item away, where nobody has put anything on it.
+function discard.track(project, made)
   local track = made and track_of(project, made.guid)
   if track and is_untouched(track, made.name) then
     reaper.DeleteTrack(track)
@@ -45,7 +46,7 @@ function discard.items(project, list, title)
       reaper.DeleteTrackMediaItem(reaper.GetMediaItemTrack(one.item), one.item)
     end
     for _, one in ipairs(empty) do
-      remove_track(project, one.data.new_track)
+      discard.track(project, one.data.new_track)
     end
   end)
   return #empty

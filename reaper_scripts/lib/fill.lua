@@ -1,7 +1,9 @@
 -- Puts a take into an item, as one undo step, and reads back what stands there.
 
 local import = ...
+local discard = import("discard")
 local lanes = import("lanes")
+local settle = import("settle")
 local tag = import("tag")
 local undo = import("undo")
 local words = import("words")
@@ -45,9 +47,19 @@ local function write_tags(item, take, data, result)
   return changed
 end
 
+-- The take goes into the item that it was made of, and its placeholder goes.
+local function move_into(project, target, item, data)
+  tag.write(target, data)
+  reaper.DeleteTrackMediaItem(reaper.GetMediaItemTrack(item), item)
+  discard.track(project, data.new_track)
+end
+
 -- Returns what went wrong, or nil.
-local function add(item, data, result, source, text_of)
+local function add(project, item, data, result, source, text_of, placeholder)
   local first = reaper.CountTakes(item) == 0
+  if placeholder then
+    move_into(project, item, placeholder, data)
+  end
   local take = reaper.AddTakeToMediaItem(item)
   if not reaper.SetMediaItemTake_Source(take, source) then
     reaper.PCM_Source_Destroy(source)
@@ -56,10 +68,15 @@ local function add(item, data, result, source, text_of)
   reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", data.position - data.anchor)
   reaper.SetMediaItemTakeInfo_Value(take, "D_PLAYRATE", 1)
   reaper.GetSetMediaItemTakeInfo_String(take, "P_NAME", tostring(result.name or data.prompt), true)
-  reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
-  if first then -- later ones do not take over while somebody listens
+  if not data.placing or not data.placing.inside then -- else the other takes of the item may be looped
+    reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
+  end
+  if placeholder then
+    reaper.SetActiveTake(take)
+  elseif first then -- later ones do not take over while somebody listens
     reaper.SetMediaItemInfo_Value(item, "I_CUSTOMCOLOR", 0)
     reaper.SetActiveTake(take)
+    settle.around(project, item, data)
     if not data.silent then
       lanes.play(item)
     end
@@ -85,7 +102,7 @@ local function read_back(item, data, result, path)
     return "the item has moved"
   elseif not is_near(offset, data.position - data.anchor, tag.SAME) then
     return "the take begins elsewhere"
-  elseif reaper.GetMediaItemInfo_Value(item, "B_LOOPSRC") ~= 0 then
+  elseif not (data.placing and data.placing.inside) and reaper.GetMediaItemInfo_Value(item, "B_LOOPSRC") ~= 0 then
     return "the take is looped"
   end
 end
@@ -97,8 +114,12 @@ function fill.item(project, item, result, path, text_of)
   if not source then
     return nil, problem
   end
-  local data = tag.follow(item, tag.read(item))
-  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, item, data, result, source, text_of)
+  local data, placeholder = tag.follow(item, tag.read(item)), nil
+  local target = settle.target(project, item, data, reaper.GetMediaSourceLength(source))
+  if target then
+    item, placeholder, data = target, item, tag.with(data, { placing = tag.with(data.placing, { inside = true }) })
+  end
+  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, project, item, data, result, source, text_of, placeholder)
   wrong = wrong or read_back(item, data, result, path)
   if wrong then
     local gone = undo.take_back(project, TITLE)

@@ -8,7 +8,8 @@ local parameters = import("parameters")
 local form = {}
 
 form.CAPTURES = { "heard", "no fx", "dry" }
-form.TRACKS = { "new", "same", "lane", "silent lane" }
+form.INTO = "take" -- of the source item
+form.TRACKS = { "new", "same", "lane", "silent lane", form.INTO }
 local USUAL_LENGTH = 30 -- s, of the bridge's defaults
 
 local BOTH = { "generate", "transform" }

@@ -63,9 +63,14 @@ function memory.prompts()
   return read("prompts")
 end
 
+-- Keep values under a name.
+function memory.keep_values(name, values)
+  write("values_" .. name, values)
+end
+
 -- Keep the values of a form that was sent.
 function memory.keep(action, values)
-  write("values_" .. action, values)
+  memory.keep_values(action, values)
   local prompts = json.array({ values.prompt })
   for _, old in ipairs(memory.prompts()) do
     if old ~= values.prompt and #prompts < MOST_PROMPTS then

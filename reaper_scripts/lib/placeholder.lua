@@ -2,6 +2,7 @@
 
 local import = ...
 local discard = import("discard")
+local form = import("form")
 local lanes = import("lanes")
 local tag = import("tag")
 local undo = import("undo")
@@ -48,7 +49,7 @@ end
 local function choose_track(where)
   local last = where.tracks[#where.tracks]
   local wanted = where.track == "same" and where.tracks[1] or last
-  if where.track == "new" or not is_seen(wanted) then
+  if where.track == "new" or where.track == form.INTO or not is_seen(wanted) then
     return new_track(where.project, last, where.name)
   elseif lanes.are_known() and (where.track ~= "same" or lanes.has(wanted)) then
     return wanted, lanes.add(wanted)

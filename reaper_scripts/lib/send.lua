@@ -8,6 +8,7 @@ local form = import("form")
 local json = import("json")
 local log = import("log")
 local mailbox = import("mailbox")
+local options = import("placing_options")
 local placeholder = import("placeholder")
 local request = import("request")
 local selections = import("selection")
@@ -107,6 +108,8 @@ local function make_placeholder(press, id, length, variations)
   end
   shown.action = press.action
   local prompt = values.prompt or values.preset
+  local noted = options.note(values.placing or options.load(), values, selection)
+  noted.length = length
   placeholder.create({
     project = press.project,
     tracks = selection.tracks,
@@ -114,7 +117,8 @@ local function make_placeholder(press, id, length, variations)
     name = short(prompt),
     position = selection.start,
     length = length,
-  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations }, "DAW Bridge: on its way")
+  }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations, placing = noted },
+    "DAW Bridge: on its way")
 end
 
 -- Send a press that was refused once more, as another one. ``more``: what is added to the request. Returns its id, or nil and why not.

@@ -132,7 +132,7 @@ function core.make_tables(fake, own, api)
     local drawing = name:match("^gfx%.(.*)$")
     if drawing then
       gfx[drawing] = door(fake, spec, own[name])
-    elseif spec.since <= fake.version_number then
+    elseif spec.since <= fake.version_number and (fake.sws or not name:match("^CF_")) then
       reaper[name] = door(fake, spec, own[name])
     end
   end

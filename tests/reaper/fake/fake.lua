@@ -31,7 +31,7 @@ local function plain_host()
   }
 end
 
--- Return a fake. ``options``: resources (folder), version (7.08), imgui (true: ReaImGui is installed), narrow (true: as on a Windows
+-- Return a fake. ``options``: resources (folder), version (7.08), imgui (true: ReaImGui is installed), sws (true: SWS is), narrow (true: as on a Windows
 -- whose functions rename and remove take no accents), broken (the name of the point
 -- of the fidelity list that is broken on purpose).
 local function new(options)
@@ -40,6 +40,7 @@ local function new(options)
     broken = options.broken and { [options.broken] = true } or {},
     resources = options.resources,
     narrow = options.narrow,
+    sws = options.sws,
     version_number = tonumber(options.version or "7.08"),
     default_media = options.resources .. "/Default Media",
     now = 1000.0,
@@ -71,6 +72,7 @@ local function new(options)
   import("items")(fake, own)
   import("sound")(fake, own)
   import("scripts")(fake, own)
+  import("screen")(fake, own)
   if host and host.imgui then -- a real Dear ImGui
     for name, run in pairs(host.imgui) do
       own["ImGui_" .. name] = run

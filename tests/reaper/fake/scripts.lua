@@ -176,6 +176,7 @@ return function(fake, own)
         fake.end_of_tick()
       end
     end
+    fake.end_previews()
     for _, script in ipairs({ table.unpack(fake.scripts) }) do
       end_if_done(script)
     end
@@ -445,15 +446,7 @@ return function(fake, own)
     fake.tooltip = text
   end
 
-  own["gfx.init"] = function(_, _, _, _, x, y) fake.window_open, fake.window_at = true, { x, y } end
   function own.GetMousePosition() return 640, 360 end
-  own["gfx.quit"] = function() fake.window_open = false end
-  own["gfx.update"] = function() end
-  own["gfx.set"] = function() end
-  own["gfx.rect"] = function() end
-  own["gfx.setfont"] = function() end
-  own["gfx.drawstr"] = function(text) fake.drawn[#fake.drawn + 1] = text end
-  own["gfx.getchar"] = function() return fake.key end
   own["gfx.showmenu"] = function(text)
     fake.menu = text
     fake.modal("menu")
