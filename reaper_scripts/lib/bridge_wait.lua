@@ -11,7 +11,7 @@ local bridge_wait = {}
 
 local PATIENCE = 15.0 -- s; it finds a new client within ten where the system tells it nothing
 local WAITS = "DAW Bridge: looking for the bridge"
-local DOWN = "The bridge is not running. Start it in a terminal (daw-bridge run) and press again.\n\n"
+local DOWN = "The bridge is not running. Start it in a terminal (daw-bridge start), or from the panel, and press again.\n\n"
   .. "Nothing was sent, nothing was spent."
 
 local function running(box)

@@ -34,6 +34,7 @@ return {
     low = 0,
     high = 1,
     start = 0.5,
+    one_means = "close to the source",
     form = true,
     sound = true,
     on = { "transform" },

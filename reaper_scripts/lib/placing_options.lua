@@ -1,5 +1,5 @@
--- How a take is put into place: mute the source items or leave them, fades at the edges, a crossfade into neighbours, and whether the take goes
--- into the source item. Chosen in the panel, remembered, noted in the placeholder at the press, done when the first take arrives.
+-- How a take is put into place: mute the source items or leave them, fades at the edges, a crossfade into neighbours, and whether the
+-- take goes into the source item. Chosen in the panel, remembered, noted in the placeholder at the press, done when the first take arrives.
 
 local import = ...
 local form = import("form")

@@ -86,6 +86,7 @@ local function agreed(self, values, typed)
     reaper.SetExtState(TITLE, LAST_AGAIN, id, false)
   end
   watcher.ensure()
+  return true
 end
 
 -- Never the whole mix because no track happened to be selected.
@@ -111,6 +112,24 @@ local function without_form(self)
   end
   agreed(self, values)
 end
+
+-- A press in the panel, where the form stands open: what is selected now is sent. Returns true where it was, or nil and a sentence.
+function press.from_panel(box, daemon, action, values, typed)
+  local project = reaper.EnumProjects(-1)
+  local selection, problem = select(action, project)
+  problem = problem or (action == "transform" and render.obstacle(project)) or nil
+  if problem then
+    return nil, problem .. NOTHING
+  elseif not is_meant(selection) then
+    return nil, "Nothing was sent."
+  end
+  local self = { box = box, project = project, action = action, daemon = daemon }
+  self.words = selections.to_words(selection)
+  return agreed(self, values, typed) or nil, "Nothing was sent."
+end
+
+-- Return what a press would be made of now, or nil and why there is nothing.
+press.select = select
 
 -- Ask for something. ``action`` is "generate" or "transform"; ``how`` is "again" for the last values without a dialog.
 function press.run(action, how)

@@ -17,6 +17,7 @@ local TITLE = "DAW Bridge"
 local YES_NO, YES, YES_NO_CANCEL, NO = 4, 6, 3, 7
 
 setup.ACTIONS = {
+  "DAW Bridge_Panel.lua",
   "DAW Bridge_Generate at cursor or time selection.lua",
   "DAW Bridge_Transform selection.lua",
   "DAW Bridge_Transform again with the last settings.lua",
@@ -76,7 +77,7 @@ local function see_bridge(tell)
   end
   files.probe(box.inbox)
   bridge_wait.wait(box, function(daemon) tell(about(daemon)) end, function()
-    tell("The bridge does not run now. Start it with: daw-bridge run")
+    tell("The bridge does not run now. Start it with: daw-bridge start")
   end)
 end
 

@@ -24,13 +24,11 @@ local function paused_text(paused)
   return type(paused) == "table" and tostring(paused.text) or tostring(paused)
 end
 
--- Return what the window shows: head lines, and rows {text, fraction}. ``since`` is when it began to look, by REAPER's clock.
-function status.content(box, since)
-  local daemon = box:daemon()
-  local lines, rows = {}, {}
-  if not mailbox.is_fresh(daemon) then
-    lines[1] = bridge_wait.may_come(box, since) and "Looking for the bridge."
-      or "The bridge is not running. Start it: daw-bridge run"
+-- Return the lines about the bridge. ``runs``: it runs. ``looking``: one that says nothing may only not have seen us yet.
+function status.lines(daemon, runs, looking)
+  local lines = {}
+  if not runs then
+    lines[1] = looking and "Looking for the bridge." or "The bridge is not running. Start it: daw-bridge start"
   else
     lines[1] = string.format("Bridge %s. %s", tostring(daemon.version), form.headline(daemon))
     if daemon.paused then
@@ -44,6 +42,13 @@ function status.content(box, since)
   if problem ~= "" then
     lines[#lines + 1] = "Last problem here: " .. problem
   end
+  return lines
+end
+
+-- Return what the window shows: head lines, and rows {text, fraction}. ``since`` is when it began to look, by REAPER's clock.
+function status.content(box, since)
+  local daemon, rows = box:daemon(), {}
+  local lines = status.lines(daemon, mailbox.is_fresh(daemon), bridge_wait.may_come(box, since))
   for _, job in ipairs(daemon and daemon.jobs or {}) do
     local text = string.format("%s  %s", words.state(job), tostring(job.prompt or ""):gsub("%c", " "))
     if type(job.problem) == "table" then
@@ -56,10 +61,15 @@ end
 
 -- A job that was asked for again elsewhere is open, and nobody here knows yet.
 function status.wake(box)
+  status.wake_for(box:daemon())
+end
+
+-- The same, with what the bridge has said of itself.
+function status.wake_for(daemon)
   if guard.is_claimed() then
     return
   end
-  for _, job in ipairs((box:daemon() or {}).jobs or {}) do
+  for _, job in ipairs((daemon or {}).jobs or {}) do
     if not words.is_ended(job) then
       return watcher.ensure()
     end

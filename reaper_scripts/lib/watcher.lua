@@ -18,6 +18,7 @@ local settings = import("render_settings")
 local scripts = import("place_of_scripts")
 local tabs = import("tabs")
 local todo = import("todo")
+local toolbar = import("toolbar")
 local trap = import("trap")
 local unsaved = import("unsaved")
 local words = import("words")
@@ -317,14 +318,19 @@ function watcher:tick()
 end
 
 -- Become the watcher and go on until nothing is open.
-function watcher.start()
+-- ``shown``: its own action is lit meanwhile.
+function watcher.start(shown)
   local self, problem = watcher.new()
   if not self then
     log.write(problem)
     return
   end
   self.name = guard.claim()
+  local command = shown and toolbar.show(true)
   reaper.atexit(function()
+    if command then
+      toolbar.show(false, command)
+    end
     trap.quiet(self.stop, self)
     guard.release(self.name)
   end)
@@ -346,7 +352,7 @@ function watcher.run()
   if reaper.set_action_options then
     reaper.set_action_options(1 | 2) -- started again: the old one ends, without a question of REAPER
   end
-  watcher.start()
+  watcher.start(true)
 end
 
 local function launch()

@@ -11,6 +11,11 @@ from imgui_bundle import imgui
 _KEYS = {"Key_Enter": imgui.Key.enter, "Key_KeypadEnter": imgui.Key.keypad_enter, "Key_Escape": imgui.Key.escape}
 
 
+def _abgr(rgba: int) -> int:
+    """Turn a colour as ReaImGui has it into one of Dear ImGui."""
+    return int.from_bytes(int(rgba).to_bytes(4, "big"), "little")
+
+
 class DearImGui:
     """One context. A frame is begun by the first call of a turn and ended with its window."""
 
@@ -35,7 +40,21 @@ class DearImGui:
         """Return the functions that the scripts call."""
         return {
             **{name: (lambda value: lambda: int(value))(key) for name, key in _KEYS.items()},
-            "CreateContext": lambda _: 1,
+            "CreateContext": lambda _, flags=0: 1,
+            "ConfigFlags_DockingEnable": lambda: imgui.ConfigFlags_.docking_enable.value,
+            "SetNextWindowDockID": self._dock,
+            "SetNextItemWidth": lambda _, width: imgui.set_next_item_width(width),
+            "Dummy": lambda _, width, height: imgui.dummy((width, height)),
+            "GetWindowDrawList": lambda _: 2,
+            "GetCursorScreenPos": lambda _: tuple(imgui.get_cursor_screen_pos()),
+            "GetContentRegionAvail": lambda _: tuple(imgui.get_content_region_avail()),
+            "DrawList_AddRectFilled": self._filled,
+            "BeginDisabled": lambda _: imgui.begin_disabled(),
+            "EndDisabled": lambda _: imgui.end_disabled(),
+            "Col_Text": lambda: imgui.Col_.text.value,
+            "PushStyleColor": lambda _, what, rgba: imgui.push_style_color(what, _abgr(rgba)),
+            "PopStyleColor": lambda _: imgui.pop_style_color(),
+            "Checkbox": lambda _, label, value: self._item(label, imgui.checkbox(label.decode(), value)),
             "Cond_FirstUseEver": lambda: imgui.Cond_.first_use_ever.value,
             "Mod_Ctrl": lambda: imgui.Key.mod_ctrl.value,
             "GetKeyMods": lambda _: imgui.Key.mod_ctrl.value if self.io.key_ctrl else 0,
@@ -46,7 +65,9 @@ class DearImGui:
             "TextWrapped": self._text,
             "Separator": lambda _: imgui.separator(),
             "SameLine": lambda _: imgui.same_line(),
-            "ProgressBar": lambda _, part, width, height: imgui.progress_bar(part, (width, height)),
+            "ProgressBar": lambda _, part, width, height, text=None: imgui.progress_bar(
+                part, (width, height), *([] if text is None else [text.decode()])
+            ),
             "Button": lambda _, label: self._item(label, imgui.button(label.decode())),
             "InputText": lambda _, label, text: self._edit(label, imgui.input_text(label.decode(), text.decode())),
             "InputTextMultiline": lambda _, label, text, width, height: self._edit(
@@ -78,6 +99,15 @@ class DearImGui:
     def _size(self, _: Any, width: float, height: float, condition: int) -> None:
         self._frame()
         imgui.set_next_window_size((width, height), condition)
+
+    def _dock(self, _: Any, dock: int, condition: int) -> None:
+        self._frame()
+        assert dock < 0, "a docker of REAPER"
+        assert condition == imgui.Cond_.first_use_ever.value
+
+    @staticmethod
+    def _filled(_: Any, x: float, y: float, x2: float, y2: float, rgba: int) -> None:
+        imgui.get_window_draw_list().add_rect_filled((x, y), (x2, y2), _abgr(rgba))
 
     def _begin(self, _: Any, title: bytes, closable: bool | None = None) -> tuple[bool, bool]:
         self._frame()

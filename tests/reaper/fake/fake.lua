@@ -31,7 +31,8 @@ local function plain_host()
   }
 end
 
--- Return a fake. ``options``: resources (folder), version (7.08), imgui (true: ReaImGui is installed), sws (true: SWS is), narrow (true: as on a Windows
+-- Return a fake. ``options``: resources (folder), version (7.08), imgui (true: ReaImGui is installed),
+-- sws (true: SWS is), narrow (true: as on a Windows
 -- whose functions rename and remove take no accents), broken (the name of the point
 -- of the fidelity list that is broken on purpose).
 local function new(options)

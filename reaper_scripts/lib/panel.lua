@@ -1,0 +1,255 @@
+-- The panel: one window that stays open, docked where the person likes it. What it says is made by lib/panel_model.lua; it is drawn by
+-- ReaImGui (lib/panel_imgui.lua), or without it by gfx (lib/panel_gfx.lua), with the same content and keys.
+
+local import = ...
+local form = import("form")
+local mailbox = import("mailbox")
+local model = import("panel_model")
+local options = import("placing_options")
+local start_bridge = import("start_bridge")
+local toolbar = import("toolbar")
+local trap = import("trap")
+
+local panel = {}
+
+local TITLE = "DAW Bridge"
+local AS_USUAL = "as usual"
+local MORE = { cfg_scale = true, steps = true, seed = true, length = true, capture = true }
+local MUTE, FADE, CROSSFADE = "Mute the source items", "Fades in ms", "Crossfade into neighbours, ms"
+
+-- Return a strength in words. ``one`` is what the model makes of 1.
+function panel.strength(value, one)
+  if value >= 0.67 then
+    return one
+  end
+  return value <= 0.33 and "far from the source" or "half way"
+end
+
+local function preset_names(daemon)
+  local names = {}
+  for name in pairs(daemon and type(daemon.presets) == "table" and daemon.presets or {}) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  table.insert(names, 1, "none")
+  return names
+end
+
+local function show_bridge(ui, self)
+  for index, line in ipairs(self.lines) do
+    ui.text(line, not self.runs and "bad" or index > 1 and "dim" or nil)
+  end
+  if not self.runs and not self.starting and start_bridge.line() then
+    if ui.button("start", "Start the bridge") then
+      self:start()
+    end
+  elseif self.runs then
+    if ui.button("pause", self.daemon.paused and "Send again" or "Pause sending") then
+      self:pause_or_resume()
+    end
+    ui.same()
+    ui.text(self.watches and "The watcher runs." or "The watcher sleeps: nothing is open.", "dim")
+  end
+end
+
+local function show_source(ui, self)
+  local other = self.action == "transform" and "generate" or "transform"
+  ui.text(self.action == "transform" and "Transform what is selected" or "Generate something new")
+  ui.same()
+  if ui.button("action", other == "generate" and "Generate instead" or "Transform instead") then
+    self:set_action(other)
+  end
+  if self.problem then
+    ui.text(self.problem, "bad")
+  elseif self.source then
+    ui.text((self.action == "transform" and "Sent: " or "Goes to: ") .. self.source, "good")
+  end
+  if self.view and self.view.known then
+    ui.wave("wave", self.view.columns)
+  end
+end
+
+local function show_prompt(ui, self)
+  self.typed.prompt = ui.input("prompt", "Prompt", self.typed.prompt, true)
+  if #self.prompts > 0 then
+    self.typed.prompt = ui.combo("earlier", "Earlier prompts", "", self.prompts) or self.typed.prompt
+  end
+  local preset = self.typed.preset ~= "" and self.typed.preset or "none"
+  local chosen = ui.combo("preset", "Preset", preset, preset_names(self.daemon))
+  if chosen then
+    self.typed.preset = chosen ~= "none" and chosen or ""
+  end
+end
+
+local function text_of(field, number)
+  return field.kind == "whole" and string.format("%.0f", number) or (string.format("%.2f", number):gsub(",", "."))
+end
+
+local function show_number(ui, self, field)
+  local typed = self.typed
+  local set = typed[field.key] ~= ""
+  local now = tonumber((typed[field.key]:gsub(",", "."))) or field.start
+  local note = not set and AS_USUAL or field.key == "strength" and panel.strength(now, field.one_means) or nil
+  local label = field.label .. (note and ": " .. note or "")
+  local moved = ui.slider(field.key, label, now, field.low, field.high, field.kind == "whole")
+  if moved then
+    typed[field.key] = text_of(field, moved)
+  elseif set then
+    ui.same()
+    if ui.button("reset_" .. field.key, "Reset") then
+      typed[field.key] = ""
+    end
+  end
+  if field.key == "strength" then
+    ui.text("0: far from the source. 1: " .. field.one_means .. ".", "dim")
+  end
+end
+
+local function show_field(ui, self, field)
+  if field.words then
+    local label = field.label:match("^[^:]*")
+    self.typed[field.key] = ui.combo(field.key, label, self.typed[field.key], field.words) or self.typed[field.key]
+  elseif field.start then
+    show_number(ui, self, field)
+  else
+    self.typed[field.key] = ui.input(field.key, field.label, self.typed[field.key])
+  end
+end
+
+local function show_fields(ui, self, wanted)
+  for _, field in ipairs(form.fields(self.action)) do
+    if wanted(field.key) then
+      show_field(ui, self, field)
+    end
+  end
+end
+
+local function show_placing(ui, self)
+  local placing = self.placing
+  show_fields(ui, self, function(key) return key == "track" end)
+  if self.action == "transform" then
+    placing.mute = ui.check("mute", MUTE, placing.mute)
+  end
+  placing.fade = ui.slider("fade", FADE, placing.fade, 0, 100, true) or placing.fade
+  placing.crossfade = ui.slider("crossfade", CROSSFADE, placing.crossfade, 0, options.LONGEST, true) or placing.crossfade
+end
+
+local function show_form(ui, self, key)
+  show_source(ui, self)
+  show_prompt(ui, self)
+  show_fields(ui, self, function(name) return name == "variations" or name == "strength" end)
+  self.more = ui.check("more", "More settings", self.more or false)
+  if self.more then
+    show_fields(ui, self, function(name) return MORE[name] end)
+    show_placing(ui, self)
+  end
+  local values, fault = self:values()
+  ui.text(fault or self:price(values), fault and "dim" or nil)
+  if ui.button("send", "Send (Ctrl+Enter)", self:is_ready(values)) or (key == "send" and self:is_ready(values)) then
+    self:send()
+  end
+  if self.note then
+    ui.text(self.note, "dim")
+  end
+end
+
+local function show_listening(ui, self, row)
+  if row.job.file then
+    if ui.button("hear_" .. row.id, self.player:part(row.id) and "Stop" or "Listen") then
+      self:hear(row)
+    end
+    ui.same()
+    if row.job.action == "transform" then
+      if ui.button("source_" .. row.id, self.player:part("source of " .. row.id) and "Stop source" or "Source") then
+        self:hear_source(row)
+      end
+      ui.same()
+    end
+    if ui.button("favourite_" .. row.id, row.favourite and "Favourite: yes" or "Favourite: no") then
+      self:toggle_favourite(row)
+    end
+    ui.same()
+  end
+  if self.can_discard(row) and ui.button("discard_" .. row.id, "Discard") then
+    self:discard(row)
+  end
+end
+
+local function show_job(ui, self, row)
+  ui.line()
+  local facts = { row.state, row.charge, row.wait }
+  ui.text((row.favourite and "* " or "") .. row.prompt)
+  ui.text(table.concat(facts, " - ", 1, row.wait and 3 or 2), "dim")
+  if row.problem then
+    ui.text(row.problem, "bad")
+  end
+  local part = self.player:part(row.id) or self.player:part("source of " .. row.id)
+  if row.open or part then
+    ui.bar("bar_" .. row.id, part or row.fraction)
+  end
+  show_listening(ui, self, row)
+  for index, button in ipairs(row.buttons) do
+    if index > 1 then
+      ui.same()
+    end
+    if ui.button(button.choice.key .. "_" .. row.id, button.text) then
+      self:choose(button.choice)
+    end
+  end
+end
+
+-- Draw one frame.
+function panel.frame(ui, self)
+  local key = ui.key()
+  if key == "stop" then
+    self.player:stop()
+  end
+  show_bridge(ui, self)
+  ui.line()
+  show_form(ui, self, key)
+  ui.line()
+  ui.text("Takes and jobs")
+  for _, row in ipairs(self.jobs) do
+    show_job(ui, self, row)
+  end
+  if #self.jobs == 0 then
+    ui.text("Nothing yet.", "dim")
+  end
+end
+
+function panel.run()
+  if reaper.set_action_options then
+    reaper.set_action_options(1) -- pressed again, it closes and opens no second one
+  end
+  local box, problem = mailbox.open()
+  local ready
+  if box then
+    ready, problem = box:prepare()
+  end
+  if not ready then
+    return reaper.MB(problem, TITLE, 0)
+  end
+  local imgui = import("panel_imgui")
+  local ui = (imgui.is_possible() and imgui or import("panel_gfx")).new(TITLE)
+  local self = model.new(box)
+  local command = toolbar.show(true)
+  reaper.atexit(function()
+    trap.quiet(function() self:stop() end)
+    ui.quit()
+    toolbar.show(false, command)
+  end)
+  local function loop()
+    local open = false
+    trap.quiet(function()
+      self:step()
+      open = ui.frame(function() panel.frame(ui, self) end)
+    end)
+    if open then
+      reaper.defer(loop)
+    end
+  end
+  model.ensure_watcher()
+  loop()
+end
+
+return panel
