@@ -98,6 +98,11 @@ function c.item(project)
   return number, item, take, track
 end
 
+-- Return a tone as a source that is nobody's.
+function c.source()
+  return reaper.PCM_Source_CreateFromFile(tone())
+end
+
 function c.last_item(number)
   return reaper.GetTrackMediaItem(reaper.GetTrack(c.project, number), 0)
 end

@@ -304,4 +304,35 @@ end)
 
 untried(51, "a render of the master mix has the soloed tracks alone", "needs a look into the sound")
 
+fact(52, "the state of an action for toolbars can be set and read", function()
+  local _, _, section, command = reaper.get_action_context()
+  if section ~= 0 or command <= 0 then
+    return "no action of a toolbar here"
+  end
+  reaper.SetToggleCommandState(section, command, 1)
+  reaper.RefreshToolbar2(section, command)
+  assert(reaper.GetToggleCommandStateEx(section, command) == 1)
+  reaper.SetToggleCommandState(section, command, 0)
+end)
+
+untried(53, "a preview of SWS that does not play is gone at the end of the turn", "SWS is not in a resource folder of its own")
+untried(54, "playing begins at the edit cursor; stopping leaves it there", "the audio device is off here")
+
+fact(55, "PCM_Source_GetPeaks: maximums, then minimums, and how many", function(c)
+  local source = c.source()
+  reaper.PCM_Source_BuildPeaks(source, 0)
+  local tries = 0
+  while reaper.PCM_Source_BuildPeaks(source, 1) ~= 0 and tries < 1000 do
+    tries = tries + 1
+  end
+  reaper.PCM_Source_BuildPeaks(source, 2)
+  local buffer = reaper.new_array(200)
+  local got = reaper.PCM_Source_GetPeaks(source, 100, 0, 1, 100, 0, buffer) & 0xFFFFF
+  local values = buffer.table(1, 200)
+  reaper.PCM_Source_Destroy(source)
+  assert(got > 0 and values[1] >= values[101], "peaks: " .. got)
+end)
+
+untried(56, "gfx.dock(-1) moves nothing", "it would open a window")
+
 return facts

@@ -192,13 +192,16 @@ end
 
 -- Return one line about what a press costs.
 function model:price(values)
-  local price = values and form.price(self.daemon, values)
-  local count = values and form.variations(self.daemon, values) or 1
-  if not price then
-    return form.headline(self.daemon)
+  local daemon, price = self.daemon, form.price(self.daemon, values)
+  if daemon and daemon.engine == "sketch" then
+    return "Sketch engine: free."
+  elseif not price then
+    return "The bridge has not said what a take costs."
   end
-  local takes = count == 1 and "1 take" or count .. " takes"
-  return string.format("%s: %s. %s", takes, form.dollars(price), form.headline(self.daemon))
+  local count = form.variations(daemon, values)
+  local spent, limit = tonumber(daemon.spent_today_usd), tonumber(daemon.limit_today_usd)
+  local left = spent and limit and " " .. form.dollars(math.max(0, limit - spent)) .. " is left today." or ""
+  return string.format("%s %s.", count == 1 and "1 take costs" or count .. " takes cost", form.dollars(price)) .. left
 end
 
 -- Tell whether a press can be sent now.

@@ -296,6 +296,44 @@ POINTS: dict[tuple[int, str], str] = {
         fake.run(script(("local a = %q local done = os.rename(a, a .. 'x') or os.remove(a) "
           .. "reaper.SetExtState('a', 'n', tostring(done), false)"):format(before)))
         assert(reaper.GetExtState("a", "n") == "nil" and fake.is_file(before))""",
+    (52, "toggle"): """
+        reaper.SetToggleCommandState(0, 7, 1)
+        assert(fake.shown_toggles[7] == nil)
+        reaper.RefreshToolbar2(0, 7)
+        assert(fake.shown_toggles[7] == 1)""",
+    (53, "preview"): """
+        local other = new_fake({resources = fake.resources, sws = true, broken = next(fake.broken)})
+        local source = { path = "x", length = 0.1 }
+        other.pointers.make("PCM_source", source)
+        local played = other.reaper.CF_CreatePreview(source.pointer)
+        local silent = other.reaper.CF_CreatePreview(source.pointer)
+        other.reaper.CF_Preview_Play(played)
+        other.tick()
+        assert(fails(other.reaper.CF_Preview_Stop, silent))
+        assert(other.reaper.CF_Preview_GetValue(played, "D_POSITION"))
+        for _ = 1, 5 do other.tick() end
+        assert(fails(other.reaper.CF_Preview_Stop, played))
+        assert(other.pointers.find(source.pointer, "PCM_source") and reaper.CF_CreatePreview == nil)""",
+    (54, "transport"): """
+        reaper.SetEditCurPos2(P, 5.0, false, false)
+        reaper.OnPlayButtonEx(P)
+        reaper.SetEditCurPos2(P, 1.0, false, false)
+        for _ = 1, 30 do fake.tick() end
+        assert(math.abs(reaper.GetPlayPositionEx(P) - 6.0) < 0.01)
+        reaper.OnStopButtonEx(P)
+        assert(reaper.GetPlayStateEx(P) == 0 and reaper.GetCursorPositionEx(P) == 1.0)""",
+    (55, "source_peaks"): """
+        local source = { path = "x", length = 4.0, peaks = 0 }
+        fake.pointers.make("PCM_source", source)
+        local buffer = reaper.new_array(200)
+        assert(fails(reaper.PCM_Source_GetPeaks, source.pointer, 10, 0, 1, 101, 0, buffer))
+        assert(reaper.PCM_Source_GetPeaks(source.pointer, 10, 0, 1, 100, 0, buffer) & 0xFFFFF == 0)
+        source.peaks_ready = true
+        assert(reaper.PCM_Source_GetPeaks(source.pointer, 10, 0, 1, 100, 0, buffer) & 0xFFFFF == 40)
+        assert(buffer.values[3] > 0 and buffer.values[103] < 0)""",
+    (56, "dock"): """
+        gfx.init("x", 10, 10, 257)
+        assert(gfx.dock(-1) == 257 and gfx.dock(-1) == 257)""",
 }
 
 Start = Callable[..., Reaper]

@@ -55,6 +55,11 @@ return function(fake, own)
     return command > 0
   end
 
+  function own.GetToggleCommandStateEx(section, command)
+    assert(section == MAIN, "our actions are in the main section")
+    return fake.toggles[command] or -1
+  end
+
   function own.RefreshToolbar2(section, command)
     assert(section == MAIN, "our actions are in the main section")
     fake.shown_toggles[command] = fake.toggles[command]
