@@ -1,4 +1,7 @@
-"""Draws the pictures of docs/reaper.md: the panel in Dear ImGui itself, and as gfx is told to draw it. Run: python -m tests.reaper.make_pictures."""
+"""Draw the pictures of docs/reaper.md: the panel in Dear ImGui itself, and as gfx is told to draw it.
+
+Run: python -m tests.reaper.make_pictures
+"""
 
 from __future__ import annotations
 

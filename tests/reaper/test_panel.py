@@ -1,4 +1,4 @@
-"""The panel, drawn by gfx: what it shows, what its buttons do, listening, starting the bridge, and that it costs little."""
+"""The panel, drawn by gfx: what it shows, what its buttons do, listening, starting the bridge, its cost in each turn."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def opened(reaper: Reaper, path: Path) -> Reaper:
 
 
 def texts(reaper: Reaper) -> list[str]:
-    found: list[str] = reaper.do(
-        "local t = {'-'} for _, s in ipairs(fake.shapes) do t[#t + 1] = s.text end return t"
-    )
+    found: list[str] = reaper.do("local t = {'-'} for _, s in ipairs(fake.shapes) do t[#t + 1] = s.text end return t")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What is done around a take when it arrives: source muted, edges faded, neighbours crossfaded, or the take of the source item."""
+"""What is done around a take when it arrives: mute, fades, crossfades, or into the item that it was made of."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def test_neighbours_are_drawn_over_the_edges_as_far_as_they_have_sound(
         after = fake.new_audio_item(guitar, 20.25, 2.0) fake.sounds(after, 0.02)
     """
     arrived(reaper, bridge, tmp_path, neighbours, Track="same")
-    took = "(function() for _, one in ipairs(fake.all_items(song)) do if one.ext.daw_bridge then return one end end end)()"
+    reaper.do("for _, one in ipairs(fake.all_items(song)) do took = one.ext.daw_bridge and one or took end")
     assert reaper.get("before.info.D_LENGTH") == pytest.approx(2.05)
-    assert reaper.get("before.info.D_FADEOUTLEN") == reaper.get(f"{took}.info.D_FADEINLEN") == 0.05
+    assert reaper.get("before.info.D_FADEOUTLEN") == reaper.get("took.info.D_FADEINLEN") == 0.05
     assert reaper.get("after.info.D_POSITION") == pytest.approx(20.23)
     assert reaper.get("after.info.D_LENGTH") == pytest.approx(2.02)
     assert reaper.get("after.takes[1].info.D_STARTOFFS") == pytest.approx(0.0)
-    assert reaper.get(f"{took}.info.D_FADEOUTLEN") == pytest.approx(0.02)
+    assert reaper.get("took.info.D_FADEOUTLEN") == pytest.approx(0.02)
     reaper.check()
 
 
