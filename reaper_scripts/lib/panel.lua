@@ -63,7 +63,8 @@ local function show_source(ui, self)
   if self.problem then
     ui.text(self.problem, "bad")
   elseif self.source then
-    ui.text((self.action == "transform" and "Sent: " or "Goes to: ") .. self.source:gsub("–", " to "), "good") -- not every font has the dash
+    local source = self.source:gsub("–", " to ") -- not every font has the dash
+    ui.text((self.action == "transform" and "Sent: " or "Goes to: ") .. source, "good")
   end
   if self.view and self.view.known then
     ui.wave("wave", self.view.columns)

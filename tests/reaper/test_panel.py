@@ -1,4 +1,4 @@
-"""The panel, drawn by gfx: what it shows, what its buttons do, listening, starting the bridge, its cost in each turn."""
+"""The panel, drawn by gfx: what it shows, what its buttons do, listening, starting the bridge, and its cost."""
 
 from __future__ import annotations
 
