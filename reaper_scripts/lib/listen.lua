@@ -1,6 +1,6 @@
 -- Plays a file to somebody, before or after it is placed. With SWS it is a preview of REAPER, which leaves the project alone. Else it plays
--- on a hidden track of our own, behind the end of the project, which goes when the file has ended, when the project is changed, and when the
--- script ends. Its mark lets one be found that a crash, a save or an undo has left.
+-- on a hidden track of our own, behind the end of the project, which goes when the file has ended, when the project is changed, and
+-- when the script ends. Its mark lets one be found that a crash, a save or an undo has left.
 
 local listen = {}
 listen.__index = listen

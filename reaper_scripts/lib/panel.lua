@@ -14,6 +14,7 @@ local panel = {}
 
 local TITLE = "DAW Bridge"
 local AS_USUAL = "as usual"
+local ROW = 48 -- letters of buttons beside each other
 local MORE = { cfg_scale = true, steps = true, seed = true, length = true, capture = true }
 local MUTE, FADE, CROSSFADE = "Mute the source items", "Fades in ms", "Crossfade into neighbours, ms"
 
@@ -62,7 +63,8 @@ local function show_source(ui, self)
   if self.problem then
     ui.text(self.problem, "bad")
   elseif self.source then
-    ui.text((self.action == "transform" and "Sent: " or "Goes to: ") .. self.source:gsub("–", " to "), "good") -- not every font has the dash
+    local source = self.source:gsub("–", " to ") -- not every font has the dash
+    ui.text((self.action == "transform" and "Sent: " or "Goes to: ") .. source, "good")
   end
   if self.view and self.view.known then
     ui.wave("wave", self.view.columns)
@@ -188,9 +190,13 @@ local function show_job(ui, self, row)
     ui.bar("bar_" .. row.id, part or row.fraction)
   end
   show_listening(ui, self, row)
+  local used = 0
   for index, button in ipairs(row.buttons) do
-    if index > 1 then
+    used = used + #button.text + 3
+    if index > 1 and used <= ROW then
       ui.same()
+    elseif index > 1 then
+      used = #button.text
     end
     if ui.button(button.choice.key .. "_" .. row.id, button.text) then
       self:choose(button.choice)

@@ -267,6 +267,7 @@ function model:discard(row)
   if mark(self, row.id, { trashed = true }) then
     self.hidden[row.id] = true
     self.player:stop()
+    self.due.beat = 0
   end
 end
 

@@ -1,4 +1,4 @@
-"""Pictures of the panel: what Dear ImGui hands to a graphics card, drawn in software; and what the gfx stand-in was told to draw."""
+"""Pictures of the panel: what Dear ImGui hands to a graphics card, drawn in software; and what gfx was told to draw."""
 
 from __future__ import annotations
 
@@ -104,18 +104,18 @@ def save(path: Path, pixels: np.ndarray[Any, Any]) -> None:
 
 def svg_of_gfx(shapes: list[dict[str, Any]], width: int, height: int) -> str:
     """Return what gfx was told to draw as a drawing."""
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="Arial, sans-serif">']
+    size = f'width="{width}" height="{height}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="Arial, sans-serif">']
     for one in shapes:
         red, green, blue = (round(255 * value) for value in one["color"][:3])
-        fill = f"rgb({red},{green},{blue})"
+        corner, fill = f'x="{one["x"]:g}"', f'fill="rgb({red},{green},{blue})"'
         if one["kind"] == "text":
             text = one["text"].replace("&", "&amp;").replace("<", "&lt;")
-            y = one["y"] + 0.8 * one["h"]
-            length = len(one["text"]) * one["h"] * 0.5
-            parts.append(
-                f'<text x="{one["x"]:g}" y="{y:g}" font-size="{one["h"]}" fill="{fill}" textLength="{length:g}" '
-                f'lengthAdjust="spacingAndGlyphs" xml:space="preserve">{text}</text>'
+            y, length = one["y"] + 0.8 * one["h"], len(one["text"]) * one["h"] * 0.5
+            shape = (
+                f'font-size="{one["h"]}" textLength="{length:g}" lengthAdjust="spacingAndGlyphs" xml:space="preserve"'
             )
+            parts.append(f'<text {corner} y="{y:g}" {fill} {shape}>{text}</text>')
         elif one["kind"] == "rect":
-            parts.append(f'<rect x="{one["x"]:g}" y="{one["y"]:g}" width="{one["w"]:g}" height="{one["h"]:g}" fill="{fill}"/>')
+            parts.append(f'<rect {corner} y="{one["y"]:g}" width="{one["w"]:g}" height="{one["h"]:g}" {fill}/>')
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -28,7 +28,7 @@ def test_setup_registers_every_action(reaper: Reaper, bridge: StandIn) -> None:
     reaper.press("Setup")
     known = {Path(path).name for path in reaper.get("fake.commands")}
     assert known == {path.name for path in SCRIPTS.glob("*.lua")}
-    assert "9 actions are registered" in reaper.get("fake.modals[2]")
+    assert "10 actions are registered" in reaper.get("fake.modals[2]")
     assert "The bridge runs, version" in reaper.get("fake.modals[2]")
     assert not startup(reaper).exists(), "only when agreed"
     reaper.check()
