@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
 from typing import Final
 
-from max_for_live import amxd, device
+from max_for_live import amxd, device, panel
 
 HERE: Final = Path(__file__).parent
 BUILT: Final = HERE / "built"
 VERSION_FILE: Final = HERE.parent / "bridge_daemon" / "__init__.py"
 #: The files of the script in the order in which each finds what it uses.
 MODULES: Final = (
-    *("text", "files", "home", "live", "ledger", "identity", "proof", "wire", "port", "connection", "panel"),
+    *("text", "fitting", "files", "home", "live", "ledger", "identity", "proof", "wire", "port", "connection", "panel"),
     *("timeline", "tracks", "clips", "session", "arrangement", "placer", "sources", "recorder"),
     *("requests", "jobs", "parameters", "asking", "presses", "device"),
 )
@@ -35,7 +36,7 @@ def script() -> str:
     inside = "\n".join(parts)
     head = f'// daw-bridge {version()}, made of max_for_live/js\nvar DawBridge = (function () {{\n"use strict";\n'
     tail = "\nreturn { Device: Device, VERSION: VERSION };\n}());\n"
-    constant = f'var VERSION = "{version()}";\n\n'
+    constant = f'var VERSION = "{version()}";\nvar LINES = {json.dumps(panel.lines())};\n\n'
     return head + constant + inside + tail + "\n" + (HERE / "js" / "main.js").read_text(encoding="utf-8")
 
 

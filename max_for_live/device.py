@@ -11,7 +11,7 @@ from max_for_live.patcher import Patcher
 #: Where the script sends what it has to say; route strips the word.
 _TOLD: Final = (
     *("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset"),
-    *("fields", "label_generate", "label_transform"),
+    *("fields", "label_generate", "label_transform", "whole_connection", "whole_status", "whole_money"),
 )
 _RECORDER: Final = ("delay", "recorder", "measure", "label_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
@@ -99,6 +99,10 @@ def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, 
         route, outlet = told[word]
         patcher.cord(route, show, outlet=outlet)
         patcher.cord(show, boxes[word])
+        for attribute in ("annotation", "hint"):  # the info view, and beside the pointer
+            whole = patcher.typed(f"prepend {attribute}")
+            patcher.cord(told[f"whole_{word}"][0], whole, outlet=told[f"whole_{word}"][1])
+            patcher.cord(whole, boxes[word])
     show = patcher.typed("prepend set")
     patcher.cord(told["light"][0], show, outlet=told["light"][1])
     patcher.cord(show, boxes["connected"])

@@ -68,6 +68,7 @@ def _middle(box: Box, words: str, colour: str) -> str:
 
 def _label(box: Box, said: str) -> str:
     x, y, _, h = box["presentation_rect"]
+    h = min(h, 18)  # the first row
     return _text(x + (2 if said else 0), y + h / 2 + 3.3, _SAID[said] if said else box["text"], _TEXT)
 
 

@@ -17,6 +17,8 @@ FLOAT, INT, ENUM = 0, 1, 2
 AUTOMATED, STORED, HIDDEN = 0, 1, 2
 _INT_UNIT, _FLOAT_UNIT, _CUSTOM_UNIT = 0, 1, 9
 _BIPOLAR, _ABSOLUTE = 2, 4
+#: A comment in a font of 10: the height with one row, that of each further one, and the pixels left free at either side.
+_ONE_ROW, _NEXT_ROW, _INSET = 18, 11, 3
 _LARGEST_EXACT: Final = 16_777_215  # a parameter is a float32
 
 #: Live's colours for boxes that do not follow the theme by themselves.
@@ -150,7 +152,7 @@ def _sound() -> list[Control]:
     return [
         _dial(0.0, 1.0, 0.5, (213, 4, 44, 48), "strength", ("Strength", "Strength"), strength),
         _dial(1.0, 25.0, 7.0, (267, 4, 44, 48), "cfg", ("Guidance", "Guidance"), guidance),
-        _label("Takes", (208, 57, 28, 14)),
+        _label("Takes", (208, 57, 30, 14)),
         _number(1, 8, 1, (238, 56, 46, 16), "variations", ("Takes", "Takes"), takes),
         _label("Seed", (208, 79, 28, 14)),
         Control("live.numbox", (238, 78, 46, 16), "seed", "Seed", seed, number),
@@ -189,17 +191,27 @@ def _capture() -> list[Control]:
 def _told() -> list[Control]:
     info = "Lit while the bridge answers."
     light = _valueof("Connected", "Bridge", ENUM, HIDDEN, "Connected", info, **_enum(("Away", "Connected")))
-    line = {"fontname": "Ableton Sans Medium", "fontsize": 10.0, "text": "", "textjustification": 0}
+    # clicks: without them the pointer would not show the annotation
+    line = {"fontname": "Ableton Sans Medium", "fontsize": 10.0, "text": "", "textjustification": 0, "ignoreclick": 0}
     show = "Opens the folder of the last take in the Finder or the Explorer."
     bar = {"ignoreclick": 1, "orientation": 0, "setminmax": [0.0, 1.0], "setstyle": 1, "size": 1, "parameter_enable": 0}
     return [
         Control("live.toggle", (328, 5, 12, 12), "", "Connected", info, light, {"ignoreclick": 1}),
         Control("comment", (344, 2, 128, 18), "connection", look=line | {"text": "Starting ..."}),
-        Control("comment", (6, 122, 402, 18), "status", look=line),
+        Control("comment", (6, 117, 402, 29), "status", look=line),
         _button("Show File", (412, 123, 60, 16), "reveal", "Show File", show),
-        Control("multislider", (8, 142, 464, 4), "progress", look=bar),
-        Control("comment", (6, 148, 468, 18), "money", look=line),
+        Control("multislider", (8, 147, 464, 3), "progress", look=bar),
+        Control("comment", (6, 150, 468, 18), "money", look=line),
     ]
+
+
+def lines() -> dict[str, list[int]]:
+    """Return, for each line of text that changes, the pixels of a row and the number of rows."""
+    boxes = {box.message: box.rect for box in _told() if box.maxclass == "comment"}
+    return {
+        name: [width - 2 * _INSET, 1 + (height - _ONE_ROW) // _NEXT_ROW]
+        for name, (_, _, width, height) in boxes.items()
+    }
 
 
 def controls(*, recorder: bool) -> list[Control]:

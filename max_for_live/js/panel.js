@@ -77,13 +77,15 @@ Panel.prototype.presets = function (names) {
   this.outlet(2, ["presets", "setsymbol", this.preset === "" ? Panel.NO_PRESET : this.preset]);
 };
 
-/** Show a sentence on one of the lines: connection, status, money. */
+/** Show a sentence on one of the lines: connection, status, money. What does not fit is shortened, and whole at the pointer. */
 Panel.prototype.say = function (line, sentence) {
-  if (this.shown[line] !== sentence) {
-    this.shown[line] = sentence;
-    var words = Text.words(sentence);
-    this.outlet(2, [line].concat(words.length ? words : [" "]));
+  if (this.shown[line] === sentence) {
+    return;
   }
+  this.shown[line] = sentence;
+  var words = Fitting.words(sentence, LINES[line][0], LINES[line][1]);
+  this.outlet(2, [line].concat(words.length ? words : [" "]));
+  this.once("whole_" + line, words.join(" ") === Text.words(sentence).join(" ") ? " " : sentence);
 };
 
 Panel.prototype.light = function (on) {

@@ -20,6 +20,7 @@ function Presses(parts) {
 }
 
 Presses.AGREE = 15000; // ms in which a question stands on the panel and may be answered
+Presses.READ = 1000; // ms for which it stands before a press answers it: nobody reads a question faster
 Presses.DOUBLE = 10000; // ms in which the bridge asks whether a press was meant twice
 
 /** Generate, by the controls. */
@@ -131,7 +132,7 @@ Presses.prototype.refused = function (press, told, now) {
     var usd = this.price(press);
     this.tell("Not agreed to in time. Nothing was spent"); // shown when the question is gone
     this.question = {
-      button: press.button, press: press, extra: extra, until: now + Presses.AGREE,
+      button: press.button, press: press, extra: extra, since: now, until: now + Presses.AGREE,
       text: told.message + " Press it again to agree",
       label: (code === "E-CONFIRM" ? "Send · " : "Again · ") + (Number(usd) ? Text.dollars(usd) : "free")
     };
@@ -155,9 +156,15 @@ Presses.prototype.price = function (press) {
   return Text.decimal(Math.ceil(one * (takes ? Number(takes[1]) || 1 : 1) * 100 - 1e-6) / 100, 2);
 };
 
-/** The same press of the button that a question is open for answers it; true where it did. Whatever else has changed is a new one. */
+/**
+ * The same press of the button that a question is open for answers it; true where the press is done with. Whatever else has
+ * changed is a new one. A press that comes before the question can have been read, as the second of a double click, does nothing.
+ */
 Presses.prototype.agreed = function (button, key, now) {
   var question = this.asks(now);
+  if (question && question.button === button && question.press.key === key && now - question.since < Presses.READ) {
+    return true;
+  }
   this.question = null;
   if (!question || question.button !== button || question.press.key !== key) {
     return false;

@@ -16,6 +16,7 @@ from tests.live.player import Player, placed, player
 from tests.support import tone
 
 pytestmark = pytest.mark.needs("node", "nodejs")
+READ = 1.05  # s that a question stands before a press answers it
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -228,6 +229,7 @@ async def test_a_double_press_is_agreed_to_by_pressing_again(tmp_path: Path) -> 
             message="Pressed twice.",
         )
         await live.until_status("Press it again to agree")
+        await asyncio.sleep(READ)
         await live.click("Generate")
         again = await fake.until("/bridge/generate", count=2)
         assert again["id"] == asked["id"]  # what was refused may come again
@@ -251,8 +253,26 @@ async def test_a_price_is_agreed_to_by_pressing_again(tmp_path: Path, takes: int
             message="It costs more.",
         )
         await live.until_status("Press it again to agree")
+        await asyncio.sleep(READ)
         await live.click("Generate")
         assert (await fake.until("/bridge/generate", count=2))["confirm_usd"] == usd
+
+
+@pytest.mark.parametrize("code", ["E-CONFIRM", "E-DOUBLE-PRESS"])
+async def test_nobody_agrees_before_a_question_can_be_read(tmp_path: Path, code: str) -> None:
+    async with ready(tmp_path) as (fake, live):
+        fake.accepts = False
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code=code, message="Really?")
+        await live.until_status("agree")
+        for _ in range(3):  # somebody clicks and clicks
+            await live.click("Generate")
+        await asyncio.sleep(READ)
+        assert len(fake.presses("/bridge/generate")) == 1
+        assert "agree" in (await live.panel())["status"]
+        await live.click("Generate")
+        assert {"confirm_usd", "again"} & set(await fake.until("/bridge/generate", count=2))
 
 
 async def test_a_question_stands_until_it_is_answered(tmp_path: Path) -> None:
@@ -366,6 +386,7 @@ async def test_a_question_is_about_that_press_and_no_other(tmp_path: Path) -> No
         assert "again" not in other
         fake.tell(one["client"], "/bridge/refused", id=other["id"], **told)
         await live.until_status("agree")
+        await asyncio.sleep(READ)
         await live.click("Transform Clip")
         assert (await fake.until("/bridge/transform", count=3))["again"] == 1
 
@@ -381,6 +402,9 @@ async def test_a_capture_is_agreed_to_without_recording_anew(tmp_path: Path) -> 
             asked["client"], "/bridge/refused", re="transform", id=asked["id"], code="E-CONFIRM", message="It costs."
         )
         await live.until_status("agree")
+        await live.click("Capture")  # nobody has read it yet
+        await asyncio.sleep(READ)
+        assert len(fake.presses("/bridge/transform")) == 1
         await live.click("Capture")
         again = await fake.until("/bridge/transform", count=2)
         assert again["file"] == asked["file"]

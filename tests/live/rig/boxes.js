@@ -5,6 +5,7 @@ const fs = require("fs");
 const path = require("path");
 const osc = require("./osc");
 const wav = require("./wav");
+const font = require("./font");
 
 // A network that loses what it likes: each datagram by a generator that a test seeds.
 function lost(patcher, message) {
@@ -233,6 +234,9 @@ class LiveControl extends Parameter {
       this.active = value;
     } else if (word === "text" && message.length === 2 && this.json.maxclass === "live.text") {
       this.json.text = value; // the attribute: what stands on the button
+      if (font.width(value) > this.json.presentation_rect[2] - 4) {
+        this.patcher.console.push(`rig: does not fit on the button: ${value}`);
+      }
     } else {
       this.complain(message);
     }
@@ -375,6 +379,12 @@ class Comment extends Box {
         this.patcher.console.push(`rig: shown with a backslash: ${words.join(" ")}`);
       }
       this.text = words.join(" ");
+      if (font.cut(this.text, this.json.presentation_rect)) {
+        this.patcher.console.push(`rig: does not fit on the panel: ${this.text}`);
+      }
+    } else if (/^(annotation|hint)$/.test(message[0]) && message.length === 2) {
+      // common box attributes, one symbol each: the text of the clue window (in Live: the info view), and beside the pointer
+      this[message[0]] = message[1];
     } else {
       this.complain(message);
     }

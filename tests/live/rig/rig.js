@@ -105,10 +105,12 @@ class Rig {
 
   panel({ device = "a" }) {
     const patcher = this.devices.get(device);
-    const lines = patcher.boxes.filter((box) => box instanceof boxes.Comment).map((box) => box.text);
+    const comments = patcher.boxes.filter((box) => box instanceof boxes.Comment);
+    const lines = comments.map((box) => box.text);
     const menu = patcher.boxes.find((box) => box instanceof boxes.Umenu);
     return {
       connection: lines[0], status: lines[1], money: lines[2], light: patcher.control("Connected").value,
+      whole: comments[1].annotation || "", hint: comments[1].hint || "",
       progress: patcher.boxes.find((box) => box instanceof boxes.Multislider).value, presets: menu.items,
       preset: menu.items[menu.index], seed: patcher.control("Seed").value,
       buttons: patcher.boxes.filter((box) => box.isButton).map((box) => box.json.text), active: patcher.control("Generate").active
