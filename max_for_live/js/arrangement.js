@@ -7,7 +7,7 @@ var Arrangement = (function () {
   function bySlot(order, track) {
     var song = Live.song();
     var scenes = Live.ids(song, "scenes").length;
-    var slot = Session.slot(track, 0);
+    var slot = Session.anySlot(track);
     if (!slot) { // all are filled, and Live Lite takes no more scenes
       var room = Clips.free(track, order.beats, order.beats + Math.max(order.length, order.fileLength));
       return room ? direct(order, track) : { ok: false, why: "no free slot to make the clip in" };
@@ -41,11 +41,9 @@ var Arrangement = (function () {
   function lane(order, track) {
     var end = order.beats + Math.max(order.length, order.fileLength);
     var lanes = Live.ids(track, "take_lanes");
-    for (var i = 0; i < lanes.length; i += 1) {
-      var there = Live.byId(lanes[i]);
-      if (Clips.free(there, order.beats, end)) {
-        return there;
-      }
+    var there = Live.first(lanes, function (each) { return Clips.free(each, order.beats, end); });
+    if (there) {
+      return there;
     }
     track.call("create_take_lane");
     var more = Live.ids(track, "take_lanes");

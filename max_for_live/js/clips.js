@@ -16,22 +16,43 @@ var Clips = (function () {
     return Live.exists(clip) && same(Live.text(clip, "file_path"), file);
   }
 
+  var FEW = 100; // clips that are all looked at; among more it is searched, since Live keeps them in the order of time
+
+  /** The ids of the clips of a track or take lane that may reach into a stretch of time. */
+  function near(parent, start, end) {
+    var ids = Live.ids(parent, "arrangement_clips");
+    if (ids.length <= FEW) {
+      return ids;
+    }
+    var eye = Live.byId(ids[0]);
+    // the number of the first clip that does not begin before a beat
+    var at = function (beat) {
+      var low = 0;
+      var high = ids.length;
+      while (low < high) {
+        var middle = (low + high) >> 1;
+        eye.id = ids[middle];
+        if (Live.number(eye, "start_time") < beat) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      return low;
+    };
+    return ids.slice(Math.max(0, at(start - NEAR) - 2), at(end + NEAR) + 1);
+  }
+
   /** The clip of a file that begins at a beat, among the children of a track or take lane. */
   function find(parent, beats, file) {
-    var ids = Live.ids(parent, "arrangement_clips");
-    for (var i = 0; i < ids.length; i += 1) {
-      var clip = Live.byId(ids[i]);
-      if (Math.abs(Live.number(clip, "start_time") - beats) < NEAR && isOf(clip, file)) {
-        return clip;
-      }
-    }
-    return null;
+    return Live.first(near(parent, beats, beats), function (clip) {
+      return Math.abs(Live.number(clip, "start_time") - beats) < NEAR && isOf(clip, file);
+    });
   }
 
   function free(parent, start, end) {
-    return Live.ids(parent, "arrangement_clips").every(function (id) {
-      var clip = Live.byId(id);
-      return Live.number(clip, "end_time") <= start + NEAR || Live.number(clip, "start_time") >= end - NEAR;
+    return !Live.first(near(parent, start, end), function (clip) {
+      return !(Live.number(clip, "end_time") <= start + NEAR || Live.number(clip, "start_time") >= end - NEAR);
     });
   }
 
@@ -130,7 +151,7 @@ var Clips = (function () {
   }
 
   return {
-    same: same, isOf: isOf, find: find, free: free, inSlot: inSlot, inArrangement: inArrangement, markers: markers,
+    same: same, isOf: isOf, near: near, find: find, free: free, inSlot: inSlot, inArrangement: inArrangement, markers: markers,
     mark: mark, NEAR: NEAR
   };
 }());

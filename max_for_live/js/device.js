@@ -40,6 +40,7 @@ Device.prototype.start = function (devicePath) {
       placer: this.placer, connection: this.connection, salt: this.number(), tell: this.tell
     });
     this.placer.version = Live.version();
+    this.timeline.observe();
     this.outlet(0, ["maxpacketsize", Wire.MOST]);
     this.outlet(2, ["identity", "bang"]);
     this.outlet(2, ["preset", "bang"]);
@@ -237,6 +238,10 @@ Device.prototype.tick = function () {
   this.connection.tick(now);
   this.requests.tick(now);
   this.timeline.tick(now, this.connection.connected);
+  var placed = this.placer.tick();
+  if (placed !== "") {
+    this.tell(placed);
+  }
   var capture = this.recorder.tick(now);
   if (capture) {
     this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
@@ -279,6 +284,7 @@ Device.prototype.status = function (now, going, connected, welcome) {
 Device.prototype.gone = function () {
   if (this.ready) {
     this.recorder.cancel();
+    this.timeline.forget();
     this.port.release();
     this.ledger.release("client_" + this.identity.client);
   }

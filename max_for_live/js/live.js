@@ -21,6 +21,38 @@ var Live = (function () {
     return api;
   }
 
+  /** Look at many objects, one after the other, through one that is pointed at each; it may not be kept. Ends where `act` says false. */
+  function each(ids, act) {
+    var eye = ids.length ? new LiveAPI("live_set") : null;
+    for (var i = 0; i < ids.length; i += 1) {
+      eye.id = Number(ids[i]);
+      if (act(eye, i) === false) {
+        return;
+      }
+    }
+  }
+
+  /** The first of the ids that a property agrees with, as an object of its own, or null. */
+  function first(ids, agrees) {
+    var found = null;
+    each(ids, function (eye) {
+      found = agrees(eye) ? Number(eye.id) : null;
+      return found === null;
+    });
+    return found === null ? null : byId(found);
+  }
+
+  /** Be told when a property of the set changes. In the answer Live lets nothing be changed. */
+  function observe(property, heard) {
+    var api = new LiveAPI(function (values) {
+      if (values && String(values[0]) === property) {
+        heard();
+      }
+    }, "live_set");
+    api.property = property;
+    return api;
+  }
+
   function exists(api) {
     return Boolean(api) && String(api.id) !== "0" && String(api.id) !== "";
   }
@@ -90,7 +122,8 @@ var Live = (function () {
   }
 
   return {
-    at: at, song: song, byId: byId, exists: exists, text: text, number: number, flag: flag, ids: ids, child: child, path: path,
+    at: at, song: song, byId: byId, each: each, first: first, observe: observe, exists: exists, text: text, number: number,
+    flag: flag, ids: ids, child: child, path: path,
     version: version, atLeast: atLeast, setPath: setPath, canPlace: canPlace
   };
 }());

@@ -10,6 +10,7 @@ function Placer(wire, identity, panel, devicePath) {
   this.version = [0, 0, 0];
   this.acted = {}; // job and delivery → what was answered
   this.asked = {}; // request id → {trackId, at}: what this device has asked for since it was loaded
+  this.searches = {}; // job and delivery → {told, order, search}: what may stand in the set from an earlier life of the device
   this.lastFile = "";
 }
 
@@ -26,15 +27,43 @@ Placer.prototype.take = function (told) {
   if (String(told.client || "") !== this.identity.client || !told.job || !told.delivery || !told.file) {
     return "";
   }
+  if (this.searches[key]) {
+    return "";
+  }
   var waits = this.belongsElsewhere(told);
   if (waits !== "") {
     return waits;
   }
-  var answer = this.place(told);
-  this.acted[key] = answer;
   this.lastFile = String(told.file);
+  var answer = this.refuses();
+  if (!answer && !this.asked[told.id]) {
+    var lanes = Live.atLeast(this.version, Placer.LANES);
+    this.searches[key] = { told: told, search: new Search(Files.native(told.file), Number(told.delivery), lanes) };
+    return this.tick() || "Looking whether the take stands in the set ...";
+  }
+  return this.settle(told, answer || this.place(told));
+};
+
+Placer.prototype.settle = function (told, answer) {
+  this.acted[told.job + " " + told.delivery] = answer;
   this.confirm(told, answer);
   return answer.said;
+};
+
+/** Go on with one search; returns what came of it, or "". */
+Placer.prototype.tick = function () {
+  var key = Object.keys(this.searches)[0];
+  if (key === undefined) {
+    return "";
+  }
+  var found = this.searches[key];
+  if (!found.search.step()) {
+    return "";
+  }
+  delete this.searches[key];
+  var there = found.search.found >= found.search.wanted;
+  var before = { ok: true, said: "Placed before: " + String(found.told.name || "take") };
+  return this.settle(found.told, there ? before : this.place(found.told));
 };
 
 /** Why a take is not for the set that is open; "" where it is. The mark says which set, the path which copy of it. */
@@ -52,16 +81,15 @@ Placer.prototype.belongsElsewhere = function (told) {
   return Files.exists(asked, this.devicePath) ? "A take waits for the set " + Files.name(asked) : "";
 };
 
+/** Why this Live can place nothing, or null. */
+Placer.prototype.refuses = function () {
+  return Live.canPlace(this.version) ? null : this.failed("LIVE-TOO-OLD", "Live " + this.version.join(".") +
+    " cannot place clips by itself (it takes 11.3.25 or 12.0.5). Show File shows the take: drag it in");
+};
+
 Placer.prototype.place = function (told) {
-  if (!Live.canPlace(this.version)) {
-    return this.failed("LIVE-TOO-OLD", "Live " + this.version.join(".") +
-      " cannot place clips by itself (it takes 11.3.25 or 12.0.5). Show File shows the take: drag it in");
-  }
   var order = Placer.order(told, this.asked[told.id], this.panel);
   order.lanes = Live.atLeast(this.version, Placer.LANES);
-  if (!this.asked[told.id] && this.count(order.file) >= Number(told.delivery)) {
-    return { ok: true, said: "Placed before: " + order.name };
-  }
   if (!order.session && (isNaN(order.beats) || order.beats < 0 || order.beats > Placer.FARTHEST)) {
     return this.failed("NO-PLACE", "The beat " + order.beats + " lies outside of the arrangement");
   }
@@ -113,28 +141,6 @@ Placer.prototype.confirm = function (told, answer) {
   } else {
     this.wire.send("/bridge/unplaced", about.concat([["code", answer.code], ["message", answer.said]]));
   }
-};
-
-/** How many clips of a file the set has. Only asked for a take of an earlier life of this device. */
-Placer.prototype.count = function (file) {
-  var found = 0;
-  var look = function (parent) {
-    Live.ids(parent, "arrangement_clips").forEach(function (id) {
-      found += Clips.isOf(Live.byId(id), file) ? 1 : 0;
-    });
-  };
-  var lanes = Live.atLeast(this.version, Placer.LANES);
-  Tracks.all().filter(function (track) { return Live.flag(track, "has_audio_input"); }).forEach(function (track) {
-    look(track);
-    Live.ids(track, "clip_slots").forEach(function (id) {
-      var slot = Live.byId(id);
-      found += Live.flag(slot, "has_clip") && Clips.isOf(Live.child(slot, "clip"), file) ? 1 : 0;
-    });
-    if (lanes) {
-      Live.ids(track, "take_lanes").forEach(function (id) { look(Live.byId(id)); });
-    }
-  });
-  return found;
 };
 
 /** What a result asks for, as numbers. Beats are rounded: Live's own reader stumbles over 1e-05. */

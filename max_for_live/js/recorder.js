@@ -82,7 +82,7 @@ Recorder.prototype.tick = function (now) {
 
 /** Waits until the set plays. */
 Recorder.prototype.armed = function (now) {
-  if (Timeline.read().playing) {
+  if (this.timeline.playing) {
     this.open(now);
   }
   return null;

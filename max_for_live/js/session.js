@@ -1,17 +1,27 @@
 /** The session: a take goes into the next free slot of its track, and never over a clip. */
 var Session = (function () {
-  /** The first free slot at or behind a number; a new scene is made where there is none. */
+  var MOST = 250; // slots that are looked at: Live stands still meanwhile
+
+  function empty(slot) {
+    return !Live.flag(slot, "has_clip");
+  }
+
+  /** The first free slot at or behind a number; a new scene is made where there is none near. */
   function slot(track, from) {
     var ids = Live.ids(track, "clip_slots");
-    for (var i = Math.max(0, from); i < ids.length; i += 1) {
-      var found = Live.byId(ids[i]);
-      if (!Live.flag(found, "has_clip")) {
-        return found;
-      }
-    }
+    return Live.first(ids.slice(Math.max(0, from)).slice(0, MOST), empty) || fresh(track, ids.length);
+  }
+
+  /** Any free slot, for a moment: the last ones are free most often. */
+  function anySlot(track) {
+    var ids = Live.ids(track, "clip_slots");
+    return Live.first(ids.slice(-MOST).reverse(), empty) || fresh(track, ids.length);
+  }
+
+  function fresh(track, before) {
     Live.song().call("create_scene", -1);
     var more = Live.ids(track, "clip_slots");
-    return more.length > ids.length ? Live.byId(more[more.length - 1]) : null;
+    return more.length > before ? Live.byId(more[more.length - 1]) : null;
   }
 
   function place(order, track) {
@@ -45,5 +55,5 @@ var Session = (function () {
     return number ? Number(number[1]) : 0;
   }
 
-  return { slot: slot, place: place, highlighted: highlighted };
+  return { slot: slot, anySlot: anySlot, place: place, highlighted: highlighted };
 }());

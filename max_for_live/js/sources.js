@@ -1,5 +1,7 @@
 /** Sources: which seconds of which file a transform starts from, and where it stands in the set. */
 var Sources = (function () {
+  var MOST = 250; // clips of a loop that are looked at
+
   /** Beats of a warped clip as seconds of its file, from one marker to the next; the ends go on at their last speed. */
   function secondsAt(markers, beat) {
     var sorted = markers.slice().sort(function (a, b) { return a.beat_time - b.beat_time; });
@@ -71,17 +73,17 @@ var Sources = (function () {
     if (!track || !Tracks.able(track)) {
       return { error: "This track has no audio clips: choose Clip instead of Loop" };
     }
-    Live.ids(track, "arrangement_clips").forEach(function (id) {
-      var candidate = Live.byId(id);
+    Live.each(Clips.near(track, from, to).slice(0, MOST), function (candidate) {
       var start = Math.max(from, Live.number(candidate, "start_time"));
       var end = Math.min(to, Live.number(candidate, "end_time"));
       if (end - start > (best ? best.end - best.start : Clips.NEAR)) {
-        best = { clip: candidate, start: start, end: end };
+        best = { id: Number(candidate.id), start: start, end: end };
       }
     });
     if (!best) {
       return { error: "No clip of this track lies in the loop of the arrangement" };
     }
+    best.clip = Live.byId(best.id);
     var source = ofClip(best, song);
     source.session = false;
     source.slot = 0;

@@ -1,17 +1,19 @@
-/** The time line of the set: where it stands, its tempo and bars, told to the bridge while somebody listens. */
+/** The time line of the set: where it stands, its tempo and bars, told to the bridge while somebody listens. Live tells what changes. */
 function Timeline(wire, identity) {
   this.wire = wire;
   this.identity = identity;
-  this.sent = 0;
+  this.sent = 0; // ms
   this.last = "";
-  this.wasPlaying = false;
-  this.looked = 0; // ms
-  this.stoodAt = NaN; // beats, when it was looked at last
+  this.song = null; // as it was read last
+  this.stale = true; // something has changed since
+  this.playing = false;
   this.playedFrom = 0; // beats
-  this.stoppedAt = 0; // ms, when it was last seen playing; 0 where it never was
+  this.stoppedAt = 0; // ms, when it played last; 0 where it never did
   this.stoppedBeats = 0;
+  this.observers = [];
 }
 
+Timeline.OBSERVED = ["is_playing", "tempo", "signature_numerator", "signature_denominator", "start_time"];
 Timeline.PLAYING = 200; // ms between two messages
 Timeline.STANDING = 1000;
 
@@ -46,39 +48,63 @@ Timeline.barAt = function (beats, bar) {
   return Math.floor(beats / bar + 1e-6) * bar;
 };
 
-/** Watch where it plays, and tell the bridge while it is connected. Numbers only: each new word would stay in Max for ever. */
+/** Ask Live to tell of changes. */
+Timeline.prototype.observe = function () {
+  var self = this;
+  this.observers = Timeline.OBSERVED.map(function (property) {
+    return Live.observe(property, function () { self.changed(property); });
+  });
+};
+
+Timeline.prototype.forget = function () {
+  this.observers.forEach(function (api) { api.property = ""; });
+  this.observers = [];
+};
+
+Timeline.prototype.changed = function (property) {
+  this.stale = true;
+  if (property === "is_playing") {
+    this.turned(Timeline.read(), new Date().getTime());
+  }
+};
+
+/** It began to play, or was stopped. */
+Timeline.prototype.turned = function (song, now) {
+  if (song.playing && !this.playing) {
+    // Live tells a little later: it began at the insert marker, if it can have come from there
+    var stood = Live.number(Live.song(), "start_time") || 0;
+    var gone = song.beats - stood;
+    this.playedFrom = gone >= 0 && gone <= song.tempo / 60 ? stood : song.beats;
+    this.stoppedAt = now;
+  } else if (!song.playing && this.playing) {
+    this.stoppedAt = now;
+    this.stoppedBeats = song.beats;
+  }
+  this.playing = song.playing;
+};
+
+/** Tell the bridge while it is connected. Numbers only: each new word would stay in Max for ever. Where it stands still nothing is asked. */
 Timeline.prototype.tick = function (now, connected) {
-  if (now - this.looked < Timeline.PLAYING) {
+  if (!connected || now - this.sent < Timeline.PLAYING) {
     return;
   }
-  var song = Timeline.read();
-  this.watch(song, now);
-  var key = [song.playing, song.playing ? 0 : song.beats, song.tempo, song.numerator, song.denominator].join(" ");
-  var due = song.playing || key !== this.last || now - this.sent >= Timeline.STANDING;
-  if (!connected || !due) {
+  if (this.stale) {
+    this.song = Timeline.read();
+    this.stale = false;
+  } else if (this.song.playing) {
+    this.song.beats = Live.number(Live.song(), "current_song_time") || 0;
+  }
+  var song = this.song;
+  var beats = song.playing ? song.beats : song.here; // stopped: where play would start
+  var key = [song.playing, beats, song.tempo, song.numerator, song.denominator].join(" ");
+  if (key === this.last && now - this.sent < Timeline.STANDING) {
     return;
   }
   this.sent = now;
   this.last = key;
   this.wire.send("/bridge/transport", [
     ["client", this.identity.client], ["playing", song.playing ? 1 : 0],
-    ["position", Timeline.seconds(song.beats, song.tempo)], ["beats", song.beats], ["tempo", song.tempo],
+    ["position", Timeline.seconds(beats, song.tempo)], ["beats", beats], ["tempo", song.tempo],
     ["numerator", song.numerator], ["denominator", song.denominator]
   ]);
-};
-
-Timeline.prototype.watch = function (song, now) {
-  if (song.playing && !this.wasPlaying) {
-    // it began between two looks: where it stood, if it can have come from there
-    var most = (now - this.looked) / 1000 * song.tempo / 60 + 0.1;
-    var gone = song.beats - this.stoodAt;
-    this.playedFrom = gone >= 0 && gone <= most ? this.stoodAt : song.beats;
-  }
-  if (song.playing) {
-    this.stoppedBeats = song.beats;
-    this.stoppedAt = now;
-  }
-  this.stoodAt = song.playing ? NaN : song.here;
-  this.looked = now;
-  this.wasPlaying = song.playing;
 };

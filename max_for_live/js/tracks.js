@@ -24,8 +24,8 @@ var Tracks = (function () {
     return null;
   }
 
-  function all() {
-    return Live.ids(Live.song(), "tracks").map(Live.byId);
+  function ids() {
+    return Live.ids(Live.song(), "tracks");
   }
 
   function at(number) {
@@ -38,8 +38,7 @@ var Tracks = (function () {
     if (there && Live.text(there, "name") === name) {
       return there;
     }
-    var found = all().filter(function (track) { return Live.text(track, "name") === name; });
-    return found.length ? found[0] : null;
+    return Live.first(ids(), function (track) { return Live.text(track, "name") === name; });
   }
 
   /** The track that a take was asked for, as far as it is there and can hold it; else null. */
@@ -59,7 +58,13 @@ var Tracks = (function () {
 
   /** The tracks that were made for the takes of another one, in their order. */
   function madeFor(name) {
-    return all().filter(function (track) { return Live.text(track, "name") === name + TAKES && able(track); });
+    var found = [];
+    Live.each(ids(), function (track) {
+      if (Live.text(track, "name") === name + TAKES && able(track)) {
+        found.push(Live.byId(track.id));
+      }
+    });
+    return found;
   }
 
   /** Make an audio track behind another one. It gets its name when a clip stands on it. */
@@ -80,7 +85,7 @@ var Tracks = (function () {
   }
 
   return {
-    TAKES: TAKES, index: index, able: able, own: own, all: all, at: at, named: named, wanted: wanted, madeFor: madeFor,
+    TAKES: TAKES, index: index, able: able, own: own, ids: ids, at: at, named: named, wanted: wanted, madeFor: madeFor,
     make: make, remove: remove
   };
 }());

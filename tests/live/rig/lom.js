@@ -105,6 +105,10 @@ class Lom {
       const at = set.scenes.indexOf(object);
       return at < 0 ? "" : `live_set scenes ${at}`;
     }
+    if (object instanceof Slot) { // at once: sets of 100 x 200 slots are played
+      const [t, s] = [set.tracks.indexOf(object.track), object.track.slots.indexOf(object)];
+      return t < 0 || s < 0 ? "" : `live_set tracks ${t} clip_slots ${s}`;
+    }
     for (const [t, track] of set.tracks.entries()) {
       const here = `live_set tracks ${t}`;
       if (object === track) { return here; }
@@ -125,6 +129,11 @@ class Lom {
       if (lane.clips.includes(object)) { return `${here} take_lanes ${l} arrangement_clips ${lane.clips.indexOf(object)}`; }
     }
     return "";
+  }
+
+  // Song.xml of the Live API names a listener for each of these.
+  observable(object, name) {
+    return object === this.set && /^(is_playing|tempo|signature_numerator|signature_denominator|start_time|current_song_time)$/.test(name);
   }
 
   // Properties: what LiveAPI.get answers, always as an array.

@@ -9,7 +9,7 @@ const { Lom, LiveSet, ThisDevice } = require("./lom");
 class Patcher {
   constructor(json, { lom, clock, given, saved, console_ }) {
     Object.assign(this, { lom, clock, given, saved, closed: false, inNetworkThread: false, console: console_ });
-    this.log = { sent: [], received: [], undo: [], named: [], recorded: [], notBound: [], symbols: new Set() };
+    this.log = { sent: [], received: [], undo: [], named: [], recorded: [], notBound: [], most: {}, all: {}, symbols: new Set() };
     this.used = new Set();
     this.boxes = json.boxes.map(({ box }) => boxes.make(this, box));
     const byId = new Map(this.boxes.map((box) => [box.id, box]));
@@ -121,24 +121,39 @@ class Rig {
     const { log } = this.devices.get(device);
     const plain = (entries) => entries.map((entry) => ({ ms: Number(entry.at / 1000n) / 1000, port: entry.port, message: entry.message }));
     return { console: this.console_, sent: plain(log.sent), received: plain(log.received), undo: log.undo, named: log.named,
-      recorded: log.recorded, not_bound: log.notBound, symbols: log.symbols.size };
+      recorded: log.recorded, most: log.most, all: log.all, not_bound: log.notBound, symbols: log.symbols.size };
   }
 
   live(given) {
     const set = this.set;
     if (given.version) { set.version = given.version; }
     if (given.file !== undefined) { set.filePath = given.file; }
-    if (given.tempo) { set.tempo = given.tempo; }
+    if (given.tempo) { set.tempo = given.tempo; this.changed("tempo"); }
+    if (given.start_time !== undefined) { set.startTime = given.start_time; this.changed("start_time"); }
     if (given.loop) { set.loop = given.loop; }
-    if (given.play !== undefined) { set.play(given.play); }
-    if (given.stop) { set.stop(); }
+    if (given.play !== undefined) { set.play(given.play); this.changed("start_time"); this.changed("is_playing"); }
+    if (given.stop) { set.stop(); this.changed("is_playing"); }
     if (given.frozen !== undefined) { set.tracks[given.frozen].frozen = true; }
     if (given.recording !== undefined) { set.tracks[given.recording].recording = true; }
     if (given.move_track) { set.tracks.splice(given.move_track[1], 0, ...set.tracks.splice(given.move_track[0], 1)); }
     if (given.remove_track !== undefined) { set.tracks.splice(given.remove_track, 1); }
+    for (const clip of given.clips || []) { this.addClip(clip); }
     if (given.clip) { this.addClip(given.clip); }
     if (given.highlight) { set.selected.slot = set.tracks[given.highlight[0]].slots[given.highlight[1]]; }
     return Object.assign(set.about(), { undo: null });
+  }
+
+  // Live tells whoever observes it, in each device.
+  changed(name) {
+    for (const patcher of this.devices.values()) {
+      patcher.boxes.filter((box) => box instanceof boxes.Js).forEach((box) => box.script.changed(name));
+    }
+  }
+
+  // Counting begins anew.
+  uncount({ device = "a" }) {
+    Object.assign(this.devices.get(device).log, { most: {}, all: {} });
+    return null;
   }
 
   addClip({ track = 0, file, slot, beats, select, warping, looping, edges, markers }) {

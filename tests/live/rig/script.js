@@ -50,6 +50,9 @@ class Script {
     this.ready = false; // after live.thisdevice
     this.tasks = new Set();
     this.timers = new Set();
+    this.observers = new Set();
+    this.notifying = false;
+    this.spent = {};
     const host = this.host(args, maxPath, global);
     this.context = vm.createContext(host);
     vm.runInContext(TAKE_AWAY, this.context)
@@ -85,6 +88,7 @@ class Script {
 
   // Everything that one message or task does is one turn: Live makes one undo step of it (facts: 1.4).
   turn(act) {
+    this.spent = {};
     const before = this.lom.set.changes;
     try {
       return this.hold(act);
@@ -96,6 +100,30 @@ class Script {
       if (changes > 0) {
         this.log.undo.push({ of: "live", changes });
       }
+    }
+  }
+
+  // What one turn asks of Live, and what all of them did: each get costs it some microseconds.
+  count(what) {
+    this.spent[what] = (this.spent[what] || 0) + 1;
+    this.log.most[what] = Math.max(this.log.most[what] || 0, this.spent[what]);
+    this.log.all[what] = (this.log.all[what] || 0) + 1;
+  }
+
+  // A property has changed: whoever observes it hears of it, and may change nothing meanwhile.
+  changed(name) {
+    for (const api of [...this.observers].filter((one) => one.observed === name)) {
+      this.turn(() => this.notify(api));
+    }
+  }
+
+  notify(api) {
+    const outer = this.notifying;
+    this.notifying = true;
+    try {
+      api.callback([api.observed, ...this.lom.get(api.object, api.observed)]);
+    } finally {
+      this.notifying = outer;
     }
   }
 
@@ -151,12 +179,33 @@ class Script {
     const lom = this.lom;
     const complain = (text) => self.console.push(`error: ${text}`);
     class LiveAPI {
-      constructor(path) {
+      constructor(...given) {
+        const path = given.pop();
         if (typeof path !== "string") {
-          throw new Error("rig: this device observes nothing; LiveAPI is given a path");
+          throw new Error("rig: LiveAPI is given a path");
         }
+        this.callback = given[0] || null;
+        this.observed = "";
+        self.count("objects");
         // made before live.thisdevice it is dead: it fails silently
         this.object = self.ready ? lom.resolve(path, self.device) : null;
+        if (this.callback && this.object) {
+          this.callback(["id", lom.id(this.object)]);
+        }
+      }
+      get property() { return this.observed; }
+      // reference of LiveAPI, property: the callback is called with name and value, now and at each change
+      set property(name) {
+        this.observed = name;
+        self.observers.delete(this);
+        if (name && this.object) {
+          if (!lom.observable(this.object, name)) {
+            complain(`'${lom.type(this.object)}' has no observable property '${name}'`);
+            return;
+          }
+          self.observers.add(this);
+          self.notify(this);
+        }
       }
       get id() { return self.ready ? String(lom.id(this.object)) : "0"; }
       set id(value) { this.object = self.ready ? lom.byId(value) : null; }
@@ -168,6 +217,7 @@ class Script {
           complain(`get: no valid object (${name})`);
           return null;
         }
+        self.count("gets");
         const value = lom.get(this.object, name);
         if (value === null) {
           complain(`get: '${lom.type(this.object)}' has no property '${name}'`);
@@ -185,6 +235,11 @@ class Script {
           complain(`no valid object: '${what}'`);
           return null;
         }
+        if (self.notifying) {
+          complain("Changes cannot be triggered by notifications. You will need to defer your response."); // facts: 1.4
+          return null;
+        }
+        self.count("calls");
         try {
           const answer = act();
           return answer === undefined ? null : answer;
@@ -211,6 +266,7 @@ class Script {
 
   close() {
     this.turn(() => this.context.notifydeleted());
+    this.observers.clear();
     this.timers.forEach(clearInterval);
   }
 }
