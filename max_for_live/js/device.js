@@ -45,7 +45,7 @@ Device.prototype.start = function (devicePath) {
     this.outlet(2, ["identity", "bang"]);
     this.outlet(2, ["preset", "bang"]);
   }
-  this.identity.restore(this.saved, this.now());
+  this.identity.restore(this.saved, this.now(), this.here());
   this.outlet(2, ["prompt", "bang"]);
   this.panel.presets(this.panel.names);
   this.tick();
@@ -64,8 +64,8 @@ Device.prototype.hear = function (word, values) {
     }
   } else if (word === "identity") {
     this.saved = values;
-    if (this.ready) {
-      this.identity.restore(values, this.now());
+    if (this.ready && this.identity.begun) {
+      this.identity.restore(values, this.now(), this.here());
     }
   } else if (word === "presetname") {
     this.panel.choose(values);
@@ -97,8 +97,17 @@ Device.BUTTONS = {
 Device.prototype.keep = function () {
   if (!this.identity.saved) {
     this.identity.saved = true;
-    this.outlet(2, ["identity"].concat(this.identity.words()));
+    this.outlet(2, ["identity"].concat(this.identity.words(this.here())));
   }
+};
+
+/** Where this device is: the set and the track. */
+Device.prototype.here = function () {
+  var track = Tracks.own();
+  return {
+    path: Live.atLeast(this.placer.version, [11, 3, 25]) ? Files.native(Live.setPath(this.placer.version)) : null,
+    track: track ? Tracks.index(track) + " " + Live.text(track, "name") : ""
+  };
 };
 
 Device.prototype.pressGenerate = function (overrides) {
@@ -234,8 +243,9 @@ Device.prototype.asked = function (told) {
 /** Time passes: hellos, repeats, the transport, the recorder, and what is shown. */
 Device.prototype.tick = function () {
   var now = this.now();
-  this.identity.hold(now);
-  this.connection.tick(now);
+  if (this.identity.hold(now)) {
+    this.connection.tick(now);
+  }
   this.requests.tick(now);
   this.timeline.tick(now, this.connection.connected);
   var placed = this.placer.tick();

@@ -24,8 +24,15 @@ Placer.prototype.take = function (told) {
     this.confirm(told, this.acted[key]);
     return "";
   }
-  if (String(told.client || "") !== this.identity.client || !told.job || !told.delivery || !told.file) {
-    return "";
+  if (!told.job || !told.delivery) {
+    return ""; // nothing that could be answered
+  }
+  if (String(told.client || "") !== this.identity.client) {
+    return this.settle(told, this.failed("OTHER-DEVICE", "This take is of " + (told.client || "no device") +
+      " and not of " + this.identity.client + ": it was not placed here"));
+  }
+  if (!told.file) {
+    return this.settle(told, this.failed("NO-FILE", "A take came without a file"));
   }
   if (this.searches[key]) {
     return "";

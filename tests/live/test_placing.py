@@ -348,8 +348,10 @@ async def test_another_set_takes_nothing(tmp_path: Path) -> None:
         assert len(placed(await live.live())) == 1
 
 
-@pytest.mark.parametrize(("original_there", "taken"), [(True, False), (False, True)])
-async def test_the_path_decides_between_copies_of_a_set(tmp_path: Path, original_there: bool, taken: bool) -> None:
+@pytest.mark.parametrize("original_there", [True, False])
+async def test_a_copy_of_a_set_is_another_set_and_a_renamed_one_is_the_same(
+    tmp_path: Path, original_there: bool
+) -> None:
     original = tmp_path / "Song.als"
     original.write_bytes(b"")
     async with ready(tmp_path, file=str(original)) as (fake, live):
@@ -360,13 +362,86 @@ async def test_the_path_decides_between_copies_of_a_set(tmp_path: Path, original
         await live.live(file=str(tmp_path / "Song copy.als"))
         await live.open(saved=saved)
         await live.connected()
-        result(fake, take(tmp_path), target="session", slot=0)
-        if taken:
-            await fake.until("/bridge/placed")
+        if original_there:
+            assert len(fake.ports) == 2
         else:
-            await live.until_status("A take waits for the set Song.als")
-        assert len(placed(await live.live())) == (1 if taken else 0)
+            result(fake, take(tmp_path), target="session", slot=0)
+            await fake.until("/bridge/placed")
         assert fake.all("/bridge/unplaced") == []  # it goes on waiting
+
+
+async def test_a_take_waits_while_a_set_is_saved_beside_the_one_that_asked(tmp_path: Path) -> None:
+    original = tmp_path / "Song.als"
+    original.write_bytes(b"")
+    async with ready(tmp_path, file=str(original)) as (fake, live):
+        result(fake, take(tmp_path), id="other", project=str(original), target="session", slot=0)
+        await fake.until("/bridge/placed")
+        await live.live(file=str(tmp_path / "Song copy.als"))
+        result(fake, take(tmp_path, "b"), id="other", job="j2", project=str(original), target="session", slot=0)
+        await live.until_status("A take waits for the set Song.als")
+        assert fake.all("/bridge/unplaced") == []
+
+
+@pytest.mark.parametrize("file", ["", "/Users/ana/Other.als"], ids=["unsaved", "saved"])
+async def test_a_set_made_from_a_template_is_somebody_of_its_own(tmp_path: Path, file: str) -> None:
+    template = tmp_path / "Template.als"
+    template.write_bytes(b"")
+    async with ready(tmp_path, file=str(template)) as (fake, live):
+        saved = await live.do("save")
+        old = fake.presses("/bridge/generate")[-1]
+        await live.do("close")
+        await live.live(file=file)
+        await live.open("new", saved=saved)
+        await live.connected("new")
+        await live.click("Generate", "new")
+        made = await fake.until("/bridge/generate", count=2)
+        assert made["client"] != old["client"]
+        assert made["project_id"] != old["project_id"]
+
+
+async def test_a_preset_of_a_device_elsewhere_changes_nobody(tmp_path: Path) -> None:
+    """Live writes its identity over the one of this device: takes of this device go on landing."""
+    async with ready(tmp_path, file="/Users/ana/Song.als") as (fake, live):
+        asked = fake.presses("/bridge/generate")[-1]
+        other = ["live-0a0b0c0d", "set-00000000-0000-4000-8000-000000000000", "-", "0%20Keys"]
+        await live.do("preset", values={"Identity": other})
+        before = len(fake.all("/bridge/hello"))
+        assert (await fake.until("/bridge/hello", count=before + 1))["client"] == asked["client"]
+        result(fake, take(tmp_path), target="session", slot=0)
+        await fake.until("/bridge/placed")
+        await live.set(Prompt="other")
+        await live.click("Generate")
+        again = await fake.until("/bridge/generate", count=2)
+        assert (again["client"], again["project_id"]) == (asked["client"], asked["project_id"])
+        assert (await live.do("save"))["Identity"][0] == asked["client"]  # written again
+
+
+async def test_what_is_not_for_this_device_is_said_with_a_reason(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        port = fake.ports[fake.presses("/bridge/generate")[-1]["client"]]
+        fake.ports["live-00000000"] = port
+        told = result(fake, take(tmp_path), client="live-00000000", job="j2")
+        said = await fake.until("/bridge/unplaced")
+        assert (said["job"], said["delivery"], said["code"]) == ("j2", told["delivery"], "OTHER-DEVICE")
+        assert "live-00000000" in said["message"]
+        result(fake, take(tmp_path), file="", job="j3")
+        assert (await fake.until("/bridge/unplaced", count=2))["code"] == "NO-FILE"
+        assert placed(await live.live()) == []
+
+
+async def test_two_copies_in_a_reopened_set_are_told_apart_by_their_tracks(tmp_path: Path) -> None:
+    """The copy was never used, so it has the identity of the other one; whichever Live loads first."""
+    async with ready(tmp_path, tracks=[{"name": "Guitar"}, {"name": "Guitar"}]) as (fake, live):
+        asked = fake.presses("/bridge/generate")[-1]
+        saved = await live.do("save")
+        await live.do("close")
+        await live.open("copy", saved=saved, track=1)
+        await live.open("first", saved=saved, track=0)
+        await live.connected("copy")
+        await live.connected("first")
+        await live.click("Generate", "first")
+        assert (await fake.until("/bridge/generate", count=2))["client"] == asked["client"]
+        assert len(fake.ports) == 2
 
 
 async def test_a_set_that_was_saved_under_another_name_while_it_waited_takes_its_take(tmp_path: Path) -> None:

@@ -169,15 +169,27 @@ class Rig {
     if (select) { this.set.selected.detail = clip; }
   }
 
-  // What the set would save of a device.
+  // What the set would save of a device. A set that is saved has a path from then on.
   save({ device = "a" }) {
     const saved = {};
+    this.set.filePath = this.set.filePath || "/Users/ana/Music/Saved.als";
     this.devices.get(device).boxes.filter((box) => box instanceof boxes.Parameter && box.kept)
       .forEach((box) => {
         const value = box.stored === undefined ? box.value : box.stored;
         if (value !== null) { saved[box.long] = value; }
       });
     return saved;
+  }
+
+  // A preset of another device is loaded into this one: each value that it holds is written, and live.thisdevice bangs.
+  preset({ device = "a", values }) {
+    const patcher = this.devices.get(device);
+    for (const box of patcher.boxes.filter((one) => one instanceof boxes.Parameter && one.long in values)) {
+      box.value = values[box.long];
+      box.stored = undefined;
+      box.restore();
+    }
+    return this.bang({ device });
   }
 
   close({ device = "a" }) {
