@@ -418,13 +418,13 @@ async def test_a_preset_of_a_device_elsewhere_changes_nobody(tmp_path: Path) -> 
 
 async def test_what_is_not_for_this_device_is_said_with_a_reason(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
-        port = fake.ports[fake.presses("/bridge/generate")[-1]["client"]]
-        fake.ports["live-00000000"] = port
+        asked = fake.presses("/bridge/generate")[-1]
+        fake.ports["live-00000000"] = fake.ports[asked["client"]]
         told = result(fake, take(tmp_path), client="live-00000000", job="j2")
         said = await fake.until("/bridge/unplaced")
         assert (said["job"], said["delivery"], said["code"]) == ("j2", told["delivery"], "OTHER-DEVICE")
         assert "live-00000000" in said["message"]
-        result(fake, take(tmp_path), file="", job="j3")
+        fake.tell("live-00000000", "/bridge/result", **told | {"client": asked["client"], "job": "j3", "file": ""})
         assert (await fake.until("/bridge/unplaced", count=2))["code"] == "NO-FILE"
         assert placed(await live.live()) == []
 
@@ -465,7 +465,9 @@ async def test_the_track_is_found_where_it_went(tmp_path: Path) -> None:
 
 
 async def test_in_a_reopened_set_the_track_is_found_by_its_name(tmp_path: Path) -> None:
-    async with ready(tmp_path, tracks=[{"name": "Guitar"}, {"name": "Bass"}]) as (fake, live):
+    """The device was moved to another track; so it is known by the set alone."""
+    tracks = [{"name": "Guitar"}, {"name": "Bass"}]
+    async with ready(tmp_path, file="/Users/ana/Song.als", tracks=tracks) as (fake, live):
         saved = await live.do("save")
         await live.do("close")
         await live.do("renumber")
