@@ -11,8 +11,15 @@ from max_for_live.patcher import Patcher
 #: Where the script sends what it has to say; route strips the word.
 _TOLD: Final = (
     *("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset"),
-    *("fields", "label_generate", "label_transform", "active_transform",
-    "whole_connection", "whole_status", "whole_money"),
+    *(
+        "fields",
+        "label_generate",
+        "label_transform",
+        "active_transform",
+        "whole_connection",
+        "whole_status",
+        "whole_money",
+    ),
 )
 _RECORDER: Final = ("delay", "recorder", "measure", "label_capture", "active_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.

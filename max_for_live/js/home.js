@@ -19,8 +19,8 @@ Home.FOLDERS = ["Audio Effects/Max Audio Effect", "MIDI Effects/Max MIDI Effect"
 Home.prototype.find = function () {
   var beside = this.devicePath ? this.named(Files.folder(this.devicePath) + "/" + Home.CONFIG) : null;
   var ways = beside ? [] : this.library().concat([
-    { path: this.kept, how: "saved with this device" }, { path: String(this.shared.path || ""), how: "known to another device" },
-    { path: this.usual(), how: "in its usual place" }
+    { path: this.kept, how: "saved with this device" }, { path: this.usual(), how: "in its usual place" },
+    { path: String(this.shared.path || ""), how: "known to another device" }
   ]).filter(function (way) { return way.path !== ""; });
   var self = this;
   var found = beside || ways.filter(function (way) { return self.secretIn(way.path) !== ""; })[0] || ways[ways.length - 1];
