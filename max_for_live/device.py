@@ -11,9 +11,17 @@ from max_for_live.patcher import Patcher
 #: Where the script sends what it has to say; route strips the word.
 _TOLD: Final = (
     *("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset"),
-    *("fields", "label_generate", "label_transform", "whole_connection", "whole_status", "whole_money"),
+    *(
+        "fields",
+        "label_generate",
+        "label_transform",
+        "active_transform",
+        "whole_connection",
+        "whole_status",
+        "whole_money",
+    ),
 )
-_RECORDER: Final = ("delay", "recorder", "measure", "label_capture")
+_RECORDER: Final = ("delay", "recorder", "measure", "label_capture", "active_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
 DELAY_LINE: Final = 32_000
 SCRIPT: Final = "DawBridge.js"
@@ -108,10 +116,11 @@ def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, 
     patcher.cord(show, boxes["connected"])
     for word, box in (("progress", "progress"), ("presets", "preset"), ("prompt", "prompt"), ("seed", "seed")):
         patcher.cord(told[word][0], boxes[box], outlet=told[word][1])
-    for word in (word for word in told if word.startswith("label_")):
-        show = patcher.typed("prepend text")
+    for word in (word for word in told if word.startswith(("label_", "active_"))):
+        kind, button = word.split("_")
+        show = patcher.typed("prepend text" if kind == "label" else "prepend active")
         patcher.cord(told[word][0], show, outlet=told[word][1])
-        patcher.cord(show, boxes[word.removeprefix("label_")])
+        patcher.cord(show, boxes[button])
     # a field speaks on Return only: before a press each is asked for what stands in it
     for name in panel.FIELDS:
         patcher.cord(told["fields"][0], boxes[name], outlet=told["fields"][1])
@@ -135,6 +144,9 @@ def _start(patcher: Patcher, script: str, boxes: dict[str, str]) -> None:
     patcher.cord(device, script)
     active = patcher.typed("prepend active")
     patcher.cord(device, active, outlet=1)
+    enabled = patcher.typed("prepend enabled")
+    patcher.cord(device, enabled, outlet=1)
+    patcher.cord(enabled, script)
     for name in panel.DIMMED:
         if name in boxes:
             patcher.cord(active, boxes[name])

@@ -219,10 +219,10 @@ def controls(*, recorder: bool) -> list[Control]:
     return [*_prompt(), *_length(), *_sound(), *_transform(recorder=recorder), *_told()]
 
 
-#: The controls that grow pale while the device is switched off.
+#: The controls that grow pale while the device is switched off; of Transform and Capture the script says so.
 DIMMED: Final = (
     *("bars", "span", "place", "strength", "cfg", "variations", "seed", "lock", "warp", "launch"),
-    *("generate", "transform", "source", "capture", "which", "cancel", "reveal"),
+    *("generate", "source", "which", "cancel", "reveal"),
 )
 
 

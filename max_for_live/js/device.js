@@ -2,6 +2,7 @@
 function Device(outlet, kind) {
   var self = this;
   this.kind = kind;
+  this.enabled = true;
   this.outlet = outlet;
   this.ready = false;
   this.owner = "device-" + Text.hex(12);
@@ -25,6 +26,7 @@ Device.prototype.now = function () {
 
 /** Live is there. Also comes after a preset was loaded or the device saved: then only what may have changed is read. */
 Device.prototype.start = function (devicePath) {
+  var self = this;
   if (!this.ready) {
     this.ready = true;
     this.ledger = new Ledger(this.owner);
@@ -33,7 +35,14 @@ Device.prototype.start = function (devicePath) {
     this.port = new Port(this.wire, this.ledger, this.outlet);
     this.connection = new Connection(this.home, this.wire, this.port, this.identity);
     this.timeline = new Timeline(this.wire, this.identity);
-    this.placer = new Placer(this.wire, this.identity, this.panel, devicePath);
+    this.placer = new Placer(this.wire, this.identity, this.panel, devicePath, function (job) {
+      self.requests.ask("/bridge/deliver", Text.uuid(self.number()), [["client", self.identity.client], ["job", job], ["library", 1]],
+        self.now(), function (word, told) {
+          if (word !== "ok") {
+            self.tell(String(told.message || "The take was not brought to the library. Show File shows it"));
+          }
+        });
+    });
     this.recorder = new Recorder(this.outlet, this.home, this.timeline);
     this.presses = new Presses({
       wire: this.wire, panel: this.panel, identity: this.identity, requests: this.requests, jobs: this.jobs,
@@ -45,6 +54,7 @@ Device.prototype.start = function (devicePath) {
     this.outlet(2, ["identity", "bang"]);
     this.outlet(2, ["preset", "bang"]);
   }
+  this.recall();
   this.identity.restore(this.saved, this.now(), this.here());
   this.outlet(2, ["prompt", "bang"]);
   this.panel.presets(this.panel.names);
@@ -64,9 +74,12 @@ Device.prototype.hear = function (word, values) {
     }
   } else if (word === "identity") {
     this.saved = values;
+    this.recall();
     if (this.ready && this.identity.begun) {
       this.identity.restore(values, this.now(), this.here());
     }
+  } else if (word === "enabled") {
+    this.enabled = Number(values[0]) === 1;
   } else if (word === "presetname") {
     this.panel.choose(values);
     this.panel.presets(this.panel.names);
@@ -97,7 +110,18 @@ Device.BUTTONS = {
 Device.prototype.keep = function () {
   if (!this.identity.saved) {
     this.identity.saved = true;
-    this.outlet(2, ["identity"].concat(this.identity.words(this.here())));
+    this.outlet(2, ["identity"].concat(this.identity.words(this.here()), [encodeURIComponent(this.home.path || "-")]));
+  }
+};
+
+/** The home that this device used when it was saved is one of those that are tried. */
+Device.prototype.recall = function () {
+  if (this.ready && this.saved.length > 4) {
+    try {
+      this.home.kept = decodeURIComponent(String(this.saved[4])).replace(/^-$/, "");
+    } catch (error) {
+      this.home.kept = ""; // no text of this device
+    }
   }
 };
 
@@ -117,6 +141,10 @@ Device.prototype.pressGenerate = function (overrides) {
 
 Device.prototype.pressTransform = function (overrides) {
   this.keep();
+  if (this.unready() !== "") {
+    this.presses.turnedDown(this.unready(), overrides);
+    return;
+  }
   var song = Timeline.read();
   var source = this.panel.source === 1 && !overrides.action ? Sources.loop(song, Tracks.own()) : Sources.clip(song);
   this.presses.transform("transform", source, song, overrides, this.now());
@@ -132,12 +160,20 @@ Device.prototype.pressCapture = function (overrides) {
   if (this.kind === "audio") {
     why = Asking.missing(this.panel, overrides) || (this.connection.connected ? "" : this.connection.why);
     var bars = Number(overrides.bars) || this.panel.bars;
+    why = why || this.unready();
     why = why || this.recorder.begin(this.panel.which === 1, bars, Timeline.read(), this.number(), now);
     this.overrides = overrides;
   }
   if (why !== "") {
     this.tell(why + ". Nothing was recorded or spent");
   }
+};
+
+/** Why no source can reach the engine, or "". */
+Device.prototype.unready = function () {
+  var welcome = this.connection.connected ? this.connection.welcome : {};
+  return Number(welcome.audio_to_audio) === 0 ?
+    "Transform and Capture do not work: " + String(welcome.audio_to_audio_problem || "nothing publishes a source").replace(/\.$/, "") : "";
 };
 
 Device.prototype.pressCancel = function () {
@@ -226,7 +262,7 @@ Device.prototype.came = function (told) {
 Device.prototype.failed = function (told) {
   this.jobs.state(told);
   this.jobs.end(told.job);
-  this.tell(Text.problem(told));
+  this.tell(String(told.message || "It failed") + " (" + told.code + ")");
 };
 
 /** A pad asks for something. The same ask twice is done once. */
@@ -264,7 +300,8 @@ Device.prototype.show = function (now) {
   var connected = this.connection.connected;
   var going = this.jobs.summary();
   this.panel.light(connected);
-  this.panel.say("connection", connected ? "Connected: " + String(welcome.engine || "") : "Not connected");
+  this.panel.dark(this.enabled, this.unready() === "");
+  this.panel.say("connection", connected ? "Connected: " + String(welcome.engine || "") : "Not connected", this.home.says());
   this.panel.say("status", this.status(now, going, connected, welcome));
   this.panel.progress(going ? going.fraction : 0);
   if (connected) {
@@ -287,7 +324,7 @@ Device.prototype.status = function (now, going, connected, welcome) {
   var paused = String(welcome.paused || "");
   return this.recorder.says() || (connected ? "" : this.connection.why) || (going ? going.text : "") ||
     (paused !== "" ? "Paused (" + paused + "). daw-bridge resume goes on" : "") || this.notes.text ||
-    this.connection.mismatch(VERSION) || "Ready";
+    this.connection.mismatch(VERSION) || this.unready() || "Ready";
 };
 
 /** The device is taken away. */

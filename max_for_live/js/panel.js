@@ -78,14 +78,17 @@ Panel.prototype.presets = function (names) {
 };
 
 /** Show a sentence on one of the lines: connection, status, money. What does not fit is shortened, and whole at the pointer. */
-Panel.prototype.say = function (line, sentence) {
-  if (this.shown[line] === sentence) {
+Panel.prototype.say = function (line, sentence, more) {
+  if (this.shown[line] === sentence && !more) {
     return;
   }
-  this.shown[line] = sentence;
   var words = Fitting.words(sentence, LINES[line][0], LINES[line][1]);
-  this.outlet(2, [line].concat(words.length ? words : [" "]));
-  this.once("whole_" + line, words.join(" ") === Text.words(sentence).join(" ") ? " " : sentence);
+  if (this.shown[line] !== sentence) {
+    this.shown[line] = sentence;
+    this.outlet(2, [line].concat(words.length ? words : [" "]));
+  }
+  var whole = words.join(" ") === Text.words(sentence).join(" ");
+  this.once("whole_" + line, more ? sentence + ". " + more : whole ? " " : sentence);
 };
 
 Panel.prototype.light = function (on) {
@@ -104,6 +107,12 @@ Panel.prototype.labels = function (question) {
   }
 };
 
+/** What needs the service to fetch a source is dark where it cannot, and all is while the device is switched off. */
+Panel.prototype.dark = function (enabled, ready) {
+  this.once("active_transform", enabled && ready ? 1 : 0);
+  this.once("active_capture", enabled && ready ? 1 : 0);
+};
+
 Panel.prototype.once = function (word, value) {
   if (this.shown[word] !== value) {
     this.shown[word] = value;
@@ -117,7 +126,8 @@ Panel.prototype.nextSeed = function () {
     return Math.floor(this.seed);
   }
   this.seed = 1 + Math.floor(Math.random() * 16777206); // leaves room for eight variations
-  this.drawn = this.seed;
-  this.outlet(2, ["seed", "assign", this.seed]); // a stored value that is assigned makes no undo step
+  this.drawn = this.lock ? 0 : this.seed;
+  // a stored value that is assigned makes no undo step, and may not be saved; a locked one has to be
+  this.outlet(2, this.lock ? ["seed", this.seed] : ["seed", "assign", this.seed]);
   return this.seed;
 };

@@ -2,7 +2,7 @@
  * The placer: each (job, delivery) is acted on once and confirmed each time that it is announced. A take is placed in one
  * go, so that Live makes one undo step of it, and counts as placed only when its clip was read back.
  */
-function Placer(wire, identity, panel, devicePath) {
+function Placer(wire, identity, panel, devicePath, fetch) {
   this.devicePath = devicePath;
   this.wire = wire;
   this.identity = identity;
@@ -11,6 +11,8 @@ function Placer(wire, identity, panel, devicePath) {
   this.acted = {}; // job and delivery → what was answered
   this.asked = {}; // request id → {trackId, at}: what this device has asked for since it was loaded
   this.searches = {}; // job and delivery → {told, order, search}: what may stand in the set from an earlier life of the device
+  this.moved = {}; // jobs whose take was asked for in the library, since Live did not take the path of its folder
+  this.fetch = fetch; // (job): asks for it there
   this.lastFile = "";
 }
 
@@ -54,6 +56,11 @@ Placer.prototype.take = function (told) {
 Placer.prototype.settle = function (told, answer) {
   this.acted[told.job + " " + told.delivery] = answer;
   this.confirm(told, answer);
+  if (answer.code === "NOT-PLACED" && / /.test(String(told.file)) && !this.moved[told.job]) {
+    this.moved[told.job] = true;
+    this.fetch(String(told.job));
+    return "Live took no path with spaces. Trying the library ...";
+  }
   return answer.said;
 };
 

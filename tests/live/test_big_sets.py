@@ -1,4 +1,4 @@
-"""Sets of a hundred tracks and two hundred scenes: so many gets of Live in one turn and no more, and none while nothing goes on."""
+"""Sets of a hundred tracks and two hundred scenes: bounded work in one turn, and none while nothing goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every sentence fits on the panel, or is shortened so that what to do about it stays; the whole of it is at the pointer."""
+"""Every sentence fits on the panel, or is shortened so that what to do about it stays; all of it is at the pointer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_stands_on_the_panel_fits(file: Path) -> None:
 
 @pytest.mark.needs("node", "nodejs")
 async def test_every_sentence_fits_or_has_a_short_form(tmp_path: Path) -> None:
-    """All that the script holds and all that the bridge says, alone and behind something long. The rig refuses what is cut."""
+    """All that the script holds and the bridge says, alone and behind something long. The rig refuses what is cut."""
     sentences = [*literals(), *daemons()]
     assert len(sentences) > 60
     async with bridge(tmp_path) as fake, player(tmp_path) as live:

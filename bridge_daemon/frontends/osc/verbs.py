@@ -73,7 +73,7 @@ class Verbs:
             "/bridge/preset": Verb(self.preset, REQUEST_KEYS),
             "/bridge/retry": Verb(self.retry, ("job", "confirm_usd", "again"), once=True),
             "/bridge/cancel": Verb(self.cancel, ("job",)),
-            "/bridge/deliver": Verb(self.deliver, ("job",), once=True),
+            "/bridge/deliver": Verb(self.deliver, ("job", "library"), once=True),
             "/bridge/pause": Verb(self.pause, ("reason",)),
             "/bridge/resume": Verb(self.resume),
             "/bridge/jobs": Verb(self.jobs, ("limit",)),
@@ -129,6 +129,7 @@ class Verbs:
                     "spent_today_usd": decimal(status["spent_today_usd"]),
                     "limit_today_usd": decimal(status["limit_today_usd"]),
                     "text": pause["text"] if pause else None,
+                    **_audio_to_audio(status),
                     # names one a line: a device shows them in a menu
                     "presets": "\n".join(self._actions.presets()) or None,
                 },
@@ -189,8 +190,9 @@ class Verbs:
         return [_ok(call, (await self._actions.cancel(_job(call), once=_once_for(call)))["message"])]
 
     async def deliver(self, call: OscCall) -> list[Answer]:
-        """Bring a take once more."""
-        return [_ok(call, (await self._actions.deliver(_job(call), once=_once_for(call)))["message"])]
+        """Bring a take once more, into the library where that is asked."""
+        place = {"folder": None} if call.data.get("library") else None
+        return [_ok(call, (await self._actions.deliver(_job(call), place, once=_once_for(call)))["message"])]
 
     async def placed(self, call: OscCall) -> list[Answer]:
         """Record that a client has placed a take."""
@@ -233,6 +235,15 @@ class Verbs:
         """Go on sending."""
         await self._actions.resume()
         return [_ok(call, "")]
+
+
+def _audio_to_audio(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether a source can reach the engine, and what is in the way."""
+    publish = status["publish"]
+    if status["engine"]["name"] == "sketch" or publish["ready"]:
+        return {"audio_to_audio": 1}
+    problem = publish["problem"] or {}
+    return {"audio_to_audio": 0, "audio_to_audio_problem": str(problem.get("message", ""))[:500] or None}
 
 
 class _Faults:

@@ -281,7 +281,8 @@ class Lom {
         words.push(one);
       }
     }
-    if (words.some((word) => typeof word === "string" && /^[^/:]{2,}:\//.test(word))) {
+    const spaced = (word) => this.set.refusesSpaces && /^"?\/.* /.test(word);
+    if (words.some((word) => typeof word === "string" && (/^[^/:]{2,}:\//.test(word) || spaced(word)))) {
       throw new SyntaxError("Invalid syntax"); // "Macintosh HD:/..."
     }
     return words;

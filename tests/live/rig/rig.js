@@ -110,10 +110,11 @@ class Rig {
     const menu = patcher.boxes.find((box) => box instanceof boxes.Umenu);
     return {
       connection: lines[0], status: lines[1], money: lines[2], light: patcher.control("Connected").value,
-      whole: comments[1].annotation || "", hint: comments[1].hint || "",
+      home: comments[0].annotation || "", whole: comments[1].annotation || "", hint: comments[1].hint || "",
       progress: patcher.boxes.find((box) => box instanceof boxes.Multislider).value, presets: menu.items,
       preset: menu.items[menu.index], seed: patcher.control("Seed").value,
-      buttons: patcher.boxes.filter((box) => box.isButton).map((box) => box.json.text), active: patcher.control("Generate").active
+      buttons: patcher.boxes.filter((box) => box.isButton).map((box) => box.json.text), active: patcher.control("Generate").active,
+      transform: patcher.control("Transform Clip").active
     };
   }
 

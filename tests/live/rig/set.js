@@ -43,6 +43,7 @@ class LiveSet {
     this.guessedTempo = given.guessed_tempo || 97.3;
     this.mostScenes = given.most_scenes || Infinity;
     this.refusesMarkers = given.refuses_markers || false;
+    this.refusesSpaces = given.refuses_spaces || false; // neither as it is nor in quotes
     this.splitsSpaces = given.splits_spaces || false; // facts 1.1: whether a path with spaces survives is open
     this.loop = given.loop || [0, 16];
     this.position = given.position || 0;
