@@ -137,6 +137,7 @@ Presses.prototype.refused = function (press, told, now) {
       label: (code === "E-CONFIRM" ? "Send · " : "Again · ") + (Number(usd) ? Text.dollars(usd) : "free")
     };
   } else {
+    told.charge = told.charge || "none"; // a refusal was never sent
     this.tell(Text.problem(told));
   }
 };

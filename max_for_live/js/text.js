@@ -50,7 +50,7 @@ var Text = (function () {
   /** What the bridge refused, or what failed: what happened, what is known of the money, what is next, and the code. */
   function problem(told) {
     var text = String(told.message || "It failed.");
-    var money = MONEY[told.charge || "none"] || "";
+    var money = MONEY[told.charge] || ""; // an older bridge does not tell: then nothing is claimed
     if (money === MONEY.none && /nothing was [a-z ]*spent/i.test(text)) {
       money = ""; // it is said already
     }

@@ -274,6 +274,7 @@ def test_every_file_is_made_by_the_one_helper() -> None:
         "home/logs.py": "in the home, which is closed to others",
         "journal/record.py": "in the home; it does not follow links",
         "cli/problems.py": "the log in the home",
+        "publish/trial.py": "in memory, then by the helper",
         "care/trial_daemon.py": "in a new folder of its own",
         "cli/background.py": "the log in the home",
         "install/reaper_check.py": "in a new folder of its own",
