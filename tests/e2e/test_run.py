@@ -89,7 +89,7 @@ def test_the_second_one_says_where_the_first_is_and_ends_with_0(tmp_path: Path, 
         assert not (tmp_path / "home" / "runtime.json").exists()
 
 
-@pytest.mark.parametrize("section", ["HTTP__PORT", "PUBLISH__SOURCE_PORT"])
+@pytest.mark.parametrize("section", ["HTTP__PORT"])
 def test_a_taken_port_is_explained_before_anything_is_sent(tmp_path: Path, service: FakeService, section: str) -> None:
     """A job waits in the journal: it must not be sent by a start that fails."""
     with bridge(tmp_path / "home", service.url, DAW_BRIDGE_ENGINE__MAX_OPEN_JOBS="1") as daemon:

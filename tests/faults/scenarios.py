@@ -25,10 +25,13 @@ class Scenario:
     before: Callable[[Path, Service], Awaitable[None]] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     service: dict[str, Any] = field(default_factory=dict)
+    disk: bool = False  # whether the library lies on a disk of its own
     spend: bool | None = None  # whether its watched folder spends; None: it has none
 
     def settings_of(self, home: Path) -> dict[str, Any]:
         """Return the sections of the settings."""
+        if self.disk:
+            return self.settings | {"audio": {"library": str(home.parent / "Disk é"), "measure": False}}
         if self.spend is None:
             return self.settings
         folder = home.parent / "Renders é"
@@ -177,6 +180,7 @@ SCENARIOS = {
     "confirmed": Scenario(
         lambda *_: [_generate(9, client="reaper-1"), REST, ["placed", {"state": "stored", "data": 1}], REST]
     ),
+    "disk": Scenario(lambda *_: [_generate(10), REST], disk=True),
     "damaged": Scenario(lambda *_: [REST], before=_damaged),
     "preparing": Scenario(lambda *_: [REST], before=_preparing),
     "render": Scenario(lambda *_: [["drop", {"name": "drums.wav", "seconds": 7}], REST], spend=True),

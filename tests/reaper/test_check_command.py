@@ -18,7 +18,9 @@ from tests.reaper.reaper import ROOT
 __all__ = ["cli"]
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
-PROGRAM = """#!{python}
+PROGRAM = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+'''
 import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
@@ -66,7 +68,7 @@ def test_a_program_that_ends_or_is_not_there_is_told(cli: Cli, tmp_path: Path) -
 def test_a_report_that_never_comes_ends_the_program(tmp_path: Path) -> None:
     script = reaper_check.prepare(tmp_path / "resources", None)
     slow = tmp_path / "slow"
-    slow.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     with pytest.raises(InstallTrouble, match="no report in 1 s"):
         reaper_check.run(slow, tmp_path / "resources", script, 1.0)
