@@ -113,7 +113,8 @@ function fill.item(project, item, result, path, text_of)
     return nil, problem
   end
   local data, placeholder = tag.follow(item, tag.read(item)), nil
-  local target = settle.target(project, item, data, reaper.GetMediaSourceLength(source))
+  local rate, frames = wav.size_of(path)
+  local target = settle.target(project, item, data, frames / rate)
   if target then
     item, placeholder, data = target, item, tag.with(data, { placing = tag.with(data.placing, { inside = true }) })
   end

@@ -2,6 +2,9 @@
 -- on a hidden track of our own, behind the end of the project, which goes when the file has ended, when the project is changed, and
 -- when the script ends. Its mark lets one be found that a crash, a save or an undo has left.
 
+local import = ...
+local wav = import("wav")
+
 local listen = {}
 listen.__index = listen
 
@@ -70,7 +73,8 @@ function listen:play(path, name)
   self:stop()
   self:let_go()
   local source = reaper.PCM_Source_CreateFromFile(path)
-  local length = source and reaper.GetMediaSourceLength(source) or 0
+  local rate, frames = wav.size_of(path) -- REAPER may say 0 of a source that was just made
+  local length = source and (frames and frames / rate or reaper.GetMediaSourceLength(source)) or 0
   if length <= 0 then
     if source then
       reaper.PCM_Source_Destroy(source)

@@ -40,10 +40,14 @@ key {KEY} {S3_ID} {S3}
 """
 
 
+PORTS = "[http]\nport = 0\n[osc]\nport = 0\n[publish]\nsource_port = 0\n"
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "höme")
     made.prepare()
+    made.config.write_text(PORTS)  # the usual ones may be those of a bridge that runs here
     return made
 
 
@@ -58,7 +62,7 @@ async def test_every_check_says_how_it_is_without_a_daemon(home: Home) -> None:
 
 async def test_a_damaged_journal_an_open_home_and_faulty_settings_fail(home: Home) -> None:
     home.journal.write_bytes(b"SQLite format 3\0" + b"x" * 4096)
-    home.config.write_text("[spend]\nper_day = 3\n")
+    home.config.write_text(PORTS + "[spend]\nper_day = 3\n")
     home.token_file.chmod(0o644)
     found = {one.key: one for one in await doctor.examine(home)}
     assert [key for key, one in found.items() if one.state == "fail"] == ["home", "settings", "journal"]

@@ -23,7 +23,9 @@ def programs(tmp_path: Path) -> Path:
     folder = tmp_path / "programs"
     folder.mkdir()
     program = folder / "systemctl"
-    program.write_text(f"#!{sys.executable}\n{STAND_IN.read_text()}")
+    inner = folder / "systemctl.py"
+    inner.write_text(STAND_IN.read_text())
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{inner}' \"$@\"\n")
     program.chmod(0o755)
     return folder
 

@@ -246,6 +246,8 @@ def test_every_command_and_option_is_in_the_docs() -> None:
     for name, command in commands.items():
         assert f"\n    {name}" in sections[name] or f"({name}" in sections[name], f"{name} has no example"
         for parameter in command.params:
+            if getattr(parameter, "hidden", False):
+                continue
             for option in (*parameter.opts, *parameter.secondary_opts):
                 if option.startswith("--") and option != "--help":
                     assert f"`{option}" in sections[name], f"{option} of {name}"

@@ -51,7 +51,8 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "programs"
     folder.mkdir()
     text = (
-        f"#!{sys.executable}\nimport json, pathlib, sys\nhere = pathlib.Path(__file__).parent\n"
+        f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n'''\n"
+        "import json, pathlib, sys\nhere = pathlib.Path(__file__).parent\n"
         "(here / 'calls').open('a').write(json.dumps([pathlib.Path(__file__).name, *sys.argv[1:]]) + '\\n')\n"
         "code = here / 'code'\nprint('active')\nprint('no bus', file=sys.stderr)\n"
         "sys.exit(int(code.read_text()) if code.exists() else 0)\n"

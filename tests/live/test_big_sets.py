@@ -116,7 +116,7 @@ async def test_nothing_is_asked_while_nothing_goes_on(tmp_path: Path) -> None:
 async def test_nothing_is_asked_without_a_bridge(tmp_path: Path) -> None:
     async with player(tmp_path) as live:
         await live.open(home=tmp_path / "away")
-        await live.until_status("Start it: daw-bridge run")
+        await live.until_status("Start it: daw-bridge start")
         await live.do("uncount")
         await live.live(play=0)
         await asyncio.sleep(1)

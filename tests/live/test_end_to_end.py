@@ -161,6 +161,7 @@ async def test_a_double_press_is_asked_about_and_agreed_to(tmp_path: Path) -> No
         await live.click("Generate")
         await live.until_status("Press it again to agree")
         assert len(await jobs(daemon)) == 1
+        await asyncio.sleep(1.1)  # the question is read first
         await live.click("Generate")
         await until_placed(daemon, 2)
         one, other = await jobs(daemon)

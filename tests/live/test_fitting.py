@@ -81,7 +81,7 @@ async def test_what_to_do_stays(tmp_path: Path, code: str) -> None:
         asked = await fake.until("/bridge/generate")
         message = "It costs " + LONG * 4
         fake.tell(asked["client"], "/bridge/refused", re="generate", id=asked["id"], code=code, message=message + ".")
-        wanted = {"E-CONFIRM": "Press it again to agree", "E-LIMIT": "Nothing was spent (E-LIMIT)"}[code]
+        wanted = {"E-CONFIRM": "Press it again to agree", "E-LIMIT": "(E-LIMIT)"}[code]
         shown = await live.until_status(wanted)
         assert shown["status"].startswith("It costs the bridge")
         assert "…" in shown["status"]
@@ -93,7 +93,7 @@ async def test_what_to_do_stays(tmp_path: Path, code: str) -> None:
 async def test_a_long_path_keeps_its_end_and_the_way_out(tmp_path: Path) -> None:
     async with player(tmp_path) as live:
         await live.open(home=tmp_path / ("x" * 90) / ("y" * 90) / "home")
-        shown = await live.until_status("daw-bridge run")
+        shown = await live.until_status("daw-bridge start")
         assert "home." in shown["status"]
 
 
