@@ -205,7 +205,8 @@ def installs(user: User) -> None:
     _must(any(library.rglob("*.amxd")), "no device is there")
     user.bridge("uninstall", "reaper")
     user.bridge("uninstall", "live")
-    _must(not settings.exists() and not list(library.iterdir()), "something was left behind")
+    left = [file for folder in (settings.parent, library) for file in folder.rglob("*") if file.is_file()]
+    _must(not left, f"something was left behind: {', '.join(map(str, left))}")
 
 
 def _tone(path: Path) -> None:
