@@ -568,7 +568,8 @@ async def test_progress_is_a_number_and_few_words(tmp_path: Path) -> None:
             message="The service failed; it may be charged.",
             charge="possible",
         )
-        panel = await live.until_status("it may be charged. Perhaps spent: it counts")
+        panel = await live.until_status("(E-FAILED)")
+        assert "it may be charged. Perhaps spent: it counts" in panel["whole"]
         assert panel["progress"] == 0
 
 
