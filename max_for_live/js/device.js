@@ -262,7 +262,7 @@ Device.prototype.came = function (told) {
 Device.prototype.failed = function (told) {
   this.jobs.state(told);
   this.jobs.end(told.job);
-  this.tell(String(told.message || "It failed") + " (" + told.code + ")");
+  this.tell(Text.problem(told));
 };
 
 /** A pad asks for something. The same ask twice is done once. */

@@ -569,7 +569,7 @@ async def test_progress_is_a_number_and_few_words(tmp_path: Path) -> None:
             charge="possible",
         )
         panel = await live.until_status("(E-FAILED)")
-        assert "it may be charged. Perhaps spent: it counts" in panel["whole"]
+        assert "it may be charged. Perhaps spent: it counts" in panel["status"] + panel["whole"]
         assert panel["progress"] == 0
 
 
