@@ -42,6 +42,7 @@ def is_there(library: Path, home: Path) -> bool:
 
 
 def _mark(library: Path) -> None:
+    files.sweep(library / MARK)
     files.write_whole(library / MARK, b"daw-bridge keeps takes here.\n", point="library_mark", mode=0o644)
 
 

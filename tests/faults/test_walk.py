@@ -56,6 +56,7 @@ NOT_WALKED = {
     "file.setup": "what setup has done, by a command that sends nothing; tests/cli",
     "file.upload": "a source that was dropped on the page, before anything is asked; tests/frontends/http",
     "journal.mark": "what a person thinks of a take: it moves no job; tests/actions/test_page.py",
+    "file.sessions": "who is signed in to the page; it says nothing of jobs and money; tests/frontends/http",
     "file.sketch": "the built-in engine, which costs nothing; tests/engine/sketch",
 }
 
