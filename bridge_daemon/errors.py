@@ -34,7 +34,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── Undecodable         E-UNDECODABLE    what came is not whole audio
     │   ├── Duplicate           E-DUPLICATE      the service gave one id to two jobs
     │   ├── DiskTrouble         E-DISK           full or not writable; goes on when there is room
-    │   └── NotPlaceable        E-UNPLACED       the take is safe, and not if it was wanted
+    │   └── NotPlaceable        E-UNPLACED       the take is safe, and not where it was wanted
     ├── Setup                   the daemon cannot run as it is
     │   ├── SettingsInvalid     E-SETTINGS
     │   ├── HomeUnsafe          E-HOME
@@ -351,7 +351,7 @@ class DiskTrouble(Trouble):
 
 
 class NotPlaceable(Trouble):
-    """The take lies in the library and could not be brought if it was wanted."""
+    """The take lies in the library and could not be brought where it was wanted."""
 
     code = "E-UNPLACED"
     next = "Mend what is named, then daw-bridge jobs deliver JOB."

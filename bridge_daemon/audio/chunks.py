@@ -96,7 +96,7 @@ def read_structure(file: ByteFile, kind: str, size: int) -> Structure:
 
 
 def _take(file: ByteFile, offset: int, count: int) -> bytes:
-    if offset > _FARTHEST:  # a length in a damaged header can point to if the system cannot seek
+    if offset > _FARTHEST:  # a length in a damaged header can point to where the system cannot seek
         return b""
     file.seek(offset)
     return file.read(count)

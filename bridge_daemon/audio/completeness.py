@@ -88,7 +88,7 @@ def _atoms(view: View) -> tuple[str | None, bool]:
 
 
 def _bytes(file: ByteFile, at: int, count: int) -> bytes:
-    if at > 1 << 40:  # a damaged length can point to if the system cannot seek
+    if at > 1 << 40:  # a damaged length can point to where the system cannot seek
         return b""
     file.seek(at)
     return file.read(count)

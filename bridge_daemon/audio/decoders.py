@@ -75,7 +75,7 @@ class SoundFile:
 
     def __init__(self, view: View) -> None:
         """Raise BadStructure if the header cannot be read, or is of a coding that is not let through."""
-        view.seek(0)  # libsndfile takes the place if it is for the beginning
+        view.seek(0)  # libsndfile takes the place where it is for the beginning
         try:
             self._sound = soundfile.SoundFile(view)
         except (soundfile.SoundFileError, ValueError, TypeError) as error:

@@ -160,7 +160,7 @@ def _start(home: Home) -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=subprocess.STDOUT,
-            cwd=home.path,  # not if it is called: that folder could then not be moved or removed
+            cwd=home.path,  # not where it is called: that folder could then not be moved or removed
             start_new_session=True,
             creationflags=_DETACHED,
         )

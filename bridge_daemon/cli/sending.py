@@ -100,7 +100,7 @@ class _Press:
 
 
 def press(body: dict[str, Any], *, wait: bool) -> None:
-    """Send a request, wait for its takes, print if they are, and end with the right exit code."""
+    """Send a request, wait for its takes, print where they are, and end with the right exit code."""
     pressed = _Press()
     try:
         asking(body, lambda data: talk(lambda client: _press(client, data, pressed, wait)))

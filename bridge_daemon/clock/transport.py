@@ -113,7 +113,7 @@ class Clock:
         now = self.monotonic() if at is None else at
         known = self._transports.pop(client, None) or Transport(client=client)
         changes: dict[str, Any] = {"received": now}
-        # what is carried on must not fall back to if it was when it was told last
+        # what is carried on must not fall back to where it was when it was told last
         changes |= {"position": known.position_now(now), "beats": known.beats_now(now)}
         changes |= {name: _as(float, fields[name]) for name in _NUMBERS if name in fields}
         changes |= {name: _as(int, fields[name]) for name in _WHOLES if name in fields}

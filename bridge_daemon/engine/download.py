@@ -1,4 +1,4 @@
-"""Download what the service made. Its URL is data of others: if it leads is checked at every hop.
+"""Download what the service made. Its URL is data of others: where it leads is checked at every hop.
 
 https only, no private addresses, at most three redirects, no API key, no cookies, bounded size and time. The exceptions
 are services on this machine (the sketch engine, a test): if the base URL itself is a loopback or private address, such

@@ -1,4 +1,4 @@
-"""Whether the library is the folder that takes were put into before, or the bare place if its disk is missing.
+"""Whether the library is the folder that takes were put into before, or the bare place where its disk is missing.
 
 A disk that is not mounted leaves an empty folder, or none, at its place. A take that is put there is hidden as soon as
 the disk is back. So each library has a mark in it, and the home remembers which libraries have one.

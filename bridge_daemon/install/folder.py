@@ -4,7 +4,7 @@ First a plan is made, which touches nothing (a dry run ends there); then it is c
 
 * What we wrote, and is as we wrote it, is replaced or removed.
 * What somebody changed, or what was there before us, is never lost: an update gives it another name first, and an
-  uninstall leaves it if it is.
+  uninstall leaves it where it is.
 * Where a step fails, all steps before it are taken back.
 """
 

@@ -77,7 +77,7 @@ class Live:
         )
 
     def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
-        """Return the devices, and the settings that tell them if the bridge is."""
+        """Return the devices, and the settings that tell them where the bridge is."""
         devices = shipped.read(shipped.folder(shipped.LIVE) / "built", "*.amxd")
         files = {f"{_folder_for(name, place)}/{name}": data for name, data in devices.items()}
         values = {"version": 1, "home": str(home), "installed_by": __version__}

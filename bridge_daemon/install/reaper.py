@@ -62,7 +62,7 @@ class Reaper:
         )
 
     def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
-        """Return the scripts, and the settings that tell them if the bridge is."""
+        """Return the scripts, and the settings that tell them where the bridge is."""
         scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
         files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
         name = _client(read_settings(place.base / SETTINGS), taken, client)

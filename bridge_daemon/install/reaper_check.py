@@ -1,4 +1,4 @@
-"""The check of a real REAPER: if its program is, a resource folder of its own, and the report that it writes.
+"""The check of a real REAPER: where its program is, a resource folder of its own, and the report that it writes.
 
 REAPER is started as ``-cfgfile FOLDER/reaper.ini -nosplash -newinst -noactivate check.lua``: it neither reads nor
 writes the person's own settings, and runs the script at once.

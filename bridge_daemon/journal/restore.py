@@ -1,7 +1,7 @@
 """What a journal does not know (any more) is made again from the record of what was sent.
 
 At each start the newest lines of the record are held against the journal. Where an event is missing, the jobs of the
-missing events are brought to if the record says that they stand, and sending is paused until a person has looked.
+missing events are brought to where the record says that they stand, and sending is paused until a person has looked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The conveyor: runs each job through its steps, one task a job, and starts if the journal says it stands.
+"""The conveyor: runs each job through its steps, one task a job, and starts where the journal says it stands.
 
 Starting is recovering: there is no other start. Between two steps a job is read from the journal again, so whatever a
 person did meanwhile counts.
@@ -96,7 +96,7 @@ class Conveyor:
                 self._due.append(job.id)
 
     def start(self) -> None:
-        """Take up every job if the journal says it stands."""
+        """Take up every job where the journal says it stands."""
         for job in self._due:
             self.drive(job)
         self._due.clear()

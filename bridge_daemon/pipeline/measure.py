@@ -90,7 +90,7 @@ class Measuring:
         self._working = False
 
     def changed(self, job: Job) -> None:
-        """Take a change of a job that was committed."""
+        """Handle a committed change of a job."""
         if job.state is State.FETCHING and (self._settings().audio.measure or job.parameters.fit):
             self._work_on()
         elif self._is_due(job):

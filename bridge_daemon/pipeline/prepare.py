@@ -23,7 +23,7 @@ _making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
 
 async def prepare(job: Job, context: StepContext) -> Wait | None:
-    """Bring a queued transform to if it can be submitted, or hold it with the reason why not."""
+    """Bring a queued transform to where it can be submitted, or hold it with the reason why not."""
     if job.state is State.QUEUED:  # else a try before this one broke off
         job = await context.journal.write(
             "preparing", lambda tx: tx.move(job, State.PREPARING, text="prepares the source")

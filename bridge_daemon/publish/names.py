@@ -97,7 +97,7 @@ async def _ask(name: str, server: str) -> list[str] | None:
 
 
 class PatientResolver(AbstractResolver):
-    """The resolver of the system, and if it knows no such name the servers of the zone: its no may be an old one."""
+    """The resolver of the system and, if it knows no such name, the servers of the zone: its no may be an old one."""
 
     def __init__(self) -> None:
         self._resolver = Resolver()

@@ -32,7 +32,7 @@ class Program:
     hosts: str  #: pattern of the hosts that it prints and that lead to us
     line: str = ""  #: pattern of the lines that count
     connected: str | None = None  #: pattern of the line that says that the URL works
-    get: str = ""  #: if it is told how to install it
+    get: str = ""  #: where it is told how to install it
 
 
 #: From the documentation of each; nobody here has run them.

@@ -1,4 +1,4 @@
-"""Places if a test can end the process the hard way, as a crash or a power cut would.
+"""Places where a test can end the process the hard way, as a crash or a power cut would.
 
 A failpoint stands at each commit, file operation and socket write between a press and its take. In use it costs one
 comparison. Two environment variables switch it on, both for tests only:

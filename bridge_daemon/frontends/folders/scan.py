@@ -35,7 +35,7 @@ class FileFacts:
     name: str
     kind: EntryKind
     stamp: Stamp = (0, 0)
-    fault: str | None = None  # why it is not whole; None if it is, or where it did not change
+    fault: str | None = None  # why it is not whole; None if it is, or if it did not change
     sidecar: bool = False
 
 

@@ -261,7 +261,7 @@ class PressHandler:
         return " ".join(told)
 
     async def _deliver(self, binding: Binding, at: float) -> str:
-        """Bring a take that there is: where it belongs, or, if the binding says so, to if it is pressed."""
+        """Bring a take that there is: where it belongs, or, if the binding says so, to where it is pressed."""
         if binding.job is not None:
             name: str | None = binding.job
             client = (await self._journal.read(lambda tx: tx.job(binding.job or ""))).client
