@@ -1,7 +1,6 @@
 -- Answers to commands: the bridge writes them some time later, and a refusal must not be lost.
 
 local import = ...
-local json = import("json")
 local words = import("words")
 
 local answers = {}
@@ -30,9 +29,8 @@ end
 
 -- Return what is to be told of one command: text, "" where it was done, or nil while there is no answer.
 local function outcome(box, one)
-  local text = box:status_text(one.id)
-  local status = text and json.decode(text)
-  if type(status) == "table" then
+  local status = box:status(one.id)
+  if status then
     return status.refused and "Not done. " .. words.problem(status.refused) or ""
   elseif os.time() - one.at > LATEST then
     return "The bridge has not answered. What you chose is done when it runs; what may cost only within ten minutes."

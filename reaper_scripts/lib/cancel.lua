@@ -2,7 +2,6 @@
 
 local import = ...
 local files = import("files")
-local json = import("json")
 local mailbox = import("mailbox")
 local placeholder = import("placeholder")
 local send = import("send")
@@ -49,9 +48,8 @@ end
 
 -- Return the jobs to cancel; or nil where the bridge has not answered to the newest request yet: another one is not meant.
 local function newest_jobs(box, last)
-  local text = last ~= "" and box:status_text(last)
-  local status = text and json.decode(text)
-  if type(status) == "table" then
+  local status = last ~= "" and box:status(last)
+  if status then
     local jobs = open_jobs(status.jobs)
     if #jobs > 0 then
       return jobs

@@ -1,20 +1,12 @@
 -- Takes placeholders away that nothing will come into, with the tracks that were made for them, as one undo step of a project.
 
 local import = ...
+local tabs = import("tabs")
 local undo = import("undo")
 
 local discard = {}
 
 local TRACKS_AND_ITEMS = undo.TRACKS_AND_ITEMS
-
-local function track_of(project, guid)
-  for index = 0, reaper.CountTracks(project) - 1 do
-    local track = reaper.GetTrack(project, index)
-    if reaper.GetTrackGUID(track) == guid then
-      return track
-    end
-  end
-end
 
 -- Tell whether nobody has put anything on a track since it was made under a name.
 local function is_untouched(track, name)
@@ -24,7 +16,7 @@ end
 
 -- Take the track that was made for an item away, where nobody has put anything on it.
 function discard.track(project, made)
-  local track = made and track_of(project, made.guid)
+  local track = made and tabs.track(project, made.guid)
   if track and is_untouched(track, made.name) then
     reaper.DeleteTrack(track)
   end

@@ -3,7 +3,6 @@
 local import = ...
 local act = import("act")
 local choices = import("choices")
-local json = import("json")
 local mailbox = import("mailbox")
 local menu = import("menu")
 local tabs = import("tabs")
@@ -11,12 +10,6 @@ local tabs = import("tabs")
 local item_menu = {}
 
 local TITLE = "DAW Bridge"
-
-local function status_of(box, id)
-  local text = box:status_text(id)
-  local status = text and json.decode(text)
-  return type(status) == "table" and status or nil
-end
 
 local function add(list, more)
   for _, one in ipairs(more) do
@@ -30,7 +23,7 @@ local function collect(box)
   local list, dead = {}, {}
   for _, found in ipairs(tabs.search(function() return true end)) do
     if found.project == project then
-      local status = status_of(box, found.data.id)
+      local status = box:status(found.data.id)
       if reaper.IsMediaItemSelected(found.item) then
         local mine = choices.of_item(found, status, daemon)
         for _, one in ipairs(mine) do
@@ -52,12 +45,8 @@ function item_menu.run()
   if reaper.set_action_options then
     reaper.set_action_options(1 | 2)
   end
-  local box, problem = mailbox.open()
-  local ready
-  if box then
-    ready, problem = box:prepare()
-  end
-  if not ready then
+  local box, problem = mailbox.ready()
+  if not box then
     return reaper.MB(problem, TITLE, 0)
   end
   local list, lines = collect(box), {}

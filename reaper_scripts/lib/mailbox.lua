@@ -36,6 +36,16 @@ function mailbox:prepare()
   return true
 end
 
+-- Return the mailbox of this REAPER with all its folders, or nil and a sentence for a person.
+function mailbox.ready()
+  local box, problem = mailbox.open()
+  local ready
+  if box then
+    ready, problem = box:prepare()
+  end
+  return ready and box, problem
+end
+
 -- Return a new UUID.
 function mailbox.uuid()
   return (reaper.genGuid(""):gsub("[{}]", ""):lower())
@@ -107,6 +117,13 @@ end
 -- Return the text of the answer to a request or command, or nil.
 function mailbox:status_text(id)
   return (files.read(files.join(self.outbox, id .. ".status.json")))
+end
+
+-- Return the answer to a request or command, or nil where there is none that can be read.
+function mailbox:status(id)
+  local text = self:status_text(id)
+  local status = text and json.decode(text)
+  return type(status) == "table" and status or nil
 end
 
 -- Return the job and delivery that a file of the outbox is the result of, or nil.

@@ -227,12 +227,8 @@ function panel.run()
   if reaper.set_action_options then
     reaper.set_action_options(1) -- pressed again, it closes and opens no second one
   end
-  local box, problem = mailbox.open()
-  local ready
-  if box then
-    ready, problem = box:prepare()
-  end
-  if not ready then
+  local box, problem = mailbox.ready()
+  if not box then
     return reaper.MB(problem, TITLE, 0)
   end
   local imgui = import("panel_imgui")

@@ -1,5 +1,8 @@
 -- The panel's window in ReaImGui, which docks it and remembers where. Each widget has an id of its own behind "###".
 
+local import = ...
+local imgui = import("imgui")
+
 local panel_imgui = {}
 
 local NEEDED = {
@@ -16,12 +19,7 @@ local FIRST_DOCKER = -1 -- of REAPER's
 
 -- Tell whether ReaImGui is there, with everything that the panel needs.
 function panel_imgui.is_possible()
-  for _, name in ipairs(NEEDED) do
-    if not reaper["ImGui_" .. name] then
-      return false
-    end
-  end
-  return true
+  return imgui.has(NEEDED)
 end
 
 local function add_texts(ui, context)

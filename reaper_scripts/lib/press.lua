@@ -156,12 +156,8 @@ function press.run(action, how)
   if reaper.set_action_options then
     reaper.set_action_options(1 | 2) -- pressed while its window is open: the window opens anew
   end
-  local box, problem = mailbox.open()
-  local ready
-  if box then
-    ready, problem = box:prepare()
-  end
-  if not ready then
+  local box, problem = mailbox.ready()
+  if not box then
     return tell(problem)
   end
   if how == "again" and send.is_captured_still(reaper.GetExtState(TITLE, LAST_AGAIN)) then

@@ -4,6 +4,7 @@
 
 local import = ...
 local json = import("json")
+local tabs = import("tabs")
 
 local settings = {}
 settings.__index = settings
@@ -32,12 +33,7 @@ local function track_of(project, name)
   if name == MASTER then
     return reaper.GetMasterTrack(project)
   end
-  for index = 0, reaper.CountTracks(project) - 1 do
-    local track = reaper.GetTrack(project, index)
-    if reaper.GetTrackGUID(track) == name then
-      return track
-    end
-  end
+  return tabs.track(project, name)
 end
 
 -- Write what was kept into a project.

@@ -83,12 +83,8 @@ end
 
 -- Call ``tell`` with a sentence about the bridge, as soon as it has had the time that it may need to see us.
 local function see_bridge(tell)
-  local box, problem = mailbox.open()
-  local ready
-  if box then
-    ready, problem = box:prepare()
-  end
-  if not ready then
+  local box, problem = mailbox.ready()
+  if not box then
     return tell(problem)
   end
   files.probe(box.inbox)

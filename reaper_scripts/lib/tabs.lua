@@ -24,6 +24,16 @@ function tabs.is_open(project)
   return reaper.ValidatePtr2(nil, project, "ReaProject*")
 end
 
+-- Return the track of a project that has this GUID, or nil.
+function tabs.track(project, guid)
+  for index = 0, reaper.CountTracks(project) - 1 do
+    local track = reaper.GetTrack(project, index)
+    if reaper.GetTrackGUID(track) == guid then
+      return track
+    end
+  end
+end
+
 -- Return every item of ours in all tabs that ``wanted`` says yes to: project, path, item, data. Complete, so not for each tick.
 function tabs.search(wanted)
   local found = {}

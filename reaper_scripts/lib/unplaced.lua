@@ -44,9 +44,8 @@ end
 local function empty(box, list)
   local known = {}
   for _, found in ipairs(tabs.search(function() return true end)) do
-    local text = box:status_text(found.data.id)
-    local status = text and json.decode(text)
-    for _, job in ipairs(type(status) == "table" and status.jobs or {}) do
+    local status = box:status(found.data.id)
+    for _, job in ipairs(status and status.jobs or {}) do
       local kept = job.state == "placed" or (job.state == "stored" and type(job.problem) == "table")
       if kept and not known[job.job] and not tag.take_of(found.item, job.job) then
         known[job.job] = true
@@ -81,15 +80,6 @@ local function lost(box, list)
   end
 end
 
-local function track_in(project, guid)
-  for index = 0, reaper.CountTracks(project) - 1 do
-    local track = reaper.GetTrack(project, index)
-    if reaper.GetTrackGUID(track) == guid then
-      return track
-    end
-  end
-end
-
 local function make_place(project, one, made)
   local result = one.result
   if made[one.mark] then
@@ -98,7 +88,7 @@ local function make_place(project, one, made)
   made[one.mark] = true
   local place = result.place
   local _, guid = request.token_of(place)
-  local track = guid and track_in(project, guid)
+  local track = guid and tabs.track(project, guid)
   local rate, frames = tonumber(result.rate), tonumber(result.frames)
   placeholder.create({
     project = project,

@@ -44,13 +44,8 @@ local DOWN = "the bridge is not running: daw-bridge start. Nothing is lost"
 
 -- Return a watcher, or nil and why there can be none.
 function watcher.new()
-  local box, problem = mailbox.open()
+  local box, problem = mailbox.ready()
   if not box then
-    return nil, problem
-  end
-  local ready
-  ready, problem = box:prepare()
-  if not ready then
     return nil, problem
   end
   local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, tried = "" }, watcher)

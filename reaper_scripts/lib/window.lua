@@ -3,6 +3,7 @@
 
 local import = ...
 local form = import("form")
+local imgui = import("imgui")
 local memory = import("memory")
 local status = nil -- loaded late: it loads this module, too
 local trap = import("trap")
@@ -21,12 +22,7 @@ local PERIOD = 0.5 -- s
 
 -- Tell whether ReaImGui is there, with everything that is used of it.
 function window.is_possible()
-  for _, name in ipairs(NEEDED) do
-    if not reaper["ImGui_" .. name] then
-      return false
-    end
-  end
-  return true
+  return imgui.has(NEEDED)
 end
 
 local function text_of(field, number)

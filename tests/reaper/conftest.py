@@ -8,12 +8,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.reaper.reaper import LUAS, SCRIPTS, Reaper
 from tests.reaper.standin import StandIn
+
+if TYPE_CHECKING:
+    from tests.reaper.dear_imgui import DearImGui
 
 
 def needed(name: str) -> str:
@@ -94,3 +97,13 @@ def reaper(start: Start) -> Reaper:
 def bridge(home: Path) -> StandIn:
     """The bridge's files."""
     return StandIn(home)
+
+
+@pytest.fixture
+def ui() -> Iterator[DearImGui]:
+    """Dear ImGui itself, without a screen."""
+    from tests.reaper.dear_imgui import DearImGui  # not there on every system: its tests ask for it first
+
+    made = DearImGui()
+    yield made
+    made.close()

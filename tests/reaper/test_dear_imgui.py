@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,6 @@ from tests.reaper.dear_imgui import DearImGui
 def lua(request: pytest.FixtureRequest) -> str:
     """The window calls into Python: only a Lua inside of it can."""
     return str(request.param)
-
-
-@pytest.fixture
-def ui() -> Iterator[DearImGui]:
-    made = DearImGui()
-    yield made
-    made.close()
 
 
 @pytest.fixture
