@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Final
@@ -40,7 +39,7 @@ class SourceActions:
             DiskTrouble: there is no room for it.
         """
         folder = self._home.sources
-        part = folder / f".upload-{secrets.token_hex(8)}.part"
+        part = files.part_of(folder / "upload")
         try:
             sha256 = await self._write(part, body)
             sound = await self.peaks_of(part, 1)  # decodes all of it: what is kept is audio
@@ -60,7 +59,7 @@ class SourceActions:
 
     async def _write(self, part: Path, body: AsyncIterator[bytes]) -> str:
         digest = hashlib.sha256()
-        file: BinaryIO = await asyncio.to_thread(open, part, "xb", opener=files.private)
+        file: BinaryIO = await asyncio.to_thread(files.create, part, mode=0o600)
         try:
             async for chunk in body:
                 digest.update(chunk)

@@ -14,7 +14,6 @@ from bridge_daemon.care.finding import Examined, Finding, fail, ok, warn
 from bridge_daemon.errors import HomeUnsafe, JournalUnusable
 from bridge_daemon.util.files import discard, free_bytes
 
-_LEAST: Final = 500 << 20  # bytes free, below which nothing more is made
 _LITTLE: Final = 5 << 30
 #: Names of folders that other programs carry to other machines.
 _SYNCED: Final = (
@@ -126,6 +125,8 @@ def journal_place(it: Examined) -> Finding:
 
 def disk(it: Examined) -> Finding:
     """Check that there is room for takes and for the journal."""
+    from bridge_daemon.pipeline.disk import LEAST_FREE
+
     least: tuple[int, Path] | None = None
     for wanted in (it.home.path, it.home.library(it.settings.audio.library)):
         there = next(one for one in (wanted, *wanted.parents) if one.exists())
@@ -134,7 +135,7 @@ def disk(it: Examined) -> Finding:
     assert least is not None
     free, where = least
     told = f"{free / (1 << 30):.1f} GB are free at {where}"
-    if free < _LEAST:
+    if free < LEAST_FREE:
         return fail(f"Only {told}; takes that are paid cannot be kept.", "Make room, or set [audio] library elsewhere")
     return warn(f"Only {told}.", "Make room, or set [audio] library elsewhere") if free < _LITTLE else ok(told)
 

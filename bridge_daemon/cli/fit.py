@@ -11,6 +11,7 @@ import typer
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import terminal
+from bridge_daemon.domain.parameters import by_name
 from bridge_daemon.errors import Fault, InvalidRequest
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ _PROJECT = typer.Option("--project-tempo", min=20, max=400, help="The tempo of t
 _WAY = typer.Option("--fit", help="start: the first beat at the start; grid: at the tempo, too; loop: whole bars.")
 _BARS = typer.Option("--bars", min=1, max=64, help="Length of the loop; left out: the most of 16, 8, 4, 2, 1 that fit.")
 _BEATS = typer.Option("--beats", min=1, max=16, help="Beats of a bar.")
-_LUFS = typer.Option("--loudness", min=-30, max=-8, help="How loud the copy is to be, in LUFS.")
+_LOUDNESS = by_name()["loudness"]
+_LUFS = typer.Option("--loudness", min=_LOUDNESS.low, max=_LOUDNESS.high, help="How loud the copy is to be, in LUFS.")
 _SERVE = typer.Option("--serve", hidden=True, help="Answer lines of JSON on stdin, as the daemon asks them.")
 _TO = typer.Option("--to", dir_okay=False, help="Where the copy goes; left out: beside the take.")
 

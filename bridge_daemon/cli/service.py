@@ -35,10 +35,7 @@ def install(json: o.Json = False) -> None:
         terminal.dump(found.as_dict() | {"changed": changed, "answers": answer is not None})
         return
     terminal.say(f"The service is {'installed' if changed else 'as it was, and started again'}: {found.file}")
-    if answer is None:
-        terminal.note(f"It does not answer yet. Next: daw-bridge status; the log is {home.log_file}", "yellow")
-    else:
-        terminal.say(f"It runs: {answer['http_url']} (pid {answer['pid']}), and starts at each login.", "bold green")
+    _tell_answer(home, answer, "It runs: {}, and starts at each login.")
 
 
 def put_in(home: Home) -> tuple[ServiceState, bool, dict[str, Any] | None]:
@@ -116,10 +113,16 @@ def restart(json: o.Json = False) -> None:
     answer = background.await_answer(home)
     if json:
         terminal.dump({"restarted": True, "answers": answer is not None})
-    elif answer is None:
+    else:
+        _tell_answer(home, answer, "It runs again: {}")
+
+
+def _tell_answer(home: Home, answer: dict[str, Any] | None, runs: str) -> None:
+    """Say where the service runs, in ``runs``, or that it does not answer yet."""
+    if answer is None:
         terminal.note(f"It does not answer yet. Next: daw-bridge status; the log is {home.log_file}", "yellow")
     else:
-        terminal.say(f"It runs again: {answer['http_url']} (pid {answer['pid']})", "bold green")
+        terminal.say(runs.format(f"{answer['http_url']} (pid {answer['pid']})"), "bold green")
 
 
 def _print(found: ServiceState, home: Home) -> None:

@@ -100,11 +100,10 @@ def _stretch(made: Fitted, rate: int, grid: Grid, factor: float) -> float:
 
 def _loop(made: Fitted, rate: int, beat: float, wish: Wish, *, soft: bool) -> bool:
     """Cut a loop. Return whether there is one."""
-    tempo = wish.tempo if made.tempo is None or wish.tempo is not None else made.tempo
-    if tempo is None:
+    if wish.tempo is None:
         made.notes.append("It was not looped: no tempo is known.")
         return False
-    bar = wish.a_bar * 60 / tempo
+    bar = wish.a_bar * 60 / wish.tempo
     left = len(made.samples) / rate - max(0.0, beat - loops.BEFORE)
     bars = wish.bars or next((bars for bars in _BARS if bars * bar <= left), 0)
     if not bars or bars * bar > left + 1 / rate:
@@ -151,17 +150,15 @@ def _set_loudness(made: Fitted, rate: int, target: float | None) -> None:
     peak = loudness.true_peak(made.samples)
     if peak is None:
         return
-    heard = loudness.integrated(made.samples, rate)
-    room = _CEILING - peak
     if target is None:
         made.gain = min(0.0, -peak) if peak > 0 else 0.0  # a stretch raises peaks
         if made.gain:
             made.notes.append(f"It was made {-made.gain:.1f} dB quieter, so that its peaks do not clip.")
-    elif heard is None:
+    elif (heard := loudness.integrated(made.samples, rate)) is None:
         made.notes.append("Its loudness was left alone: it is too short to have one.")
     else:
         wanted = min(_MOST_GAIN, max(_LEAST_GAIN, target - heard))
-        made.gain = min(wanted, room)
+        made.gain = min(wanted, _CEILING - peak)
         if (short := target - heard - made.gain) > 0.05:
             made.notes.append(f"It is {short:.1f} LU quieter than asked: its peaks leave no room.")
     if made.gain:

@@ -170,9 +170,7 @@ def uninstall(manager: Supervisor) -> None:
             next="daw-bridge service status",
         )
     manager.disable()
-    from bridge_daemon.util.files import remove
-
-    remove(manager.file, missing_ok=True)
+    files.remove(manager.file, missing_ok=True)
 
 
 def state(manager: Supervisor, spec: ServiceSpec) -> ServiceState:
@@ -184,10 +182,8 @@ def state(manager: Supervisor, spec: ServiceSpec) -> ServiceState:
 
 
 def _write(file: Path, data: bytes) -> None:
-    from bridge_daemon.util.files import write_whole
-
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, data, point="service")
+        files.write_whole(file, data, point="service")
     except OSError as error:
         raise InstallTrouble(f"{file} cannot be written: {error.strerror or error}.") from error

@@ -80,8 +80,8 @@ class Record:
         if self.path.exists() and self.path.stat().st_size > LARGEST:
             files.replace(self.path, _older(self.path))
         files.close_to_others(self.path)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        self._file = FileIO(os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o600), "r+")
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | files.UNHINDERED
+        self._file = FileIO(os.open(self.path, flags, 0o600), "r+")
         about = os.fstat(self._file.fileno())
         check_own(self.path, about)
         if about.st_size:

@@ -109,10 +109,9 @@ def _without_twin(connection: Connection, row: Row, now: float) -> Row:
 
 
 def _put(connection: Connection, job: str, row: Row) -> None:
-    values = row | {"updated_at": row["updated_at"]}
-    done = connection.execute(update(jobs).where(jobs.c.job == job).values(values))
+    done = connection.execute(update(jobs).where(jobs.c.job == job).values(row))
     if done.rowcount == 0:
-        connection.execute(insert(jobs), values)
+        connection.execute(insert(jobs), row)
 
 
 def _pause(connection: Connection, count: int, now: float) -> None:

@@ -25,6 +25,7 @@ from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.pause import PauseGate
+from bridge_daemon.util import files
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ class Proved:
     @staticmethod
     def identity_of(file: Path) -> tuple[int, ...]:
         """Return what tells a file that was replaced or written to since."""
-        status = file.lstat()
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        return files.state_of(file.lstat())
 
 
 @dataclass(slots=True)

@@ -285,6 +285,11 @@ def open_plain(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
+def state_of(about: os.stat_result) -> tuple[int, ...]:
+    """Return what is another one once a file was replaced or written to."""
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
 def open_proved(path: Path, sha256: str) -> BufferedReader:
     """Open a plain file that holds the bytes that ``sha256`` is of. Raises Changed, or OSError.
 
@@ -292,8 +297,7 @@ def open_proved(path: Path, sha256: str) -> BufferedReader:
     """
     file = open_plain(path)
     try:
-        about = os.fstat(file.fileno())
-        state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        state = state_of(os.fstat(file.fileno()))
         if _proved.get(state) != sha256:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise Changed(errno.EINVAL, "it holds other bytes than were stored", str(path))

@@ -12,7 +12,7 @@ from pathlib import Path
 from bridge_daemon.errors import HomeUnsafe
 from bridge_daemon.util import access
 from bridge_daemon.util.failpoints import failpoint
-from bridge_daemon.util.files import create, discard, flush_folder, flush_to_disk, part_of, patiently
+from bridge_daemon.util.files import UNHINDERED, create, discard, flush_folder, flush_to_disk, part_of, patiently
 
 _LARGEST = 4096  # bytes; whatever is larger is no token and no key
 _PATIENCE = 2.0  # s; a process that writes 64 bytes at this moment is done long before
@@ -26,9 +26,8 @@ def read_secret(path: Path) -> str:
     Raises:
         HomeUnsafe: it is missing, no plain file, not ours, readable by others, or not text.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, os.O_RDONLY | UNHINDERED)
     except OSError as error:
         if path.is_symlink():
             raise HomeUnsafe(f"{path} is a link; a secret must be a plain file.", next="Remove the link.") from error

@@ -313,9 +313,8 @@ def _read_claimed(found: InboxScan, client: str, path: Path, now: float, *, agai
 
 def _read(path: Path) -> tuple[bytes, os.stat_result]:
     """Return what stands in a plain file, cut behind what is allowed, and what the system tells of it."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, os.O_RDONLY | files.UNHINDERED)
     except FileNotFoundError:
         raise
     except OSError as error:
