@@ -1,8 +1,9 @@
 /** Make: words and a source in, a price told before the press. */
 import { get, known, listen, post, upload } from "./api.js";
-import { h, seconds, tell, usd } from "./dom.js";
+import { h, nameOf, seconds, tell, usd } from "./dom.js";
 import { press as order } from "./jobs.js";
-import { player, region } from "./wave.js";
+import { player } from "./player.js";
+import { region } from "./wave.js";
 
 const HISTORY = "daw-bridge prompts";
 const remembered = () => { try { return JSON.parse(localStorage.getItem(HISTORY)) || []; } catch { return []; } };
@@ -35,7 +36,7 @@ function field(one, value) {
 export function view() {
   const given = carried || {};
   carried = null;
-  let source = given.source ? { ...given.source, name: given.source.path.split(/[\\/]/).pop() } : null;
+  let source = given.source ? { ...given.source, name: nameOf(given.source.path) } : null;
   let busy = false;
   let timer = 0;
   let asked = 0;
@@ -116,15 +117,17 @@ export function view() {
     }
     const range = h("span", { class: "num small soft" });
     const parts = [];
-    if (source.id) {
-      const peaks = await get(`sources/${source.id}/peaks?buckets=600`);
+    // what was dropped here and what is a take can be looked at; of other files only the path is known
+    const at = source.id ? `sources/${source.id}` : source.job ? `jobs/${source.job}` : "";
+    if (at) {
+      const peaks = await get(`${at}/peaks?buckets=600`);
       parts.push(region(peaks, source.seconds, (from, to) => {
         const whole = from === 0 && Math.abs(to - source.seconds) < 0.001;
         source.start = whole ? undefined : from; source.end = whole ? undefined : to;
         range.textContent = whole ? `all of ${seconds(source.seconds)}` : `${from.toFixed(2)} to ${to.toFixed(2)} s`;
         soon();
-      }));
-      parts.push(h("button", { type: "button", onclick: () => player.toggle(`/api/sources/${source.id}/audio`).catch(tell) }, "Play source"));
+      }, { start: source.start, end: source.end }));
+      parts.push(h("button", { type: "button", onclick: () => player.toggle({ url: `/api/${at}/audio`, title: source.name, peaks: `${at}/peaks` }).catch(tell) }, "Play source"));
     }
     place.replaceChildren(h("div", { class: "stack" }, h("div", { class: "row" }, h("b", { class: "grow" }, source.name), range, h("button", { type: "button", onclick: async () => { source = null; player.stop(); await showSource(); soon(); } }, "Remove")), parts));
   }
