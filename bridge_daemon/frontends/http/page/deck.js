@@ -5,7 +5,7 @@ import { player } from "./player.js";
 const FADE = 0.006; // s: quicker clicks
 
 export class Deck extends EventTarget {
-  /** tracks: [{label, url}]. */
+  /** tracks: [{label, url, rate}]. */
   constructor(tracks) {
     super();
     this.tracks = tracks;
@@ -24,7 +24,7 @@ export class Deck extends EventTarget {
   load() {
     this.loading ??= (async () => {
       for (const track of this.tracks) {
-        track.sound = await decode(track.url);
+        track.sound = await decode(track.url, track.rate);
         track.lufs = await integrated(track.sound);
       }
       const known = this.tracks.map((track) => track.lufs).filter((lufs) => lufs !== null);

@@ -3,17 +3,20 @@
 const ABSOLUTE_GATE = -70; // LUFS
 const RELATIVE_GATE = -10; // LU below the mean of what passes the absolute gate
 const OFFSET = -0.691;
+const POLES = 1681.974; // Hz
+const SHELF = 3.99984; // dB
 
 const decoded = new Map();
 const MOST = 12; // sounds kept decoded: 190 s of stereo are 73 MB
 
 /** Fetch and decode a sound of the bridge; kept for a while, as a comparison needs the same ones again and again. */
-export function decode(url) {
+export function decode(url, rate) {
   if (!decoded.has(url)) {
     const work = (async () => {
       const answer = await fetch(url);
       if (!answer.ok) throw new Error("This sound is not on the disk any more.");
-      return new OfflineAudioContext(2, 1, 48000).decodeAudioData(await answer.arrayBuffer());
+      // at its own rate: a browser's resampler takes some of the highest octave away
+      return new OfflineAudioContext(2, 1, rate).decodeAudioData(await answer.arrayBuffer());
     })();
     work.catch(() => decoded.delete(url));
     decoded.set(url, work);
@@ -30,7 +33,9 @@ const breathe = () => new Promise((resolve) => { setTimeout(resolve); });
 async function weighted(sound) {
   const room = new OfflineAudioContext(sound.numberOfChannels, sound.length, sound.sampleRate);
   const from = new AudioBufferSourceNode(room, { buffer: sound });
-  const shelf = new BiquadFilterNode(room, { type: "highshelf", frequency: 1681.974, gain: 3.99984 });
+  // the browser's shelf names the middle of its slope, BS.1770 the frequency of its poles
+  const middle = Math.atan(Math.tan(Math.PI * POLES / sound.sampleRate) / 10 ** (SHELF / 80)) * sound.sampleRate / Math.PI;
+  const shelf = new BiquadFilterNode(room, { type: "highshelf", frequency: middle, gain: SHELF });
   const low = new BiquadFilterNode(room, { type: "highpass", frequency: 38.1355, Q: 20 * Math.log10(0.500327) });
   from.connect(shelf).connect(low).connect(room.destination);
   from.start();

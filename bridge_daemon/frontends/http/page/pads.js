@@ -81,10 +81,12 @@ function learner(onSaved) {
   function show() {
     if (!settings?.given || settings.environment["midi.bindings"]) { place.replaceChildren(); return; }
     const held = place.querySelector("input")?.value || "";
+    const transforms = (name) => wanted.action === "preset" && settings.given.presets?.[name]?.action === "transform";
     const pick = (key) => (value) => { wanted = { ...wanted, [key]: value ?? undefined }; };
     place.replaceChildren(h("div", { class: "fields" },
       h("label", {}, "It", h("select", { "aria-label": "What it does", value: wanted.action, onchange: (event) => { wanted = { action: event.target.value }; show(); } }, Object.entries(ACTIONS).map(([value, text]) => h("option", { value, selected: value === wanted.action }, text)))),
-      wanted.action === "preset" && h("label", {}, "Preset", chooser("Preset that it plays", Object.keys(settings.given.presets || {}), wanted.preset, "choose one", pick("preset"))),
+      wanted.action === "preset" && h("label", {}, "Preset", chooser("Preset that it plays", Object.keys(settings.given.presets || {}), wanted.preset, "choose one", (value) => { wanted = { ...wanted, preset: value ?? undefined, source: transforms(value) ? "newest_take" : undefined }; show(); })),
+      transforms(wanted.preset) && h("label", {}, "Made from", chooser("What it is made from", ["newest_take", "selection", ...(settings.given.folders || []).map((one) => `folder:${one.name}`)], wanted.source, null, pick("source"))),
       wanted.action === "set" && h("label", {}, "Parameter", chooser("Parameter that it sets", [...knobs, "bars"], wanted.parameter, "choose one", pick("parameter"))),
       ["arm", "preset"].includes(wanted.action) && h("label", {}, "Confirmed by", chooser("How a press is confirmed", ["hold", "twice"], wanted.confirm, "nothing more", pick("confirm"))),
       h("label", {}, "Name", h("input", { value: held, placeholder: "as what it does" }))),

@@ -11,8 +11,11 @@ const LETTERS = "ABCDEFGHIJKL";
 /** Takes that are compared with whichever is looked at. */
 const pinned = new Map();
 
-export const soundOf = (job) => ({ url: `/api/jobs/${job.job}/audio`, title: job.prompt || job.job, peaks: `jobs/${job.job}/peaks` });
-const sourceOf = (job) => ({ url: `/api/jobs/${job.job}/source`, title: `Source of ${job.prompt}`, peaks: `jobs/${job.job}/source/peaks` });
+/** Sources are sent at this rate. */
+const SENT = 44_100;
+
+export const soundOf = (job) => ({ rate: job.rate, url: `/api/jobs/${job.job}/audio`, title: job.prompt || job.job, peaks: `jobs/${job.job}/peaks` });
+const sourceOf = (job) => ({ rate: SENT, url: `/api/jobs/${job.job}/source`, title: `Source of ${job.prompt}`, peaks: `jobs/${job.job}/source/peaks` });
 const lufs = (value) => (value === null ? "silent" : `${value.toFixed(1)} LUFS`);
 const decibel = (value) => (value > -0.05 ? "0 dB" : `−${Math.abs(value).toFixed(1)} dB`);
 

@@ -150,8 +150,8 @@ export function view() {
   async function keep(job, data, done = "Kept.") {
     const now = await mark(job, data, done);
     if (!now) return;
-    Object.assign(job, now);
-    if (data.trashed !== undefined) { jobs = jobs.filter((one) => one !== job); if (chosen?.job === job.job) choose(null); }
+    for (const one of [job, jobs.find((each) => each.job === job.job)]) if (one) Object.assign(one, now);
+    if (data.trashed !== undefined) { jobs = jobs.filter((one) => one.job !== job.job); if (chosen?.job === job.job) choose(null); }
     show();
     look();
     side?.marked?.();
