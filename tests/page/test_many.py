@@ -17,9 +17,11 @@ COPIES = """
     INSERT INTO jobs ({columns}) SELECT {values} FROM jobs, n
 """
 WATCH = """() => {
+  window.watcher?.disconnect();
   window.tasks = [];
   const note = (list) => window.tasks.push(...list.getEntries().map((one) => one.duration));
-  new PerformanceObserver(note).observe({ type: "longtask" });
+  window.watcher = new PerformanceObserver(note);
+  window.watcher.observe({ type: "longtask" });
 }"""
 
 
@@ -50,7 +52,7 @@ def test_ten_thousand_takes(page: Page, bridge: Bridge) -> None:
     expect(page.locator(".take").first).to_be_visible()
     expect(page.get_by_text("100+ takes")).to_be_visible()
     smooth = False
-    for _ in range(3):  # the best of three: others use the machine, too
+    for _ in range(6):  # the best of six: others use the machine, too
         page.evaluate(WATCH)
         box = takes.bounding_box()
         assert box is not None

@@ -1,8 +1,9 @@
 /** Forms made from what the bridge knows of its settings: one widget for each kind of value. */
 import { h } from "./dom.js";
 
-/** The words between quotes, if a setting allows nothing else. */
+/** The words that a setting allows, if it allows nothing else; some stand between quotes. */
 function choices(allowed) {
+  if (/^\w+(, \w+)* or \w+$/.test(allowed || "")) return allowed.split(/, | or /);
   const words = [...(allowed || "").matchAll(/"([^"]+)"/g)].map((found) => found[1]);
   return words.length > 1 && !/[<>]/.test(allowed) && !allowed.replace(/"[^"]*"|,| or |\s/g, "") ? words : null;
 }
@@ -31,6 +32,7 @@ function read(field, input) {
   if (field.type === "true or false") return input.checked;
   if (field.type === "list") return input.value.split("\n").map((line) => line.trim()).filter(Boolean);
   if (input.value === "") return null;
+  if (field.type === "text" && /\ba number\b/.test(field.allowed) && !Number.isNaN(Number(input.value))) return Number(input.value);
   return field.type.endsWith("number") ? Number(input.value) : input.value;
 }
 

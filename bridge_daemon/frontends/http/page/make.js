@@ -27,7 +27,8 @@ function field(one, value) {
   const props = { name: one.name, id: `p-${one.name}`, "aria-describedby": `d-${one.name}` };
   if (one.kind === "choice") props["data-choice"] = one.choices.join(" ");
   else if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
-  const input = h("input", props);
+  const words = one.kind === "choice" && one.low === null; // with a range a number may be typed as well
+  const input = words ? h("select", props, h("option", { value: "" }, "as the bridge has it"), one.choices.map((word) => h("option", { value: word }, word))) : h("input", props);
   if (value !== undefined && value !== null) input.value = value;
   input.placeholder = one.default.length > 22 || one.default.startsWith("[") ? "as the bridge has it" : one.default;
   return h("label", {}, one.label || named(one.name), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
@@ -56,7 +57,7 @@ export function view() {
     const made = { version: 1, action: source ? "transform" : "generate" };
     if (prompt.value.trim()) made.prompt = prompt.value.trim();
     if (preset.value) made.preset = preset.value;
-    for (const input of fields.querySelectorAll("input")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
+    for (const input of fields.querySelectorAll("input, select")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
     if (source) made.source = { path: source.path, ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
     return made;
   }

@@ -103,6 +103,8 @@ function facts(job) {
   if (job.place?.project) rows.push(["project", job.place.project]);
   if (job.place?.track) rows.push(["track", job.place.track]);
   if (typeof job.place?.position === "number") rows.push(["position", `${job.place.position.toFixed(3)} s`]);
+  if (job.grid) rows.push(["heard", [job.grid.tempo && `${job.grid.tempo.toFixed(1)} BPM`, job.grid.loudness !== null && job.grid.loudness !== undefined && `${job.grid.loudness.toFixed(1)} LUFS`, typeof job.grid.true_peak === "number" && `peak ${job.grid.true_peak.toFixed(1)} dBTP`].filter(Boolean).join(", ") || job.grid.why_not || "–"]);
+  if (job.fitted) rows.push(["fitted copy", job.fitted]);
   rows.push(["sound", `${job.rate.toLocaleString()} Hz, ${job.channels === 1 ? "mono" : `${job.channels} channels`}`], ["money", money(job)], ["made", when(job.created_at)], ["job", job.job], ["file", job.file]);
   return h("dl", {}, rows.flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
 }
