@@ -87,9 +87,9 @@ def test_compared_takes_are_in_step_and_equally_loud(page: Page, bridge: Bridge)
     expect(rows).to_have_count(2)
     page.get_by_role("button", name="▶ Compare").click()
     expect(page.get_by_text("A plays, equally loud")).to_be_visible(timeout=15_000)
-    told = [re.search(r"(-?[0-9.]+) LUFS, (?:0 dB|−([0-9.]+) dB)", row.inner_text()) for row in rows.all()]
+    told = [re.search(r"−([0-9.]+) LUFS, (?:0 dB|−([0-9.]+) dB)", row.inner_text()) for row in rows.all()]
     assert all(told)
-    heard = [float(one[1]) - float(one[2] or 0) for one in told if one]
+    heard = [-float(one[1]) - float(one[2] or 0) for one in told if one]
     assert heard[0] == pytest.approx(heard[1], abs=0.11)
     rows.nth(1).click()
     expect(page.get_by_text("B plays, equally loud")).to_be_visible()

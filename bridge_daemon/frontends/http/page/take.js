@@ -16,7 +16,7 @@ const SENT = 44_100;
 
 export const soundOf = (job) => ({ rate: job.rate, url: `/api/jobs/${job.job}/audio`, title: job.prompt || job.job, peaks: `jobs/${job.job}/peaks` });
 const sourceOf = (job) => ({ rate: SENT, url: `/api/jobs/${job.job}/source`, title: `Source of ${job.prompt}`, peaks: `jobs/${job.job}/source/peaks` });
-const lufs = (value) => (value === null ? "silent" : `${value.toFixed(1)} LUFS`);
+const lufs = (value) => (value === null ? "silent" : `${value.toFixed(1).replace("-", "−")} LUFS`);
 const decibel = (value) => (value > -0.05 ? "0 dB" : `−${Math.abs(value).toFixed(1)} dB`);
 
 /** Source and takes side by side, in step and equally loud; null where there is only one sound. */
