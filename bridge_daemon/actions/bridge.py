@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, Unpack
@@ -17,6 +18,7 @@ from bridge_daemon.domain.models import models
 from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.errors import KeyTrouble, NotFound, Paused
+from bridge_daemon.home.logs import end_of_log
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline import confirm
@@ -191,6 +193,13 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
 
         found = await doctor.examine(self._home, status=await self.status())
         return {"findings": [one.as_dict() for one in found]}
+
+    async def log_end(self, lines: int) -> dict[str, Any]:
+        """Return the last lines of the log. There are no secrets in it."""
+        return {
+            "file": str(self._home.log_file),
+            "lines": await asyncio.to_thread(end_of_log, self._home.log_file, lines),
+        }
 
     async def status(self) -> dict[str, Any]:
         """Return how the daemon is: the first thing to look at."""

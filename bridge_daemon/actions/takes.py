@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge_daemon.domain.job import State
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.util.reveal import reveal
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
@@ -62,6 +63,13 @@ class TakeActions:
         """Return the file of a job's take, and the hash of what was stored."""
         take = (await self._journal.read(lambda tx: tx.job(job))).take
         return plain_file(take.file if take else None, "take", job), take.sha256 if take else ""
+
+    async def reveal(self, job: str) -> dict[str, Any]:
+        """Show a job's take in the file manager of this machine."""
+        file, _ = await self.stored_take(job)
+        if not await asyncio.to_thread(reveal, file):
+            raise NotFound("No file manager could be started here.", next=f"The take is {file}")
+        return {"file": str(file)}
 
     async def source_file(self, job: str) -> Path:
         """Return the file of the source as it was sent."""

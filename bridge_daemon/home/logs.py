@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import threading
 import time
@@ -22,22 +23,33 @@ from typing import Any, Final
 from bridge_daemon.errors import HomeUnsafe
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util import files
-from bridge_daemon.util.files import close_to_others, private
+from bridge_daemon.util.files import close_to_others, open_unheld, private
 from bridge_daemon.util.redact import redact
 
-__all__ = ["Logs", "log_loop_errors", "redact", "setup_logging"]
+__all__ = ["Logs", "end_of_log", "log_loop_errors", "redact", "setup_logging"]
 
 FILE_BYTES: Final = 5 * 1024 * 1024
 FILES: Final = 5  # the one that is written, and four older ones
 _RETRY = 60.0  # s; how long a file that another program holds open is left alone before it is rotated
 _OWN = "bridge_daemon"
 #: What every record has; the rest came by ``extra``.
+_LONG_LINE = 1000  # bytes: longer than most
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROL: Final = {
     code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"
 }
 
 _log = logging.getLogger(__name__)
+
+
+def end_of_log(file: Path, lines: int) -> list[str]:
+    """Return the last lines of a log; none if there is no log yet."""
+    try:
+        with open_unheld(file) as log:  # held, it could not be rotated on Windows
+            log.seek(max(0, log.seek(0, os.SEEK_END) - lines * _LONG_LINE))
+            return log.read().decode("utf-8", "replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []
 
 
 class LogFormatter(logging.Formatter):

@@ -15,6 +15,7 @@ __all__ = [
     "ourselves",
     "port_holder",
     "redact",
+    "reveal",
     "secret_file",
     "stopping",
     "strict_json",

@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from bridge_daemon.actions import takes
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import State
-from bridge_daemon.errors import SourceRefused, WrongState
+from bridge_daemon.errors import NotFound, SourceRefused, WrongState
 from tests.support import press, request, running, tone, until
 
 
@@ -141,6 +142,28 @@ async def test_over_http(daemon: Daemon, tmp_path: Path) -> None:
             assert answer.status == 200
         async with http.get("/api/status") as answer:
             assert answer.status == 401
+
+
+async def test_a_take_is_shown_in_its_folder_and_the_log_is_read(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Path] = []
+    monkeypatch.setattr(takes, "reveal", lambda file: not shown.append(file))
+    job = await until(daemon, await press(daemon))
+    assert job.take is not None
+    assert await daemon.actions.reveal(job.id) == {"file": job.take.file}
+    assert shown == [Path(job.take.file)]
+    monkeypatch.setattr(takes, "reveal", lambda file: False)
+    with pytest.raises(NotFound) as caught:
+        await daemon.actions.reveal(job.id)
+    assert job.take.file in caught.value.next_step
+    daemon.home.log_file.write_bytes(b"first\nsecond \xff\n" + b"x" * 5000 + "\nläst\n".encode())
+    told = await daemon.actions.log_end(2)
+    assert told["lines"][1] == "läst"
+    assert len(told["lines"]) == 2
+    assert (await daemon.actions.log_end(1000))["lines"][0] == "first"
+    daemon.home.log_file.unlink()
+    assert (await daemon.actions.log_end(5))["lines"] == []
 
 
 async def test_ten_thousand_takes_are_listed_quickly(daemon: Daemon) -> None:

@@ -136,6 +136,14 @@ class FakeDesk:
             raise NotFound(f"Job {job} has no take.")
         return self.files[job], self.hashes.get(job)
 
+    async def reveal(self, job: str) -> Data:
+        await self._called("reveal", job)
+        return {"file": self._known(job)["job"]}
+
+    async def log_end(self, lines: int) -> Data:
+        await self._called("log_end", lines)
+        return {"file": "daemon.log", "lines": []}
+
     async def source_file(self, job: str) -> Path:
         await self._called("source_file", job)
         if job not in self.files:

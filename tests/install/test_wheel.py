@@ -74,6 +74,7 @@ def test_a_wheel_brings_everything(tmp_path: Path) -> None:
     (tmp_path / "wheel").mkdir()
     installed = pack_and_install(tmp_path / "wheel")
     holds_what_the_checkout_ships(installed)
+    holds_the_page(installed)
     installs_for_reaper(installed, tmp_path / "Zoë Ünal")
     installs_for_live(installed, tmp_path / "user", tmp_path / "Söhne" / "User Library")
 
@@ -90,6 +91,19 @@ def holds_what_the_checkout_ships(installed: Installed) -> None:
     assert found == wanted
     assert "reaper_scripts/DAW Bridge_Setup.lua" in found
     assert len([name for name in found if name.endswith(".amxd")]) == 2
+
+
+def holds_the_page(installed: Installed) -> None:
+    """Every file of the page is there, and each of them is of a type that is served."""
+    folder = ROOT / "bridge_daemon" / "frontends" / "http" / "page"
+    wanted = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        found = {
+            name: wheel.read(name) for name in wheel.namelist() if name.startswith("bridge_daemon/frontends/http/page/")
+        }
+    assert found == wanted
+    assert {Path(name).suffix for name in wanted} == {".html", ".css", ".js", ".svg"}
+    assert "bridge_daemon/frontends/http/page/index.html" in wanted
 
 
 def installs_for_reaper(installed: Installed, user: Path) -> None:

@@ -22,12 +22,21 @@ class Bridge:
 
     home: Path
 
+    @property
+    def programs(self) -> Path:
+        """A folder whose programs are found first."""
+        return self.home.with_name("bin")
+
     def run(self, *words: str) -> str:
         """Run a command and return what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "bridge_daemon", *words],
             env=os.environ
-            | {"DAW_BRIDGE_HOME": str(self.home), "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"},
+            | {
+                "DAW_BRIDGE_HOME": str(self.home),
+                "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+                "PATH": f"{self.programs}:{os.environ['PATH']}",
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -53,6 +62,11 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     made.home.mkdir(mode=0o700)
     ports = "[osc]\nport = 0\n[http]\nport = 0\n[publish]\nsource_port = 0\n"
     (made.home / "config.toml").write_text(ports + "# kept\n[spend]\nper_day_usd = 10\n", encoding="utf-8")
+    # the file manager of this machine: it writes down what it is asked to show
+    made.programs.mkdir()
+    manager = made.programs / "dbus-send"
+    manager.write_text(f'#!/bin/sh\necho "$@" >> "{made.programs / "asked"}"\n', encoding="utf-8")
+    manager.chmod(0o755)
     made.run("start")
     try:
         yield made

@@ -14,6 +14,11 @@ async def status(call: Call) -> web.StreamResponse:
     return answer(await call.api.actions.status())
 
 
+async def log(call: Call) -> web.StreamResponse:
+    """Answer with the end of the log."""
+    return answer(await call.api.actions.log_end(call.query["lines"]))
+
+
 async def spend(call: Call) -> web.StreamResponse:
     """Answer with what was spent."""
     return answer(await call.api.actions.spend())

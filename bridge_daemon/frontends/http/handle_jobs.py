@@ -68,6 +68,11 @@ async def deliver(call: Call) -> web.StreamResponse:
     return answer(await call.api.actions.deliver(call.job))
 
 
+async def reveal(call: Call) -> web.StreamResponse:
+    """Show a take in the file manager."""
+    return answer(await call.api.actions.reveal(call.job))
+
+
 async def resolve(call: Call) -> web.StreamResponse:
     """Resolve an unknown job."""
     return answer(await call.api.actions.resolve(call.job, call.data))

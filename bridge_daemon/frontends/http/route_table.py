@@ -181,6 +181,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="POST",
+        path="/api/jobs/{job}/reveal",
+        handler=handle_jobs.reveal,
+        per_minute=60,
+        summary="shows the take in the file manager of this machine: `{file}`",
+    ),
+    Route(
+        method="POST",
         path="/api/jobs/{job}/resolve",
         handler=handle_jobs.resolve,
         body=bodies.Resolve,
@@ -372,6 +379,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=handle_settings.doctor,
         summary="`{findings: [...]}`: what `daw-bridge doctor` finds, each with `key`, `state` (`ok`, `warn`, `fail`), `text` "
         "and `fix`",
+    ),
+    Route(
+        method="GET",
+        path="/api/log",
+        handler=handle_daemon.log,
+        query=(Whole(name="lines", meaning="How many lines of the end.", most=1000, default=200),),
+        summary="`{file, lines}`: the end of the log. There are no secrets in it",
     ),
     Route(
         method="GET",

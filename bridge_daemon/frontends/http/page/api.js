@@ -4,8 +4,8 @@ export class Told extends Error {
   constructor(told, status) { super(told.message); this.told = told; this.status = status; }
 }
 
-async function call(method, path, body, type = "application/json") {
-  const headers = {};
+async function call(method, path, body, { type = "application/json", ...more } = {}) {
+  const headers = { ...more };
   if (body !== undefined) headers["Content-Type"] = type;
   let answer;
   try {
@@ -20,8 +20,10 @@ async function call(method, path, body, type = "application/json") {
 
 export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
-export const patch = (path, body) => call("PATCH", path, body);
-export const upload = (name, file) => call("POST", `sources?name=${encodeURIComponent(name)}`, file, file.type || "application/octet-stream");
+export const patch = (path, body, headers = {}) => call("PATCH", path, body, headers);
+/** What the bridge lets a source be declared as; the browser has more names for the same. */
+const TYPES = ["audio/wav", "audio/x-wav", "audio/aiff", "audio/flac", "audio/mpeg"];
+export const upload = (name, file) => call("POST", `sources?name=${encodeURIComponent(name)}`, file, { type: TYPES.includes(file.type) ? file.type : "application/octet-stream" });
 export const fresh = () => crypto.randomUUID();
 
 /** Ids of what was sent and is not answered yet, by what it asks for. They outlive a reload of this tab. */
@@ -109,7 +111,7 @@ export function follow(onSignedOut) {
     changed("job");
     refreshSoon();
   });
-  for (const kind of ["paused", "publish", "settings"]) on(kind, refreshSoon);
+  for (const kind of ["paused", "publish", "settings"]) on(kind, () => { changed(kind); refreshSoon(); });
   on("lost", () => readAll().catch(() => {}));
   source.onerror = async () => {
     known.alive = false;

@@ -1,13 +1,20 @@
 /** The page: sign-in, the bar at the top, and the views. */
 import { follow, known, listen, post, refresh, signIn } from "./api.js";
 import { h, tell, usd } from "./dom.js";
+import * as folders from "./folders.js";
+import * as help from "./help.js";
 import { act } from "./jobs.js";
 import * as make from "./make.js";
 import * as now from "./now.js";
-import * as rest from "./rest.js";
+import * as pads from "./pads.js";
+import { bar, player } from "./player.js";
+import * as settings from "./settings.js";
 import * as takes from "./takes.js";
 
-const VIEWS = { now: ["Now", now.view], make: ["Make", make.view], takes: ["Takes", takes.view], folders: ["Folders", rest.folders], pads: ["Pads", rest.pads], settings: ["Settings", rest.settings], help: ["Help", rest.help] };
+const VIEWS = {
+  now: ["Now", now.view], make: ["Make", make.view], takes: ["Takes", takes.view], folders: ["Folders", folders.view],
+  pads: ["Pads", pads.view], settings: ["Settings", settings.view], help: ["Help", help.view],
+};
 const main = document.getElementById("main");
 let open = null;
 
@@ -33,13 +40,15 @@ function meter(label, spent, reserved, limit) {
 function top() {
   const status = known.status;
   const link = document.getElementById("link");
-  link.textContent = known.alive ? "" : "The bridge is gone. Waiting for it …";
-  link.classList.toggle("gone", !known.alive);
+  link.hidden = known.alive || !known.status;
+  link.textContent = link.hidden ? "" : "The bridge is gone. What was sent goes on at the service; this page comes back by itself. ";
+  if (!link.hidden) link.append(h("code", {}, "daw-bridge start"));
   if (!status) return;
   const engine = document.getElementById("engine");
   engine.textContent = status.engine.name === "sketch" ? "sketch engine, free" : status.engine.model;
   engine.className = status.engine.name === "sketch" ? "badge" : "badge live";
   document.getElementById("money").replaceChildren(meter("Today", status.spent_today_usd, status.reserved_usd, status.limit_today_usd), meter("Month", status.spent_month_usd, status.reserved_usd, status.limit_month_usd));
+  document.getElementById("armed").hidden = !status.midi.stage.armed;
   const pause = document.getElementById("pause");
   pause.textContent = status.paused ? "Resume" : "Pause";
   pause.setAttribute("aria-pressed", String(Boolean(status.paused)));
@@ -51,16 +60,22 @@ function top() {
 function signedOut() {
   open?.leave();
   open = null;
-  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. A session ends when the bridge restarts.")));
+  player.close();
+  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. This page goes on as soon as you are signed in, in whichever window.")));
+  const again = () => { if (!document.hidden && !open) refresh().then(() => location.reload()).catch(() => {}); };
+  window.addEventListener("focus", again);
+  document.addEventListener("visibilitychange", again);
 }
 
 document.getElementById("pause").onclick = () => act(() => post(known.status?.paused ? "resume" : "pause", known.status?.paused ? {} : { reason: "person" }), known.status?.paused ? "Sending goes on." : "Nothing is sent until you resume.").then(() => refresh().catch(() => {}));
-const theme = (name) => { document.documentElement.dataset.theme = name; localStorage.setItem("daw-bridge theme", name); window.dispatchEvent(new Event("resize")); };
+const theme = (name) => { document.documentElement.dataset.theme = name; localStorage.setItem("daw-bridge theme", name); window.dispatchEvent(new Event("themed")); };
 document.documentElement.dataset.theme = localStorage.getItem("daw-bridge theme") || "auto";
 document.getElementById("theme").onclick = () => {
   const dark = document.documentElement.dataset.theme === "auto" ? matchMedia("(prefers-color-scheme: dark)").matches : document.documentElement.dataset.theme === "dark";
   theme(dark ? "light" : "dark");
 };
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.dispatchEvent(new Event("themed")));
+bar(document.getElementById("player"));
 document.getElementById("tabs").append(...Object.entries(VIEWS).map(([name, [label]]) => h("a", { href: `#${name}` }, label)));
 document.addEventListener("keydown", (event) => {
   if (event.altKey && event.key >= "1" && event.key <= "7") { event.preventDefault(); location.hash = `#${Object.keys(VIEWS)[event.key - 1]}`; }

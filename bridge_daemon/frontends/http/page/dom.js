@@ -22,6 +22,11 @@ export function seconds(value) {
   return whole < 60 ? `${value < 10 ? value.toFixed(1) : whole} s` : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** A place in a sound, as players write it: 0:07. */
+export const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
+
+export const nameOf = (path) => path.split(/[\\/]/).pop();
+
 export const when = (time) => (time ? new Date(time * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "");
 
 export function ago(time) {

@@ -1,8 +1,9 @@
 /** Make: words and a source in, a price told before the press. */
 import { get, known, listen, post, upload } from "./api.js";
-import { h, seconds, tell, usd } from "./dom.js";
+import { h, nameOf, seconds, tell, usd } from "./dom.js";
 import { press as order } from "./jobs.js";
-import { player, region } from "./wave.js";
+import { player } from "./player.js";
+import { region } from "./wave.js";
 
 const HISTORY = "daw-bridge prompts";
 const remembered = () => { try { return JSON.parse(localStorage.getItem(HISTORY)) || []; } catch { return []; } };
@@ -26,7 +27,8 @@ function field(one, value) {
   const props = { name: one.name, id: `p-${one.name}`, "aria-describedby": `d-${one.name}` };
   if (one.kind === "choice") props["data-choice"] = one.choices.join(" ");
   else if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
-  const input = h("input", props);
+  const words = one.kind === "choice" && one.low === null; // with a range a number may be typed as well
+  const input = words ? h("select", props, h("option", { value: "" }, "as the bridge has it"), one.choices.map((word) => h("option", { value: word }, word))) : h("input", props);
   if (value !== undefined && value !== null) input.value = value;
   input.placeholder = one.default.length > 22 || one.default.startsWith("[") ? "as the bridge has it" : one.default;
   return h("label", {}, one.label || named(one.name), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
@@ -35,7 +37,7 @@ function field(one, value) {
 export function view() {
   const given = carried || {};
   carried = null;
-  let source = given.source ? { ...given.source, name: given.source.path.split(/[\\/]/).pop() } : null;
+  let source = given.source ? { ...given.source, name: nameOf(given.source.path) } : null;
   let busy = false;
   let timer = 0;
   let asked = 0;
@@ -55,7 +57,7 @@ export function view() {
     const made = { version: 1, action: source ? "transform" : "generate" };
     if (prompt.value.trim()) made.prompt = prompt.value.trim();
     if (preset.value) made.preset = preset.value;
-    for (const input of fields.querySelectorAll("input")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
+    for (const input of fields.querySelectorAll("input, select")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
     if (source) made.source = { path: source.path, ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
     return made;
   }
@@ -116,15 +118,17 @@ export function view() {
     }
     const range = h("span", { class: "num small soft" });
     const parts = [];
-    if (source.id) {
-      const peaks = await get(`sources/${source.id}/peaks?buckets=600`);
+    // what was dropped here and what is a take can be looked at; of other files only the path is known
+    const at = source.id ? `sources/${source.id}` : source.job ? `jobs/${source.job}` : "";
+    if (at) {
+      const peaks = await get(`${at}/peaks?buckets=600`);
       parts.push(region(peaks, source.seconds, (from, to) => {
         const whole = from === 0 && Math.abs(to - source.seconds) < 0.001;
         source.start = whole ? undefined : from; source.end = whole ? undefined : to;
         range.textContent = whole ? `all of ${seconds(source.seconds)}` : `${from.toFixed(2)} to ${to.toFixed(2)} s`;
         soon();
-      }));
-      parts.push(h("button", { type: "button", onclick: () => player.toggle(`/api/sources/${source.id}/audio`).catch(tell) }, "Play source"));
+      }, { start: source.start, end: source.end }));
+      parts.push(h("button", { type: "button", onclick: () => player.toggle({ url: `/api/${at}/audio`, title: source.name, peaks: `${at}/peaks` }).catch(tell) }, "Play source"));
     }
     place.replaceChildren(h("div", { class: "stack" }, h("div", { class: "row" }, h("b", { class: "grow" }, source.name), range, h("button", { type: "button", onclick: async () => { source = null; player.stop(); await showSource(); soon(); } }, "Remove")), parts));
   }

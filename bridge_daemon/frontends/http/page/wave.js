@@ -1,10 +1,13 @@
-/** Waveforms, the one player of the page, and how loud a sound is. */
+/** Waveforms: drawn on a canvas, with the place that plays, and regions that are drawn by dragging.
+
+wavesurfer.js 8 writes a style element into its shadow root, which the policy of the page lets pass only with a nonce, and
+the page is a file that is the same for everybody. */
 import { h } from "./dom.js";
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Draw peaks; from and to (0 to 1) are marked, at is where it plays. */
-export function draw(canvas, peaks, { from = null, to = null, at = null } = {}) {
+/** Draw peaks; what lies outside of from and to (0 to 1) is pale. */
+export function draw(canvas, peaks, { from = 0, to = 1 } = {}) {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
   const height = Math.max(1, Math.round(canvas.clientHeight * ratio));
@@ -12,39 +15,89 @@ export function draw(canvas, peaks, { from = null, to = null, at = null } = {}) 
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, width, height);
   if (!peaks || !peaks.min.length) return;
-  const count = peaks.min.length;
-  const wide = width / count;
-  for (let i = 0; i < count; i += 1) {
-    const inside = from === null || (i / count >= from && i / count < to);
-    pen.fillStyle = css(inside ? "--wave" : "--wave-soft");
-    const top = (1 - Math.min(1, peaks.max[i])) * height / 2;
-    const bottom = (1 - Math.max(-1, peaks.min[i])) * height / 2;
-    pen.fillRect(i * wide, top, Math.max(1, wide - ratio * 0.5), Math.max(ratio, bottom - top));
+  // one bar for each three pixels, however many peaks there are
+  const bars = Math.max(1, Math.min(peaks.min.length, Math.floor(width / (3 * ratio))));
+  const [inside, outside] = [css("--wave"), css("--wave-soft")];
+  for (let i = 0; i < bars; i += 1) {
+    const first = Math.floor(i * peaks.min.length / bars);
+    const last = Math.max(first + 1, Math.floor((i + 1) * peaks.min.length / bars));
+    let low = 0;
+    let high = 0;
+    for (let j = first; j < last; j += 1) { low = Math.min(low, peaks.min[j]); high = Math.max(high, peaks.max[j]); }
+    const top = (1 - Math.min(1, high)) * height / 2;
+    const tall = Math.max(ratio, (Math.min(1, high) - Math.max(-1, low)) * height / 2);
+    pen.fillStyle = (i + 0.5) / bars >= from && (i + 0.5) / bars <= to ? inside : outside;
+    pen.fillRect(i * width / bars, top, Math.max(1, width / bars - ratio), tall);
   }
-  if (at !== null) { pen.fillStyle = css("--text"); pen.fillRect(at * width, 0, 2 * ratio, height); }
+}
+
+/** Keep a canvas drawn: when its size changes, and when the theme does. */
+function kept(canvas, work) {
+  new ResizeObserver(work).observe(canvas);
+  const themed = () => { if (canvas.isConnected) work(); else window.removeEventListener("themed", themed); };
+  window.addEventListener("themed", themed);
+}
+
+/** A waveform with the place that plays. With onSeek it is a slider: click, drag, or the arrow keys. */
+export function wave({ label = "", onSeek = null } = {}) {
+  const canvas = h("canvas", { "aria-hidden": "true" });
+  const head = h("i", { class: "head", hidden: true });
+  const node = h("div", { class: "shape" }, canvas, head);
+  let peaks = null;
+  let place = 0;
+  const paint = () => draw(canvas, peaks);
+  kept(canvas, paint);
+  const at = (part) => {
+    place = part ?? 0;
+    head.hidden = part === null;
+    head.style.left = `${(place * 100).toFixed(2)}%`;
+    if (onSeek) node.setAttribute("aria-valuenow", String(Math.round(place * 100)));
+  };
+  if (onSeek) {
+    for (const [name, value] of Object.entries({ role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" })) node.setAttribute(name, value);
+    const seek = (event) => { const box = node.getBoundingClientRect(); onSeek(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width))); };
+    node.onpointerdown = (event) => { if (event.button === 0) { node.setPointerCapture(event.pointerId); seek(event); } };
+    node.onpointermove = (event) => { if (node.hasPointerCapture(event.pointerId)) seek(event); };
+    node.onkeydown = (event) => {
+      const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      event.stopPropagation();
+      onSeek(Math.min(1, Math.max(0, place + step)));
+    };
+  }
+  return { node, at, set(found) { peaks = found; paint(); } };
 }
 
 /** A waveform in which a region can be drawn by dragging, or moved with the arrow keys. */
-export function region(peaks, seconds, onChange) {
-  const canvas = h("canvas", { class: "wave", tabindex: "0", role: "slider", "aria-label": "Region of the source: drag, or use the arrow keys; Shift moves the end" });
-  let from = 0;
-  let to = 1;
+export function region(peaks, seconds, onChange, { start = 0, end = seconds } = {}) {
+  const canvas = h("canvas", { class: "wave", tabindex: "0", role: "slider", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Region of the source: drag, or use the arrow keys; Shift moves the end" });
+  let from = Math.min(1, start / seconds);
+  let to = Math.min(1, end / seconds);
+  const paint = () => draw(canvas, peaks, { from, to });
   const show = () => {
-    draw(canvas, peaks, { from, to });
+    paint();
     canvas.setAttribute("aria-valuetext", `${(from * seconds).toFixed(2)} to ${(to * seconds).toFixed(2)} seconds`);
     canvas.setAttribute("aria-valuenow", String(Math.round(from * 100)));
     onChange(from * seconds, to * seconds);
   };
   const place = (event) => Math.min(1, Math.max(0, event.offsetX / canvas.clientWidth));
-  let start = null;
-  canvas.onpointerdown = (event) => { start = place(event); canvas.setPointerCapture(event.pointerId); };
-  canvas.onpointermove = (event) => {
-    if (start === null) return;
+  let held = null; // the end of the region that does not move
+  canvas.onpointerdown = (event) => {
+    if (event.button !== 0) return;
     const now = place(event);
-    from = Math.min(start, now); to = Math.max(start, now);
+    const near = 8 / canvas.clientWidth;
+    // an end is taken hold of; anywhere else a new region begins
+    held = Math.abs(now - from) < near ? to : Math.abs(now - to) < near ? from : now;
+    canvas.setPointerCapture(event.pointerId);
+  };
+  canvas.onpointermove = (event) => {
+    if (held === null) return;
+    const now = place(event);
+    from = Math.min(held, now); to = Math.max(held, now);
     show();
   };
-  canvas.onpointerup = () => { if (to - from < 0.005) { from = 0; to = 1; show(); } start = null; };
+  canvas.onpointerup = () => { if (held !== null && to - from < 0.005) { from = 0; to = 1; show(); } held = null; };
   canvas.onkeydown = (event) => {
     const step = { ArrowLeft: -0.01, ArrowRight: 0.01 }[event.key];
     if (!step) return;
@@ -52,86 +105,7 @@ export function region(peaks, seconds, onChange) {
     if (event.shiftKey) to = Math.min(1, Math.max(from + 0.01, to + step)); else from = Math.max(0, Math.min(to - 0.01, from + step));
     show();
   };
-  new ResizeObserver(show).observe(canvas);
+  kept(canvas, paint);
+  show();
   return canvas;
-}
-
-/** The player: one sound at a time, looped if wanted, as loud as the one that it is compared with. */
-class Player extends EventTarget {
-  constructor() {
-    super();
-    this.audio = new Audio();
-    this.audio.preload = "auto";
-    this.url = "";
-    for (const kind of ["play", "pause", "ended", "timeupdate", "error"]) this.audio.addEventListener(kind, () => this.dispatchEvent(new Event("change")));
-  }
-
-  get playing() { return !this.audio.paused && !this.audio.ended; }
-
-  get place() { return this.audio.duration ? this.audio.currentTime / this.audio.duration : 0; }
-
-  /** Play, or pause what plays. gain is in dB, at most 0. */
-  async toggle(url, { gain = 0, keepPlace = false, again = false } = {}) {
-    if (this.url === url && !again) { if (this.playing) this.audio.pause(); else await this.audio.play(); return; }
-    const at = keepPlace ? this.audio.currentTime : 0;
-    this.url = url;
-    this.audio.src = url;
-    this.audio.volume = Math.min(1, 10 ** (gain / 20));
-    if (at) this.audio.currentTime = at;
-    await this.audio.play();
-  }
-
-  set loop(on) { this.audio.loop = on; }
-
-  get loop() { return this.audio.loop; }
-
-  stop() { this.audio.pause(); }
-}
-export const player = new Player();
-
-const measured = new Map();
-/** Integrated loudness in LUFS (BS.1770: K weighting, 400 ms blocks, both gates); null for silence. Kept for each sound. */
-export async function loudness(url) {
-  if (!measured.has(url)) measured.set(url, measure(url));
-  return measured.get(url);
-}
-
-async function measure(url) {
-  const bytes = await (await fetch(url)).arrayBuffer();
-  const sound = await new OfflineAudioContext(2, 48000, 48000).decodeAudioData(bytes);
-  const room = new OfflineAudioContext(sound.numberOfChannels, sound.length, sound.sampleRate);
-  const from = room.createBufferSource();
-  from.buffer = sound;
-  const shelf = new BiquadFilterNode(room, { type: "highshelf", frequency: 1500, gain: 4 });
-  const low = new BiquadFilterNode(room, { type: "highpass", frequency: 38.1, Q: -6 });
-  from.connect(shelf).connect(low).connect(room.destination);
-  from.start();
-  const heard = await room.startRendering();
-  const step = Math.round(heard.sampleRate / 10);
-  const count = Math.floor(heard.length / step);
-  const power = new Float64Array(count);
-  for (let channel = 0; channel < heard.numberOfChannels; channel += 1) {
-    const data = heard.getChannelData(channel);
-    for (let i = 0; i < count; i += 1) {
-      let sum = 0;
-      for (let j = i * step; j < (i + 1) * step; j += 1) sum += data[j] * data[j];
-      power[i] += sum / step;
-    }
-  }
-  const blocks = [];
-  for (let i = 0; i + 4 <= count; i += 1) blocks.push((power[i] + power[i + 1] + power[i + 2] + power[i + 3]) / 4);
-  const level = (value) => -0.691 + 10 * Math.log10(value + 1e-15);
-  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const loud = blocks.filter((value) => level(value) > -70);
-  if (!loud.length) return null;
-  const gate = level(mean(loud)) - 10;
-  return level(mean(loud.filter((value) => level(value) > gate)));
-}
-
-/** How much quieter each of two sounds must be so that both are as loud as the quieter one, dB. */
-export async function matched(one, other) {
-  const [a, b] = await Promise.all([loudness(one), loudness(other)]);
-  if (a === null || b === null) return [0, 0];
-  const least = Math.min(a, b);
-  return [least - a, least - b];
 }
