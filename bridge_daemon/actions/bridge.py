@@ -204,10 +204,11 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
     async def status(self) -> dict[str, Any]:
         """Return how the daemon is: the first thing to look at."""
         counts, problems = await self._journal.read(lambda tx: (tx.count(), tx.with_problems(limit=20)))
-        engine = await self._engine_status()
+        engine, about = await self._engine_status(), self._about()
         return {
             "version": __version__,
-            **self._about(),
+            **about,
+            **_transforms(engine, about["publish"]),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "engine": engine,
             "price_usd": await self._price(engine["name"]),
@@ -275,6 +276,13 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         self._catalogue.look_again()
         self.announce("settings", {name: done[name] for name in ("changed", "after_restart")})
         return done
+
+
+def _transforms(engine: dict[str, Any], publish: dict[str, Any]) -> dict[str, Any]:
+    """Return whether a source can reach the engine that is set, and what is in the way."""
+    able = engine["ready"] and (engine["name"] == "sketch" or publish["ready"])
+    problem = engine.get("problem") or publish["problem"] or {}
+    return {"can_transform": able, "why_not": None if able else problem.get("message")}
 
 
 def _without_source(data: dict[str, Any]) -> dict[str, Any]:

@@ -172,8 +172,8 @@ Device.prototype.pressCapture = function (overrides) {
 /** Why no source can reach the engine, or "". */
 Device.prototype.unready = function () {
   var welcome = this.connection.connected ? this.connection.welcome : {};
-  return Number(welcome.audio_to_audio) === 0 ?
-    "Transform and Capture do not work: " + String(welcome.audio_to_audio_problem || "nothing publishes a source").replace(/\.$/, "") : "";
+  return Number(welcome.can_transform) === 0 ?
+    "Transform and Capture do not work: " + String(welcome.why_not || "nothing publishes a source").replace(/\.$/, "") : "";
 };
 
 Device.prototype.pressCancel = function () {

@@ -70,7 +70,7 @@ async def test_where_live_takes_no_spaces_the_take_comes_to_the_library(tmp_path
 async def test_transform_and_capture_are_dark_where_no_source_can_reach_the_engine(tmp_path: Path) -> None:
     why = "No way to publish a source is set up."
     async with bridge(tmp_path) as fake, player(tmp_path) as live:
-        fake.welcomes = WELCOME | {"audio_to_audio": 0, "audio_to_audio_problem": why}
+        fake.welcomes = WELCOME | {"can_transform": 0, "why_not": why}
         await live.open(home=fake.home.path)
         await live.connected()
         shown = await live.until(lambda panel: panel["transform"] == 0)
@@ -80,7 +80,7 @@ async def test_transform_and_capture_are_dark_where_no_source_can_reach_the_engi
             await live.click(button)
             await live.until_status("No way to publish a source is set up")
         assert fake.all("/bridge/transform") == []
-        fake.welcomes = WELCOME | {"audio_to_audio": 1}
+        fake.welcomes = WELCOME | {"can_transform": 1}
         await live.until(lambda panel: panel["transform"] == 1)
         await live.click("Generate")
         await fake.until("/bridge/generate")

@@ -17,7 +17,7 @@ from bridge_daemon.errors import BridgeError
 
 _OF_THE_STATUS: Final = (
     *("version", "price_usd", "spent_today_usd", "limit_today_usd", "spent_month_usd", "limit_month_usd"),
-    *("confirm_above_usd", "library"),
+    *("confirm_above_usd", "library", "can_transform", "why_not"),
 )
 
 

@@ -129,7 +129,8 @@ class Verbs:
                     "spent_today_usd": decimal(status["spent_today_usd"]),
                     "limit_today_usd": decimal(status["limit_today_usd"]),
                     "text": pause["text"] if pause else None,
-                    **_audio_to_audio(status),
+                    "can_transform": int(status["can_transform"]),
+                    "why_not": str(status["why_not"] or "")[:500] or None,
                     # names one a line: a device shows them in a menu
                     "presets": "\n".join(self._actions.presets()) or None,
                 },
@@ -235,15 +236,6 @@ class Verbs:
         """Go on sending."""
         await self._actions.resume()
         return [_ok(call, "")]
-
-
-def _audio_to_audio(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return whether a source can reach the engine, and what is in the way."""
-    publish = status["publish"]
-    if status["engine"]["name"] == "sketch" or publish["ready"]:
-        return {"audio_to_audio": 1}
-    problem = publish["problem"] or {}
-    return {"audio_to_audio": 0, "audio_to_audio_problem": str(problem.get("message", ""))[:500] or None}
 
 
 class _Faults:

@@ -309,6 +309,7 @@ async def test_the_heartbeat(tmp_path: Path, quick: None) -> None:
             assert (first["client"], first["running"], first["engine"], first["paused"]) == (
                 *("reaper", True, "empiriolabs", False),
             )
+            assert (first["can_transform"], "why_not" in first) == (True, False)
             assert (first["price_usd"], first["limit_today_usd"], first["limit_month_usd"]) == (0.58, 10.0, 20.0)
             for number in range(22):
                 change(daemon, spend={"per_day_usd": 100.0, "per_month_usd": 100.0})

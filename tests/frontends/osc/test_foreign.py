@@ -80,7 +80,7 @@ async def test_a_whole_job(tmp_path: Path) -> None:
         await client.send("/bridge/hello", "sssi", "client", "lo-1", "port", port)
         welcome = await client.until("/bridge/welcome")
         assert value(welcome, "engine") == "sketch"
-        assert value(welcome, "audio_to_audio") == "1"  # nothing has to be published for it
+        assert value(welcome, "can_transform") == "1"  # nothing has to be published for it
         name = str(uuid.uuid4())
         press = [
             "client",

@@ -63,7 +63,7 @@ async def test_hello_welcome_and_ping(tmp_path: Path) -> None:
             "price_usd": "0",
             "spent_today_usd": "0",
             "limit_today_usd": "10",
-            "audio_to_audio": 1,
+            "can_transform": 1,
         }
         await daemon.actions.pause("panic")
         told = await client.hello()
