@@ -30,7 +30,7 @@ def _pairs(job: Mapping[str, Any]) -> list[tuple[str, str]]:
     region = ""
     if source:
         region = (
-            source["path"]
+            (source.get("path") or "the take of " + " and ".join((source["take"], *source.get("mix", ()))))
             + f"  {source.get('start', 0):g} s to "
             + (f"{source['end']:g} s" if source.get("end") is not None else "the end")
         )

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from bridge_daemon.domain import ids
@@ -18,6 +27,8 @@ from bridge_daemon.domain.parameters import LONGEST_NAME, TABLE, Parameter
 from bridge_daemon.errors import Fault
 
 VERSION = 1
+#: Takes that are laid over another one to be a source.
+MOST_MIXED: Final = 7
 _NO_ID = "00000000-0000-0000-0000-000000000000"  # stands in for one that is wrong or missing
 
 
@@ -54,12 +65,35 @@ class _Frozen(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class Source(_Frozen):
-    """A region of an audio file on this machine. Without start and end: all of it."""
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value  # JSON has lists, frozen things have tuples
 
-    path: PathText
+
+JobId = Annotated[str, Field(pattern=f"^{ids.JOB}$")]
+_Jobs = Annotated[tuple[JobId, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=MOST_MIXED)]
+
+
+class Source(_Frozen):
+    """A region of an audio file on this machine, or of the take of a job. Without start and end: all of it."""
+
+    path: PathText | None = None
+    take: JobId | None = None
+    mix: _Jobs | None = None  # jobs whose takes are laid over that of ``take``, each from its beginning
     start: Annotated[float, Field(ge=0)] | None = None  # s
     end: Annotated[float, Field(gt=0)] | None = None  # s
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.path is None) == (self.take is None):
+            raise PydanticCustomError("source", "needs a path or a take: one of them")
+        if self.mix is not None and (self.take is None or self.start is not None or self.end is not None):
+            raise PydanticCustomError("source", "mix belongs to take, and takes all of each")
+        return self
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The jobs whose takes it is made of; none if it is a file."""
+        return () if self.take is None else (self.take, *(self.mix or ()))
 
 
 class Place(_Frozen):

@@ -24,6 +24,7 @@ ADD_REQUEST: Final = insert(requests)
 
 JOB: Final = select(jobs).where(jobs.c.job == bindparam("job"))
 JOBS_OF: Final = select(jobs).where(jobs.c.request == bindparam("request")).order_by(jobs.c.seq)
+RETRIES_OF: Final = select(jobs).where(jobs.c.retry_of == bindparam("job")).order_by(jobs.c.seq.desc()).limit(1)
 JOBS_IN: Final = select(jobs).where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.seq)
 UNDELIVERED: Final = (
     select(jobs)

@@ -131,6 +131,13 @@ class Transaction:
         """Return the jobs in any of the states, oldest first."""
         return self._jobs(sql.JOBS_IN, states=[str(state) for state in states])
 
+    def newest_retry(self, job: str) -> Job:
+        """Return the newest job that asks again for what a job asked for; the job itself if there is none."""
+        found = self.job(job)
+        while retries := self._jobs(sql.RETRIES_OF, job=found.id):
+            found = retries[0]
+        return found
+
     def jobs_of(self, request_id: str) -> list[Job]:
         """Return the jobs of a request, in the order of their variations."""
         return self._jobs(sql.JOBS_OF, request=request_id)

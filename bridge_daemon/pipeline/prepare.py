@@ -9,13 +9,14 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from bridge_daemon.audio.region import SOURCE_RATE, Extracted, check_region, extract
-from bridge_daemon.domain.job import Job, Publication, State
+from bridge_daemon.domain.job import Job, Publication, State, Take
 from bridge_daemon.domain.models import models
-from bridge_daemon.errors import NotPublished, OtherEngine, Refusal, SourceRefused
-from bridge_daemon.home.path_policy import PathPolicy
+from bridge_daemon.errors import NotPublished, OtherEngine, Refusal, SourceRefused, Stale
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
+from bridge_daemon.pipeline.made_from import LOOK, file_of, takes_of
+from bridge_daemon.pipeline.submit import check_age
 
 _AGAIN: Final = (2.0, 60.0)  # s between two tries to publish a source
 #: The variations of a request share one source file; one of them makes it.
@@ -24,6 +25,13 @@ _making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
 async def prepare(job: Job, context: StepContext) -> Wait | None:
     """Bring a queued transform to where it can be submitted, or hold it with the reason why not."""
+    try:
+        takes = await _takes(job, context)
+    except (SourceRefused, Stale) as error:
+        await context.hold(job, error)
+        return None
+    if takes is None:
+        return Wait(LOOK, free=True)
     if job.state is State.QUEUED:  # else a try before this one broke off
         job = await context.journal.write(
             "preparing", lambda tx: tx.move(job, State.PREPARING, text="prepares the source")
@@ -33,7 +41,7 @@ async def prepare(job: Job, context: StepContext) -> Wait | None:
         if not engine.made(job):
             raise OtherEngine(f"The job was admitted for {job.engine} at {job.base_url}, and {engine.name} is set now.")
         publisher = context.publishers.choose(engine)
-        file, notes = await _source_file(job, context)
+        file, notes = await _source_file(job, takes, context)
         publication = await publisher.publish(job, file)
     except NotPublished as error:
         return await _not_published(job, error, context)
@@ -49,6 +57,20 @@ async def prepare(job: Job, context: StepContext) -> Wait | None:
         raise
     context.watch(job).errors = 0
     return GO_ON
+
+
+async def _takes(job: Job, context: StepContext) -> list[Take] | None:
+    """Return the takes that a job is made from, none for a file; None if they are not there yet.
+
+    Raises SourceRefused if one will not come, Stale if it was waited for too long.
+    """
+    source = job.source
+    if source is None or source.take is None:
+        return []
+    takes = await context.journal.read(lambda tx: takes_of(tx, source))
+    if takes is None:
+        check_age(job, context.now(job))
+    return takes
 
 
 async def _not_published(job: Job, error: NotPublished, context: StepContext) -> Wait | None:
@@ -70,29 +92,32 @@ async def _not_published(job: Job, error: NotPublished, context: StepContext) ->
 def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication) -> None:
     """Write what the job is submitted with; what was done to the source is true of every variation."""
     for other in tx.jobs_of(job.request_id) if notes else ():
+        if other.source != job.source:
+            continue
         tx.touch(other, notes=tuple(dict.fromkeys(other.notes + notes)))
     event = {"file": str(file), "published": publication.method}
     tx.note(job, "prepared", event, source_file=str(file), publication=publication, problem=None)
 
 
-async def _source_file(job: Job, context: StepContext) -> tuple[Path, tuple[str, ...]]:
+async def _source_file(job: Job, takes: list[Take], context: StepContext) -> tuple[Path, tuple[str, ...]]:
     """Return the prepared source of a job and what was done to it, for people."""
     assert job.source is not None
-    file = context.home.sources / f"{job.request_id}.wav"
+    file = context.home.sources / f"{job.id if takes else job.request_id}.wav"
     async with _making.setdefault(file, asyncio.Lock()):
         if file.exists():  # made for another variation, or before a restart: it is what was pressed
             return file, ()
-        extracted = await asyncio.to_thread(_extract, job, file, context.roots())
+        extracted = await asyncio.to_thread(_extract, job, file, takes, context)
     return file, extracted.notes
 
 
-def _extract(job: Job, file: Path, roots: PathPolicy) -> Extracted:
+def _extract(job: Job, file: Path, takes: list[Take], context: StepContext) -> Extracted:
     """Cut the source out. Raises SourceRefused if something else lies there than at the press."""
     assert job.source is not None
     source, model = job.source, models()[job.model]
-    path = roots.check(source.path)
+    given = file_of(job, takes, file.parent) if takes else Path(source.path or "")
+    path = context.roots().check(str(given))
     region = check_region(path, source.start, source.end, longest=model.source_longest)
-    if job.sound is not None and region.sound != job.sound:
+    if job.sound is not None and source.mix is None and region.sound != job.sound:
         raise SourceRefused(
             f'"{path.name}" has changed since the press. Nothing was sent and nothing was spent.',
             next="Press again to send what lies there now, or cancel this job.",

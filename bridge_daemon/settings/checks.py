@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from bridge_daemon.domain import parameters, prompt_fields
 from bridge_daemon.domain.models import models
@@ -17,6 +17,8 @@ from bridge_daemon.settings.faults import MISSING, Found, Loc, meant
 from bridge_daemon.util.text import is_visible
 
 _LONGEST_NAME = 100
+#: Presets that one press may make, one from the takes of another.
+MOST_STEPS: Final = 8
 #: What a knob can set.
 _NUMBERS = (*parameters.names(set_by="knob"), "bars")
 
@@ -36,6 +38,7 @@ def check_together(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> list
     model = _table(data, "engine").get("model", defaults["engine"]["model"])
     for name, preset in presets.items():
         found += _preset(name, preset, model)
+        found += _chain(name, preset, presets)
     return [*found, *_ports(data, defaults)]
 
 
@@ -121,8 +124,9 @@ def _binding_together(loc: Loc, binding: Mapping[str, Any], presets: Mapping[str
         yield Found((*loc, "light"), MISSING, "is for notes and control changes: nothing lights a program")
     if "job" in binding and action != "deliver":
         yield Found((*loc, "job"), binding["job"], 'is for action = "deliver"')
-    kind = _table(presets, str(binding.get("preset"))).get("action") if action == "preset" else None
-    if kind == "transform" and "source" not in binding:
+    preset = _table(presets, str(binding.get("preset"))) if action == "preset" else {}
+    kind = preset.get("action")
+    if kind == "transform" and "source" not in binding and "source" not in preset:
         yield Found((*loc, "source"), MISSING, f"is required: [presets.{binding['preset']}] is a transform")
     if kind == "generate" and "source" in binding:
         yield Found((*loc, "source"), binding["source"], f"is for transforms; [presets.{binding['preset']}] generates")
@@ -152,6 +156,42 @@ def _preset(name: str, preset: Any, default_model: Any) -> Iterator[Found]:
         value = preset.get(one.name)
         if one.by_model and span is not None and _is_number(value) and not span[0] <= value <= span[1]:
             yield Found((*loc, one.name), value, f"must be {span[0]:.10g} to {span[1]:.10g} for {model.name}")
+
+
+def _chain(name: str, preset: Any, presets: Mapping[str, Any]) -> Iterator[Found]:
+    """A preset that is made from the takes of others."""
+    if not isinstance(preset, Mapping):
+        return
+    if "source" in preset and preset.get("action") == "generate":
+        yield Found(("presets", name, "source"), preset["source"], "is for transforms; this preset generates")
+    if "of" in preset and "source" not in preset:
+        yield Found(("presets", name, "of"), preset["of"], 'is for source = "take"')
+    for other in _before(preset):
+        yield from _preset_exists(("presets", name, "of"), other, presets)
+    if _in_a_circle(name, presets):
+        yield Found(("presets", name, "of"), preset["of"], "leads back to this preset")
+    elif len(_all_before(name, presets)) > MOST_STEPS:
+        yield Found(("presets", name, "of"), preset["of"], f"makes more than {MOST_STEPS} takes of one press")
+
+
+def _before(preset: Any) -> list[str]:
+    of = preset.get("of") if isinstance(preset, Mapping) else None
+    return [name for name in of if isinstance(name, str)] if isinstance(of, list | tuple) else []
+
+
+def _all_before(name: str, presets: Mapping[str, Any]) -> set[str]:
+    """Return a preset, and every one that it is made from."""
+    found, left = set(), [name]
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left += _before(presets.get(one))
+    return found
+
+
+def _in_a_circle(name: str, presets: Mapping[str, Any]) -> bool:
+    return any(name in _all_before(other, presets) for other in _before(presets.get(name)))
 
 
 def _prompt(loc: Loc, prompt: str) -> Iterator[Found]:

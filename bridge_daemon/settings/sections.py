@@ -18,6 +18,7 @@ from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import MICRO
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.parameters import TABLE, Parameter
+from bridge_daemon.domain.request import MOST_MIXED
 from bridge_daemon.util.text import is_visible
 
 SERVICE: Final = "https://api.empiriolabs.ai"
@@ -403,6 +404,14 @@ def _preset_field(one: Parameter) -> tuple[Any, Any]:
 
 class _PresetAction(Section):
     action: Literal["generate", "transform"] | None = Field(default=None, description="What it does.")
+    source: Literal["take"] | None = Field(
+        default=None, description="Transforms a take: of the presets in of, which are made first; else the newest."
+    )
+    of: Many[Name] = Field(
+        default=(),
+        max_length=MOST_MIXED + 1,
+        description="Presets whose takes, laid over each other, are its source. One press makes and pays for all.",
+    )
 
 
 if TYPE_CHECKING:

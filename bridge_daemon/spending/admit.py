@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from bridge_daemon.clock.musical import of_request
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
-from bridge_daemon.domain.request import Request, parse
+from bridge_daemon.domain.request import Request, Source, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused
+from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused, SourceRefused
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.chain import steps_of
 from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, price_now
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
@@ -32,20 +33,44 @@ from bridge_daemon.util.times import Times
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Stands for the takes of steps before, whose jobs have no ids yet.
+_COMING: Final = "0"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One preset of a request, or all of it."""
+
+    request: Request
+    resolved: Resolved
+    of: tuple[int, ...]  # the steps before it whose takes it is made from
+
+
+@dataclass(frozen=True, slots=True)
+class _Step(_Asked):
+    """What is asked for, with all that was found out about it."""
+
+    variations: list[Parameters]
+    notes: tuple[str, ...]
+    sound: str | None  # of the source's region, where it is there already
 
 
 @dataclass(frozen=True, slots=True)
 class _Admissible:
     """A request that may be admitted if the money allows it."""
 
-    request: Request
     body: dict[str, Any]  # as it was sent
-    resolved: Resolved
     engine: Choice
-    variations: list[Parameters]
-    notes: tuple[str, ...]
-    sound: str | None  # of the source's region
+    steps: list[_Step]
+
+    @property
+    def request(self) -> Request:
+        return self.steps[-1].request
+
+    @property
+    def sound(self) -> str | None:
+        return self.steps[-1].sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +124,12 @@ class Admit:
         body_hash = hash_of(data)
         try:
             request, musical = of_request(request, self._clock)
-            resolved, more = resolve(request, self._settings(), {**musical.fields, **(fields or {})})
-            named = {fault.field.partition(".")[0] for fault in faults}
-            faults += [fault for fault in more if fault.field.partition(".")[0] not in named]
-            if faults or resolved is None:
-                raise InvalidRequest(faults)
-            given = (*notes, *musical.notes, *resolved.notes)
-            wanted = await self._look_at_source(request, resolved, dict(data), given, musical.fields.get("tempo"))
+            asked = await self._resolve(request, faults, {**musical.fields, **(fields or {})})
+            engine = await self._engines.current()
+            wanted = _Admissible(dict(data), engine, [])
+            for one in asked:
+                given = (*notes, *musical.notes, *one.resolved.notes)
+                wanted.steps.append(await self._look_at_source(one, wanted, given, musical.fields.get("tempo")))
         except BridgeError:
             before = await self._journal.read(lambda tx: repeated(tx, request.id, body_hash)) if request.id else None
             if before is not None:
@@ -122,41 +146,87 @@ class Admit:
             self._presses.remember(fingerprint)
         return answer, repeat
 
+    async def _resolve(self, request: Request, faults: list[Fault], fields: Mapping[str, object]) -> list[_Asked]:
+        """Fill in what a request leaves out, for each preset that it makes. Raises InvalidRequest with every fault."""
+        settings = self._settings()
+        steps = steps_of(request, settings.presets)
+        found: list[_Asked] = []
+        for one in steps:
+            preset = settings.presets.get(one.preset or "")
+            of = preset.of if preset is not None and one.source is None else ()
+            given = one if one.source is not None else await self._with_take(one, settings)
+            resolved, more = resolve(given, settings, fields)
+            named = {fault.field.partition(".")[0] for fault in faults}
+            if one is not request:
+                more = [replace(fault, field=f"presets.{one.preset}.{fault.field}") for fault in more]
+            faults += [fault for fault in more if fault.field.partition(".")[0] not in named]
+            if resolved is not None:
+                before = tuple(index for index, step in enumerate(steps) if step is not one and step.preset in of)
+                found.append(_Asked(given, resolved, before))
+        if faults:
+            raise InvalidRequest(faults)
+        return found
+
+    async def _with_take(self, request: Request, settings: Settings) -> Request:
+        """Return a request whose preset is made from a take, with that take as its source."""
+        preset = settings.presets.get(request.preset or "")
+        if preset is None or preset.source is None:
+            return request
+        take = _COMING  # of the presets before it
+        if not preset.of:
+            newest = await self._journal.read(lambda tx: tx.newest_take(client=request.client))
+            if newest is None:
+                raise SourceRefused("There is no take yet that could be the source.", next="Make one first.")
+            take = newest.id
+        return request.model_copy(update={"source": Source(take=take)})
+
     async def _look_at_source(
-        self,
-        request: Request,
-        resolved: Resolved,
-        body: dict[str, Any],
-        given: tuple[str, ...],
-        tempo: float | None,
-    ) -> _Admissible:
+        self, asked: _Asked, wanted: _Admissible, given: tuple[str, ...], tempo: float | None
+    ) -> _Step:
         """Check what needs files and the engine. Raises a Refusal."""
-        engine = await self._engines.current()
+        request, resolved, of, engine = asked.request, asked.resolved, asked.of, wanted.engine
         source_seconds, sound, notes = None, None, list(dict.fromkeys(given))
         if request.place.folder is not None:
             folder = request.place.folder
             await self._off(folder, self._roots().check_folder_for_writing, folder)
-        if resolved.action == "transform" and request.source is not None:
-            from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
-
+        if resolved.action == "transform":
             notice = self._publishers.choose(engine).notice()
             notes += [notice] if notice else []
-            source = request.source
-            where = Path(source.path).parent
-            path = await self._off(where, self._roots().check, source.path)
-            region = await self._off(
-                where, check_region, path, source.start, source.end, longest=resolved.model.source_longest
-            )
-            source_seconds, sound = region.seconds, region.sound
         elif request.strength is not None:
             notes.append("strength counts for transforms only")
+        if of:
+            source_seconds = max(_seconds(wanted.steps[index].variations[0]) for index in of)
+        elif resolved.action == "transform" and request.source is not None:
+            source_seconds, sound = await self._region(request.source, resolved.model.source_longest)
         if not engine.paid:
             notes.append("made by the built-in sketch engine, which is not the model")
         duration, cut = lengths(request, resolved, source_seconds, self._settings().defaults.duration)
         if cut is not None:
             notes.append(f"the take is cut back to {cut:g} s")
         variations = parameters(resolved, duration, cut, press=request.id, tempo=tempo)
-        return _Admissible(request, body, resolved, engine, variations, tuple(notes), sound)
+        return _Step(request, resolved, of, variations, tuple(notes), sound)
+
+    async def _region(self, source: Source, longest: float) -> tuple[float, str]:
+        """Return the length of a source in s, and what tells its sound. Raises SourceRefused."""
+        from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
+
+        paths = [Path(source.path)] if source.path is not None else await self._takes(source)
+        regions = []
+        for path in paths:
+            checked = await self._off(path.parent, self._roots().check, str(path))
+            regions.append(
+                await self._off(path.parent, check_region, checked, source.start, source.end, longest=longest)
+            )
+        sounds = [region.sound for region in regions]
+        return max(region.seconds for region in regions), sounds[0] if len(sounds) == 1 else hash_of({"mix": sounds})
+
+    async def _takes(self, source: Source) -> list[Path]:
+        """Return the files of the takes that a source is made of. Raises SourceRefused, NotFound."""
+        jobs = await self._journal.read(lambda tx: [tx.job(take) for take in source.takes])
+        for job in jobs:
+            if job.take is None:
+                raise SourceRefused(f"The job {job.id} has no take (it is {job.state}).", next="Choose another take.")
+        return [Path(job.take.file) for job in jobs if job.take is not None]
 
     @staticmethod
     async def _off(folder: Path | str, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -183,8 +253,8 @@ class Admit:
         if retry is not None:
             retry.check(tx)
         check_pause(tx)
-        price = price_now(tx, wanted.engine, wanted.resolved.model, wanted.resolved.steps)
-        total = price * len(wanted.variations)
+        prices = [price_now(tx, wanted.engine, one.resolved.model, one.resolved.steps) for one in wanted.steps]
+        total = sum(price * len(one.variations) for price, one in zip(prices, wanted.steps, strict=True))
         check_price_question(total, settings.spend.confirm_above_micro, request.confirm_usd)
         passed = self._presses.since(tx, fingerprint, now)
         if passed is not None and not request.again:
@@ -192,7 +262,7 @@ class Admit:
         check_limits(tx, total, settings)
         if guard is not None:
             guard(tx, total)
-        new = _jobs(wanted, price, now, retry.of if retry is not None else None)
+        new = _jobs(wanted, prices, now, retry.of if retry is not None else None)
         answer = {"id": request.id, "jobs": [job.id for job in new], "usd": total / MICRO}
         tx.add_request(
             request.id,
@@ -207,35 +277,53 @@ class Admit:
         return answer, False
 
 
-def _jobs(wanted: _Admissible, price: int, now: float, retry_of: str | None) -> list[Job]:
-    request, resolved = wanted.request, wanted.resolved
-    return [
-        Job(
-            id="".join(secrets.choice(_ALPHABET) for _ in range(10)),
-            seq=0,  # the journal numbers them
-            request_id=request.id,
-            client=request.client,
-            action=resolved.action,
-            preset=request.preset,
-            engine=wanted.engine.name,
-            base_url=wanted.engine.base_url,
-            model=resolved.model.name,
-            price=price,
-            state=State.QUEUED,
-            charge=Charge.NONE,
-            parameters=each,
-            variation=number,
-            variations=len(wanted.variations),
-            place=request.place,
-            source=request.source,
-            sound=wanted.sound,
-            notes=wanted.notes,
-            text="waits to be sent",
-            retry_of=retry_of,
-            valid_until=now + resolved.valid_for,
-        )
-        for number, each in enumerate(wanted.variations, 1)
-    ]
+def _seconds(parameters: Parameters) -> float:
+    """Return how long the take of a step will be."""
+    return parameters.duration if parameters.cut is None else parameters.cut
+
+
+def _jobs(wanted: _Admissible, prices: list[int], now: float, retry_of: str | None) -> list[Job]:
+    request, steps = wanted.request, wanted.steps
+    names = [[_new_id() for _ in step.variations] for step in steps]
+    total = sum(map(len, names))
+    made: list[Job] = []
+    for index, step in enumerate(steps):
+        for number, each in enumerate(step.variations):
+            source = step.request.source
+            if step.of:
+                first, *more = (names[before][number] for before in step.of)
+                source = Source(take=first, mix=tuple(more) or None)
+            job = Job(
+                id=names[index][number],
+                seq=0,  # the journal numbers them
+                request_id=request.id,
+                client=request.client,
+                action=step.resolved.action,
+                preset=step.request.preset,
+                engine=wanted.engine.name,
+                base_url=wanted.engine.base_url,
+                model=step.resolved.model.name,
+                price=prices[index],
+                state=State.QUEUED,
+                charge=Charge.NONE,
+                parameters=each,
+                variation=len(made) + 1,
+                variations=total,
+                place=request.place,
+                source=source,
+                sound=step.sound,
+                notes=step.notes,
+                text="waits for the take that it is made from" if step.of else "waits to be sent",
+                retry_of=retry_of,
+                # the takes before it need their time, too
+                valid_until=now + step.resolved.valid_for * (index + 1),
+            )
+            made.append(job)
+    return made
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(10))
 
 
 def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:

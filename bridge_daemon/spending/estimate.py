@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge_daemon.domain.job import MICRO
-from bridge_daemon.domain.request import Request, parse
+from bridge_daemon.domain.request import Request, Source, parse
 from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.errors import BridgeError, InvalidRequest, PriceQuestion
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.chain import steps_of
 from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, price_now
 from bridge_daemon.spending.parameters import Resolved, lengths, resolve
 
@@ -24,32 +25,42 @@ async def estimate(
     Raises KeyTrouble if it is not known which engine would make it.
     """
     request, faults = parse({"id": str(uuid.uuid4())} | dict(data))
+    *before, request = (_made_from_take(one, settings) for one in steps_of(request, settings.presets))
     resolved, more = resolve(request, settings)
     named = {fault.field.partition(".")[0] for fault in faults}
     faults += [fault for fault in more if fault.field.partition(".")[0] not in named]
     # what is missing yet changes nothing about the price
     priced = resolved or resolve(_finished(request), settings)[0]
+    steps = [one for one in (resolve(_finished(one), settings)[0] for one in before) if one is not None]
     engine = await engines.current()
     told: dict[str, Any] = {"engine": engine.name, "usd": None, "each_usd": None, "confirm": False, "refused": None}
     told |= {"variations": None, "model": None, "duration": None, "cut": None}
     told["faults"] = InvalidRequest(faults).as_dict()["faults"] if faults else []
-    if priced is None:
+    if priced is None or len(steps) != len(before):
         return told
     told |= {"variations": priced.variations, "model": priced.model.name}
-    told |= await journal.read(lambda tx: _money(tx, request, priced, engine, settings))
+    makes = [*steps, priced]
+    names = [*(one.preset for one in before), request.preset]
+    told |= await journal.read(lambda tx: _money(tx, request, makes, engine, settings))
+    usd = told.pop("steps_usd", None)
+    if before and usd is not None:  # what each preset that the press makes costs
+        told["steps"] = [{"preset": name, "usd": one} for name, one in zip(names, usd, strict=True)]
     seconds = _source_seconds(request)
     if not faults and (priced.action == "generate" or seconds is not None or request.duration is not None):
         told["duration"], told["cut"] = lengths(request, priced, seconds, settings.defaults.duration)
     return told
 
 
-def _money(tx: Transaction, request: Request, priced: Resolved, engine: Choice, settings: Settings) -> dict[str, Any]:
+def _money(
+    tx: Transaction, request: Request, makes: list[Resolved], engine: Choice, settings: Settings
+) -> dict[str, Any]:
     total = 0
     told: dict[str, Any] = {}
     try:
-        each = price_now(tx, engine, priced.model, priced.steps)
-        total = each * priced.variations
-        told = {"each_usd": each / MICRO, "usd": total / MICRO}
+        each = [price_now(tx, engine, one.model, one.steps) for one in makes]
+        sums = [price * one.variations for price, one in zip(each, makes, strict=True)]
+        total = sum(sums)
+        told = {"each_usd": each[-1] / MICRO, "usd": total / MICRO, "steps_usd": [one / MICRO for one in sums]}
         check_pause(tx)
         check_limits(tx, total, settings)
     except BridgeError as error:
@@ -59,6 +70,14 @@ def _money(tx: Transaction, request: Request, priced: Resolved, engine: Choice, 
     except PriceQuestion:
         told["confirm"] = True
     return told
+
+
+def _made_from_take(request: Request, settings: Settings) -> Request:
+    """Return a request whose preset is made from a take as one that names one: the price does not depend on which."""
+    preset = settings.presets.get(request.preset or "")
+    if preset is None or preset.source is None or request.source is not None:
+        return request
+    return request.model_copy(update={"source": Source(take="0")})
 
 
 def _finished(request: Request) -> Request:

@@ -67,6 +67,8 @@ def resolve(
     elif request.preset is not None:
         faults.append(Fault("preset", request.preset, _did_you_mean(request.preset, settings.presets)))
     values |= {name: value for name in (*names(), "action") if (value := getattr(request, name)) is not None}
+    if preset is not None and preset.source is not None:  # whichever command presses it
+        values["action"] = "transform"
     model = models().get(values["model"])
     if model is None:
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
@@ -117,7 +119,7 @@ def _missing(values: Mapping[str, Any]) -> list[Fault]:
 
 def _source_faults(action: str | None, source: Source | None) -> list[Fault]:
     if action == "transform" and source is None:
-        return [Fault("source", None, "is required by transform: {path, start, end}")]
+        return [Fault("source", None, "is required by transform: {path, start, end} or {take}")]
     if action == "generate" and source is not None:
         return [Fault("source", source.as_dict(), "belongs to transform only")]
     return []

@@ -136,7 +136,7 @@ class Sender:
             if sent is None or (old.request is None and old.code != EARLY):
                 return None
             source = next((job.source for job in rows.jobs_of(tx, sent) if job.source is not None), None)
-            return (sent, Path(source.path)) if source is not None else None
+            return (sent, Path(source.path)) if source is not None and source.path is not None else None
 
         found = await self.journal.read(ancestor)
         if found is None:

@@ -163,7 +163,8 @@ class PressHandler:
 
     async def _request(self, binding: Binding, gesture: Gesture, at: float) -> str:
         preset = self._settings().presets.get(binding.preset or "")
-        action = (preset.action if preset is not None else None) or ("transform" if binding.source else "generate")
+        made_from = binding.source or (preset.source if preset is not None else None)
+        action = (preset.action if preset is not None else None) or ("transform" if made_from else "generate")
         values = self._parameters(binding, gesture, action)
         request: dict[str, Any] = {"version": 1, "id": str(uuid.uuid4()), "action": action, "preset": binding.preset}
         request |= {"again": True}  # a pad has repeat_ms instead of the question about a second press

@@ -32,7 +32,7 @@ WHOLES: Final = frozenset(
 )
 FLAGS: Final = frozenset(("again", "playing"))
 #: The keys of a source have names of their own here; those of a place are flat.
-SOURCE: Final = {"file": "path", "start": "start", "end": "end"}
+SOURCE: Final = {"file": "path", "take": "take", "start": "start", "end": "end"}
 PLACE: Final = tuple(Place.model_fields)
 REQUEST: Final = tuple(name for name in Request.model_fields if name not in ("source", "place"))
 #: Every key of a message that asks for takes.
@@ -127,7 +127,8 @@ def _on_the_wire(fault: Fault) -> Fault:
     if group == "source":
         keys = {path: key for key, path in SOURCE.items()}
         value = fault.value.get("path") if isinstance(fault.value, dict) else fault.value
-        return Fault(keys.get(name, "file"), value, fault.allowed.replace("{path, start, end}", "file, start, end"))
+        allowed = fault.allowed.replace("{path, start, end} or {take}", "file, start, end, or take")
+        return Fault(keys.get(name, "file"), value, allowed)
     return Fault(name if group == "place" and name else fault.field, fault.value, fault.allowed)
 
 

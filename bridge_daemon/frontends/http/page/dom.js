@@ -26,6 +26,8 @@ export function seconds(value) {
 export const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
 export const nameOf = (path) => path.split(/[\\/]/).pop();
+/** What a job's source is called: a file, or the takes of other jobs. */
+export const nameOfSource = (source) => source.path ? nameOf(source.path) : `take of ${[source.take, ...(source.mix || [])].join(" and ")}`;
 
 export const when = (time) => (time ? new Date(time * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "");
 

@@ -1,6 +1,6 @@
 /** Make: words and a source in, a price told before the press. */
 import { get, known, listen, post, upload } from "./api.js";
-import { h, nameOf, seconds, tell, usd } from "./dom.js";
+import { h, nameOfSource, seconds, tell, usd } from "./dom.js";
 import { press as order } from "./jobs.js";
 import { player } from "./player.js";
 import { region } from "./wave.js";
@@ -37,7 +37,7 @@ function field(one, value) {
 export function view() {
   const given = carried || {};
   carried = null;
-  let source = given.source ? { ...given.source, name: nameOf(given.source.path) } : null;
+  let source = given.source ? { ...given.source, name: nameOfSource(given.source) } : null;
   let busy = false;
   let timer = 0;
   let asked = 0;
@@ -58,7 +58,7 @@ export function view() {
     if (prompt.value.trim()) made.prompt = prompt.value.trim();
     if (preset.value) made.preset = preset.value;
     for (const input of fields.querySelectorAll("input, select")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
-    if (source) made.source = { path: source.path, ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
+    if (source) made.source = { ...(source.path ? { path: source.path } : { take: source.take, mix: source.mix }), ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
     return made;
   }
 

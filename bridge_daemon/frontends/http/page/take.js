@@ -1,6 +1,6 @@
 /** One take: heard, compared, used again, and everything that is known of it. */
 import { get, post } from "./api.js";
-import { clock, h, nameOf, seconds, tell, usd, when } from "./dom.js";
+import { clock, h, nameOf, nameOfSource, seconds, tell, usd, when } from "./dom.js";
 import { Deck } from "./deck.js";
 import { act, badge, money, press, requestOf } from "./jobs.js";
 import { carry } from "./make.js";
@@ -99,7 +99,7 @@ function once(job, label, seed) {
 function facts(job) {
   const names = ["duration", "strength", "cfg_scale", "steps", "seed", "model", "preset", "client"];
   const rows = names.filter((name) => job[name] !== null && job[name] !== undefined).map((name) => [name.replace("_", " "), name === "duration" ? seconds(job[name]) : String(job[name])]);
-  if (job.source) rows.push(["source", `${nameOf(job.source.path)}${job.source.end ? `, ${(job.source.start || 0).toFixed(2)} to ${job.source.end.toFixed(2)} s` : ""}`]);
+  if (job.source) rows.push(["source", `${nameOfSource(job.source)}${job.source.end ? `, ${(job.source.start || 0).toFixed(2)} to ${job.source.end.toFixed(2)} s` : ""}`]);
   if (job.place?.project) rows.push(["project", job.place.project]);
   if (job.place?.track) rows.push(["track", job.place.track]);
   if (typeof job.place?.position === "number") rows.push(["position", `${job.place.position.toFixed(3)} s`]);
