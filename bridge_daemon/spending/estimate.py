@@ -82,7 +82,10 @@ def _made_from_take(request: Request, settings: Settings) -> Request:
 
 def _finished(request: Request) -> Request:
     """Return a request in which nothing is missing that the price does not depend on."""
-    return request.model_copy(update={"prompt": request.prompt or "-", "action": "generate", "source": None})
+    prompt = {"prompt": request.prompt or "-"}
+    if request.source is not None and request.source.take is not None:
+        return request.model_copy(update=prompt)
+    return request.model_copy(update=prompt | {"action": "generate", "source": None})
 
 
 def _source_seconds(request: Request) -> float | None:

@@ -80,7 +80,7 @@ class TestFaults:
         assert the_fault(again=1).allowed == "must be true or false"
         assert the_fault(place=[]).allowed == "must be an object"
         assert the_fault(place={"position": -1e9}).allowed == "input should be greater than or equal to -86400"
-        assert the_fault(source={}) == Fault("source.path", None, "is required")
+        assert the_fault(source={}) == Fault("source", {}, "needs a path or a take: one of them")
 
     def test_an_id_is_required(self) -> None:
         _, faults = parse({"action": "generate"})

@@ -79,7 +79,7 @@ class TestDefaults:
             Settings().spend.per_day_usd = 1000.0  # type: ignore[misc]
 
     def test_a_preset_holds_the_parameters_of_a_request(self) -> None:
-        assert set(Preset.model_fields) == {"action", *parameters.names(set_by="preset")}
+        assert set(Preset.model_fields) == {"action", "source", "of", *parameters.names(set_by="preset")}
 
 
 def tomlish(data: dict[str, Any]) -> str:

@@ -133,9 +133,8 @@ async def test_a_press_with_every_key(tmp_path: Path) -> None:
         sent = {"id": name} | given | more | again
         answer, told = await client.ask("/bridge/generate", **sent)
         assert answer == "/bridge/accepted", told
-        assert (
-            set(REQUEST_KEYS) - set(sent) - {"client", "action", "preset", "strength", "file", "start", "end"} == set()
-        )
+        of_transforms = {"strength", "file", "take", "start", "end"}
+        assert set(REQUEST_KEYS) - set(sent) - of_transforms - {"client", "action", "preset"} == set()
         assert (told["id"], told["usd"]) == (name, "0")
         assert len(told["jobs"].split(",")) == 2
         job = (await daemon.actions.job(told["jobs"].split(",")[1])) | {"id": None}
@@ -163,6 +162,9 @@ async def test_transforms_and_presets(tmp_path: Path) -> None:
         job = await daemon.actions.job(name)
         assert job["source"] == {"path": str(file), "start": 1, "end": 7.5}
         assert (job["action"], job["strength"]) == ("transform", 0.7)
+        await until(daemon, name, {State.STORED, State.PLACED})
+        of_take = await client.press("/bridge/transform", take=name, duration=7)
+        assert (await daemon.actions.job(of_take))["source"] == {"take": name}
         preset = await client.press("/bridge/preset", preset="rain")
         assert (await daemon.actions.job(preset))["preset"] == "rain"
         _, told = await client.ask("/bridge/preset", id=str(uuid.uuid4()), prompt="x")
