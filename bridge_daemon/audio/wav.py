@@ -70,6 +70,21 @@ class Bext:
         return _FIXED.pack(*fields, self.time_reference, self.version) + bytes(_RESERVED) + tail
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acid:
+    """The ``acid`` chunk: what samplers and DAWs read the tempo of a file from."""
+
+    tempo: float  # BPM
+    beats: int  # quarter notes in the file
+    numerator: int = 4  # of the meter, in quarter notes
+    loops: bool = False
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the chunk: flags, root note and two unknown fields, beats, meter, tempo."""
+        flags = 4 if self.loops else 1 | 4  # one shot, may be stretched
+        return struct.pack("<IHHfIHHf", flags, 60, 0x8000, 0.0, self.beats, 4, self.numerator, self.tempo)
+
+
 def parse_bext(body: bytes | None) -> Bext | None:
     """Read the content of a bext chunk of any version; None when there is none or it is too short to be one."""
     if body is None or len(body) < _FIXED.size + _RESERVED:
@@ -139,6 +154,7 @@ class WavWriter:
         bits: Literal[16, 24] = 24,
         bext: Bext | None = None,
         info: Mapping[str, str] | None = None,
+        acid: Acid | None = None,
         reserve: bool = True,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
@@ -157,6 +173,8 @@ class WavWriter:
             file.write(_chunk(b"bext", bext.to_bytes()))
         if info:
             file.write(_chunk(b"LIST", _info(info)))
+        if acid is not None:
+            file.write(_chunk(b"acid", acid.to_bytes()))
         file.write(_chunk(b"fmt ", _format(rate, channels, bits)))
         file.write(b"data\0\0\0\0")
         self._data = file.tell()

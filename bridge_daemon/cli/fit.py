@@ -75,7 +75,7 @@ def fit(
     if way is not Way.OFF or loudness is not None:
         wish = Wish(fit=way.value, tempo=project_tempo or tempo, a_bar=beats, bars=bars, loudness=loudness)
         to = to or _beside(take, wish)
-        made = file.copy(samples, rate, measured, wish, to)
+        made = file.copy(samples, rate, measured, wish, to, of=take)
         told["copy"] = {
             "file": str(to.absolute()),
             "seconds": round(len(made.samples) / rate, 6),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge_daemon.domain.parameters import sent, values_of
 from bridge_daemon.domain.request import Place, Source
 
+_TEMPI: Final = (20.0, 400.0)  # BPM
+_WHOLE: Final = 0.01  # bars; a length so near to whole bars is that many
 MICRO: Final = 1_000_000  # micro-dollars in a dollar: money is whole micro-dollars everywhere inside
 
 
@@ -215,8 +217,33 @@ class Job:
 
     @property
     def fit(self) -> str:
-        """How the take is to fit: as asked, else on the grid if a client places it, which can undo that."""
-        return self.parameters.fit or ("off" if self.client is None else "grid")
+        """How the take is to fit: as asked, else by its place, if a client brings it there, which can undo that.
+
+        Whole bars in a slot loop, whole bars elsewhere go on the grid; what has its length in seconds is left alone.
+        """
+        if self.parameters.fit is not None:
+            return self.parameters.fit
+        if self.client is None or self.bars[1] is None:
+            return "off"
+        return "loop" if self.place.target == "session" else "grid"
+
+    @property
+    def tempo(self) -> float | None:
+        """The tempo of the project, BPM, as far as it is one that a take can be measured by."""
+        tempo = self.place.tempo or self.parameters.tempo
+        return tempo if tempo is not None and _TEMPI[0] <= tempo <= _TEMPI[1] else None
+
+    @property
+    def bars(self) -> tuple[int, int | None]:
+        """The quarter notes of a bar of the place, and its bars; None if its length is no whole number of them."""
+        numerator, denominator = (int(part) for part in (self.place.time_signature or "4/4").split("/"))
+        beats, bars = numerator * 4 / (denominator or 4), self.place.bars
+        if bars is None and self.tempo is not None and self.place.length is not None and beats:
+            counted = self.place.length * self.tempo / 60 / beats
+            bars = round(counted) if round(counted) >= 1 and abs(counted - round(counted)) < _WHOLE else None
+        if beats != round(beats):  # of 7/8: two bars of it have whole beats
+            beats, bars = beats * 2, bars // 2 if bars is not None and bars % 2 == 0 else None
+        return max(1, round(beats)), bars
 
     @property
     def loudness(self) -> str | float:

@@ -204,7 +204,7 @@ TABLE: tuple[Parameter, ...] = (
         meaning="How the take is made to fit: its first beat on the place, the project's tempo, a loop of whole bars.",
         choices=("off", "start", "grid", "loop"),
         by_model=False,
-        default="grid for a client, which can undo it; else off",
+        default="for whole bars that a client places, loop in a slot and grid elsewhere; else off",
         set_by=("preset",),
     ),
     Parameter(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 
+from bridge_daemon.audio.wav import Acid, WavWriter, read_bext, read_info
 from bridge_daemon.errors import SourceRefused
 from bridge_daemon.fit import loudness
 from bridge_daemon.fit.copy import Fitted, Wish, render
@@ -88,13 +89,30 @@ def measure_samples(samples: Samples, rate: int, tempo: float | None) -> Measure
     )
 
 
-def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path) -> Fitted:
-    """Write a fitted copy of a take as a 24-bit WAV file, in place of a file of that name."""
+def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, *, of: Path) -> Fitted:
+    """Write a fitted copy of a take as a 24-bit WAV file, in place of a file of that name.
+
+    It says what the file ``of`` says of itself; its time stamp is earlier by what stands before the place in the copy.
+    """
     grid = measured.grid
     if grid is not None and measured.why_not:  # only its first sound counts
         grid = replace(grid, confidence=0.0, why_not=measured.why_not)
     made = render(samples, rate, grid, wish)
     whole = io.BytesIO()
-    soundfile.write(whole, np.clip(made.samples, -1, 1), rate, subtype="PCM_24", format="WAV")
+    bext, info = read_bext(of), read_info(of)
+    if bext is not None:
+        bext = replace(bext, time_reference=max(0, bext.time_reference - round(made.start * rate)))
+    channels, acid = made.samples.shape[1], _acid(made, rate, wish)
+    with WavWriter(whole, rate=rate, channels=channels, bext=bext, info=info, acid=acid, reserve=False) as writer:
+        writer.write(made.samples)
     files.write_whole(to, whole.getvalue(), point="fit", mode=0o666)
     return made
+
+
+def _acid(made: Fitted, rate: int, wish: Wish) -> Acid | None:
+    """Return what is told of the tempo of a copy that stands on one."""
+    tempo = wish.tempo if made.beats is not None else made.tempo
+    if tempo is None:
+        return None
+    beats = made.beats if made.beats is not None else round(len(made.samples) / rate * tempo / 60)
+    return Acid(tempo=tempo, beats=beats, numerator=wish.a_bar, loops=made.beats is not None)

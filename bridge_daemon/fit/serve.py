@@ -63,7 +63,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         notes += note
     if asked["to"] is not None and (fit != "off" or target is not None):
         wish = Wish(fit=fit, tempo=asked["tempo"], a_bar=asked["beats"], bars=asked["bars"], loudness=target)
-        answer["fitted"] = _copy(samples, rate, measured, wish, Path(asked["to"]), notes)
+        answer["fitted"] = _copy(take, samples, rate, measured, wish, Path(asked["to"]), notes)
     return answer
 
 
@@ -92,10 +92,10 @@ def _as_loud_as(source: str | None) -> tuple[float | None, list[str]]:
 
 
 def _copy(
-    samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, notes: list[str]
+    take: Path, samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, notes: list[str]
 ) -> dict[str, Any] | None:
     try:
-        made = file.copy(samples, rate, measured, wish, to)
+        made = file.copy(samples, rate, measured, wish, to, of=take)
         notes += made.notes
         return {"file": str(to), "sha256": files.sha256(to), "start": round(made.start, 6)}
     except OSError as error:

@@ -39,21 +39,17 @@ _QUICK: Final = 60.0  # s of a take; a longer one is not measured within a momen
 _TRIES: Final = 2
 _OLDEST: Final = 86_400.0  # s: what was stored before that is not measured at a start
 _MOST: Final = 50  # of them
-_TEMPI: Final = (20.0, 400.0)  # BPM
 _LONGEST_ANSWER: Final = 1 << 20  # bytes
 
 
 def wish_of(job: Job) -> dict[str, Any]:
     """Return what is asked about the take of a job."""
     assert job.take is not None, "a stored job has a take"
-    take, tempo = Path(job.take.file), job.place.tempo or job.parameters.tempo
-    if tempo is not None and not _TEMPI[0] <= tempo <= _TEMPI[1]:
-        tempo = None
-    beats, bars = _bars_of(job, tempo)
+    take, (beats, bars) = Path(job.take.file), job.bars
     name = f"{take.stem}.{job.fit if job.parameters.fit not in (None, 'off') else 'loud'}.wav"
     return {
         "take": str(take),
-        "tempo": tempo,
+        "tempo": job.tempo,
         "fit": job.parameters.fit or "off",
         "bars": bars,
         "beats": beats,
@@ -62,18 +58,6 @@ def wish_of(job: Job) -> dict[str, Any]:
         "to": str(take.with_name(name)) if job.wants_copy else None,
         "seconds": LIMIT,
     }
-
-
-def _bars_of(job: Job, tempo: float | None) -> tuple[int, int | None]:
-    """Return the quarter notes of a bar, and the bars of the place."""
-    numerator, denominator = (int(part) for part in (job.place.time_signature or "4/4").split("/"))
-    beats, bars = numerator * 4 / (denominator or 4), job.place.bars
-    if bars is None and tempo is not None and job.place.length is not None and beats:
-        counted = job.place.length * tempo / 60 / beats
-        bars = round(counted) if round(counted) >= 1 and abs(counted - round(counted)) < 0.01 else None
-    if beats != round(beats):  # of 7/8: two bars of it have whole beats
-        beats, bars = beats * 2, bars // 2 if bars is not None and bars % 2 == 0 else None
-    return max(1, round(beats)), bars
 
 
 class Measuring:

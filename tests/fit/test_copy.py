@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge_daemon.audio.wav import Bext, WavWriter
 from bridge_daemon.fit.copy import Wish, render
 from bridge_daemon.fit.file import copy, measure_samples
 from bridge_daemon.fit.grid import measure
@@ -97,10 +99,45 @@ def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
     take, to = tmp_path / "täke.wav", tmp_path / "copy.wav"
     soundfile.write(take, sound, RATE, subtype="PCM_24")
     before = take.read_bytes()
-    made = copy(sound, RATE, measure_samples(sound, RATE, 120), Wish(fit="loop", tempo=120), to)
+    made = copy(sound, RATE, measure_samples(sound, RATE, 120), Wish(fit="loop", tempo=120), to, of=take)
     assert take.read_bytes() == before
     read = soundfile.info(to)
     assert (read.frames, read.subtype) == (len(made.samples), "PCM_24")
+
+
+def _loop_info(path: Path) -> tuple[int, int, int, float]:
+    """Return what libsndfile reads of a file's tempo: numerator, denominator, beats, BPM."""
+    with soundfile.SoundFile(path) as file:
+        told = soundfile._ffi.new("char[]", 48)
+        assert soundfile._snd.sf_command(file._file, 0x10E0, told, 44) == 1
+        raw = bytes(soundfile._ffi.buffer(told, 44))
+    numerator, denominator, _, beats, bpm = struct.unpack_from("=hhiif", raw)
+    return numerator, denominator, beats, bpm
+
+
+def test_a_copy_says_its_tempo_and_when_it_begins(tmp_path: Path) -> None:
+    """By libsndfile and ffprobe: DAWs read the acid chunk and the time stamp."""
+    sound = drums("house", 121.7, lead=0.25, seconds=24)
+    take = tmp_path / "take.wav"
+    with take.open("wb") as file:
+        bext = Bext(description="house", originator_reference="abc", time_reference=10 * RATE)
+        with WavWriter(file, rate=RATE, channels=sound.shape[1], bext=bext, info={"INAM": "house"}) as writer:
+            writer.write(sound)
+    measured = measure_samples(sound, RATE, 120)
+    for fit, beats in (("grid", None), ("loop", 32)):
+        to = tmp_path / f"{fit}.wav"
+        made = copy(sound, RATE, measured, Wish(fit=fit, tempo=120), to, of=take)  # type: ignore[arg-type]
+        numerator, _, told, bpm = _loop_info(to)
+        assert (numerator, round(bpm, 1)) == (4, 120.0)
+        assert told == (beats or round(len(made.samples) / RATE * 2))
+        command = ["ffprobe", "-v", "error", "-show_entries", "format_tags", "-of", "json", str(to)]
+        tags = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["format"]["tags"]
+        assert int(tags["time_reference"]) == 10 * RATE - round(made.start * RATE)
+        assert (tags["title"], tags["originator_reference"]) == ("house", "abc")
+    to = tmp_path / "start.wav"
+    copy(sound, RATE, measured, Wish(fit="start", tempo=120), to, of=take)
+    with pytest.raises(AssertionError):  # its tempo is its own
+        _loop_info(to)
 
 
 def test_the_command_measures_and_writes_beside_the_take(tmp_path: Path) -> None:

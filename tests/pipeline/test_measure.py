@@ -118,7 +118,7 @@ async def test_the_tempo_of_the_transport_counts_where_the_place_has_none(
         daemon.clock.update("reaper", {"playing": True, "position": 0.0, "beats": 0.0, "tempo": 120.0})
         job = await measured(daemon, await press(daemon, duration=12, client="reaper"))
         assert grid_of(job)["tempo"] == pytest.approx(119, abs=0.05)
-        assert job.fit == "grid", "a client can undo it"
+        assert job.fit == "off", "its length is one in seconds"
 
 
 async def test_nothing_is_measured_where_that_is_switched_off(tmp_path: Path, children: list[int]) -> None:
@@ -150,7 +150,7 @@ class TestClients:
             await client.hello()
             job = await client.press(tempo=120, loudness="-14", prompt="{a|b} piano", duration=1)
             told = await client.until("/bridge/result", job=job)
-            assert (told["fit"], told["loudness"]) == ("grid", "-14")
+            assert (told["fit"], told["loudness"]) == ("off", "-14")
             later = {} if "grid.tempo" in told else await client.until("/bridge/measured", job=job)
             found = told | later
             assert float(str(found["grid.tempo"])) == pytest.approx(119, abs=0.05)
@@ -173,7 +173,7 @@ class TestClients:
             first = await client.until("/bridge/result", job=job)
             assert "grid.tempo" not in first
             said = await client.until("/bridge/measured", job=job, count=2)
-            assert (said["grid.tempo"], said["delivery"], said["fit"]) == ("1.25", 1, "grid")
+            assert (said["grid.tempo"], said["delivery"], said["fit"]) == ("1.25", 1, "off")
             again = await client.until("/bridge/result", job=job, **{"grid.tempo": "1.25"})
             assert again == first | {key: value for key, value in said.items() if key.startswith("grid.")}
 
