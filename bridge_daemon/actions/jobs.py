@@ -340,7 +340,11 @@ def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str,
     if job.source is not None:
         body["source"] = job.source.as_dict()
     body["prompt"] = wildcards.escape(parameters.prompt)  # what was chosen then is asked for again
-    body |= {name: value for name in ("fit", "loudness") if (value := getattr(parameters, name)) is not None}
+    body |= {
+        name: value
+        for name in ("fit", "loudness", "negative_prompt")
+        if (value := getattr(parameters, name)) is not None
+    }
     body["place"] = job.place.as_dict()
     body |= {name: data[name] for name in ("confirm_usd", "again") if data.get(name) is not None}
     return body

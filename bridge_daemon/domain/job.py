@@ -119,6 +119,7 @@ class Parameters(_Sent):
     """What is asked of the model, complete: defaults, preset and seed are already in it."""
 
     prompt: str
+    negative_prompt: str | None = None
     duration: float  # s, as sent to the service
     seed: int
     fit: str | None = None  # as asked; None: not asked for
@@ -273,6 +274,7 @@ class Job:
             "charge": str(self.charge),
             "usd": self.price / MICRO,
             "prompt": self.parameters.prompt,
+            "negative_prompt": self.parameters.negative_prompt,
             **values_of(self.parameters),
             "fit": self.fit,
             "loudness": self.loudness,

@@ -26,6 +26,8 @@ class Model(BaseModel):
     source_longest: float  # s
     strength_one_means: str
     kept_for: float  # s
+    #: Parameters that the service's catalogue lists, of those that not every model takes.
+    listed: frozenset[str] = frozenset()
 
     def range(self, name: str, action: str | None = None) -> tuple[int | float, int | float] | None:
         """Return what a parameter may be, None if that is any number; without an action, what it may be for either."""
@@ -63,3 +65,8 @@ def models() -> dict[str, Model]:
     """Return every model of the table by its name."""
     text = files("bridge_daemon").joinpath("models.toml").read_text(encoding="utf-8")
     return {name: Model(name=name, **values) for name, values in tomllib.loads(text).items()}
+
+
+def learn(name: str, listed: frozenset[str]) -> None:
+    """Remember what the service's catalogue lists for a model."""
+    models()[name] = models()[name].model_copy(update={"listed": listed})

@@ -42,6 +42,8 @@ class Parameter:
     set_by: tuple[Setter, ...] = _EVERYBODY
     actions: tuple[str, ...] = BOTH
     sent_as: str | None = None  #: its name at the service; None: not sent under a name of its own
+    #: Whether only those models take it whose catalogue at the service lists it.
+    listed: bool = False
     left_out: float | None = None  #: what the service takes where it is not sent
 
     @property
@@ -104,6 +106,16 @@ TABLE: tuple[Parameter, ...] = (
         default="is required, here or in the preset",
         set_by=("preset", "form"),
         sent_as="prompt",
+    ),
+    Parameter(
+        name="negative_prompt",
+        kind="text",
+        meaning="What is not to be heard; for models whose catalogue at the service lists it.",
+        longest=MAX_PROMPT,
+        default="nothing",
+        set_by=("preset",),
+        sent_as="negative_prompt",
+        listed=True,
     ),
     Parameter(
         name="model",

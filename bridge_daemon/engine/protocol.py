@@ -44,6 +44,8 @@ def payload(job: Job, audio_url: str | None) -> dict[str, Any]:
         value = getattr(parameters, one.name)
         if one.sent_as is not None and value is not None and job.action in one.actions:
             body[one.sent_as] = _number(value)
+    if parameters.negative_prompt is not None and job.engine != "sketch":  # which has nothing to leave out
+        body["negative_prompt"] = parameters.negative_prompt
     if job.action == "transform":
         body["audio_url"] = audio_url
     return body
@@ -395,6 +397,14 @@ def read_prices(body: bytes) -> Prices | None:
     if "generation" not in found:
         return None
     return Prices(generation=found["generation"], step=found.get("step", 0))
+
+
+def read_listed(body: bytes) -> frozenset[str]:
+    """Return the names of the parameters that the service's catalogue lists for a model."""
+    data = load(body)
+    rows = data.get("supported_parameters") if isinstance(data, dict) else None
+    names = (row.get("name") if isinstance(row, dict) else row for row in (rows if isinstance(rows, list) else ()))
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _micro(value: Any) -> int | None:

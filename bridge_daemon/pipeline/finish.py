@@ -132,6 +132,7 @@ def _info(job: Job) -> dict[str, str]:
     parameters = job.parameters
     made_of = {
         "prompt": parameters.prompt,
+        "negative_prompt": parameters.negative_prompt,
         "model": job.model if job.engine != "sketch" else "sketch (built in, not the model)",
         "job": job.id,
         **values_of(parameters),

@@ -43,7 +43,9 @@ _HEAD: Final = """\
 """
 
 _PRESETS: Final = """
-# Presets: requests under a name. A preset may hold {parameters};
+# Presets: requests under a name. A preset may hold
+# {parameters}
+# and, to be made from the takes of others, source and of;
 # what it leaves out is taken from the request, then from [defaults].
 #[presets.riser]
 #action = "generate"

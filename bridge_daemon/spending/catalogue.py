@@ -8,19 +8,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bridge_daemon.domain.job import MICRO
-from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain.models import Model, learn, models
+from bridge_daemon.domain.parameters import TABLE
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.engine.client import PollSession
-from bridge_daemon.engine.protocol import Answer, error_text, read_prices
+from bridge_daemon.engine.protocol import Answer, error_text, read_listed, read_prices
 from bridge_daemon.errors import KeyTrouble, NotFound
-from bridge_daemon.journal import Journal
+from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import invalid
 from bridge_daemon.spending.prices import PriceFacts, covers, dollars, price_facts, write_agreed, write_seen
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
+#: Parameters that not every model takes.
+_OPTIONAL: Final = frozenset(one.name for one in TABLE if one.listed)
 DAY: Final = 86_400.0
 _SOON: Final = 900.0  # s, if nobody answered, or the cloud is not in use yet
 
@@ -48,6 +51,7 @@ class Catalogue:
 
     async def watch(self) -> None:
         """Read the catalogue now, once a day, and whenever the service or its key may be another, for ever."""
+        await self._remember()
         while True:
             self._changed.clear()
             read = False
@@ -81,17 +85,32 @@ class Catalogue:
 
     async def _read(self, choice: Choice, model: Model) -> bool:
         answer = await self._ask(choice, model.name)
-        prices = read_prices(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
+        if not isinstance(answer, Answer) or answer.status != 200:
+            return False
+        prices = read_prices(answer.body)
         if prices is None:
             return False
-        now = self._times.now()
-        await self._journal.write("price_seen", lambda tx: write_seen(tx, choice.base_url, model.name, prices, now))
+        now, listed = self._times.now(), read_listed(answer.body) & _OPTIONAL
+
+        def seen(tx: Transaction) -> None:
+            write_seen(tx, choice.base_url, model.name, prices, now)
+            tx.set_fact(_listed_key(choice.base_url, model.name), sorted(listed))
+
+        await self._journal.write("price_seen", seen)
+        learn(model.name, listed)
         facts = await self._journal.read(lambda tx: price_facts(tx, choice.base_url, model))
         if facts.dearer():
             log.warning(
                 "%s became dearer; paid requests are refused until you agree: daw-bridge price agree", model.title
             )
         return True
+
+    async def _remember(self) -> None:
+        """Learn again what the catalogue listed when it was read last."""
+        names, base_url = tuple(models()), self._settings().engine.base_url
+        keys = tuple(_listed_key(base_url, name) for name in names)
+        for name, listed in zip(names, await self._journal.read(lambda tx: tx.facts(*keys)), strict=True):
+            learn(name, frozenset(listed or ()))
 
     async def _ask(self, choice: Choice, model: str) -> Answer | Exception:
         key = await self._engines.key()
@@ -133,6 +152,10 @@ class Catalogue:
         seen, now = facts.seen, self._times.now()
         await self._journal.write("price_agreed", lambda tx: write_agreed(tx, base_url, model, seen, now))
         return _as_dict(await self._journal.read(lambda tx: price_facts(tx, base_url, models()[model])))
+
+
+def _listed_key(base_url: str, model: str) -> str:
+    return f"listed {base_url} {model}"
 
 
 def _as_dict(facts: PriceFacts) -> dict[str, Any]:

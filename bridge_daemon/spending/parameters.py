@@ -21,7 +21,7 @@ from bridge_daemon.util.text import is_visible
 LARGEST_DRAWN_SEED = 2_147_483_647
 MAX_VARIATIONS = 8
 #: What this module gives a meaning of its own; every other number of the table is passed on.
-_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for", "fit", "loudness")
+_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for", "fit", "loudness", "negative_prompt")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +37,7 @@ class Resolved:
     seed: int | None = None
     fit: str | None = None
     loudness: str | float | None = None
+    negative_prompt: str | None = None
     #: What else the service gets, by the names of the table.
     numbers: Mapping[str, float]
     notes: tuple[str, ...] = ()  # what the preset's prompt had to leave out
@@ -76,7 +77,7 @@ def resolve(
         faults += _missing(values)
     faults += _source_faults(values.get("action"), request.source)
     if model is not None:
-        faults += _range_faults(values, model) + _place_faults(request, model)
+        faults += _range_faults(values, model) + _place_faults(request, model) + _listed_faults(values, model)
     if faults or model is None:
         return None, faults
     return Resolved(
@@ -152,6 +153,15 @@ def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     return faults
 
 
+def _listed_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
+    """Return what the service's catalogue does not list for the model."""
+    return [
+        Fault(one.name, values[one.name], f"is not taken by {model.title}: the service's catalogue does not list it")
+        for one in TABLE
+        if one.listed and values.get(one.name) and one.name not in model.listed
+    ]
+
+
 def lengths(
     request: Request, resolved: Resolved, source_seconds: float | None, default: float
 ) -> tuple[float, float | None]:
@@ -184,6 +194,7 @@ def parameters(
     return [
         Parameters(
             prompt=wildcards.resolve(resolved.prompt, each).strip(),
+            negative_prompt=resolved.negative_prompt or None,
             duration=duration,
             seed=each,
             cut=cut,

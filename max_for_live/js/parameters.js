@@ -1,6 +1,7 @@
 /** The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py. */
 var Parameters = [
   { key: "prompt", kind: "text", on: ["generate", "transform"] },
+  { key: "negative_prompt", kind: "text", on: ["generate", "transform"] },
   { key: "model", kind: "text", on: ["generate", "transform"] },
   { key: "duration", kind: "number", on: ["generate", "transform"] },
   { key: "strength", kind: "number", on: ["transform"] },

@@ -10,6 +10,14 @@ return {
     on = { "generate", "transform" },
   },
   {
+    key = "negative_prompt",
+    label = "negative_prompt",
+    kind = "text",
+    form = false,
+    sound = false,
+    on = { "generate", "transform" },
+  },
+  {
     key = "model",
     label = "model",
     kind = "text",

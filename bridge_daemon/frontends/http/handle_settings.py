@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
+from bridge_daemon.domain.models import models
 from bridge_daemon.domain.parameters import TABLE
 from bridge_daemon.frontends.http.answers import answer
 from bridge_daemon.frontends.http.openapi import description
@@ -18,8 +19,9 @@ async def presets(call: Call) -> web.StreamResponse:
 
 
 async def parameters(call: Call) -> web.StreamResponse:
-    """Answer with the table of parameters."""
-    rows = [asdict(one) | {"range": one.range} for one in TABLE]
+    """Answer with the table of parameters, without what no model takes here."""
+    taken = frozenset().union(*(model.listed for model in models().values()))
+    rows = [asdict(one) | {"range": one.range} for one in TABLE if not one.listed or one.name in taken]
     return answer({"parameters": rows})
 
 

@@ -134,7 +134,9 @@ async def test_a_press_with_every_key(tmp_path: Path) -> None:
         answer, told = await client.ask("/bridge/generate", **sent)
         assert answer == "/bridge/accepted", told
         of_transforms = {"strength", "file", "take", "start", "end"}
-        assert set(REQUEST_KEYS) - set(sent) - of_transforms - {"client", "action", "preset"} == set()
+        assert (
+            set(REQUEST_KEYS) - set(sent) - of_transforms - {"client", "action", "preset", "negative_prompt"} == set()
+        )
         assert (told["id"], told["usd"]) == (name, "0")
         assert len(told["jobs"].split(",")) == 2
         job = (await daemon.actions.job(told["jobs"].split(",")[1])) | {"id": None}

@@ -82,6 +82,7 @@ export function requestOf(job, { seed = false } = {}) {
   for (const name of ["prompt", "duration", "strength", "cfg_scale", "steps", "model"]) if (job[name] !== null && job[name] !== undefined) request[name] = job[name];
   if (seed) request.seed = job.seed;
   if (job.source) request.source = job.source;
+  if (job.negative_prompt) request.negative_prompt = job.negative_prompt;
   return request;
 }
 
