@@ -99,6 +99,8 @@ class StepContext:
     watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Jobs that a transaction writes as being sent, until they are on the wire or it has failed.
     marked: set[str] = field(default_factory=set)
+    #: Answers of a service about a model that told no progress, since this process started; far below 0 once one did.
+    silence: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Called with a job and its file once a take was copied to where its client wants it.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
 
