@@ -66,7 +66,9 @@ class JobActions:
         watches over the spending of a pad.
         """
         guard = guard or self.expected.get(str(data.get("id")).lower())
-        answer, again = await self._admit.admit(data, fields=fields, notes=notes, guard=guard)
+        answer, again = await self._conveyor.press(
+            lambda first: self._admit.admit(data, fields=fields, notes=notes, guard=guard, first=first)
+        )
         self._drive(answer["jobs"])
         return answer, again
 

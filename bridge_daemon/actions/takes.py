@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge_daemon.domain.job import State
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.reveal import reveal
 from bridge_daemon.util.times import Times
 
@@ -87,7 +88,8 @@ class TakeActions:
 
     async def peaks_of(self, file: Path, buckets: int) -> dict[str, Any]:
         """Return the waveform of a file, which is computed once for each state of it."""
-        from bridge_daemon.audio.peaks import peaks  # loads numpy, which no start waits for
+        await load("bridge_daemon.audio.peaks")
+        from bridge_daemon.audio.peaks import peaks
 
         about = await asyncio.to_thread(file.stat)
         key = (str(file), about.st_size, about.st_mtime_ns, buckets)

@@ -17,6 +17,8 @@ from bridge_daemon.app.connections import connections
 from bridge_daemon.app.parts import Parts, build
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import OPEN
+from bridge_daemon.domain.request import warm_up
+from bridge_daemon.engine import client
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
@@ -25,7 +27,6 @@ from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home, Runtime
 from bridge_daemon.journal import Journal
-from bridge_daemon.pipeline.conveyor import load_audio
 from bridge_daemon.settings.changes import changes
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.tasks import Tasks
@@ -60,7 +61,7 @@ class Daemon:
         self.roots = self._make_roots(settings)
         self.clock = Clock((times or Times()).monotonic)
         self._set_clock(settings)
-        #: Everything is loaded that the first press could need.
+        #: Everything is loaded that the first press to the service could need.
         self.warm = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._times = times or Times()
@@ -185,12 +186,11 @@ class Daemon:
         self._stack.callback(self.home.remove_runtime)
 
     async def _warm(self) -> None:
-        """Load the rest, read the key and start the built-in engine before the first press needs them."""
-        await asyncio.to_thread(load_audio)
+        """Read the key, and load what checks and sends a request, before the first press needs them."""
+        await asyncio.to_thread(warm_up)
         try:
-            choice = await self.parts.engines.current()
-            if not choice.paid:
-                await self.parts.engines.sketch_url()
+            if (await self.parts.engines.current()).paid:
+                await client.ready()
         except BridgeError as error:
             log.warning("%s %s", error.message, error.next_step)
         self.warm.set()

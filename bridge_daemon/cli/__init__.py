@@ -11,7 +11,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that the command line names; the entry point ``daw-bridge``. Ends the process."""
+    import gc
     import sys
+
+    if sys.argv[1:2] == ["run"]:
+        gc.disable()  # nothing that a start loads is garbage; it is switched on once everything is there
 
     from bridge_daemon.util import ourselves
 

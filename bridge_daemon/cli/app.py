@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from bridge_daemon import __version__
-from bridge_daemon.cli import (
-    background,
-    care,
-    config,
-    demo,
-    fit,
-    folders,
-    generate,
-    install,
-    jobs,
-    key,
-    logs,
-    midi,
-    open,
-    pause,
-    price,
-    run,
-    service,
-    setup,
-    sketch_engine,
-    status,
-)
 from bridge_daemon.cli import problems as problems_
-from bridge_daemon.cli import transform as transform_
 from bridge_daemon.cli.problems import INTERRUPTED
 from bridge_daemon.cli.terminal import OutputClosed, leave_pipe
 from bridge_daemon.errors import BridgeError
+
+#: Each command, in the order in which a person meets them: the module in this room, and what it is called there.
+_COMMANDS: Final = {
+    "demo": ("demo", "demo"),
+    "setup": ("setup", "setup"),
+    "run": ("run", "run"),
+    "start": ("background", "start"),
+    "stop": ("background", "stop"),
+    "service": ("service", "app"),
+    "status": ("status", "status"),
+    "open": ("open", "open_page"),
+    "generate": ("generate", "generate"),
+    "transform": ("transform", "transform"),
+    "jobs": ("jobs", "app"),
+    "fit": ("fit", "fit"),
+    "folders": ("folders", "app"),
+    "pause": ("pause", "pause"),
+    "resume": ("pause", "resume"),
+    "price": ("price", "app"),
+    "key": ("key", "app"),
+    "config": ("config", "app"),
+    "install": ("install", "app"),
+    "uninstall": ("install", "remove"),
+    "midi": ("midi", "app"),
+    "doctor": ("care", "doctor"),
+    "logs": ("logs", "logs"),
+    "support-bundle": ("care", "support_bundle"),
+    "completion": ("care", "completion"),
+    "sketch-engine": ("sketch_engine", "sketch_engine"),
+}
 
 
 class Commands(TyperGroup):
@@ -64,7 +72,9 @@ class Commands(TyperGroup):
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"daw-bridge {__version__}")
-        install.tell_other_versions()
+        from bridge_daemon.cli.install import tell_other_versions
+
+        tell_other_versions()
         raise typer.Exit
 
 
@@ -85,8 +95,8 @@ def _root(
     """
 
 
-def build() -> typer.Typer:
-    """Return the whole tree."""
+def build(only: str = "") -> typer.Typer:
+    """Return the whole tree, or, a tree with the command ``only``: the others take time to load."""
     app = typer.Typer(
         name="daw-bridge",
         cls=Commands,
@@ -97,39 +107,22 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command("demo")(demo.demo)
-    app.command("setup")(setup.setup)
-    app.command("run")(run.run)
-    app.command("start")(background.start)
-    app.command("stop")(background.stop)
-    app.add_typer(service.app, name="service")
-    app.command("status")(status.status)
-    app.command("open")(open.open_page)
-    app.command("generate")(generate.generate)
-    app.command("transform")(transform_.transform)
-    app.add_typer(jobs.app, name="jobs")
-    app.command("fit")(fit.fit)
-    app.add_typer(folders.app, name="folders")
-    app.command("pause")(pause.pause)
-    app.command("resume")(pause.resume)
-    app.add_typer(price.app, name="price")
-    app.add_typer(key.app, name="key")
-    app.add_typer(config.app, name="config")
-    app.add_typer(install.app, name="install")
-    app.add_typer(install.remove, name="uninstall")
-    app.add_typer(midi.app, name="midi")
-    app.command("doctor")(care.doctor)
-    app.command("logs")(logs.logs)
-    app.command("support-bundle")(care.support_bundle)
-    app.command("completion")(care.completion)
-    app.command("sketch-engine")(sketch_engine.sketch_engine)
+    for name, (module, called) in _COMMANDS.items():
+        if only in _COMMANDS and name != only:
+            continue
+        command = getattr(importlib.import_module(f"bridge_daemon.cli.{module}"), called)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 
 def run_command() -> None:
     """Run the command that the command line names, and end the process."""
     try:
-        get_command(build())(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name
+        wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+        get_command(build(wanted))(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name
     except Exception as error:  # noqa: BLE001 - told in one sentence, and written down
         if isinstance(error, OSError) and is_closed_pipe(error):
             sys.exit(leave_pipe())

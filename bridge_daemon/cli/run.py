@@ -179,8 +179,8 @@ def _serve(home: Home, settings: Any, early: _Early, by: StartedBy) -> None:
 async def _settle(daemon: Daemon) -> None:
     """Take what is there for good out of the garbage collector's rounds: they would hold the loop up for 50 ms."""
     await daemon.warm.wait()
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 async def _say_ready(daemon: Daemon) -> None:

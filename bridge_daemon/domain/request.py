@@ -58,7 +58,8 @@ PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 
 class _Frozen(BaseModel):
     # strict: "yes" is no boolean and "3" no number; an intake whose wire has only text converts before it gets here
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # its checks are built with the first request, see warm_up
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was given, without what was left out."""
@@ -165,6 +166,11 @@ class Request(_Parameters):
     def as_dict(self) -> dict[str, Any]:
         """Return what was given, without what was left out."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def warm_up() -> None:
+    """Build the checks of requests now, beside the start, for the first press would wait for that."""
+    Request.model_rebuild()
 
 
 def parse(data: Mapping[str, Any]) -> tuple[Request, list[Fault]]:

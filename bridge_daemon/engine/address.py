@@ -9,10 +9,11 @@ percent-encoded as UTF-8, and a host beyond ASCII is written as IDNA.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urljoin
 
-from yarl import URL
+if TYPE_CHECKING:
+    from yarl import URL  # loaded with aiohttp, which no start waits for
 
 #: RFC 3986, appendix B, with the authority that every URL here must have.
 _PARTS: Final = re.compile(r"(?s)([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)(?:#.*)?")
@@ -26,6 +27,8 @@ def exact(text: str) -> URL:
     found = _PARTS.fullmatch(text)
     if found is None or _CONTROL.search(text):
         raise ValueError("it has no scheme and host, or control characters")
+    from yarl import URL
+
     scheme, authority, target = found.groups()
     target = _sendable(target if target.startswith("/") else f"/{target}")
     # in the path, where yarl leaves all of it alone: of an empty query it would drop the question mark
@@ -34,6 +37,8 @@ def exact(text: str) -> URL:
 
 def _authority(scheme: str, text: str) -> str:
     """Return user, host and port; a host that hides another character (``%2f``, a backslash) is none."""
+    from yarl import URL
+
     user, at, place = text.rpartition("@")
     try:
         read = URL(f"{scheme}://{place}")  # the host in IDNA, the port as a number

@@ -56,6 +56,18 @@ class RateBudget:
         self._sent.append(self._times.monotonic())
         return True
 
+    def take_submit(self) -> bool:
+        """Count a submit that is sent now; False if it has to wait, for its turn too."""
+        if self._order.locked() or self._wait(self.per_minute) > 0:
+            return False
+        self._sent.append(self._times.monotonic())
+        return True
+
+    def give_back(self) -> None:
+        """Take back a submit that was counted and not sent."""
+        if self._sent:
+            self._sent.pop()
+
     async def submit(self) -> None:
         """Return as soon as a submit may be sent, counted; submits go in the order in which they came."""
         async with self._order:

@@ -7,7 +7,6 @@ also after the settings have changed.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from bridge_daemon.home.api_key import Key, KeyStore
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.loading import load
 
 if TYPE_CHECKING:
     from bridge_daemon.engine.sketch.server import SketchEngine
@@ -136,8 +136,7 @@ class Engines:
         async with self._lock:
             failed = self._sketch_starts is not None and self._sketch_starts.done() and self._sketch_starts.exception()
             if self._sketch is None or failed:
-                # loads numpy, which no start waits for; off the event loop, which it would hold up for 30 ms
-                await asyncio.to_thread(importlib.import_module, "bridge_daemon.engine.sketch.server")
+                await load("bridge_daemon.engine.sketch.server")
                 from bridge_daemon.engine.sketch.server import SketchEngine
 
                 self._sketch = SketchEngine(self._home.sketch, key=self._sketch_key, sources=self._sources)

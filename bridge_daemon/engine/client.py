@@ -12,17 +12,18 @@ import json
 import ssl
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import aiohttp
 
 from bridge_daemon import __version__
 from bridge_daemon.engine.address import exact
-from bridge_daemon.engine.outgoing import session, through
 from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
 from bridge_daemon.util.failpoints import failpoint
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.redact import without_key
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _CONNECT = 10.0  # s
 _REACH = 20.0  # s, looking up the name too
@@ -32,8 +33,10 @@ _POLL = 15.0  # s, all of a poll
 _MAX_BODY = 1 << 20
 _AGENT = f"daw-bridge/{__version__}"
 
-#: Raised by aiohttp before anything is written.
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+async def ready() -> None:
+    """Load what sends; no start waits for it, and nothing that may cost is begun before."""
+    await load("bridge_daemon.engine.outgoing")
 
 
 class Sent:
@@ -71,12 +74,16 @@ class Sent:
 
 def classify_error(error: BaseException, *, sent: bool) -> Outcome:
     """Tell what an error of the POST means: never sent where aiohttp had not begun to write, else perhaps charged."""
+    import aiohttp
+
+    #: Raised by aiohttp before anything is written.
+    never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         return Outcome(
             kind=SubmitOutcome.NOT_SENT, text=f"the service's certificate is not valid ({text})", pause="certificate"
         )
-    if isinstance(error, _NEVER_SENT) or not sent:
+    if isinstance(error, never_sent) or not sent:
         return Outcome(kind=SubmitOutcome.NOT_SENT, text=f"the service could not be reached ({text})")
     return Outcome(kind=SubmitOutcome.UNKNOWN, text=f"the connection broke after the request was sent ({text})")
 
@@ -86,6 +93,11 @@ async def submit(url: str, key: str | None, body: dict[str, Any], *, idempotency
 
     ``idempotency_key`` is sent along: the service documents none, and one that it does not know is harmless.
     """
+    await ready()
+    import aiohttp
+
+    from bridge_daemon.engine.outgoing import session, through
+
     written = SimpleNamespace(sent=False)
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_mark_sent(written))
@@ -147,6 +159,11 @@ class PollSession:
 
     async def get(self, url: str, path: str, key: str | None) -> Answer | Exception:
         """GET a path of the service; the error is returned, not raised: it decides nothing about a job."""
+        await ready()
+        import aiohttp
+
+        from bridge_daemon.engine.outgoing import session, through
+
         if self._session is None:
             self._session = session(aiohttp.ClientTimeout(total=_POLL, sock_connect=_CONNECT), keep=True)
         failpoint("socket.poll")

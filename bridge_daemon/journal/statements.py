@@ -59,7 +59,11 @@ UNMEASURED: Final = (
 )
 COUNT: Final = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 DURATIONS: Final = (
-    select(jobs.c.finished_at - jobs.c.submitted_at)
+    select(
+        jobs.c.finished_at - jobs.c.submitted_at,
+        jobs.c.parameters["duration"].as_float(),
+        jobs.c.parameters["steps"].as_integer(),
+    )
     .where(
         jobs.c.base_url == bindparam("base_url"),
         jobs.c.model == bindparam("model"),

@@ -187,10 +187,11 @@ class Transaction:
         """Return how many jobs are in each state."""
         return {row[0]: row[1] for row in self._connection.execute(sql.COUNT)}
 
-    def durations(self, base_url: str, model: str, *, limit: int = 50) -> list[float]:
-        """Return how long the newest finished jobs of a model took at the service, in seconds."""
+    def durations(self, base_url: str, model: str, *, limit: int = 100) -> list[tuple[float, float, int | None]]:
+        """Return how long the newest finished jobs of a model took at the service, with length (both s) and steps."""
         given = {"base_url": base_url, "model": model, "most": limit}
-        return [value for value in self._connection.execute(sql.DURATIONS, given).scalars() if value > 0]
+        found = self._connection.execute(sql.DURATIONS, given)
+        return [(seconds, length, steps) for seconds, length, steps in found if seconds > 0]
 
     def remote_id_taken(self, base_url: str, remote_id: str) -> bool:
         """Tell whether the service gave this id to another job before."""

@@ -97,6 +97,10 @@ class StepContext:
     arrivals: Placement
     measuring: Measuring
     watches: dict[str, JobRuntime] = field(default_factory=dict)
+    #: Jobs that a transaction writes as being sent, until they are on the wire or it has failed.
+    marked: set[str] = field(default_factory=set)
+    #: Answers of a service about a model that told no progress, since this process started; far below 0 once one did.
+    silence: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Called with a job and its file once a take was copied to where its client wants it.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)
 
@@ -160,12 +164,16 @@ class OnWire:
         """None yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
-        """Run ``work`` so that cancelling the caller does not cancel it."""
+    def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run ``work`` as a task that the end of the daemon waits for."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        return task
+
+    async def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Run ``work`` so that cancelling the caller does not cancel it."""
+        return await asyncio.shield(self.start(work, name))
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -177,12 +185,13 @@ class OnWire:
 
     async def finish(self, seconds: float) -> None:
         """Wait for them; whatever still waits after ``seconds`` is cut off and becomes unknown."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(set(self._tasks), timeout=seconds)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        end = asyncio.get_running_loop().time() + seconds
+        while self._tasks:  # one that ends may have begun another: a press, its POST
+            left = end - asyncio.get_running_loop().time()
+            _, late = await asyncio.wait(set(self._tasks), timeout=max(0.0, left))
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 async def until_written(write: Callable[[], Awaitable[T]], what: str) -> T:

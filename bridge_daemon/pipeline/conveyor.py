@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
 from bridge_daemon.errors import Internal, Stale, WrongState
-from bridge_daemon.journal import Transaction
+from bridge_daemon.journal import NotRecorded, Transaction
 from bridge_daemon.pipeline import disk
-from bridge_daemon.pipeline.context import Step, StepContext
+from bridge_daemon.pipeline.at_once import AtOnce, leave
+from bridge_daemon.pipeline.context import Step, StepContext, Wait
 from bridge_daemon.pipeline.deliver import deliver
 from bridge_daemon.pipeline.follow import follow
-from bridge_daemon.pipeline.submit import apply, check_age, submit, wire_name
+from bridge_daemon.pipeline.submit import apply, check_age, not_recorded, post, submit, wire_name
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
+#: Is called with the first job of a request in the transaction that admits it.
+First = Callable[[Transaction, Job], None]
+#: Admits a request: its answer, and whether its id had been accepted before.
+Admission = Callable[[First | None], Awaitable[tuple[dict[str, Any], bool]]]
 
 #: How long the end of the daemon waits for the answer to a POST, s.
 LAST_ANSWER: Final = 30.0
@@ -44,7 +51,6 @@ def step_for(job: Job) -> Step | None:
 
 
 def _audio_step(job: Job) -> Step | None:
-    # the modules that read and write audio are not loaded before they are needed, see load_audio
     if job.state in RESERVED:
         from bridge_daemon.pipeline.prepare import prepare
 
@@ -60,10 +66,9 @@ def _audio_step(job: Job) -> Step | None:
     return None
 
 
-def load_audio() -> None:
-    """Load what reads and writes audio: takes a while, so it is done beside the start and not in it."""
-    from bridge_daemon.audio import peaks  # noqa: F401 - loaded for those who need it later
-    from bridge_daemon.pipeline import finish, prepare  # noqa: F401
+async def load_audio() -> None:
+    """Load what reads and writes audio, while the first job is made: a daemon that nobody asks needs none of it."""
+    await load(*(f"bridge_daemon.pipeline.{step}" for step in ("prepare", "fetch", "finish")))
 
 
 class Conveyor:
@@ -78,6 +83,8 @@ class Conveyor:
         self._due: list[str] = []
         self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
         self._tasks = Tasks("conveyor")
+        self._audio_loads = False
+        self._sent: dict[str, tuple[_Slot, asyncio.Task[Wait]]] = {}  # jobs whose POST their press has begun
 
     async def recover(self) -> None:
         """Bring every job out of the state in which the last process left it. Nothing moves yet.
@@ -147,8 +154,47 @@ class Conveyor:
             except Exception:
                 log.exception("The disk could not be looked at")
 
+    async def press(self, admit: Admission) -> tuple[dict[str, Any], bool]:
+        """Admit a request; if nothing is to be waited for, its first job is sent at once."""
+        slot = _Slot(self._slots)
+        if self._tasks.closed or not slot.at_hand:
+            return await admit(None)
+        going = await leave(self._context)
+        if going is None:
+            return await admit(None)
+        if self._slots.locked():  # somebody was quicker
+            self._context.budget.give_back()
+            return await admit(None)
+        await slot.take()
+        return await self._context.on_wire.run(self._press(admit, going, slot), "press")
+
+    async def _press(self, admit: Admission, going: AtOnce, slot: _Slot) -> tuple[dict[str, Any], bool]:
+        """From the admission to the POST; runs to its end whoever is cancelled."""
+        context = self._context
+        begun: Job | None = None
+        try:
+            try:
+                answer = await admit(going.mark)
+            except NotRecorded as error:  # admitted, and nothing was sent
+                if going.begun is not None:
+                    await not_recorded(going.begun, error, context)
+                return (await admit(None))[0], False
+            begun = going.begun
+            if begun is not None:
+                post_ = context.on_wire.start(post(begun, going.body, going.endpoint, context), wire_name(begun.id))
+                self._sent[begun.id] = slot, post_
+                self.drive(begun.id)
+            return answer
+        finally:
+            going.settle()
+            if begun is None:
+                slot.free()
+                context.budget.give_back()
+
     def changed(self, job: Job) -> None:
         """Handle a committed change of a job."""
+        if job.state is State.GENERATING and not self._audio_loads:
+            self._audio_loads = self._tasks.start(load_audio(), "audio") is not None
         if job.state is State.QUEUED and job.id not in self._driven:
             self._queued[job.id] = job
         else:
@@ -173,13 +219,17 @@ class Conveyor:
 
     async def _drive(self, name: str) -> None:
         """Run one job to where it ends or waits for somebody else."""
-        slot = _Slot(self._slots)
+        slot, sent = self._sent.pop(name, (_Slot(self._slots), None))
         faults = changed = 0
         try:
             while True:
                 self._nudges[name].clear()
                 try:
-                    seconds = await self._once(name, slot)
+                    if sent is not None:
+                        answer, sent = sent, None
+                        seconds: float | None = (await asyncio.shield(answer)).seconds
+                    else:
+                        seconds = await self._once(name, slot)
                     faults = changed = 0
                 except WrongState as error:  # somebody changed it meanwhile: look again
                     changed += 1
@@ -206,8 +256,10 @@ class Conveyor:
         admitted = self._queued.pop(name, None)
         job = admitted if admitted is not None else await context.journal.read(lambda tx: tx.job(name))
         context.watch(job)  # its time runs from here, whatever happens to the clock
-        if job.state is State.SUBMITTING and wire_name(name) not in context.on_wire:
+        if job.state is State.SUBMITTING and wire_name(name) not in context.on_wire and name not in context.marked:
             job = await self._recover(job)  # a fault of ours broke it off: as after a restart
+        if job.state is State.FETCHING or (job.state in RESERVED and job.action != "generate"):
+            await load_audio()
         step = step_for(job)
         if step is None:
             return None

@@ -14,7 +14,7 @@ from bridge_daemon.engine.protocol import Answer, Polled, clean, error_text, nam
 from bridge_daemon.errors import BridgeError, FailedAtService, GoneAtService, KeyTrouble, PollTrouble
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, JobRuntime, StepContext, Wait
-from bridge_daemon.pipeline.pace import Seen, Share, next_poll
+from bridge_daemon.pipeline.pace import Past, Seen, Share, next_poll, usual
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 _PATIENCE = 3
 #: The built-in engine is on this machine and knows no rate limit, s.
 _SKETCH_PACE = 0.15
+#: So many answers without a progress say that there is none; far below 0: there is.
+_SILENT = 3
+_TOLD = -1_000_000
+_NEWEST = 50  # jobs that say what is usual for the model, whatever was asked
 
 
 async def follow(job: Job, context: StepContext) -> Wait | None:
@@ -112,8 +116,11 @@ async def _old_url(job: Job, context: StepContext) -> None:
 async def _going(job: Job, polled: Polled, watch: JobRuntime, context: StepContext) -> None:
     if job.problem is not None and job.problem.code in (PollTrouble.code, GoneAtService.code, KeyTrouble.code):
         job = await context.set_problem(job, None)
+    key = (job.base_url, job.model)
     if polled.fraction is None:
+        context.silence[key] = context.silence.get(key, 0) + 1
         return
+    context.silence[key] = _TOLD
     watch.samples.append((context.age(job), polled.fraction))
     del watch.samples[:-50]
     if polled.fraction > job.fraction:  # it never goes back, whatever the service says
@@ -204,11 +211,22 @@ async def _trouble(job: Job, answer: Answer | Exception, watch: JobRuntime, cont
 
 
 async def _pace(job: Job, watch: JobRuntime, context: StepContext) -> Wait:
-    seen = Seen(age=context.age(job), samples=tuple(watch.samples), errors=watch.errors)
     if job.engine == SKETCH and not watch.errors:
         return Wait(_SKETCH_PACE)
-    earlier, open_jobs = await context.journal.read(
+    told, open_jobs = await context.journal.read(
         lambda tx: (tx.durations(job.base_url, job.model), tx.count().get(State.GENERATING, 1))
     )
-    share = Share(spare=context.budget.spare_polls(), jobs=open_jobs, per_minute=context.budget.polls_per_minute)
-    return Wait(next_poll(seen, earlier, share, random.random()))
+    past = [Past(seconds=took, length=length, steps=steps) for took, length, steps in told]
+    seen = Seen(
+        age=context.age(job),
+        samples=tuple(watch.samples),
+        errors=watch.errors,
+        usual=usual(past, job.parameters.duration, job.parameters.steps),
+    )
+    share = Share(
+        spare=context.budget.spare_polls(),
+        jobs=open_jobs,
+        per_minute=context.budget.polls_per_minute,
+        silent=context.silence.get((job.base_url, job.model), 0) >= _SILENT,
+    )
+    return Wait(next_poll(seen, [one.seconds for one in past[:_NEWEST]], share, random.random()))

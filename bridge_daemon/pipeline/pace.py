@@ -19,6 +19,10 @@ USUAL = (8.0, 60.0)
 LONGEST = 60.0
 #: Fewer earlier durations than this widen what is usual; from here on they replace it.
 _ENOUGH = 20
+#: So many earlier jobs of the same length and steps say what is usual by themselves.
+_ENOUGH_ALIKE = 4
+#: Lengths that are as good as the same, as a factor.
+_ALIKE = 1.15
 #: A job that took longer was waited for by a machine that slept, s.
 _NONSENSE = 900.0
 
@@ -30,6 +34,7 @@ class Seen:
     age: float  # s since it was submitted
     samples: Sequence[tuple[float, float]] = ()  # (age in s, fraction 0..1) of the polls that told a progress
     errors: int = 0  # polls in a row that failed
+    usual: tuple[float, float] | None = None  # s between which jobs like this one finished before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +44,31 @@ class Share:
     spare: int  # polls that could be sent at once
     jobs: int  # jobs that are polled
     per_minute: int  # polls that all jobs may send in a minute
+    silent: bool = False  # the service was asked often enough, and never told how far a job is
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """How long an earlier job took, and what was asked of it."""
+
+    seconds: float
+    length: float  # s of audio
+    steps: int | None
+
+
+def usual(past: Sequence[Past], length: float, steps: int | None) -> tuple[float, float] | None:
+    """Return between which ages, in s, jobs of this length and these steps finished; None if too few are known."""
+    alike = [
+        one.seconds
+        for one in past
+        if one.seconds < _NONSENSE and one.steps == steps and 1 / _ALIKE <= one.length / length <= _ALIKE
+    ]
+    if len(alike) < _ENOUGH_ALIKE:
+        return None
+    # what is known is when each was noticed, which may be late: the soonest half of them is nearer to the truth
+    low, middle = min(alike), sorted(alike)[(len(alike) - 1) // 2]
+    reach = middle - low + 0.04 * middle
+    return max(0.0, low - 0.02 * middle), middle + reach
 
 
 def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -> float:
@@ -52,7 +82,7 @@ def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -
     jobs = max(1, share.jobs)
     own = share.spare / jobs
     steady = 60 * jobs / share.per_minute
-    soonest, latest = _range(earlier)
+    soonest, latest = seen.usual or _range(earlier)
     left = _remaining(seen)
     if left is not None:
         # the nearer the end, the better the estimate: come back a little before it, then ask often
@@ -62,6 +92,11 @@ def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -
         return max(FLOOR, steady / 4 if own > 1 else steady / 2)
     if seen.samples and seen.age < soonest:  # progress is told, and too little of it: two polls give a line
         return max(FLOOR, min(soonest / 2, steady))
+    if seen.usual and soonest <= seen.age <= 2 * latest - soonest:
+        # each job is asked for in its own time only, so half of its part of a minute is spent there
+        return max(FLOOR, 2 * (latest - soonest) * jobs / share.per_minute, 0.0 if own > 1 else steady / 4)
+    if share.silent and (jobs > 1 or seen.usual) and seen.age < soonest:
+        return max(FLOOR, soonest - seen.age)  # to ask before would tell nothing
     if seen.age < 1:
         return FIRST  # tells whether this service reports progress, and catches one that is fast
     if seen.age < soonest:

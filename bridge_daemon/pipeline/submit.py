@@ -61,6 +61,7 @@ async def submit(job: Job, context: StepContext) -> Wait | None:
     full = await no_room(context)
     if full is not None:
         return await hold_back(job, full, context)
+    await client.ready()
     if endpoint.paid:
         await context.budget.submit()
     if job.publication is not None and not await context.publishers.holds(job.publication):
@@ -85,15 +86,18 @@ async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | No
     """From the check of the money to the meaning of the answer; runs to its end whoever is cancelled."""
     body = payload(job, job.publication.url if job.publication else None)
     begun = await _begin(job, body, context)
-    if isinstance(begun, Wait):
-        return begun
+    return begun if isinstance(begun, Wait) else await post(begun, body, endpoint, context)
+
+
+async def post(job: Job, body: dict[str, Any], endpoint: Endpoint, context: StepContext) -> Wait:
+    """Send a job that is written as being sent, once, and write what the answer means."""
     if job.publication is not None:
         context.publishers.of(job.publication).restore(job.publication)  # its time runs from now
     try:
         sent = await client.submit(endpoint.url, endpoint.key, body, idempotency_key=job.id)
     except asyncio.CancelledError:
         lost = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge was stopped while the request was on the wire")
-        await context.journal.write("outcome", lambda tx: apply(tx, begun, lost, context.times.now()))
+        await context.journal.write("outcome", lambda tx: apply(tx, job, lost, context.times.now()))
         raise
     await until_written(
         lambda: context.journal.write("answered", lambda tx: tx.add_event(job.id, "answer", sent.as_event())),
@@ -105,7 +109,7 @@ async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | No
     if outcome.pause == "401":
         context.engines.reload_key()
     done = await until_written(
-        lambda: context.journal.write("outcome", lambda tx: apply(tx, begun, outcome, context.times.now())),
+        lambda: context.journal.write("outcome", lambda tx: apply(tx, job, outcome, context.times.now())),
         f"the outcome of job {job.id}: {outcome.text} {outcome.remote_id or ''}",
     )
     if outcome.pause is not None:
@@ -124,13 +128,13 @@ async def _begin(job: Job, body: dict[str, Any], context: StepContext) -> Job | 
         await context.set_problem(job, error)
         return Wait(_LOST_PAUSE)
     except NotRecorded as error:
-        return await _not_recorded(job, error, context)
+        return await not_recorded(job, error, context)
     if begun is None:
         await context.pause.load()
     return begun if begun is not None and begun.state is State.SUBMITTING else GO_ON
 
 
-async def _not_recorded(job: Job, error: NotRecorded, context: StepContext) -> Wait:
+async def not_recorded(job: Job, error: NotRecorded, context: StepContext) -> Wait:
     """Take back that a job is being sent: nothing was, for the record of what is sent cannot be written."""
     kept = Outcome(kind=SubmitOutcome.NOT_SENT, text="the record of what is sent cannot be written")
     await context.journal.write("outcome", lambda tx: apply(tx, tx.job(job.id), kept, context.times.now()))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from bridge_daemon import __version__
 from bridge_daemon.engine.address import exact
-from bridge_daemon.engine.outgoing import ProxyUnusable, session, through
 from bridge_daemon.errors import NotPublished
-from bridge_daemon.publish.names import PatientResolver
 from bridge_daemon.settings.sections import is_loopback
+from bridge_daemon.util.loading import load
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _HEAD: Final = 4096  # bytes that are compared
 _TOTAL: Final = 20.0  # s
@@ -35,6 +35,12 @@ async def fetch_back(url: str, file: Path) -> str | None:
 
 async def compare(url: str, head: bytes, size: int) -> str | None:
     """Tell what is wrong with what comes from ``url``: it must begin with ``head`` and have ``size`` bytes."""
+    await load("bridge_daemon.publish.patient", "bridge_daemon.engine.outgoing")
+    import aiohttp
+
+    from bridge_daemon.engine.outgoing import ProxyUnusable, session, through
+    from bridge_daemon.publish.patient import PatientResolver
+
     timeout = aiohttp.ClientTimeout(total=_TOTAL, sock_connect=10.0)
     try:
         address = exact(url)

@@ -17,12 +17,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from bridge_daemon import __version__
 from bridge_daemon.engine.address import exact
-from bridge_daemon.engine.outgoing import session, through
 from bridge_daemon.home.s3_key import S3Key
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.redact import redact
 
 _TIMEOUT: Final = 600.0  # s, all of one request: 33 MB over a slow line
@@ -147,6 +145,11 @@ class Store:
         return before != (self._config()["region"], self.learned.by_host)
 
     async def _send(self, method: str, url: str, content: bytes | None) -> None:
+        await load("bridge_daemon.engine.outgoing")
+        import aiohttp
+
+        from bridge_daemon.engine.outgoing import session, through
+
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT, sock_connect=10.0, sock_read=60.0)
         headers = {"User-Agent": f"daw-bridge/{__version__}", "Content-Type": "audio/wav"}
         try:

@@ -11,19 +11,20 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon import __version__
 from bridge_daemon.domain.job import Job, Publication
 from bridge_daemon.engine.address import exact
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
-from bridge_daemon.engine.outgoing import session, through
 from bridge_daemon.errors import NotPublished
 from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.times import Times
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _TOTAL: Final = 900.0  # s: 33 MB over a slow line
 _MOST: Final = 1 << 16  # bytes of an answer
@@ -51,6 +52,11 @@ class UploadPublisher:
 
     async def publish(self, job: Job, file: Path) -> Publication:
         """Upload the file. Raises NotPublished, KeyTrouble."""
+        await load("bridge_daemon.engine.outgoing")
+        import aiohttp
+
+        from bridge_daemon.engine.outgoing import session, through
+
         endpoint = await self._engines.endpoint(job)
         content = await asyncio.to_thread(file.read_bytes)
         await self._budget.submit()

@@ -28,6 +28,7 @@ from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause,
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
 from bridge_daemon.util import foreign
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.times import Times
 
 P = ParamSpec("P")
@@ -113,11 +114,13 @@ class Admit:
         fields: Mapping[str, object] | None = None,
         notes: tuple[str, ...] = (),
         guard: Guard | None = None,
+        first: Callable[[Transaction, Job], None] | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Admit a request: return its answer {id, jobs, usd}, and whether its id had been accepted before.
 
         ``retry`` makes it the retry of a job, ``guard`` the press of a pad, whose spending it watches; ``fields`` are
-        for the prompt of its preset, ``notes`` for its jobs. The bars of its place become seconds here, so ``data`` is
+        for the prompt of its preset, ``notes`` for its jobs; ``first`` is called with its first job in the transaction
+        that admits it. The bars of its place become seconds here, so ``data`` is
         the same each time it is sent. Raises a Refusal; then nothing was written and nothing is spent.
         """
         request, faults = parse(data)
@@ -140,7 +143,7 @@ class Admit:
             fingerprint_of(request, wanted.body, wanted.sound) if retry is None else hash_of({"retry": retry.of})
         )
         answer, repeat = await self._journal.write(
-            "admit", lambda tx: self._accept(tx, wanted, body_hash, fingerprint, retry, guard)
+            "admit", lambda tx: self._accept(tx, wanted, body_hash, fingerprint, retry, guard, first)
         )
         if not repeat:
             self._presses.remember(fingerprint)
@@ -208,7 +211,8 @@ class Admit:
 
     async def _region(self, source: Source, longest: float) -> tuple[float, str]:
         """Return the length of a source in s, and what tells its sound. Raises SourceRefused."""
-        from bridge_daemon.audio.region import check_region  # loads numpy, which no start waits for
+        await load("bridge_daemon.audio.region")
+        from bridge_daemon.audio.region import check_region
 
         paths = [Path(source.path)] if source.path is not None else await self._takes(source)
         regions = []
@@ -244,6 +248,7 @@ class Admit:
         fingerprint: str,
         retry: Retry | None,
         guard: Guard | None,
+        first: Callable[[Transaction, Job], None] | None,
     ) -> tuple[dict[str, Any], bool]:
         """Check the money and write the jobs, in one transaction."""
         request, settings, now = wanted.request, self._settings(), self._times.now()
@@ -274,6 +279,8 @@ class Admit:
             answer=answer,
         )
         tx.add_jobs(new)
+        if first is not None:
+            first(tx, new[0])
         return answer, False
 
 

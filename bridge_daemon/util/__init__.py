@@ -11,6 +11,7 @@ __all__ = [
     "foreign",
     "held",
     "held_folder",
+    "loading",
     "loopback",
     "ourselves",
     "port_holder",

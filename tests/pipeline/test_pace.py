@@ -106,3 +106,34 @@ def test_it_is_a_pure_function_that_can_be_read() -> None:
     seen = Seen(age=12, samples=((3.0, 0.1), (6.0, 0.3)))
     assert {next_poll(seen, [10.0], WIDE, 0.3) for _ in range(10)} == {next_poll(seen, [10.0], WIDE, 0.3)}
     assert len(inspect.getsource(next_poll).splitlines()) < 80
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_learned_of_length_and_steps_brings_eight_silent_jobs_soon(seed: int) -> None:
+    done = Simulation(8, False, seed, follows=0.15).run(100)
+    assert statistics.mean(done.delays[160:]) <= 3.3, "20 rounds were needed to learn"
+    assert done.busiest_minute() <= RATE
+
+
+def test_jobs_of_the_same_length_and_steps_say_what_is_usual() -> None:
+    past = [pace.Past(seconds=20.0 + number, length=30.0, steps=50) for number in range(4)]
+    past += [pace.Past(seconds=60.0, length=190.0, steps=50), pace.Past(seconds=5.0, length=30.0, steps=None)]
+    found = pace.usual(past, 31.0, 50)
+    assert found is not None
+    assert 18 < found[0] <= 20 <= found[1] < 25
+    assert pace.usual(past, 190.0, 50) is None
+    assert pace.usual(past, 30.0, 100) is None
+
+
+def test_a_service_that_tells_nothing_is_not_asked_before_a_job_can_be_done() -> None:
+    silent = Share(spare=40, jobs=8, per_minute=40, silent=True)
+    assert next_poll(Seen(age=0.1), [20.0] * 30, silent, 0.5) > 17
+    assert next_poll(Seen(age=0.1, usual=(30.0, 40.0)), [], silent, 0.5) == pytest.approx(29.9)
+    assert next_poll(Seen(age=0.1), [20.0] * 30, Share(spare=40, jobs=8, per_minute=40), 0.5) == 1.0
+
+
+def test_one_late_notice_does_not_spoil_what_is_usual() -> None:
+    past = [pace.Past(seconds=value, length=30.0, steps=50) for value in (20.0, 21.0, 22.0, 95.0)]
+    found = pace.usual(past, 30.0, 50)
+    assert found is not None
+    assert found[1] < 25

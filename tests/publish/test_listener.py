@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bridge_daemon.publish.listener import MOST_CONNECTIONS, SourceListener
+from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.probe import fetch_back
+from bridge_daemon.publish.serving import MOST_CONNECTIONS
 
 
 @pytest_asyncio.fixture

@@ -12,25 +12,18 @@ import logging
 import re
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from aiohttp import web
-
 from bridge_daemon import __version__
 from bridge_daemon.errors import TooBusy
-from bridge_daemon.frontends.http.answers import dress, to_json
-from bridge_daemon.frontends.http.connection import Connection
 
 log = logging.getLogger(__name__)
 
 MOST_WATCHERS: Final = 8
 MOST_WAITING: Final = 256  # events that a watcher may be behind
 MOST_KEPT: Final = 512  # events, for watchers that come back
-KEEP_ALIVE: Final = 15.0  # s
-_STALLED: Final = 10.0  # s that a watcher may take nothing at all
-_RETRY: Final = b"retry: 1000\n"  # ms, for browsers
 
 
 class Watcher:
@@ -96,6 +89,8 @@ class EventHub:
 
     def _frame(self, number: int, kind: str, data: Mapping[str, Any]) -> bytes:
         """Write one event; empty if it cannot be written."""
+        from bridge_daemon.frontends.http.answers import to_json  # there is a watcher, so it is loaded
+
         try:
             text = to_json(dict(data))
         except (TypeError, ValueError):
@@ -137,38 +132,3 @@ class EventHub:
         self._closed = True
         for watcher in self._watchers:
             watcher.close()
-
-
-async def stream(
-    request: web.BaseRequest, hub: EventHub, is_welcome: Callable[[], bool], keep_alive: float = KEEP_ALIVE
-) -> web.StreamResponse:
-    """Answer with events until the watcher goes, falls behind, is not welcome any more, or the daemon stops."""
-    with hub.watch() as watcher:
-        greeting = hub.greeting(request.headers.get("Last-Event-ID", ""))  # what comes from now on waits for it
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        dress(response, request.path)
-        if isinstance(request.protocol, Connection):
-            request.protocol.on_lost = watcher.close  # else a watcher that left is seen only at the next event
-        await response.prepare(request)
-        with suppress(ConnectionError):
-            try:
-                await _send(response, _RETRY + greeting)
-                while is_welcome():
-                    frames = await watcher.next(keep_alive)
-                    if watcher.closed:
-                        break
-                    if watcher.lost:
-                        await _send(response, hub.lost())
-                        break
-                    await _send(response, frames or b": still here\n\n")
-            except TimeoutError:
-                log.info("A watcher took no events for %d s and was disconnected.", _STALLED)
-                if request.transport is not None:
-                    request.transport.abort()
-        response.force_close()
-        return response
-
-
-async def _send(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(_STALLED):
-        await response.write(data)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from bridge_daemon.frontends.http.answers import answer
-from bridge_daemon.frontends.http.events import stream
 from bridge_daemon.frontends.http.routing import Call
+from bridge_daemon.frontends.http.streaming import stream
 
 
 async def status(call: Call) -> web.StreamResponse:

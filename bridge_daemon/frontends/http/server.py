@@ -1,4 +1,8 @@
-"""The server of the HTTP API: sockets on loopback, and the access middleware behind them."""
+"""The server of the HTTP API: sockets on loopback, and the access middleware behind them.
+
+What answers is loaded with the first connection: it is a third of what a start would take, and of the memory of a
+daemon that is used by OSC, MIDI and folders alone.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,22 @@ import asyncio
 import logging
 import socket
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.errors import SettingsInvalid
-from bridge_daemon.frontends.http.access import HANDLER_TIMEOUT, AccessMiddleware
-from bridge_daemon.frontends.http.connection import Listener
 from bridge_daemon.frontends.http.events import EventHub
-from bridge_daemon.frontends.http.route_table import ROUTES
-from bridge_daemon.frontends.http.routing import Api
 from bridge_daemon.frontends.http.sessions import Sessions
 from bridge_daemon.util import loopback
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.port_holder import port_taken
+from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.frontends.http.access import AccessMiddleware
+    from bridge_daemon.frontends.http.connection import Listener
+    from bridge_daemon.frontends.http.routing import Api
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +51,20 @@ class ApiServer:
         port: int,
         sessions: Path | None = None,
         times: Times | None = None,
-        timeout: float = HANDLER_TIMEOUT,
+        timeout: float | None = None,
     ) -> None:
         """Prepare; ``start`` opens the port. ``sessions`` is where those of browsers are kept over a restart.
 
         ``times`` and ``timeout`` are for tests.
         """
-        self._api = Api(actions, hub, Sessions(times or Times(), sessions), token, routes=ROUTES)
-        self._access = AccessMiddleware(ROUTES, self._api, timeout=timeout)
+        self._actions = actions
         self._hub = hub
+        self._sessions = Sessions(times or Times(), sessions)
+        self._token = token
+        self._timeout = timeout
+        self._api: Api | None = None
+        self._access: AccessMiddleware | None = None
+        self._waiting = Tasks("HTTP")
         self._wanted = (host, port)
         self._address: tuple[str, int] | None = None
         self._listener: Listener | None = None
@@ -65,17 +77,36 @@ class ApiServer:
             PortTaken: another program has it.
             SettingsInvalid: the host is not this machine alone.
         """
-        await self._api.sessions.load(self._api.token)
+        await self._sessions.load(self._token)
         sockets = _open(*self._wanted)
         host, port = sockets[0].getsockname()[:2]
-        self._access.open_on(port)
-        self._listener = Listener(self._access)
+        self._waiting = Tasks("HTTP")
         loop = asyncio.get_running_loop()
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._listener.accept, sock=sock, backlog=_AT_ONCE))
+            self._servers.append(await loop.create_server(self._accept, sock=sock, backlog=_AT_ONCE))
             sock.listen(_BACKLOG)  # the queue of the system stays long
         self._address = (host, port)
         return self._address
+
+    def _accept(self) -> asyncio.Protocol:
+        return self._listener.accept() if self._listener is not None else _Doorway(self)
+
+    async def ready(self) -> Listener:
+        """Load what answers, and return what takes connections. Only while running."""
+        await load("bridge_daemon.frontends.http.route_table", "bridge_daemon.frontends.http.access")
+        if self._listener is None:
+            from bridge_daemon.frontends.http.access import HANDLER_TIMEOUT, AccessMiddleware
+            from bridge_daemon.frontends.http.connection import Listener
+            from bridge_daemon.frontends.http.route_table import ROUTES
+            from bridge_daemon.frontends.http.routing import Api
+
+            if self._address is None:
+                raise RuntimeError("the server is not running")
+            self._api = Api(self._actions, self._hub, self._sessions, self._token, routes=ROUTES)
+            self._access = AccessMiddleware(ROUTES, self._api, timeout=self._timeout or HANDLER_TIMEOUT)
+            self._access.open_on(self._address[1])
+            self._listener = Listener(self._access)
+        return self._listener
 
     @property
     def url(self) -> str:
@@ -87,9 +118,11 @@ class ApiServer:
 
     def change_token(self, token: str) -> None:
         """Take another token; every session that came from the old one is over."""
-        if token != self._api.token:
-            self._api.token = token
-            self._api.sessions.end_all()
+        if token != self._token:
+            self._token = token
+            self._sessions.end_all()
+            if self._api is not None:
+                self._api.token = token
 
     async def close(self) -> None:
         """Close the port, the streams and the connections, at once; fine when it never started."""
@@ -99,12 +132,43 @@ class ApiServer:
         self._address = None
         for server in servers:
             server.close()
+        await self._waiting.close()
         if listener is not None:
             await asyncio.sleep(0)  # streams that were told to end do so before connections are counted as idle
             listener.pre_shutdown()
             await listener.shutdown(_GRACE)
         for server in servers:
             await server.wait_closed()
+
+
+class _Doorway(asyncio.Protocol):
+    """A connection that came before what answers was loaded: it waits for that, and is read then."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._came: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        if self._server._waiting.start(self._enter(transport), "connection") is None:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._came.append(data)  # some transports had begun to read
+
+    async def _enter(self, transport: asyncio.Transport) -> None:
+        try:
+            protocol = (await self._server.ready()).accept()
+        except BaseException:
+            transport.abort()
+            raise
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        for data in self._came:
+            protocol.data_received(data)
+        if not transport.is_closing():
+            transport.resume_reading()
 
 
 def _open(host: str, port: int) -> list[socket.socket]:

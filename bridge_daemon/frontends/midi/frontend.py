@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import mido
-
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import MIDI_CLOCK, Clock
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
@@ -34,10 +32,13 @@ from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.pause import PauseGate
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
+    import mido
+
     from bridge_daemon.clock.midi import MidiClockSource
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ class MidiIntake:
         """Apply the settings. Bindings that did not change, and ports that are still named, are not touched."""
         settings = self._settings().midi
         bindings = {binding.name: binding for binding in settings.bindings} if settings.enabled else {}
+        if settings.enabled and (bindings or settings.clock_port):
+            await load("mido", *(["bridge_daemon.clock.midi"] if settings.clock_port else []))
         for name in [name for name, slot in self._slots.items() if bindings.get(name) != slot.binding]:
             self._slots.pop(name).let_go()
             self._lights.remove(name)
@@ -162,6 +165,8 @@ class MidiIntake:
         if self._closed:
             return
         self._heard[incoming.port] += 1
+        import mido  # loaded before a port was opened
+
         try:
             message = mido.Message.from_bytes(incoming.data)
         except ValueError:

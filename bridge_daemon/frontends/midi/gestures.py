@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
-
-import mido
+from typing import TYPE_CHECKING, Final
 
 from bridge_daemon.settings.sections import Binding
+
+if TYPE_CHECKING:
+    import mido  # loaded with the first port, no start waits for it
 
 #: The value from which on a switch counts as on, if the binding does not say (as the MIDI specification has it).
 SWITCH_ON: Final = 64

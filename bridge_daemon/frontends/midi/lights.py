@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Final
 
-import mido
-
 from bridge_daemon.frontends.midi.driver import matches
 from bridge_daemon.settings.sections import Binding
 
@@ -62,6 +60,8 @@ class Lamp:
                 number, channel = self._number, self._channel - 1
                 if number is None:
                     return None  # any pad is meant, and none was pressed yet
+                import mido  # loaded with the first port, no start waits for it
+
                 if binding.message == "note_on":
                     message = mido.Message("note_on", channel=channel, note=number, velocity=value)
                 else:

@@ -9,13 +9,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
-
-import mido
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bridge_daemon.errors import Fault, InvalidRequest
 from bridge_daemon.frontends.midi.driver import matches
 from bridge_daemon.frontends.midi.port_types import Incoming
+
+if TYPE_CHECKING:
+    import mido  # loaded with the first port, no start waits for it
 
 #: Messages kept for those who ask.
 _KEPT: Final = 1000

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-
-import mido
+from typing import TYPE_CHECKING
 
 from bridge_daemon.frontends.midi.gestures import Decoder, Gesture
 from bridge_daemon.frontends.midi.lights import Lamp
 from bridge_daemon.frontends.midi.pad import Pad
 from bridge_daemon.settings.sections import Binding
+
+if TYPE_CHECKING:
+    import mido  # loaded with the first port, no start waits for it
 
 
 class Slot:

@@ -145,6 +145,7 @@ async def api(monkeypatch) -> AsyncIterator[Api]:
     desk, hub, times = FakeDesk(), EventHub(), HandTimes()
     server = ApiServer(desk, hub, token=TOKEN, host="127.0.0.1", port=0, times=times, timeout=0.5)
     _, port = await server.start()
+    await server.ready()
     async with aiohttp.ClientSession() as http:
         api = Api(desk, hub, server, port, times, http)
         yield api

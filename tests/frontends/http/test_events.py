@@ -12,7 +12,7 @@ import pytest
 
 from bridge_daemon import __version__
 from bridge_daemon.errors import TooBusy
-from bridge_daemon.frontends.http import events
+from bridge_daemon.frontends.http import streaming
 from bridge_daemon.frontends.http.events import MOST_WAITING, MOST_WATCHERS, EventHub, Watcher
 from tests.frontends.http.conftest import TOKEN, read_answer
 
@@ -112,7 +112,7 @@ async def test_there_are_8_watchers_at_most(api):
 
 
 async def test_an_idle_stream_is_kept_alive(api, monkeypatch):
-    monkeypatch.setattr(events.stream, "__defaults__", (0.02,))
+    monkeypatch.setattr(streaming.stream, "__defaults__", (0.02,))
     stream = await Stream.open(api)
     await stream.next()
     await asyncio.sleep(0.1)
@@ -161,7 +161,7 @@ async def test_who_reads_nothing_does_not_delay_the_stop(api):
 
 
 async def test_who_reads_nothing_is_disconnected_and_delays_nobody(api, monkeypatch):
-    monkeypatch.setattr(events, "_STALLED", 0.3)
+    monkeypatch.setattr(streaming, "_STALLED", 0.3)
     sock = await deaf_watcher(api)
     good = await Stream.open(api)
     await good.next()
@@ -178,7 +178,7 @@ async def test_who_reads_nothing_is_disconnected_and_delays_nobody(api, monkeypa
 
 
 async def test_a_stream_ends_with_its_session(api, monkeypatch):
-    monkeypatch.setattr(events.stream, "__defaults__", (0.02,))
+    monkeypatch.setattr(streaming.stream, "__defaults__", (0.02,))
     cookie = await api.log_in()
     stream = await Stream.open(api, f"Cookie: {cookie}")
     await stream.next()

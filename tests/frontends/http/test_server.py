@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 
 from bridge_daemon.errors import PortTaken, SettingsInvalid
+from bridge_daemon.frontends.http import server as server_module
 from bridge_daemon.frontends.http.events import EventHub
 from bridge_daemon.frontends.http.server import ApiServer
+from bridge_daemon.util import loading
 from tests.fakes.desk import FakeDesk
 from tests.frontends.http.conftest import TOKEN
 
@@ -75,6 +78,47 @@ async def test_ipv6():
     writer.close()
     await writer.wait_closed()
     await six.close()
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+async def test_who_comes_before_what_answers_is_loaded_waits_for_it(monkeypatch, parts):
+    """A start does not load it; the first connection does."""
+    gate = asyncio.Event()
+
+    async def load(*modules: str) -> None:
+        await gate.wait()
+        await loading.load(*modules)
+
+    monkeypatch.setattr(server_module, "load", load)
+    one = server()
+    _, port = await one.start()
+    try:
+        first, second = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        asked = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+        step = -(-len(asked) // parts)
+        for at in range(0, len(asked), step):
+            first[1].write(asked[at : at + step])
+            await asyncio.sleep(0.01)
+        second[1].close()  # does not wait for it
+        assert not first[0]._buffer
+        gate.set()
+        async with asyncio.timeout(5):
+            assert (await first[0].readline()).startswith(b"HTTP/1.1 200")
+    finally:
+        first[1].close()
+        await one.close()
+
+
+async def test_close_ends_who_waits_for_what_answers(monkeypatch):
+    monkeypatch.setattr(server_module, "load", lambda *_: asyncio.Event().wait())
+    one = server()
+    _, port = await one.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.02)
+    await one.close()
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
 
 
 async def test_close_may_be_called_at_any_time():

@@ -1,0 +1,66 @@
+"""A press that can go at once: its first job is admitted and written as being sent in one transaction.
+
+That is one flush to the medium less between the press and the wire. What a job may have to wait for (the key, the disk,
+a pause, a place and a request at the service) is looked at before; the money is checked in the transaction, by the same
+:func:`begin` that every submit goes through. A process that ends behind the commit leaves a job that is `unknown`, as
+behind every commit that says `submitting`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge_daemon.domain.job import Job, State
+from bridge_daemon.engine import client
+from bridge_daemon.engine.choice import Choice, Endpoint
+from bridge_daemon.engine.protocol import payload
+from bridge_daemon.errors import KeyTrouble
+from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline.context import StepContext
+from bridge_daemon.pipeline.disk import no_room
+from bridge_daemon.pipeline.submit import begin
+
+
+class AtOnce:
+    """Leave to send one job without waiting; it counts as a request to the service until it is given back."""
+
+    def __init__(self, engine: Choice, endpoint: Endpoint, context: StepContext) -> None:
+        """:func:`leave` makes them."""
+        self._engine = engine
+        self._context = context
+        self.endpoint = endpoint
+        self.body: dict[str, Any] = {}
+        #: The job as it is being sent. Known before the commit: without that, it is not.
+        self.begun: Job | None = None
+
+    def mark(self, tx: Transaction, job: Job) -> None:
+        """Write that a job is being sent, in the transaction that admits it, if it needs nothing before."""
+        if job.action != "generate" or not self._engine.made(job):
+            return
+        self.body = payload(job, None)
+        begun = begin(tx, job, self.body, self._context)
+        if begun is not None and begun.state is State.SUBMITTING:
+            self._context.marked.add(begun.id)
+            self.begun = begun
+
+    def settle(self) -> None:
+        """Forget the mark: the job is on the wire, or the transaction failed."""
+        if self.begun is not None:
+            self._context.marked.discard(self.begun.id)
+
+
+async def leave(context: StepContext) -> AtOnce | None:
+    """Return leave to send a job at once; None if there is anything that it has to wait for."""
+    if context.pause.current is not None:
+        return None
+    try:
+        engine = await context.engines.current()
+        key = await context.engines.key() if engine.paid else None
+    except KeyTrouble:
+        return None
+    if key is None or await no_room(context) is not None:
+        return None
+    await client.ready()
+    if not context.budget.take_submit():
+        return None
+    return AtOnce(engine, Endpoint(engine.base_url, key.value, paid=True), context)
