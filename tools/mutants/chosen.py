@@ -1,0 +1,288 @@
+"""What is mutated: modules by rule, each with the tests that watch it, and mutants that no rule makes, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tools.mutants.rules import ROOT, Mutant, by_rule
+
+_ADMIT: Final = "tests/spending/test_admit.py"
+_PRESS: Final = "tests/spending/test_press_identity.py"
+_SUBMIT: Final = "tests/pipeline/test_submit.py"
+_CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
+_FOLLOW: Final = "tests/pipeline/test_follow.py"
+_ACTIONS: Final = "tests/actions/test_actions.py"
+_DELIVERY: Final = "tests/frontends/osc/test_delivery.py"
+_PROTOCOL: Final = "tests/engine/test_protocol.py"
+_WIRE: Final = "tests/engine/test_wire.py"
+_TRANSITIONS: Final = "tests/journal/test_transitions.py"
+_DURABILITY: Final = "tests/journal/test_durability.py"
+_LOST: Final = "tests/app/test_lost_journal.py"
+_ARMING: Final = "tests/frontends/midi/test_arming.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module that decides about money, the tests that watch it, and its functions that are meant (none: all)."""
+
+    path: str
+    tests: tuple[str, ...]
+    only: frozenset[str] = frozenset()
+
+
+MODULES: Final = (
+    Module("spending/limits.py", (_ADMIT, _ACTIONS)),
+    Module("spending/press.py", (_PRESS, _ADMIT)),
+    Module("spending/prices.py", (_ADMIT, _ACTIONS)),
+    Module("spending/pause.py", (_ACTIONS, _SUBMIT, _CONVEYOR)),
+    Module("spending/admit.py", (_ADMIT, _PRESS, _ACTIONS), frozenset({"admit", "_accept"})),
+    Module("pipeline/submit.py", (_SUBMIT, _ACTIONS, _CONVEYOR)),
+    Module("pipeline/confirm.py", (_DELIVERY, _ACTIONS)),
+    Module(
+        "pipeline/conveyor.py", (_ACTIONS, _CONVEYOR), frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"})
+    ),
+    Module("pipeline/context.py", (_CONVEYOR, _SUBMIT), frozenset({"OnWire", "until_written", "now"})),
+    Module("engine/client.py", (_WIRE, _SUBMIT), frozenset({"outcome", "classify_error", "submit", "_mark_sent", "_read"})),
+    Module("engine/protocol.py", (_PROTOCOL, _SUBMIT), frozenset({"classify", "_accepted", "remote_id", "_micro"})),
+    Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record", "_check_files"})),
+    Module("journal/store.py", (_DURABILITY, _TRANSITIONS, _LOST), frozenset({"_write", "write", "_note", "_compare"})),
+    Module("journal/record.py", (_LOST,), frozenset({"check", "add", "to_compare", "_parsed"})),
+    Module("actions/jobs.py", (_ACTIONS,)),
+    Module("frontends/midi/arming.py", (_ARMING,), frozenset({"armed", "guard", "arm"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    name: str
+    path: str
+    old: str  # stands in the file exactly once
+    new: str
+    tests: tuple[str, ...]
+
+
+_PACKAGE: Final = "bridge_daemon/"
+NAMED: Final = (
+    _Named(
+        "a bare timeout counts as never sent",
+        "engine/client.py",
+        "if isinstance(error, _NEVER_SENT) or not sent:",
+        "if isinstance(error, (*_NEVER_SENT, TimeoutError)) or not sent:",
+        (_WIRE,),
+    ),
+    _Named(
+        "a redirect of the POST is followed",
+        "engine/client.py",
+        "headers=headers, allow_redirects=False, **through(address)) as response,",
+        "headers=headers, allow_redirects=True, **through(address)) as response,",
+        (_WIRE, _SUBMIT),
+    ),
+    _Named(
+        "a submit goes over a kept connection",
+        "engine/outgoing.py",
+        "force_close=not keep",
+        "force_close=False",
+        (_SUBMIT, _WIRE),
+    ),
+    _Named(
+        "any 503 is a refusal",
+        "engine/protocol.py",
+        'if status == 503 and error_code(answer.body) == "model_unavailable":',
+        "if status == 503:",
+        (_PROTOCOL, _SUBMIT),
+    ),
+    _Named(
+        "a job that was lost on the wire is sent again",
+        "pipeline/conveyor.py",
+        'outcome = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge ended while the request was being sent")',
+        'outcome = Outcome(kind=SubmitOutcome.NOT_SENT, text="the bridge ended while the request was being sent")',
+        (_CONVEYOR, _ACTIONS),
+    ),
+    _Named(
+        "the charge's day is that of the press",
+        "pipeline/submit.py",
+        "charge_day=context.times.day(),",
+        "charge_day=context.times.day_of(fresh.created_at),",
+        (_ADMIT,),
+    ),
+    _Named(
+        "an age is read from the wall clock alone",
+        "pipeline/submit.py",
+        "check_age(fresh, context.now(fresh))",
+        "check_age(fresh, now)",
+        (_PRESS,),
+    ),
+    _Named(
+        "a double press is looked for by the wall clock alone",
+        "spending/press.py",
+        "known = self._accepted.get(fingerprint)",
+        "known = None",
+        (_PRESS,),
+    ),
+    _Named(
+        "a retry has the fingerprint of its request",
+        "spending/admit.py",
+        'fingerprint_of(request, wanted.body, wanted.sound) if retry is None else hash_of({"retry": retry.of})',
+        "fingerprint_of(request, wanted.body, wanted.sound)",
+        (_PRESS,),
+    ),
+    _Named(
+        "the fingerprint has no sound",
+        "spending/press.py",
+        'hash_of(asked | {"sound": sound, "place": exact})',
+        'hash_of(asked | {"place": exact})',
+        (_PRESS,),
+    ),
+    _Named(
+        "the fingerprint has no place",
+        "spending/press.py",
+        'hash_of(asked | {"sound": sound, "place": exact})',
+        'hash_of(asked | {"sound": sound})',
+        (_PRESS,),
+    ),
+    _Named(
+        "a transaction takes its lock at its first write",
+        "journal/store.py",
+        '            connection.exec_driver_sql("BEGIN IMMEDIATE")\n            try:',
+        '            connection.exec_driver_sql("BEGIN")\n            try:',
+        (_TRANSITIONS, _DURABILITY),
+    ),
+    _Named(
+        "a commit is not flushed to the medium",
+        "journal/store.py",
+        '"synchronous=FULL",',
+        '"synchronous=NORMAL",',
+        (_DURABILITY,),
+    ),
+    _Named(
+        "an update is not guarded by the state",
+        "journal/statements.py",
+        'guard = and_(jobs.c.job == bindparam("its_job"), jobs.c.state == bindparam("its_state"))',
+        'guard = and_(jobs.c.job == bindparam("its_job"), bindparam("its_state") == bindparam("its_state"))',
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "an id of the service may belong to two jobs",
+        "journal/statements.py",
+        'jobs.c.base_url == bindparam("base_url"), jobs.c.remote_id == bindparam("remote_id")\n',
+        'jobs.c.base_url == bindparam("base_url"), jobs.c.remote_id + "x" == bindparam("remote_id")\n',
+        (_SUBMIT, _ACTIONS),
+    ),
+    _Named(
+        "what is perhaps charged does not count",
+        "journal/statements.py",
+        "_CHARGED: Final = jobs.c.charge.in_(_texts((Charge.POSSIBLE, Charge.CONFIRMED)))",
+        "_CHARGED: Final = jobs.c.charge.in_(_texts((Charge.CONFIRMED,)))",
+        (_TRANSITIONS, _ADMIT),
+    ),
+    _Named(
+        "nothing is reserved",
+        "journal/statements.py",
+        '_sum(jobs.c.state.in_(_texts(RESERVED))).label("reserved")',
+        '_sum(jobs.c.state.in_([])).label("reserved")',
+        (_TRANSITIONS, _ADMIT),
+    ),
+    _Named(
+        "charges of later days do not count",
+        "journal/statements.py",
+        '_sum(_CHARGED, jobs.c.charge_day >= bindparam("today")).label("day")',
+        '_sum(_CHARGED, jobs.c.charge_day == bindparam("today")).label("day")',
+        (_TRANSITIONS, _ADMIT),
+    ),
+    _Named(
+        "an unknown may be sent again",
+        "domain/job.py",
+        "State.UNKNOWN: frozenset({State.GENERATING, State.DISMISSED}),",
+        "State.UNKNOWN: frozenset({State.QUEUED, State.GENERATING, State.DISMISSED}),",
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "a job that generates may be cancelled",
+        "domain/job.py",
+        "State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED}),",
+        "State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED, State.CANCELLED}),",
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "files are not flushed before they get their name",
+        "util/files.py",
+        "    os.fsync(file.fileno())\n",
+        "",
+        ("tests/util",),
+    ),
+    _Named(
+        "a rename is not flushed",
+        "util/files.py",
+        '    failpoint(f"file.{point}.settled")\n    flush_folder(candidate.parent)\n',
+        '    failpoint(f"file.{point}.settled")\n',
+        ("tests/util",),
+    ),
+    _Named(
+        "a file of the same name is taken for the same take",
+        "util/files.py",
+        "return one.lstat().st_size == other.lstat().st_size and sha256(one) == sha256(other)",
+        "return one.lstat().st_size == other.lstat().st_size",
+        ("tests/util", "tests/app/test_library.py", "tests/pipeline/test_fetch.py"),
+    ),
+    _Named(
+        "a download is not read back",
+        "pipeline/fetch.py",
+        "verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)",
+        "verified, notes = await asyncio.to_thread(_prove, part, None, watch.refused_download)",
+        ("tests/pipeline/test_fetch.py",),
+    ),
+    _Named(
+        "a 404 of a poll fails the job",
+        "pipeline/follow.py",
+        "    watch.missing = 0\n    if polled.failed:",
+        "    watch.missing = 0\n    if polled.failed or not polled.status:",
+        (_FOLLOW,),
+    ),
+    _Named(
+        "an unknown status is a failure",
+        "engine/protocol.py",
+        "failed=word in _FAILED,",
+        'failed=word not in _DONE | {"queued", "running", "processing", "pending"},',
+        (_PROTOCOL,),
+    ),
+    _Named(
+        "REAPER acts twice on a delivery",
+        "../reaper_scripts/lib/placing.lua",
+        'if noted ~= "" then\n    return noted\n  end\n  for _, word in ipairs({ PLACED, UNPLACED }) do',
+        "for _, word in ipairs({}) do",
+        ("tests/reaper/test_placing.py", "tests/reaper/test_watcher.py"),
+    ),
+    _Named(
+        "REAPER does not read back what it placed",
+        "../reaper_scripts/lib/fill.lua",
+        "wrong = wrong or read_back(item, data, result, path)",
+        "",
+        ("tests/reaper/test_placing.py",),
+    ),
+    _Named(
+        "Live acts twice on a delivery",
+        "../max_for_live/js/placer.js",
+        "if (this.acted[key]) {",
+        "if (false) {",
+        ("tests/live/test_placing.py",),
+    ),
+)
+
+#: Mutants that change nothing that a test could see, each with the reason.
+EQUIVALENT: Final[dict[str, str]] = {}
+
+
+def chosen() -> Iterator[Mutant]:
+    """Yield every mutant, those by name first."""
+    for named in NAMED:
+        path = (_PACKAGE + named.path).replace("bridge_daemon/../", "")
+        text = (ROOT / path).read_text(encoding="utf-8")
+        if text.count(named.old) != 1:
+            raise LookupError(f'"{named.name}" is made of a text that stands {text.count(named.old)} times in {path}')
+        yield Mutant(named.name, path, text.replace(named.old, named.new), named.tests)
+    for module in MODULES:
+        for mutant in by_rule(_PACKAGE + module.path, module.tests, module.only):
+            if mutant.name not in EQUIVALENT:
+                yield mutant
