@@ -51,7 +51,7 @@ def smoke(version: str) -> int:
                 return 0
             _say(f"Windows: a machine with Python {version} and the wheel: {time.monotonic() - begun:.0f} s")
             user = User(machine)
-            for step in (demo, run_and_settings, killed, folders, inbox, keys, installs):
+            for step in (demo, run_and_settings, killed, background, folders, inbox, keys, installs):
                 since = time.monotonic()
                 try:
                     step(user)
@@ -149,6 +149,15 @@ def killed(user: User) -> None:
         _must(len(user.json("jobs", "list", "--q", "long")) == 3, "a job was doubled")
 
 
+def background(user: User) -> None:
+    """Started in the background, where it has no console, it is stopped by its event, in good order."""
+    user.bridge("start")
+    told = user.runtime()
+    user.bridge("stop")
+    _must(user.runtime() is None, "runtime.json is left")
+    _must("Stopped" in user.log(), f"pid {told['pid']} was cut off")
+
+
 def folders(user: User) -> None:
     """A render in a watched folder is listed, and sent."""
     renders = user.folder / "Ma musique é" / "Renders"
@@ -205,7 +214,7 @@ def installs(user: User) -> None:
     _must(any(library.rglob("*.amxd")), "no device is there")
     user.bridge("uninstall", "reaper")
     user.bridge("uninstall", "live")
-    left = [file for folder in (settings.parent, library) for file in folder.rglob("*") if file.is_file()]
+    left = [one for folder in (reaper, library) for one in folder.rglob("*") if one.name != "reaper.ini"]
     _must(not left, f"something was left behind: {', '.join(map(str, left))}")
 
 
