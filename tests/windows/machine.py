@@ -111,12 +111,12 @@ def shim_complex(wine: Wine, packages: Path) -> None:
     source = (_SHIMS / "complex.c").read_text()
     bases = re.findall(r"(?:REAL|ONE)\((c\w+)\)", source.partition("REAL(cabs)")[1] + source.partition("REAL(cabs)")[2])
     shimmed = {base + kind for base in [*bases, "cpow"] for kind in ("", "f", "l")}
-    exports: set[str] = set()
+    marks = [f"\0{name}\0".encode() for name in shimmed]
     for extension in packages.rglob("*.pyd"):
         data = extension.read_bytes()
-        if _STUBBED in data and (names := _imported(extension)) & shimmed:
-            exports |= names
+        if _STUBBED in data and any(mark in data for mark in marks):
             extension.write_bytes(data.replace(_STUBBED, _SHIM))
+    exports = shimmed | _exported(wine.drive / "windows" / "system32" / "ucrtbase.dll")
     lines = [f"  {name} = {f'shim_{name}' if name in shimmed else f'ucrtbase.{name}'}" for name in sorted(exports)]
     definition = wine.prefix.parent / "complex.def"
     definition.write_text("\n".join([f"LIBRARY {_SHIM.decode()}", "EXPORTS", *lines, ""]))
@@ -124,14 +124,12 @@ def shim_complex(wine: Wine, packages: Path) -> None:
     subprocess.run([*_COMPILER, "-o", target, _SHIMS / "complex.c", definition], check=True)
 
 
-def _imported(extension: Path) -> set[str]:
-    """Return the names that an extension imports of the library that wine stubs."""
+def _exported(library: Path) -> set[str]:
+    """Return the names of C that a library exports."""
     told = subprocess.run(
-        ["x86_64-w64-mingw32-objdump", "-p", extension], check=True, capture_output=True, text=True
+        ["x86_64-w64-mingw32-objdump", "-p", library], check=True, capture_output=True, text=True
     ).stdout
-    _, _, after = told.partition(f"DLL Name: {_STUBBED.decode()}")
-    table = after.partition("\n\n")[0].partition("\n \n")[0]
-    return {words[2] for line in table.splitlines()[2:] if len(words := line.split()) >= 3}
+    return set(re.findall(r"(?m)^\s+\[ *\d+\] (\w+)$", told.partition("[Ordinal/Name Pointer] Table")[2]))
 
 
 def _say(text: str) -> None:

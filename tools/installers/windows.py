@@ -34,7 +34,15 @@ def make(out: Path, wheel: Path, work: Path, python: str, *, quick: bool = False
     made = out / f"{NAME}-setup.exe"
     subprocess.run(
         [
-            *("nice", makensis, "-V2", "-NOCD", *(["-DQUICK"] if quick else []), f"-DVERSION={VERSION}", f"-DNUMBERS={_numbers(VERSION)}"),
+            *(
+                "nice",
+                makensis,
+                "-V2",
+                "-NOCD",
+                *(["-DQUICK"] if quick else []),
+                f"-DVERSION={VERSION}",
+                f"-DNUMBERS={_numbers(VERSION)}",
+            ),
             *(f"-DAPP={app}", f"-DOUT={made}", f"-DKILOBYTES={_size(app) >> 10}", str(SCRIPT)),
         ],
         check=True,
