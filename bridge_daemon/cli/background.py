@@ -19,7 +19,7 @@ from bridge_daemon.util.files import private
 if TYPE_CHECKING:
     from pathlib import Path
 
-_START: Final = 30.0  # s that a slow machine may take
+_START: Final = 90.0  # s; a first start compiles every module, and a virus scanner reads each
 #: A request on the wire is awaited for 30 s; then the daemon ends all the same.
 _STOP: Final = 45.0  # s
 _PAUSE: Final = 0.05  # s between two looks

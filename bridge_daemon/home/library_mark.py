@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge_daemon.util import files
+from bridge_daemon.util.same_place import is_inside
 
 log = logging.getLogger(__name__)
 MARK: Final = ".daw-bridge-library"
@@ -23,7 +24,7 @@ def is_there(library: Path, home: Path) -> bool:
 
     A library without its mark counts as there if anything else lies in it: somebody copied it by hand.
     """
-    if library.is_relative_to(home):
+    if is_inside(library, home):
         library.mkdir(parents=True, exist_ok=True)
         return True
     known = _known(home)

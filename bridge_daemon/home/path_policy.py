@@ -3,7 +3,8 @@
 The rules, in this order:
 
 * The text is an absolute path of this machine (``~`` is the home): no network share, no device, no NTFS stream.
-* It is followed through all links to the real file, which must lie in a folder that is allowed, compared name by name.
+* It is followed through all links to the real file, which must lie in a folder that is allowed, in whatever case and
+  Unicode form the disk finds it.
 * In a folder that is always readable (the bridge's home, the library, watched folders) nothing else matters.
 * Below a read root no part of the way may be hidden (begin with a dot) or be a system folder. Who means such a folder
   names it, or one inside of it, as a read root.
@@ -17,10 +18,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath, PureWindowsPath
 
 from bridge_daemon.errors import PathRefused
+from bridge_daemon.util.same_place import is_inside, steps_below
 
 _MAC: bool = sys.platform == "darwin"
 _POSIX_SYSTEM = (
@@ -88,15 +91,17 @@ class PathPolicy:
         return path
 
     def _may_read(self, path: Path) -> bool:
-        if any(path.is_relative_to(root) for root in _resolved(self._always)):
+        if any(is_inside(path, root) for root in _resolved(self._always)):
             return True
         return any(
-            path.is_relative_to(root) and not _is_hidden(path, root) and not _is_system(path, root)
+            (steps := steps_below(path, root)) is not None
+            and not any(name.startswith(".") for name in steps)
+            and not _is_system(path, root)
             for root in _resolved(self._read)
         )
 
     def _may_write(self, path: Path) -> bool:
-        if any(path.is_relative_to(root) for root in _resolved(self._writable)):
+        if any(is_inside(path, root) for root in _resolved(self._writable)):
             return True
         return _has_project(path) or _has_project(path.parent)
 
@@ -154,10 +159,6 @@ def _resolved(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(name.startswith(".") for name in path.relative_to(root).parts)
-
-
 def _is_system(path: Path, root: Path) -> bool:
     """Return whether the path lies in a system folder that the root itself does not lie in."""
     return any(_inside(path, folder) and not _inside(root, folder) for folder in _system_folders(path)) and not any(
@@ -167,8 +168,12 @@ def _is_system(path: Path, root: Path) -> bool:
 
 def _inside(path: Path, folder: PurePath) -> bool:
     # without regard to case: on macOS and Windows "~/library" is the same folder as "~/Library"
-    names, start = [p.casefold() for p in path.parts], [p.casefold() for p in folder.parts]
+    names, start = [_folded(p) for p in path.parts], [_folded(p) for p in folder.parts]
     return names[: len(start)] == start
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def _system_folders(path: Path) -> list[Path]:

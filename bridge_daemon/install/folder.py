@@ -20,7 +20,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from bridge_daemon.errors import InstallTrouble
-from bridge_daemon.install.manifest import MODE, NAME, Manifest, hash_of, hash_on_disk
+from bridge_daemon.install.manifest import MODE, NAME, Manifest, folders_above, hash_of, hash_on_disk
 from bridge_daemon.util.files import discard, is_disk_full, remove, replace, write_whole
 
 
@@ -54,6 +54,7 @@ class InstallPlan:
     files: Mapping[str, bytes]  #: what is to lie there in the end; empty: an uninstall
     version: str
     before: Manifest | None
+    made: tuple[str, ...]  #: folders above ours that were not there before the first install
 
     @property
     def changes(self) -> list[Step]:
@@ -81,7 +82,9 @@ def plan_install(
         else:
             steps += [Step(Act.ASIDE, path, _free_name(base, path)), Step(Act.ADD, path)]
     gone = [] if before is None else [path for path in before.files if path not in files]
-    return InstallPlan(base, own, (*steps, *_leave(base, gone, before)), dict(files), version, before)
+    missing = [folder for folder in folders_above(own) if not os.path.lexists(base / folder)]
+    made = tuple(dict.fromkeys([*(() if before is None else before.made), *missing]))
+    return InstallPlan(base, own, (*steps, *_leave(base, gone, before)), dict(files), version, before, made)
 
 
 def plan_uninstall(base: Path, own: tuple[str, ...]) -> InstallPlan:
@@ -96,7 +99,7 @@ def plan_uninstall(base: Path, own: tuple[str, ...]) -> InstallPlan:
             f"Nothing was removed: in {base} lies nothing that daw-bridge install has written.",
             next="daw-bridge install shows where it is installed; --path names another folder.",
         )
-    return InstallPlan(base, own, tuple(_leave(base, before.files, before)), {}, before.version, before)
+    return InstallPlan(base, own, tuple(_leave(base, before.files, before)), {}, before.version, before, before.made)
 
 
 def _leave(base: Path, paths: Collection[str], before: Manifest | None) -> Iterator[Step]:
@@ -130,7 +133,8 @@ def carry_out(plan: InstallPlan, *, program: str) -> None:
         for step in plan.steps:
             _do(plan, step, undo)
         if plan.files:
-            Manifest(plan.version, {path: (hash_of(data),) for path, data in plan.files.items()}).write(first)
+            files = {path: (hash_of(data),) for path, data in plan.files.items()}
+            Manifest(plan.version, files, plan.made).write(first)
         else:
             remove(first / NAME, missing_ok=True)
         undo.pop_all()
@@ -162,7 +166,7 @@ def _note_both(plan: InstallPlan, first: Path, undo: ExitStack) -> None:
         undo.callback(plan.before.write, first)
     else:
         undo.callback(remove, first / NAME, missing_ok=True)
-    Manifest(plan.before.version if plan.before is not None else plan.version, both).write(first)
+    Manifest(plan.before.version if plan.before is not None else plan.version, both, plan.made).write(first)
 
 
 def _do(plan: InstallPlan, step: Step, undo: ExitStack) -> None:
@@ -194,7 +198,7 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 def _prune(plan: InstallPlan) -> None:
-    """Remove folders of ours that hold nothing any more."""
+    """Remove folders of ours that hold nothing any more; after an uninstall, those above that were made for them."""
     own = {PurePosixPath(folder) for folder in plan.own}
     inside = {
         folder
@@ -203,6 +207,8 @@ def _prune(plan: InstallPlan) -> None:
         for folder in PurePosixPath(step.file).parents
         if folder in own or not own.isdisjoint(folder.parents)
     }
+    if not plan.files:
+        inside |= {PurePosixPath(folder) for folder in plan.made}
     _remove_empty(plan.base / folder for folder in sorted(inside, key=lambda one: len(one.parts), reverse=True))
 
 

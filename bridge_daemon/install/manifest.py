@@ -24,6 +24,7 @@ class Manifest:
 
     version: str  #: of the bridge that wrote them
     files: Mapping[str, tuple[str, ...]]  #: path from the base, and the hashes under which it is ours
+    made: tuple[str, ...] = ()  #: folders above ours that were not there before; an uninstall removes them if empty
 
     @classmethod
     def read(cls, base: Path, own: Sequence[str]) -> Manifest | None:
@@ -32,7 +33,8 @@ class Manifest:
             data = json.loads((base / own[0] / NAME).read_text(encoding="utf-8"))
             files = {str(path): tuple(str(one) for one in hashes) for path, hashes in data["files"].items()}
             known = data["format"] == _FORMAT and all(_stays_inside(path, own) for path in files)
-            return cls(str(data["version"]), files) if known else None
+            made = tuple(folder for folder in folders_above(own) if folder in data.get("made", ()))
+            return cls(str(data["version"]), files, made) if known else None
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
 
@@ -43,6 +45,7 @@ class Manifest:
             "format": _FORMAT,
             "version": self.version,
             "files": {path: list(hashes) for path, hashes in sorted(self.files.items())},
+            "made": list(self.made),
         }
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         write_whole(folder / NAME, text.encode("utf-8"), point="manifest", mode=MODE)
@@ -50,6 +53,11 @@ class Manifest:
     def owns(self, path: str, found: str) -> bool:
         """Return whether a file with this hash is one that we wrote."""
         return found in self.files.get(path, ())
+
+
+def folders_above(own: Sequence[str]) -> list[str]:
+    """Return the folders between the base and our folders."""
+    return list(dict.fromkeys(str(one) for folder in own for one in PurePosixPath(folder).parents if one.name))
 
 
 def _stays_inside(path: str, own: Sequence[str]) -> bool:

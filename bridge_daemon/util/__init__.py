@@ -17,6 +17,7 @@ __all__ = [
     "port_holder",
     "redact",
     "reveal",
+    "same_place",
     "secret_file",
     "stopping",
     "strict_json",

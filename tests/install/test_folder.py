@@ -66,6 +66,24 @@ def test_installed_and_removed_leaves_nothing_behind(base: Path) -> None:
     assert tree(base) == before
 
 
+def test_folders_above_ours_that_an_install_made_go_with_it(tmp_path: Path) -> None:
+    own = ("Presets/Audio/ours", "Presets/Midi/ours")
+    files = {f"{own[0]}/a.amxd": b"a", f"{own[1]}/b.amxd": b"b"}
+    (tmp_path / "Presets").mkdir()
+    for version in "12":  # an update knows what the first install made
+        carry_out(plan_install(tmp_path, own, files, version=version), program="Live")
+    (tmp_path / "Presets" / "Midi" / "mine.adv").write_bytes(b"mine")
+    carry_out(plan_uninstall(tmp_path, own), program="Live")
+    assert tree(tmp_path) == {"Presets/Midi/mine.adv": b"mine"}
+
+
+def test_folders_above_ours_that_were_there_stay(tmp_path: Path) -> None:
+    (tmp_path / "Scripts").mkdir()
+    put(tmp_path, ONE)
+    take(tmp_path)
+    assert tree(tmp_path) == {"Scripts": b"<folder>"}
+
+
 def test_a_plan_changes_nothing(base: Path) -> None:
     before = tree(base)
     plan_install(base, OWN, ONE, version="1")

@@ -1,18 +1,21 @@
-"""The tests on Windows, by wine: `python -m tests.windows test [--python 3.12] [pytest options]`; `run PROGRAM …`."""
+"""Windows, by wine: `python -m tests.windows smoke`, `test [pytest options]`, `run PROGRAM …`, `setup SETUP.EXE`."""
 
 from __future__ import annotations
 
 import sys
 from argparse import REMAINDER, ArgumentParser
+from pathlib import Path
 
-from tests.windows.machine import PYTHONS, Machine
+from tests.windows.installer import check_setup
+from tests.windows.machine import Machine
 from tests.windows.smoke import smoke
 from tests.windows.wine import FOLDER, Wine, missing_programs
+from tools.windows_python import PYTHONS
 
 
 def main() -> int:
     parser = ArgumentParser(prog="python -m tests.windows", description=__doc__)
-    parser.add_argument("what", choices=["make", "test", "smoke", "run"])
+    parser.add_argument("what", choices=["make", "test", "smoke", "run", "setup"])
     parser.add_argument("--python", choices=list(PYTHONS), default="3.11")
     parser.add_argument("--keep", action="store_true", help="leave what is installed as it is")
     parser.add_argument("rest", nargs=REMAINDER)
@@ -22,6 +25,8 @@ def main() -> int:
         return 0
     if given.what == "smoke":
         return smoke(given.python)
+    if given.what == "setup":
+        return check_setup(Path(given.rest[0]).absolute(), given.python)
     machine = Machine(Wine(FOLDER / "prefix"), given.python)
     with machine.wine.on():
         if not given.keep:

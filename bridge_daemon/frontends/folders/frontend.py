@@ -24,6 +24,7 @@ from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import renders as rows
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.settings.sections import WatchedFolder
+from bridge_daemon.util.same_place import is_inside, steps_below
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
@@ -112,11 +113,12 @@ class Folders:
         barred = {}
         for folder in wanted:
             path = Path(folder.path).expanduser().resolve()
-            inside = [what for what, place in own.items() if path.is_relative_to(place)]
+            inside = [what for what, place in own.items() if is_inside(path, place)]
+            takes_of = [name for place, name in results.items() if steps_below(path, place) == ()]
             if inside:
                 barred[folder.name] = f"it lies in {inside[0]}."
-            elif path in results:
-                barred[folder.name] = f'the takes of "{results[path]}" go there, and would come in again.'
+            elif takes_of:
+                barred[folder.name] = f'the takes of "{takes_of[0]}" go there, and would come in again.'
         return barred
 
     def about(self) -> dict[str, Any]:

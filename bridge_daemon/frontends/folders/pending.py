@@ -167,6 +167,8 @@ class PendingFiles:
                 self._later(candidate)
             elif look.kind is not EntryKind.FILE:
                 self._leave(look.name)
+                if look.spelled is not None:
+                    self._spell(candidate, look.spelled)
             elif (known := self._known.files.get(look.name)) is not None and known.stamp == look.stamp:
                 self._leave(look.name)
                 heeds = self._rules.heeds_sidecar(known, look, before=candidate.before, sidecar=candidate.sidecar)
@@ -206,6 +208,15 @@ class PendingFiles:
             self._later(self.files[name])
             return True
         return False
+
+    def _spell(self, candidate: Candidate, name: str) -> None:
+        """Go on with a file under the name that it has on the disk: one file is one render."""
+        there = name in self.files
+        self.touch(name, soon=True, closed=candidate.closed, written=candidate.written)
+        now = self.files[name]
+        now.hinted = now.hinted or candidate.hinted
+        now.sidecar = now.sidecar or candidate.sidecar
+        now.before = now.before or (candidate.before and not there)
 
     def _later(self, candidate: Candidate) -> None:
         candidate.due = self._now() + self._patience.settle

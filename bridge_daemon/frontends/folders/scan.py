@@ -13,6 +13,7 @@ from bridge_daemon.audio.completeness import fault_of, proves_its_end
 from bridge_daemon.frontends.folders import names as names
 from bridge_daemon.util import access
 from bridge_daemon.util.held import is_held_for_writing
+from bridge_daemon.util.same_place import Spelling
 
 Stamp = tuple[int, int]  # bytes, and time of change in ns
 
@@ -37,6 +38,8 @@ class FileFacts:
     stamp: Stamp = (0, 0)
     fault: str | None = None  # why it is not whole; None if it is, or if it did not change
     sidecar: bool = False
+    #: There is no such name; the disk found a file by it whose name it spells like this.
+    spelled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,18 @@ def stamp(path: Path) -> Stamp:
 
 def look(root: Path, wanted: Iterable[str], known: Mapping[str, Stamp]) -> list[FileFacts]:
     """Look at files by their names. Of one that has its known stamp, the content is not read."""
-    return [_look(root, name, known.get(name)) for name in wanted]
+    spelling = Spelling(root)
+    return [_look(root, name, known.get(name), spelling) for name in wanted]
 
 
-def _look(root: Path, name: str, known: Stamp | None) -> FileFacts:
+def _look(root: Path, name: str, known: Stamp | None, spelling: Spelling) -> FileFacts:
     path = root / name
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or _is_hidden(status):
             return FileFacts(name, EntryKind.OTHER)
+        if (spelled := spelling.of(name, status)) != name:
+            return FileFacts(name, EntryKind.MISSING, spelled=spelled)
     except FileNotFoundError:
         return FileFacts(name, EntryKind.MISSING)
     except OSError:

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 #: Whether the system says when a file that was written is closed.
 CLOSE_EVENTS: Final = sys.platform.startswith("linux")
+#: Whether the system tells of all below a folder in any case. watchdog would keep what lies right in it by comparing
+#: letters, which are not those of the disk where that takes names apart.
+TELLS_ALL: Final = sys.platform == "darwin"
 #: Between two sweeps, s: beside events, and without them.
 SWEEP: Final = 5.0
 SWEEP_ALONE: Final = 2.0
@@ -79,6 +82,7 @@ class FolderWatch(FileSystemEventHandler):
     def __init__(self, root: Path, told: Callable[[], None]) -> None:
         """``told`` is called, on any thread, when there are hints after there were none."""
         self.root = root
+        self._real = ""  # as the system names it in events: through all links
         self._told = told
         self._hints: deque[tuple[Hint, str]] = deque()
         self._written: set[str] = set()  # content was written since the file was last taken; it is not closed yet
@@ -126,7 +130,8 @@ class FolderWatch(FileSystemEventHandler):
         observer: BaseObserver | None = None
         try:
             observer = watching.observer()
-            observer.schedule(self, os.fspath(self.root), recursive=False, event_filter=_EVENTS)
+            self._real = os.path.realpath(self.root)
+            observer.schedule(self, self._real, recursive=TELLS_ALL, event_filter=_EVENTS)
             observer.start()
         except OSError as error:  # no free watch or instance left, or no such thing for this disk
             self.no_events = error.strerror or str(error)
@@ -173,14 +178,14 @@ class FolderWatch(FileSystemEventHandler):
         """Keep what matters of an event."""
         source, target = os.fsdecode(event.src_path), os.fsdecode(event.dest_path or b"")
         if event.is_directory:
-            if Path(source) == self.root:
+            if self._depth(source) == 0:
                 self._hint(Hint.FOLDER, "")
             return
-        name = os.path.basename(source)  # noqa: PTH119 - thousands at once
+        name = self._name(source)
         if isinstance(event, FileMovedEvent):
             self._written.discard(name)
             self._hint_of(Hint.GONE, name)
-            self._hint_of(Hint.CLOSED, os.path.basename(target))  # noqa: PTH119
+            self._hint_of(Hint.CLOSED, self._name(target))
         elif isinstance(event, FileClosedEvent):
             self._hint_of(Hint.WRITTEN if name in self._written else Hint.CLOSED, name)
             self._written.discard(name)
@@ -192,6 +197,14 @@ class FolderWatch(FileSystemEventHandler):
                 self._written.add(name)
         else:
             self._hint_of(Hint.TOUCHED, name)
+
+    def _depth(self, path: str) -> int:
+        """Return how deep below the folder a path is. Its letters may be others than ours, but not its length."""
+        return path.rstrip(os.sep).count(os.sep) - self._real.rstrip(os.sep).count(os.sep)
+
+    def _name(self, path: str) -> str:
+        """Return the name of what lies right in the folder; empty for all else."""
+        return os.path.basename(path) if self._depth(path) == 1 else ""  # noqa: PTH119 - thousands at once
 
     def _hint_of(self, hint: Hint, name: str) -> None:
         if name and names.is_ours(name) and names.is_text(name):

@@ -51,6 +51,7 @@ class InboxWatch(FileSystemEventHandler):
     def __init__(self, inbox: Path, seen: Callable[[str], None]) -> None:
         """Prepare; :meth:`start` begins to watch."""
         self._inbox = inbox
+        self._depth = 0  # parts of its path, as the system names it in events
         self._seen = seen
         self._loop: asyncio.AbstractEventLoop | None = None
         self._observer: BaseObserver | None = None
@@ -58,10 +59,12 @@ class InboxWatch(FileSystemEventHandler):
     def start(self, loop: asyncio.AbstractEventLoop) -> str:
         """Watch from now on, and return an empty text, or why that is not possible. Called in a thread."""
         self._loop = loop
+        inbox = self._inbox.resolve()  # the system tells of it by the way through all links
+        self._depth = len(inbox.parts)
         observer: BaseObserver | None = None
         try:
             observer = watching.observer()
-            observer.schedule(self, str(self._inbox), recursive=True, event_filter=_EVENTS)
+            observer.schedule(self, str(inbox), recursive=True, event_filter=_EVENTS)
             observer.start()
         except OSError as error:  # the system gives no more watches
             if observer is not None:
@@ -81,7 +84,7 @@ class InboxWatch(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Handle an event, on watchdog's thread."""
         path = os.fsdecode(event.dest_path or event.src_path)
-        steps = Path(path).parts[len(self._inbox.parts) :]
+        steps = Path(path).parts[self._depth :]
         loop = self._loop
         if not steps or steps[0].startswith(".") or loop is None:
             return  # what we claimed ourselves

@@ -1,0 +1,146 @@
+"""``daw-bridge-setup.exe`` on an empty machine without Python: installed, used, updated and uninstalled in silence."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.windows.machine import Machine, shim_complex, shim_prng
+from tests.windows.smoke import LONGEST, Failed, User, await_, must, say
+from tests.windows.wine import Wine
+
+_ENVIRONMENT = r"HKCU\Environment"
+_UNINSTALL = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\daw-bridge"
+_PATH = r"%USERPROFILE%\bin;C:\Program Files\Other"
+
+
+@dataclass(frozen=True)
+class InstalledMachine(Machine):
+    """A machine on which our setup is the only thing that was ever installed."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the setup puts it."""
+        (profile,) = (one for one in (self.wine.drive / "users").iterdir() if one.name != "Public")
+        return profile / "AppData" / "Local" / "Programs" / "daw-bridge"
+
+    @property
+    def menu(self) -> Path:
+        """Its folder in the start menu."""
+        return self.folder.parents[2] / "Roaming" / "Microsoft" / "Windows" / "Start Menu" / "Programs" / "DAW Bridge"
+
+    def program(self, name: str) -> str:
+        """Return the path of the program, or of its Python."""
+        inside = self.folder / "python" if name == "python" else self.folder
+        return self.wine.windows_path(inside / f"{name}.exe")
+
+    def setup(self, setup: Path) -> None:
+        """Run the setup without a window; make wine able to run what it brought."""
+        shim_prng(self.wine)
+        code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=LONGEST)
+        must(code == 0, f"the setup ended with {code}: {said}")
+        must((self.folder / "daw-bridge.exe").exists(), "nothing was installed")
+        (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink()  # see tests/windows/machine.py
+        shim_complex(self.wine, self.folder / "site")
+
+    def registry(self, key: str) -> str:
+        """Return the values below a key; empty if there is none."""
+        return self.wine.run("reg", "query", key, longest=LONGEST)[1]
+
+
+def check_setup(setup: Path, version: str) -> int:
+    """Do it all on a machine in a temporary folder; return the exit code."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="daw-bridge-setup-", ignore_cleanup_errors=True) as folder:
+        machine = InstalledMachine(Wine(Path(folder) / "prefix"), version)
+        with machine.wine.on():
+            user = User(machine)
+            for step in (installed, used, updated, uninstalled):
+                since = time.monotonic()
+                try:
+                    step(user, setup)
+                except (Failed, TimeoutError) as error:
+                    say(f"Setup: {step.__name__} failed: {error}\n{user.log()}")
+                    return 1
+                say(f"Setup: {step.__name__} in {time.monotonic() - since:.0f} s")
+    say(f"Setup: all is well after {time.monotonic() - begun:.0f} s.")
+    return 0
+
+
+def _machine(user: User) -> InstalledMachine:
+    assert isinstance(user.machine, InstalledMachine)
+    return user.machine
+
+
+def installed(user: User, setup: Path) -> None:
+    """In silence, for one person: start menu, PATH (what was in it stays), the list of programs."""
+    machine = _machine(user)
+    machine.wine.must("reg", "add", _ENVIRONMENT, "/v", "Path", "/t", "REG_EXPAND_SZ", "/d", _PATH)
+    machine.setup(setup)
+    there = machine.wine.windows_path(machine.folder)
+    must(f"{_PATH};{there}" in machine.registry(_ENVIRONMENT), f"PATH is {machine.registry(_ENVIRONMENT)}")
+    must("DisplayVersion" in machine.registry(_UNINSTALL), "it is not in the list of programs")
+    must(len(list(machine.menu.glob("*.lnk"))) == 4, f"the start menu has {list(machine.menu.parent.rglob('*'))}")
+
+
+def used(user: User, setup: Path) -> None:
+    """The demo; then a bridge in the background makes a take."""
+    del setup
+    said = user.bridge("demo", "--no-keep")
+    must("text to audio" in said and "audio to audio" in said, said)
+    user.folder.mkdir(parents=True)
+    user.bridge("start")
+    (job,) = user.json("generate", "a bell", "--duration", "1")
+    must(job["state"] == "placed", str(job))
+    user.bridge("stop")
+    must(user.runtime() is None, "it still runs")
+
+
+def updated(user: User, setup: Path) -> None:
+    """The same setup again, while a bridge runs: it is stopped first, and everything of the person stays."""
+    machine = _machine(user)
+    user.bridge("start")
+    mine = machine.folder / "notes.txt"
+    mine.write_text("mine", encoding="utf-8")
+    machine.setup(setup)
+    must(user.runtime() is None, "the bridge of before was not stopped")
+    must("daw-bridge has stopped" in user.log(), "the bridge of before was cut off")
+    must(machine.registry(_ENVIRONMENT).count("Programs\\daw-bridge") == 1, "PATH names the folder twice")
+    must(mine.read_text(encoding="utf-8") == "mine", "a file of the person is gone")
+    user.bridge("start")
+    must(len(user.json("jobs", "list")) == 1, "the job of before is gone")
+
+
+def uninstalled(user: User, setup: Path) -> None:
+    """While a bridge runs: nothing of ours is left and nothing runs; takes and home are as they were."""
+    del setup
+    machine = _machine(user)
+    kept = {file.relative_to(user.home) for file in (user.home / "library").rglob("*.wav")}
+    must(kept, "there is no take")
+    machine.wine.run(machine.wine.windows_path(machine.folder / "uninstall.exe"), "/S", longest=LONGEST)
+    await_(lambda: not (machine.folder / "uninstall.exe").exists(), "the uninstaller")  # it goes on by itself
+    await_(lambda: not machine.menu.exists(), "the start menu to be cleared")
+    must(user.runtime() is None, "the bridge still runs")
+    must("daw-bridge has stopped" in user.log(), "the bridge was cut off")
+    must([one.name for one in machine.folder.iterdir()] == ["notes.txt"], f"left: {list(machine.folder.iterdir())}")
+    must(_PATH in machine.registry(_ENVIRONMENT), "PATH is not as it was")
+    must("daw-bridge" not in machine.registry(_ENVIRONMENT), "PATH still names the folder")
+    must("DisplayVersion" not in machine.registry(_UNINSTALL), "it is still in the list of programs")
+    must(all((user.home / file).exists() for file in kept), "a take is gone")
+    must((user.home / "journal.sqlite3").exists(), "the journal is gone")
+    must(not _left_running(machine), f"it still runs: {_left_running(machine)}")
+
+
+def _left_running(machine: InstalledMachine) -> list[str]:
+    """Return the programs of this machine that are ours, as Linux lists them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            prefix = f"WINEPREFIX={machine.wine.prefix}\0".encode()
+            if "daw-bridge" in words and prefix in (process / "environ").read_bytes() and "setup" not in words:
+                found.append(words)
+    return found
