@@ -15,7 +15,7 @@ NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", MODEL)
 STARTS = re.compile(
     r"ExecProcess|os\.execute|io\.popen|CF_ShellExecute|launchbrowser|\bsystem\(|child_process|node\.script"
 )
-#: The scripts that may: they show a file or folder of ours, start the bridge, or check a REAPER that nobody has at home.
+#: The scripts that may: they show a file or folder of ours, start the bridge, or check a REAPER of somebody else.
 MAY_START = {f"reaper_scripts/{name}.lua" for name in ("lib/act", "lib/start_bridge", "check/facts")} | {
     "max_for_live/js/device.js"
 }
