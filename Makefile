@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-rest test-all test-windows smoke-windows smoke lint matrix docs lock walk clean live
+.PHONY: demo test test-rest test-all test-windows smoke-windows smoke lint matrix docs lock walk clean live fuzz
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -54,11 +54,21 @@ live: $(VENV)/.ready-dev
 	@$(RUN) -m max_for_live.build
 	@$(RUN) -m max_for_live.drawing
 
+# Schemathesis on the HTTP API of a daemon of its own, some minutes: no answer may be a fault of ours.
+fuzz: $(VENV)/.ready-dev $(VENV)-fuzz/.ready
+	@$(RUN) -m tests.fuzz $(VENV)-fuzz/bin/schemathesis --max-time 180
+
+$(VENV)-fuzz/.ready: requirements-fuzz.txt
+	@$(RUN) -m venv $(VENV)-fuzz
+	@$(VENV)-fuzz/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
+	@touch $@
+
 # Pins of everything, with hashes and without the name of any package host. Needs uv.
 lock:
 	uv lock --upgrade
 	uv export -q --no-emit-project --no-header --format requirements-txt --no-dev --group build > requirements.txt
 	uv export -q --no-emit-project --no-header --format requirements-txt --group build > requirements-dev.txt
+	echo schemathesis | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements-fuzz.txt
 
 clean:
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache

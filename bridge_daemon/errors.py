@@ -32,6 +32,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── PollTrouble         E-POLL           the service does not answer; asked again
     │   ├── DownloadTrouble     E-DOWNLOAD       the take could not be fetched yet; tried again
     │   ├── Undecodable         E-UNDECODABLE    what came is not whole audio
+    │   ├── DecoderDied         E-DECODER        what came made its decoder crash, hang or fill the memory; it is kept
     │   ├── Duplicate           E-DUPLICATE      the service gave one id to two jobs
     │   ├── DiskTrouble         E-DISK           full or not writable; goes on when there is room
     │   └── NotPlaceable        E-UNPLACED       the take is safe, and not where it was wanted
@@ -333,6 +334,13 @@ class Undecodable(Trouble):
 
     code = "E-UNDECODABLE"
     next = "It is fetched again by itself; daw-bridge jobs retry JOB tries at once, free of charge."
+
+
+class DecoderDied(Trouble):
+    """What was downloaded made its decoder crash, hang or fill the memory. The file is kept."""
+
+    code = "E-DECODER"
+    next = "It is tried again by itself; daw-bridge jobs retry JOB tries at once, free of charge."
 
 
 class Duplicate(Trouble):

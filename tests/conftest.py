@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Threads that live as long as the process does, by the start of their names.
-LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout")
+LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout", "decoders")
 
 
 #: What takes long and watches the whole: left out by `make test`, run by `make test-all`.

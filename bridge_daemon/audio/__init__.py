@@ -7,4 +7,4 @@ needed, not at start.
 May use domain, util and errors.
 """
 
-__all__ = ["completeness", "mix", "peaks", "region", "render", "take", "view", "wav"]
+__all__ = ["completeness", "mix", "peaks", "region", "render", "take", "view", "wav", "worker", "workers"]

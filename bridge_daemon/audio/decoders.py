@@ -15,7 +15,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,10 @@ from bridge_daemon.audio.chunks import BadStructure
 from bridge_daemon.audio.view import View
 
 Block = npt.NDArray[np.float64]  # frames × channels, full scale is ±1.0
+#: The same as a decoder gives it: as 32 bit if that holds every bit of it.
+Samples = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+#: Codings of which it does not.
+_WIDE: Final = frozenset({"PCM_32", "DOUBLE"})
 
 #: Frames decoded at a time: small enough for the processor's cache.
 BLOCK: Final = 16_384
@@ -61,13 +65,18 @@ class Decoder(Protocol):
     channels: int
     frames: int
 
-    def read(self, first: int) -> Iterator[Block]:
+    def read(self, first: int) -> Iterator[Samples]:
         """Decode from the frame ``first`` to the end, some 20,000 frames at a time at most. Raises Undecoded."""
         ...
 
     def close(self) -> None:
         """Let go of the library's handle."""
         ...
+
+
+def sample_type(subtype: str) -> Literal["float32", "float64"]:
+    """Return the type that holds every bit of a coding."""
+    return "float64" if subtype in _WIDE else "float32"
 
 
 class SoundFile:
@@ -83,11 +92,12 @@ class SoundFile:
         sound = self._sound
         self.container, self.subtype = sound.format, sound.subtype
         self.rate, self.channels, self.frames = sound.samplerate, sound.channels, sound.frames
+        self._type = sample_type(self.subtype)
         if self.container not in _CONTAINERS or self.subtype not in _SUBTYPES:
             sound.close()
             raise BadStructure(f"is {self.container} with {self.subtype}, which is not read")
 
-    def read(self, first: int) -> Iterator[Block]:
+    def read(self, first: int) -> Iterator[Samples]:
         """Decode from the frame ``first`` to the end."""
         lead = min(first, _LEAD) if self.container in _LAPPING else 0
         at = first - lead
@@ -96,7 +106,7 @@ class SoundFile:
             while at < self.frames:
                 # Opus: where a read begins in the last packet, its samples are wrong (libsndfile 1.2.2, measured)
                 count = BLOCK if self.frames - at >= BLOCK + _LAST else BLOCK + _LAST
-                block: Block = self._sound.read(count, dtype="float64", always_2d=True)
+                block: Samples = self._sound.read(count, dtype=self._type, always_2d=True)
                 if len(block) == 0:
                     return
                 at += len(block)
@@ -123,7 +133,7 @@ class Joined:
             self.close()
             raise BadStructure("is a chain of streams of several sample rates or numbers of channels")
 
-    def read(self, first: int) -> Iterator[Block]:
+    def read(self, first: int) -> Iterator[Samples]:
         """Decode from the frame ``first`` to the end."""
         start = 0
         for part in self._parts:
@@ -155,12 +165,12 @@ class Ffmpeg:
     tracks: int = 1
     _sound: IO[bytes] = field(default_factory=lambda: tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115
 
-    def read(self, first: int) -> Iterator[Block]:
+    def read(self, first: int) -> Iterator[Samples]:
         """Return from the frame ``first`` to the end."""
         frame = 4 * self.channels
         self._sound.seek(first * frame)
         while data := self._sound.read(BLOCK * frame):
-            yield np.frombuffer(data, np.float32).reshape(-1, self.channels).astype(np.float64)
+            yield np.frombuffer(data, np.float32).reshape(-1, self.channels)
 
     def close(self) -> None:
         """Drop what was decoded."""

@@ -65,7 +65,7 @@ class SourceInfo:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What our own look at a file found, before and beside its decoder."""
 
     decoder: Decoder
@@ -82,14 +82,14 @@ class _Found:
 class OpenAudio:
     """An open, checked audio file. It decodes any part of itself in blocks, sample-exactly."""
 
-    def __init__(self, info: SourceInfo, found: _Found) -> None:
+    def __init__(self, info: SourceInfo, found: Found) -> None:
         self.info = info
         self.missing = found.missing  # what the header promises and the file does not hold, as "holds …"
         self.doubt = found.doubt  # why the file may be cut off though nothing tells how long it should be
         self.notes = found.notes  # what was found in it and left out, for people
         self.delay_known = found.delay_known  # whether the MP3 itself told its encoder delay
         self.delay_cut = found.delay_cut  # frames of MP3 encoder delay that are left out before frame 0
-        self._decoder = found.decoder
+        self.decoder = found.decoder
 
     def blocks(self, first: int = 0, frames: int | None = None) -> Iterator[Block]:
         """Decode ``frames`` frames (None: all that follow) from the frame ``first``, at most BLOCK at a time.
@@ -100,8 +100,8 @@ class OpenAudio:
         left = self.info.frames - first if frames is None else frames
         at = first
         try:
-            for whole in self._decoder.read(first) if left > 0 else ():
-                block = whole[:left]
+            for whole in self.decoder.read(first) if left > 0 else ():
+                block = whole[:left].astype(np.float64)
                 if self.info.subtype in _FLOATS and not np.isfinite(block).all():
                     raise SourceRefused(
                         f'"{name}" has values that are no numbers (NaN, infinite) at {at / rate:.2f} s.'
@@ -137,17 +137,6 @@ def open_audio(path: Path, *, cut_delay: bool = False) -> Iterator[OpenAudio]:
             found.decoder.close()
 
 
-def probe(path: Path, *, name: str | None = None) -> SourceInfo:
-    """Return what the header of the file says, without decoding. ``name`` is for messages. Raises SourceRefused."""
-    try:
-        with open_audio(path) as audio:
-            return audio.info
-    except SourceRefused as error:
-        if name is None:
-            raise
-        raise SourceRefused(error.message.replace(f'"{path.name}"', f'"{name}"')) from error
-
-
 @contextmanager
 def _open_file(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
     try:
@@ -167,7 +156,7 @@ def _not_audio(path: Path, why: str) -> SourceRefused:
     return SourceRefused(f'"{path.name}" is not audio that can be read: {why}.')
 
 
-def _look(file: BinaryIO, size: int, *, cut_delay: bool) -> _Found:
+def _look(file: BinaryIO, size: int, *, cut_delay: bool) -> Found:
     """Read the structure by ourselves, and open the decoder on what it may see of the file."""
     kind, start = mp3.recognise(file, size)
     if kind is None:
@@ -184,10 +173,10 @@ def _look(file: BinaryIO, size: int, *, cut_delay: bool) -> _Found:
     return _by_ffmpeg(view, kind)
 
 
-def _look_at_mp3(file: ByteFile, size: int, start: int, *, cut_delay: bool) -> _Found:
+def _look_at_mp3(file: ByteFile, size: int, start: int, *, cut_delay: bool) -> Found:
     found = mp3.scan(file, size, start)
     decoder = SoundFile(View(file, found.pieces(cut_delay=cut_delay)))
-    return _Found(
+    return Found(
         decoder,
         layouts.as_it_is(decoder.channels),
         found.missing,
@@ -198,7 +187,7 @@ def _look_at_mp3(file: ByteFile, size: int, start: int, *, cut_delay: bool) -> _
     )
 
 
-def _look_at_ogg(view: View) -> _Found:
+def _look_at_ogg(view: View) -> Found:
     found = ogg.scan(view, view.size)
     if found.coding not in ("VORBIS", "OPUS"):
         result = _by_ffmpeg(view, "OGG")
@@ -216,27 +205,27 @@ def _look_at_ogg(view: View) -> _Found:
     if found.foreign:
         notes.append(f"{found.foreign} bytes between its pages were left out")
     layout = layouts.of_xiph(decoder.channels, found.links[0].family)
-    return _Found(decoder, layout, doubt=found.doubt, notes=tuple(notes))
+    return Found(decoder, layout, doubt=found.doubt, notes=tuple(notes))
 
 
-def _look_at_flac(view: View) -> _Found:
+def _look_at_flac(view: View) -> Found:
     view.seek(18)
     if int.from_bytes(view.read(8), "big") & (1 << 36) - 1 == 0:  # of frames; libsndfile does not read it then
         return _by_ffmpeg(view, "FLAC")
     decoder = SoundFile(view)
     names = channel_names(View(view, [(0, view.size)]), "flac") if decoder.channels > 2 else None
-    return _Found(decoder, layouts.of_names(names, decoder.channels))
+    return Found(decoder, layouts.of_names(names, decoder.channels))
 
 
-def _by_ffmpeg(view: View, kind: str) -> _Found:
+def _by_ffmpeg(view: View, kind: str) -> Found:
     decoder = decode_all(view, kind, _DEMUXERS[kind])
     names = decoder.names
     if decoder.subtype == "AAC" and names is not None and "NONE" in names:
         names = None  # a table of the file's own, which ffmpeg does not name: the usual ones, in nearly all of them
-    return _Found(decoder, layouts.of_names(names, decoder.channels), decoder.missing, notes=decoder.notes)
+    return Found(decoder, layouts.of_names(names, decoder.channels), decoder.missing, notes=decoder.notes)
 
 
-def _look_at_chunks(view: View, kind: str, *, cut_delay: bool) -> _Found:
+def _look_at_chunks(view: View, kind: str, *, cut_delay: bool) -> Found:
     found = chunks.read_structure(view, kind, view.size)
     if found.coding == "MP3":
         inside = View(view, [(found.data, found.data + min(found.declared, found.available))])
@@ -245,7 +234,7 @@ def _look_at_chunks(view: View, kind: str, *, cut_delay: bool) -> _Found:
         return _by_ffmpeg(view, kind)
     shown = patched(view, view.size, found.patches) if found.patches else view
     decoder = SoundFile(shown)
-    result = _Found(decoder, _layout_of_chunks(view, found, decoder.channels), found.missing)
+    result = Found(decoder, _layout_of_chunks(view, found, decoder.channels), found.missing)
     if kind in chunks.WAVE:
         stamp = parse_bext(chunks.text_chunk(view, found, b"bext"))
         result.time_reference = stamp.time_reference if stamp else None
@@ -264,7 +253,7 @@ def _layout_of_chunks(view: View, found: chunks.Structure, channels: int) -> Lay
     return layouts.of_apple(chunk, names, channels)
 
 
-def _describe(path: Path, found: _Found, identity: tuple[int, int, int, int]) -> SourceInfo:
+def _describe(path: Path, found: Found, identity: tuple[int, int, int, int]) -> SourceInfo:
     """Check what the decoder made of the header."""
     sound = found.decoder
     if sound.rate not in RATES:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bridge_daemon.audio.opening import open_audio
+from bridge_daemon.audio.apart import open_audio
 from bridge_daemon.domain.sound_files import MOST_BUCKETS
 
 _DECIMALS = 4

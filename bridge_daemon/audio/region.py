@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from bridge_daemon.audio import convert
+from bridge_daemon.audio.apart import open_audio, probe
 from bridge_daemon.audio.decoders import Block
-from bridge_daemon.audio.opening import OpenAudio, SourceInfo, open_audio, probe
+from bridge_daemon.audio.opening import OpenAudio, SourceInfo
 from bridge_daemon.audio.wav import WavWriter
 from bridge_daemon.errors import SourceRefused
 from bridge_daemon.util import files

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridge_daemon.audio.opening import SourceInfo, probe
+from bridge_daemon.audio.apart import probe
+from bridge_daemon.audio.opening import SourceInfo
 
 _FARTHEST: Final = 864_000.0  # s; a time stamp beyond ten days is none
 

@@ -9,10 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from bridge_daemon.audio import convert
+from bridge_daemon.audio.apart import open_audio
 from bridge_daemon.audio.decoders import Block
-from bridge_daemon.audio.opening import OpenAudio, open_audio
+from bridge_daemon.audio.opening import OpenAudio
 from bridge_daemon.audio.wav import Bext, WavWriter
-from bridge_daemon.errors import SourceRefused, Undecodable
+from bridge_daemon.audio.workers import Died
+from bridge_daemon.errors import DecoderDied, SourceRefused, Trouble, Undecodable
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
 
@@ -55,7 +57,8 @@ def verify(path: Path, *, declared_seconds: float | None = None) -> Verified:
     """Decode the original at ``path`` to its end.
 
     ``declared_seconds`` is the length that the service says it has. Raises Undecodable, with ``charge`` confirmed (the
-    job was paid for), when the file is no audio, is cut off, or is not of that length.
+    job was paid for), when the file is no audio, is cut off, or is not of that length; DecoderDied when that could not
+    be found out.
     """
     try:
         with open_audio(path, cut_delay=True) as audio:
@@ -63,7 +66,14 @@ def verify(path: Path, *, declared_seconds: float | None = None) -> Verified:
             peak = convert.peak_of(audio.blocks())
             return _verified(audio, peak)
     except SourceRefused as error:
-        raise _undecodable(error.message) from error
+        raise _trouble(error) from error
+
+
+def _trouble(error: SourceRefused) -> Trouble:
+    """Return what is wrong with a take: with its file, or with its decoder, of which nothing follows for the file."""
+    if isinstance(error, Died):
+        return DecoderDied(error.message, charge="confirmed")
+    return _undecodable(error.message)
 
 
 def _undecodable(message: str) -> Undecodable:
@@ -119,14 +129,15 @@ def make_take(
     """Write the take, Broadcast Wave with PCM 24 bit, to ``target_part``, flushed to the disk; the caller renames it.
 
     ``rate`` None keeps the original's. ``cut_seconds`` cuts a longer take back to that length, with a short fade.
-    Raises Undecodable when the original is not the verified one any more, OSError when the file cannot be written;
+    Raises Undecodable when the original is not the verified one any more, DecoderDied, OSError when the file cannot be
+    written;
     either way ``target_part`` is removed.
     """
     try:
         return _write(original, target_part, verified, rate or verified.rate, cut_seconds, bext, info)
     except SourceRefused as error:
         files.discard(target_part)
-        raise _undecodable(error.message) from error
+        raise _trouble(error) from error
     except BaseException:
         files.discard(target_part)
         raise

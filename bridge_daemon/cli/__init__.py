@@ -23,6 +23,10 @@ def main() -> None:
         from bridge_daemon.publish import supervisor
 
         sys.exit(supervisor.main(sys.argv[2:]))
+    if sys.argv[1:2] == [ourselves.DECODE] and ourselves.is_frozen():
+        from bridge_daemon.audio import worker
+
+        sys.exit(worker.main())
     from bridge_daemon.cli import terminal
 
     terminal.make_safe()

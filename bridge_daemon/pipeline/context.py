@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
+from bridge_daemon.audio.workers import WORKERS
 from bridge_daemon.domain.job import Job, Problem, State
 from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Engines
@@ -74,6 +75,7 @@ class JobRuntime:
     expired: int = 0  # output URLs that had run out
     wasted: int = 0  # bytes that came and were no take
     refused_download: str = ""  # SHA-256 of the last download that was not taken
+    deaths: int = 0  # of the decoder of what came
     lost: int = 0  # originals that could not be made into a take
     proved: Proved | None = None
 
@@ -124,6 +126,11 @@ class StepContext:
             since = max(0.0, self.times.now() - (job.submitted_at or job.updated_at))
             watch.born = self.times.monotonic() - since
         return self.times.monotonic() - watch.born
+
+    @staticmethod
+    def expect_a_take() -> None:
+        """Start a decoder ahead: a take is on its way."""
+        asyncio.get_running_loop().run_in_executor(None, WORKERS.warm)
 
     def day_folder(self, job: Job) -> Path:
         """Return the folder that a job's files go into, made if need be: in the library, or in the home without one.

@@ -13,7 +13,7 @@ from bridge_daemon.domain.job import Job, State
 from bridge_daemon.domain.sound_files import ending_of
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import MAX_BYTES, Expired, download, serves_privately
-from bridge_daemon.errors import DownloadTrouble, Undecodable
+from bridge_daemon.errors import DecoderDied, DownloadTrouble, Undecodable
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
@@ -26,6 +26,8 @@ _LONGEST = 600.0  # s between two tries; the URL lives for days
 #: URLs in a row that had run out before a person is told.
 _PATIENCE = 3
 _LEAST_BOUND = 128 * 1024 * 1024  # bytes that any take may have
+#: Tries to decode what makes the decoder die, before it is tried only once a day (or when a person asks).
+_MOST_DEATHS = 9
 #: Bytes of a job that came and were no take, before it is tried only once a day (or when a person asks).
 _MOST_WASTED = 1 << 30
 _DAY = 86_400.0  # s
@@ -40,6 +42,7 @@ async def fetch(job: Job, context: StepContext) -> Wait | None:
         await _ask_again(job, context, "the built-in engine has another port in this process")
         return GO_ON
     watch = context.watch(job)
+    context.expect_a_take()
     try:
         await _fetch(job, context)
     except Expired as error:
@@ -61,10 +64,21 @@ async def fetch(job: Job, context: StepContext) -> Wait | None:
         if fresh is not None and watch.errors == 1:
             return GO_ON
         return Wait(min(_LONGEST, 2.0 ** min(watch.errors, 10)) * random.uniform(0.5, 1.0))
-    except OSError as error:
-        return await disk_trouble(job, error, context)
+    except (DecoderDied, OSError) as error:
+        return await kept_back(job, error, context)
     watch.errors = 0
     return GO_ON
+
+
+async def kept_back(job: Job, error: DecoderDied | OSError, context: StepContext) -> Wait:
+    """Keep what came, and try again: with a decoder that dies more and more rarely, and once a day in the end."""
+    if isinstance(error, OSError):
+        return await disk_trouble(job, error, context)
+    watch = context.watch(job)
+    watch.deaths += 1
+    await context.set_problem(job, error)
+    log.error("%s", error.message, extra=job.log_context())
+    return Wait(2.0**watch.deaths if watch.deaths <= _MOST_DEATHS else _DAY)
 
 
 async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
@@ -77,11 +91,13 @@ async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
 async def _fetch(job: Job, context: StepContext) -> None:
     assert job.output_url is not None
     folder = await foreign.off(context.library(), context.day_folder, job)
-    part = await asyncio.to_thread(_part, folder / f"{job.id}.original")
+    kept = folder / f"{stem(job)}.undecoded"
+    part = await asyncio.to_thread(_part, folder / f"{job.id}.original", kept)
     watch = context.watch(job)
     try:
         private = job.engine == SKETCH or serves_privately(job.base_url)
-        await download(job.output_url, part, private=private, most=_most(job))
+        if part != kept:
+            await download(job.output_url, part, private=private, most=_most(job))
         declared = await _declared(job, context)
         hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.id}")
         try:
@@ -90,6 +106,9 @@ async def _fetch(job: Job, context: StepContext) -> None:
             digest = await hashing  # also if the file is removed next
         target = folder / f"{stem(job)}.original{ending_of(verified.container)}"
         original, identity = await asyncio.to_thread(_settle, part, target)
+    except DecoderDied as error:  # the bytes are paid for, and nothing is known against them
+        file = await asyncio.to_thread(_keep, part, kept)
+        raise DecoderDied(f"{error.message} The file that came is kept: {file}", charge=job.charge) from error
     except Undecodable:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)
         watch.wasted += await asyncio.to_thread(_discard, part)
@@ -150,9 +169,14 @@ def _prove(part: Path, declared: float | None, last: str) -> tuple[Verified, tup
         return verified, (f"the service said {declared:g} s, and {verified.seconds:.2f} s came, twice",)
 
 
-def _part(target: Path) -> Path:
+def _part(target: Path, kept: Path) -> Path:
+    """Return where the download goes; ``kept``, if it came before and its decoder died."""
     files.sweep(target)
-    return files.part_of(target)
+    return kept if kept.is_file() and not kept.is_symlink() else files.part_of(target)
+
+
+def _keep(part: Path, kept: Path) -> Path:
+    return part if part == kept else files.settle(part, kept, point="original")
 
 
 def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, ...]]:

@@ -12,10 +12,9 @@ from bridge_daemon.audio.take import Verified, make_take, time_reference, verify
 from bridge_daemon.audio.wav import Bext
 from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.domain.parameters import values_of
-from bridge_daemon.errors import Undecodable
+from bridge_daemon.errors import DecoderDied, Undecodable
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
-from bridge_daemon.pipeline.disk import disk_trouble
-from bridge_daemon.pipeline.fetch import stem
+from bridge_daemon.pipeline.fetch import kept_back, stem
 from bridge_daemon.util import files
 
 log = logging.getLogger(__name__)
@@ -29,8 +28,8 @@ async def finish(job: Job, context: StepContext) -> Wait | None:
     """Make the take and put it into the library."""
     try:
         made = await asyncio.to_thread(_make, job, context)
-    except OSError as error:
-        return await disk_trouble(job, error, context)
+    except (DecoderDied, OSError) as error:  # the original lies there
+        return await kept_back(job, error, context)
     except Undecodable as error:
         made = None
         log.warning("%s", error.message, extra=job.log_context())

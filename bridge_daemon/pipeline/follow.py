@@ -33,6 +33,7 @@ async def follow(job: Job, context: StepContext) -> Wait | None:
     watch = context.watch(job)
     if not watch.polls and context.age(job) < 1:
         watch.polls = 1
+        context.expect_a_take()
         return await _pace(job, watch, context)
     try:
         endpoint = await context.engines.endpoint(job)

@@ -8,6 +8,8 @@ from typing import Final
 
 #: The hidden first word under which a frozen build, which has no Python beside it, runs the supervisor of a tunnel.
 SUPERVISE: Final = "--supervise"
+#: That of a process which decodes audio.
+DECODE: Final = "--decode"
 
 
 def is_frozen() -> bool:
@@ -28,3 +30,10 @@ def supervised(script: str, argv: Sequence[str]) -> list[str]:
     if is_frozen():
         return [sys.executable, SUPERVISE, *argv]
     return [sys.executable, "-I", script, *argv]
+
+
+def decoder() -> list[str]:
+    """Return the command line of a process that decodes audio; it loads nothing else."""
+    if is_frozen():
+        return [sys.executable, DECODE]
+    return [sys.executable, "-P", "-m", "bridge_daemon.audio.worker"]

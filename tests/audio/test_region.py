@@ -111,7 +111,8 @@ class TestNotAudio:
         path = write(folder / "x.wav", noise(8000, 1), rate, form, subtype)
         # and the decoder does not even see them
         monkeypatch.setattr(decoders.soundfile, "SoundFile", None)
-        assert "not audio that can be read" in refusal(path)
+        with pytest.raises(SourceRefused, match="not audio that can be read"), opening.open_audio(path):
+            pass
 
     def test_missing(self, folder):
         assert "cannot be opened" in refusal(folder / "missing.wav")
@@ -141,7 +142,11 @@ class TestNotAudio:
 
     def test_too_large(self, folder, monkeypatch):
         monkeypatch.setattr(opening, "MAX_BYTES", 1000)
-        assert "larger than" in refusal(write(folder / "a.wav", noise(4800), 48_000))
+        with (
+            pytest.raises(SourceRefused, match="larger than"),
+            opening.open_audio(write(folder / "a.wav", noise(4800), 48_000)),
+        ):
+            pass
 
     @pytest.mark.parametrize(("offset", "value"), [(22, b"\0\0"), (22, b"\xff\xff"), (24, bytes(4)), (24, b"\xff" * 4)])
     def test_absurd_header(self, folder, offset, value):

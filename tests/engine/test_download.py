@@ -105,3 +105,20 @@ async def test_each_redirect_is_asked_for_as_it_is_given(tmp_path: Path, locatio
             await download(f"http://127.0.0.1:{first.port}/a%2Fa/x%7E?q=%2F", tmp_path / "x", private=True)
     assert first.requests[0].startswith(b"GET /a%2Fa/x%7E?q=%2F HTTP/1.1")
     assert last.requests[0].startswith(b"GET %s HTTP/1.1" % there.partition(str(last.port))[2].encode())
+
+
+async def test_a_download_brings_no_key_and_no_cookie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The URL is that of somebody else than the service, and where it leads to is somebody else again."""
+    monkeypatch.setenv("EMPIRIOLABS_API_KEY", "sk-empiriolabs-secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("default login me password sk-empiriolabs-secret\n")
+    async with wire(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nRIFF") as last:
+        to = f"Location: http://127.0.0.1:{last.port}/x\r\nSet-Cookie: track=1; Path=/\r\nContent-Length: 0"
+        async with wire(f"HTTP/1.1 302 x\r\n{to}\r\n\r\n".encode()) as first:
+            await download(f"http://127.0.0.1:{first.port}/x", tmp_path / "x", private=True)
+    for asked in (first.requests[0], last.requests[0]):
+        head = asked.lower()
+        assert b"secret" not in head
+        assert b"\r\nauthorization:" not in head
+        assert b"\r\ncookie:" not in head
+        assert b"\r\nreferer:" not in head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import pytest
 import soundfile
 from wavinfo import WavInfoReader
 
+from bridge_daemon.audio import apart
+from bridge_daemon.audio.workers import Limits, Workers
 from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.engine.download import check_url, is_private, serves_privately
-from bridge_daemon.errors import DownloadTrouble
+from bridge_daemon.errors import DecoderDied, DownloadTrouble
 from bridge_daemon.journal import Transaction
 from bridge_daemon.journal.rows import to_row
 from bridge_daemon.pipeline import fetch as fetching
+from bridge_daemon.pipeline import finish as finishing
 from bridge_daemon.util import files
+from tests.audio import naughty as naughty_worker
 from tests.fakes.service import Service
 from tests.support import events, job_of, press, running, until, until_event
 
@@ -81,6 +86,56 @@ async def test_what_cannot_be_decoded_is_kept_as_a_problem_and_fetched_again_by_
         await daemon.actions.retry(name, {})
         assert (await until(daemon, name)).state is State.PLACED
         assert len(service.charges) == 1
+
+
+@pytest.mark.parametrize("way", ["crash", "hang"])
+async def test_what_makes_its_decoder_die_is_kept_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    naughty = [sys.executable, str(Path(naughty_worker.__file__)), way]
+    workers, good = Workers(lambda: naughty, Limits(answer=2.0)), apart.WORKERS
+    monkeypatch.setattr(apart, "WORKERS", workers)
+    try:
+        async with Service(take_seconds=None) as service, running(tmp_path / "home", service) as daemon:
+            name = await press(daemon, duration=5)
+            await until_event(daemon, name, "problem", seconds=60)
+            job = await job_of(daemon, name)
+            assert (job.state, job.charge) == (State.FETCHING, Charge.CONFIRMED)
+            assert job.problem is not None
+            assert job.problem.code == "E-DECODER"
+            [kept] = (tmp_path / "home" / "library").rglob("*.undecoded")
+            assert str(kept) in job.problem.text
+            came, fetched = kept.read_bytes(), len(service.downloads)
+            monkeypatch.setattr(apart, "WORKERS", good)
+            await daemon.actions.retry(name, {})
+            job = await until(daemon, name, seconds=60)
+            assert (job.state, job.charge, job.problem) == (State.PLACED, Charge.CONFIRMED, None)
+            assert job.original is not None
+            assert Path(job.original).read_bytes() == came
+            assert not kept.exists()
+            assert len(service.downloads) == fetched, "what came is not downloaded once more"
+            assert len(service.charges) == 1
+    finally:
+        workers.close()
+
+
+async def test_a_decoder_that_dies_later_loses_no_original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof was good, and the process that reads it for the take is ended."""
+    died = iter([True])
+
+    def make_take(*args: Any, **kwargs: Any) -> Any:
+        if next(died, False):
+            raise DecoderDied("its decoder crashed (signal 9)", charge="confirmed")
+        return made(*args, **kwargs)
+
+    made = finishing.make_take
+    monkeypatch.setattr(finishing, "make_take", make_take)
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        name = await press(daemon)
+        await until_event(daemon, name, "problem", seconds=60)
+        assert (await until(daemon, name, seconds=60)).problem is None
+        assert len(service.downloads) == 1
+        assert "original_lost" not in await events(daemon, name)
 
 
 @pytest.mark.parametrize(
