@@ -33,14 +33,14 @@ local function open_source(path, result)
   return source or nil, problem or "REAPER cannot read " .. path
 end
 
-local function write_tags(item, take, data, result)
+local function write_tags(item, take, data, result, remarks)
   local takes = {}
   for job, known in pairs(data.takes) do
     takes[job] = known
   end
   takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1 }
   tag.write_take(take, result.job, result.delivery)
-  local changed = tag.with(data, { takes = takes })
+  local changed = tag.with(data, { takes = takes, remarks = remarks and #remarks > 0 and remarks or data.remarks })
   tag.write(item, changed)
   return changed
 end
@@ -69,17 +69,16 @@ local function add(project, item, data, result, source, text_of, placeholder)
   if not data.placing or not data.placing.inside then -- else the other takes of the item may be looped
     reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
   end
+  local remarks
   if placeholder then
     reaper.SetActiveTake(take)
   elseif first then -- later ones do not take over while somebody listens
     reaper.SetMediaItemInfo_Value(item, "I_CUSTOMCOLOR", 0)
     reaper.SetActiveTake(take)
-    settle.around(project, item, data)
-    if not data.silent then
-      lanes.play(item)
-    end
+    remarks = settle.around(project, item, data)
+    remarks[#remarks + 1] = not data.silent and lanes.play(item) or nil
   end
-  local changed = write_tags(item, take, data, result)
+  local changed = write_tags(item, take, data, result, remarks)
   reaper.GetSetMediaItemInfo_String(item, "P_NOTES", text_of(changed), true)
   reaper.UpdateItemInProject(item)
 end

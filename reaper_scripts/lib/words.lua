@@ -118,6 +118,9 @@ function words.notes(data)
   for number, take in ipairs(sorted_takes(data)) do
     lines[#lines + 1] = string.format("take %d: seed %s, job %s", number, tostring(take.seed), take.job)
   end
+  for _, remark in ipairs(data.remarks or {}) do
+    lines[#lines + 1] = remark
+  end
   return table.concat(lines, "\n")
 end
 

@@ -98,7 +98,7 @@ model.plain_item = plain_item
 
 local function plain_track(track)
   local plain = { guid = track.guid, info = copy(track.info), texts = copy(track.texts), ext = copy(track.ext),
-    selected = track.selected, items = {} }
+    selected = track.selected, locked = track.locked, frozen = track.frozen, items = {} }
   for index, item in ipairs(track.items) do
     plain.items[index] = plain_item(item)
   end

@@ -535,7 +535,7 @@ return function(fake, own)
 
   fake.grow_lanes = grow_lanes
 
-  -- fact 60: a person makes a comp lane: it is the first, and alone in playing
+  -- fact 60: a comp lane is the first, and alone in playing
   function fake.add_comp_lane(track)
     local shift = broken.comp_lane and 0 or 1
     fake.set_track(track, "I_FREEMODE", LANES)
@@ -547,10 +547,40 @@ return function(fake, own)
     fake.touch(track.project)
   end
 
-  -- fact 59: what scripts ask of it: whether it is frozen
+  -- facts 59 and 61: what scripts ask of it: whether the track is frozen or locked; an item that is locked has a line LOCK of its own
   function own.GetTrackStateChunk(pointer)
-    local frozen = track_of(pointer).frozen and not broken.not_seen
-    return true, "<TRACK\nNAME x\n" .. (frozen and "<FREEZE 1 0 0 0 0 0 0 0\n>\n" or "") .. ">\n"
+    local track, lines = track_of(pointer), { "<TRACK {0}", "NAME x" }
+    if track.locked and not broken.track_lock then
+      lines[#lines + 1] = "LOCK 1"
+    end
+    if track.frozen and not broken.not_seen then
+      lines[#lines + 1] = "<FREEZE 1 0 0 0 0 0 0 0\nLOCK 1\n>"
+    end
+    for _, item in ipairs(track.items) do
+      lines[#lines + 1] = "<ITEM\nPOSITION 0" .. (item.info.C_LOCK ~= 0 and "\nLOCK 1" or "") .. "\n>"
+    end
+    return true, table.concat(lines, "\n") .. "\n>\n"
+  end
+
+  local function lock(locked)
+    return function(project)
+      for _, track in ipairs(fake.selected_tracks(project)) do
+        track.locked = locked
+      end
+    end
+  end
+
+  fake.actions[41312], fake.actions[41313] = lock(true), lock(false)
+  fake.actions[42797] = function(project)
+    for _, track in ipairs(fake.selected_tracks(project)) do
+      fake.add_comp_lane(track)
+    end
+  end
+
+  function own.SetOnlyTrackSelected(pointer)
+    for _, one in ipairs(track_of(pointer).project.tracks) do
+      one.selected = one.pointer == pointer
+    end
   end
 
   -- fact 48: which track is whose child is told by the order of the tracks alone
