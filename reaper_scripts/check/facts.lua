@@ -417,4 +417,15 @@ fact(62, "reading audio takes time", function(c)
   return string.format("%.1f ns a frame", each * 1e9)
 end)
 
+fact(63, "a stretch marker stands by the edge of its item; a change of the offset moves none", function(c)
+  local _, _, take = c.item()
+  local first = reaper.SetTakeStretchMarker(take, -1, 0.25, 0.25)
+  local second = reaper.SetTakeStretchMarker(take, -1, 0.75, 0.5)
+  assert(first >= 0 and second > first, "it was not set")
+  reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", 0.1)
+  local _, at, source = reaper.GetTakeStretchMarker(take, second)
+  assert(math.abs(at - 0.75) < 1e-6 and math.abs(source - 0.5) < 1e-6, string.format("at %.6f, source %.6f", at, source))
+  return string.format("%d markers, where two were set", reaper.GetTakeNumStretchMarkers(take))
+end)
+
 return facts

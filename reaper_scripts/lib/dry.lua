@@ -109,15 +109,14 @@ end
 -- Go on for one tick: as many blocks as its time allows, by what the last one took. Returns "going", "done", or "failed" and why.
 function dry:step()
   local began, stop = reaper.time_precise(), self.at + MOST // math.max(1, #self.accessors)
-  local now, before = began, began
   repeat
-    before = now
+    local before = reaper.time_precise()
     local problem = self:go_on()
     if problem then
       self:stop()
       return "failed", problem
     end
-    now = reaper.time_precise()
+    local now = reaper.time_precise()
   until self.at >= math.min(self.frames, stop) or now - began + (now - before) > PACE
   if self.at < self.frames then
     return "going"

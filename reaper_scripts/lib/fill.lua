@@ -3,6 +3,7 @@
 local import = ...
 local discard = import("discard")
 local lanes = import("lanes")
+local plan = import("fit_plan")
 local settle = import("settle")
 local tag = import("tag")
 local undo = import("undo")
@@ -38,7 +39,7 @@ local function write_tags(item, take, data, result, remarks)
   for job, known in pairs(data.takes) do
     takes[job] = known
   end
-  takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1 }
+  takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1, waits = plan.wish(result) }
   tag.write_take(take, result.job, result.delivery)
   local changed = tag.with(data, { takes = takes, remarks = remarks and #remarks > 0 and remarks or data.remarks })
   tag.write(item, changed)

@@ -112,6 +112,10 @@ local function from_right(neighbour, seconds)
         local rate = reaper.GetMediaItemTakeInfo_Value(take, "D_PLAYRATE")
         local offset = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS")
         reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", offset - length * rate)
+        for marker = reaper.GetTakeNumStretchMarkers(take) - 1, 0, -1 do -- they stand by the edge; the last first, none passes another
+          local _, at = reaper.GetTakeStretchMarker(take, marker)
+          reaper.SetTakeStretchMarker(take, marker, at + length * rate)
+        end
       end
     end
     reaper.SetMediaItemInfo_Value(neighbour, "D_POSITION", position - length)

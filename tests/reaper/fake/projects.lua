@@ -342,14 +342,45 @@ return function(fake, own)
     return project.time_selection[1], project.time_selection[2]
   end
 
-  function own.TimeMap_GetTimeSigAtTime(pointer)
+  -- The tempo map: one tempo from the start on, and others from the times of ``tempo_changes`` on. Quarter notes.
+
+  local function stretches(project)
+    local list, from, quarters, tempo = {}, 0.0, 0.0, project.tempo
+    for _, change in ipairs(project.tempo_changes) do
+      list[#list + 1] = { from = from, quarters = quarters, tempo = tempo }
+      quarters = quarters + (change.at - from) * tempo / 60
+      from, tempo = change.at, change.tempo
+    end
+    list[#list + 1] = { from = from, quarters = quarters, tempo = tempo }
+    return list
+  end
+
+  local function stretch_at(project, key, value)
+    local found
+    for _, one in ipairs(stretches(project)) do
+      found = (found == nil or one[key] <= value + 1e-12) and one or found
+    end
+    return found
+  end
+
+  function own.TimeMap_GetTimeSigAtTime(pointer, time)
     local project = fake.project(pointer)
-    return project.signature[1], project.signature[2], project.tempo
+    return project.signature[1], project.signature[2], stretch_at(project, "from", time).tempo
+  end
+
+  function own.TimeMap2_timeToQN(pointer, time)
+    local one = stretch_at(fake.project(pointer), "from", time)
+    return one.quarters + (time - one.from) * one.tempo / 60
+  end
+
+  function own.TimeMap2_QNToTime(pointer, quarters)
+    local one = stretch_at(fake.project(pointer), "quarters", quarters)
+    return one.from + (quarters - one.quarters) * 60 / one.tempo
   end
 
   function own.TimeMap2_timeToBeats(pointer, time)
     local project = fake.project(pointer)
-    local beats = time * project.tempo / 60
+    local beats = own.TimeMap2_timeToQN(pointer, time)
     return beats % project.signature[1], math.floor(beats / project.signature[1]), project.signature[1], beats, project.signature[2]
   end
 

@@ -58,6 +58,7 @@ return function(fake, own)
     end
     if take.source and not broken.old_source then
       fake.loose_sources = fake.loose_sources + 1
+      take.source.owned = nil
     end
     take.source, source.owned = source, true
     fake.loose_sources = fake.loose_sources - 1
