@@ -41,7 +41,7 @@ local function write_tags(item, take, data, result, remarks)
   end
   takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1, waits = plan.wish(result) }
   tag.write_take(take, result.job, result.delivery)
-  local changed = tag.with(data, { takes = takes, remarks = remarks and #remarks > 0 and remarks or data.remarks })
+  local changed = tag.with(data, { takes = takes, remarks = #remarks > 0 and remarks or data.remarks })
   tag.write(item, changed)
   return changed
 end
@@ -54,7 +54,7 @@ local function move_into(project, target, item, data)
 end
 
 -- Returns what went wrong, or nil.
-local function add(project, item, data, result, source, text_of, placeholder)
+local function add(project, item, data, result, source, text_of, placeholder, hint)
   local first = reaper.CountTakes(item) == 0
   if placeholder then
     move_into(project, item, placeholder, data)
@@ -70,7 +70,7 @@ local function add(project, item, data, result, source, text_of, placeholder)
   if not data.placing or not data.placing.inside then -- else the other takes of the item may be looped
     reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
   end
-  local remarks
+  local remarks = {}
   if placeholder then
     reaper.SetActiveTake(take)
   elseif first then -- later ones do not take over while somebody listens
@@ -79,6 +79,7 @@ local function add(project, item, data, result, source, text_of, placeholder)
     remarks = settle.around(project, item, data)
     remarks[#remarks + 1] = not data.silent and lanes.play(item) or nil
   end
+  remarks[#remarks + 1] = hint
   local changed = write_tags(item, take, data, result, remarks)
   reaper.GetSetMediaItemInfo_String(item, "P_NOTES", text_of(changed), true)
   reaper.UpdateItemInProject(item)
@@ -105,9 +106,9 @@ local function read_back(item, data, result, path)
   end
 end
 
--- Put a take into an item. ``text_of`` makes the item's text from its tag. Returns the take, or nil and why not; then the item is
--- as it was.
-function fill.item(project, item, result, path, text_of)
+-- Put a take into an item. ``text_of`` makes the item's text from its tag, ``hint`` is said in it, too. Returns the take, or nil and why
+-- not; then the item is as it was.
+function fill.item(project, item, result, path, text_of, hint)
   local source, problem = open_source(path, result)
   if not source then
     return nil, problem
@@ -118,7 +119,8 @@ function fill.item(project, item, result, path, text_of)
   if target then
     item, placeholder, data = target, item, tag.with(data, { placing = tag.with(data.placing, { inside = true }) })
   end
-  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, project, item, data, result, source, text_of, placeholder)
+  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, project, item, data, result, source, text_of, placeholder,
+    hint)
   wrong = wrong or read_back(item, data, result, path)
   if wrong then
     local gone = undo.take_back(project, TITLE)

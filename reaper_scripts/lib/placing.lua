@@ -184,11 +184,8 @@ end
 
 function placing:fill(targets, text_of)
   local takes, trouble = {}, nil
-  local write = function(data)
-    return text_of(data) .. (self.hint and "\n" .. self.hint or "")
-  end
   for _, one in ipairs(targets) do
-    local take, problem = fill.item(one.project, one.item, self.result, self.files[one.project], write)
+    local take, problem = fill.item(one.project, one.item, self.result, self.files[one.project], text_of, self.hint)
     trouble = trouble or problem
     if take then
       takes[#takes + 1] = { project = one.project, take = take }

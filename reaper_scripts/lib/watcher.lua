@@ -236,6 +236,7 @@ end
 -- Look once.
 function watcher:look(now)
   self.walk:notice()
+  self.walk:step(ITEMS)
   self.unsaved:look_at_mine(self.walk)
   if self.walk.changed then
     self.walk.changed = false
@@ -309,7 +310,7 @@ end
 function watcher:tick()
   local now = reaper.time_precise()
   self:part("sending", self.go_on_sending)
-  if #self.walk.queue > 0 then
+  if self.placing then -- it waits until everything is known
     self:part("walking", function() self.walk:step(ITEMS) end)
   end
   if self.placing then
