@@ -355,7 +355,77 @@ fact(58, "the length of a source that was just made is right, or 0", function(c)
   return string.format("at once: %.3f s", at_once)
 end)
 
-untried(59, "frozen tracks, collapsed folders and collapsed lanes", "freezing needs a plug-in or a render")
-untried(60, "a comp lane shifts every lane down by one and plays alone", "needs a person")
+fact(59, "frozen tracks, collapsed folders and collapsed lanes are told by their state", function(c)
+  local _, _, _, track = c.item()
+  for key, value in pairs({ I_FOLDERCOMPACT = 2, C_LANESCOLLAPSED = 1 }) do
+    local folder, lanes = key == "I_FOLDERCOMPACT", key == "C_LANESCOLLAPSED"
+    reaper.SetMediaTrackInfo_Value(track, "I_FOLDERDEPTH", folder and 1 or 0)
+    reaper.SetMediaTrackInfo_Value(track, "I_FREEMODE", lanes and 2 or 0)
+    reaper.SetMediaTrackInfo_Value(track, key, value)
+    assert(reaper.GetMediaTrackInfo_Value(track, key) == value, key)
+    reaper.SetMediaTrackInfo_Value(track, key, 0)
+  end
+  reaper.SetMediaTrackInfo_Value(track, "I_FOLDERDEPTH", 0)
+  local _, state = reaper.GetTrackStateChunk(track, "", false)
+  assert(not state:find("<FREEZE"), "a track that is not frozen has a block of one that is")
+  return "a track was not frozen: that needs a render"
+end)
+
+local COMP_LANE, LOCK, UNLOCK = 42797, 41312, 41313 -- actions on the selected tracks
+
+fact(60, "a comp lane shifts every lane down by one and plays alone", function(c)
+  local _, item, _, track = c.item()
+  reaper.SetMediaTrackInfo_Value(track, "I_FREEMODE", 2)
+  reaper.SetMediaTrackInfo_Value(track, "I_NUMFIXEDLANES", 1)
+  reaper.SetOnlyTrackSelected(track)
+  reaper.Main_OnCommand(COMP_LANE, 0)
+  assert(reaper.GetMediaItemInfo_Value(item, "I_FIXEDLANE") == 1, "the item stayed in its lane")
+  local function plays(lane)
+    return reaper.GetMediaTrackInfo_Value(track, "C_LANEPLAYS:" .. lane)
+  end
+  assert(plays(0) == 1 and plays(1) == 0, "the comp lane does not play alone")
+end)
+
+fact(61, "a track whose controls are locked has a line LOCK 1 of its own; scripts pass the lock", function(c)
+  local _, _, _, track = c.item()
+  local function locks()
+    local _, state = reaper.GetTrackStateChunk(track, "", false)
+    return state:find("\n%s*LOCK 1") ~= nil
+  end
+  reaper.SetOnlyTrackSelected(track)
+  assert(not locks())
+  reaper.Main_OnCommand(LOCK, 0)
+  local locked = locks()
+  reaper.SetMediaTrackInfo_Value(track, "B_SHOWINMIXER", 0)
+  local passed = reaper.GetMediaTrackInfo_Value(track, "B_SHOWINMIXER") == 0
+  reaper.Main_OnCommand(UNLOCK, 0)
+  assert(locked and not locks(), "no line tells the lock")
+  return passed and "scripts pass the lock" or "scripts do not pass the lock"
+end)
+
+fact(62, "reading audio takes time", function(c)
+  local _, item, _, track = c.item()
+  local start, frames, times = reaper.GetMediaItemInfo_Value(item, "D_POSITION"), 2048, 20
+  local accessor, buffer = reaper.CreateTrackAudioAccessor(track), reaper.new_array(2 * frames)
+  local began = reaper.time_precise()
+  for index = 1, times do
+    reaper.GetAudioAccessorSamples(accessor, 48000, 2, start + index * frames / 48000, frames, buffer)
+  end
+  local each = (reaper.time_precise() - began) / times / frames
+  reaper.DestroyAudioAccessor(accessor)
+  assert(each > 0, "it took no time")
+  return string.format("%.1f ns a frame", each * 1e9)
+end)
+
+fact(63, "a stretch marker stands by the edge of its item; a change of the offset moves none", function(c)
+  local _, _, take = c.item()
+  local first = reaper.SetTakeStretchMarker(take, -1, 0.25, 0.25)
+  local second = reaper.SetTakeStretchMarker(take, -1, 0.75, 0.5)
+  assert(first >= 0 and second > first, "it was not set")
+  reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", 0.1)
+  local _, at, source = reaper.GetTakeStretchMarker(take, second)
+  assert(math.abs(at - 0.75) < 1e-6 and math.abs(source - 0.5) < 1e-6, string.format("at %.6f, source %.6f", at, source))
+  return string.format("%d markers, where two were set", reaper.GetTakeNumStretchMarkers(take))
+end)
 
 return facts

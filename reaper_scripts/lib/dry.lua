@@ -3,6 +3,7 @@
 
 local import = ...
 local files = import("files")
+local tag = import("tag")
 local wav = import("wav")
 
 local dry = {}
@@ -10,13 +11,26 @@ dry.__index = dry
 
 local CHANNELS = 2
 local BLOCK = 2048 -- frames that are read at once, of each track
-local PACE = 0.004 -- s of work in one tick, with one block more
+local PACE = 0.005 -- s of work in one tick
 local MOST = 1048576 -- frames in one tick, of all tracks together, whatever the clock says
 
-local function open_accessors(tracks)
+local function has_items(track, start, stop)
+  for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+    local position, length = tag.bounds(reaper.GetTrackMediaItem(track, index))
+    if position < stop and position + length > start then
+      return true
+    end
+  end
+  return false
+end
+
+-- What plays nothing in the selection costs nothing.
+local function open_accessors(selection)
   local accessors = {}
-  for _, track in ipairs(tracks) do
-    accessors[#accessors + 1] = reaper.CreateTrackAudioAccessor(track)
+  for _, track in ipairs(selection.tracks) do
+    if has_items(track, selection.start, selection.stop) then
+      accessors[#accessors + 1] = reaper.CreateTrackAudioAccessor(track)
+    end
   end
   return accessors
 end
@@ -33,34 +47,51 @@ function dry.start(selection, path, rate)
   local self = setmetatable({ writer = writer, path = path, rate = rate, at = 0, heard = false }, dry)
   self.start_time = selection.start
   self.frames = math.floor((selection.stop - selection.start) * rate + 0.5)
-  self.accessors = open_accessors(selection.tracks)
+  self.accessors = open_accessors(selection)
   self.buffer = reaper.new_array(BLOCK * CHANNELS)
   return self
 end
 
-local function add(sum, part, count)
-  if not sum then
-    return part
-  end
-  for index = 1, count do
-    sum[index] = sum[index] + part[index]
+-- Add tables of count numbers into the first of them, three at a time: going through them is what costs.
+local function sum_of(parts, count)
+  local sum = parts[1]
+  for index = 2, #parts, 3 do
+    local a, b, c = parts[index], parts[index + 1], parts[index + 2]
+    if c then
+      for at = 1, count do
+        sum[at] = sum[at] + a[at] + b[at] + c[at]
+      end
+    else
+      for at = 1, count do
+        sum[at] = sum[at] + a[at] + (b and b[at] or 0)
+      end
+    end
   end
   return sum
 end
 
+local function silence(count)
+  local samples = {}
+  for at = 1, count do
+    samples[at] = 0.0
+  end
+  return samples
+end
+
 function dry:block(frames)
-  local sum
+  local parts, count = {}, frames * CHANNELS
   for _, accessor in ipairs(self.accessors) do
     self.buffer.clear() -- what lies behind the end of the items is left as it was
     local from = self.start_time + self.at / self.rate
     local got = reaper.GetAudioAccessorSamples(accessor, self.rate, CHANNELS, from, frames, self.buffer)
     if got < 0 then
       return nil, "REAPER could not read the audio of a track."
+    elseif got > 0 then
+      parts[#parts + 1] = self.buffer.table(1, count)
     end
-    self.heard = self.heard or got > 0
-    sum = add(sum, self.buffer.table(1, frames * CHANNELS), frames * CHANNELS)
   end
-  return sum
+  self.heard = self.heard or #parts > 0
+  return sum_of(#parts > 0 and parts or { silence(count) }, count)
 end
 
 -- Read and write the next frames. Returns what went wrong, or nil.
@@ -75,16 +106,18 @@ function dry:go_on()
   return not written and "The capture cannot be written: " .. tostring(why) or nil
 end
 
--- Go on for one tick: as many blocks as its time allows. Returns "going", "done", or "failed" and why.
+-- Go on for one tick: as many blocks as its time allows, by what the last one took. Returns "going", "done", or "failed" and why.
 function dry:step()
-  local began, stop = reaper.time_precise(), self.at + MOST // #self.accessors
+  local began, stop = reaper.time_precise(), self.at + MOST // math.max(1, #self.accessors)
   repeat
+    local before = reaper.time_precise()
     local problem = self:go_on()
     if problem then
       self:stop()
       return "failed", problem
     end
-  until self.at >= math.min(self.frames, stop) or reaper.time_precise() - began > PACE
+    local now = reaper.time_precise()
+  until self.at >= math.min(self.frames, stop) or now - began + (now - before) > PACE
   if self.at < self.frames then
     return "going"
   end

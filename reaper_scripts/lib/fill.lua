@@ -3,6 +3,7 @@
 local import = ...
 local discard = import("discard")
 local lanes = import("lanes")
+local plan = import("fit_plan")
 local settle = import("settle")
 local tag = import("tag")
 local undo = import("undo")
@@ -33,14 +34,14 @@ local function open_source(path, result)
   return source or nil, problem or "REAPER cannot read " .. path
 end
 
-local function write_tags(item, take, data, result)
+local function write_tags(item, take, data, result, remarks)
   local takes = {}
   for job, known in pairs(data.takes) do
     takes[job] = known
   end
-  takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1 }
+  takes[result.job] = { delivery = result.delivery, seed = result.seed, order = words.count(data.takes) + 1, waits = plan.wish(result) }
   tag.write_take(take, result.job, result.delivery)
-  local changed = tag.with(data, { takes = takes })
+  local changed = tag.with(data, { takes = takes, remarks = #remarks > 0 and remarks or data.remarks })
   tag.write(item, changed)
   return changed
 end
@@ -53,7 +54,7 @@ local function move_into(project, target, item, data)
 end
 
 -- Returns what went wrong, or nil.
-local function add(project, item, data, result, source, text_of, placeholder)
+local function add(project, item, data, result, source, text_of, placeholder, hint)
   local first = reaper.CountTakes(item) == 0
   if placeholder then
     move_into(project, item, placeholder, data)
@@ -69,17 +70,17 @@ local function add(project, item, data, result, source, text_of, placeholder)
   if not data.placing or not data.placing.inside then -- else the other takes of the item may be looped
     reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
   end
+  local remarks = {}
   if placeholder then
     reaper.SetActiveTake(take)
   elseif first then -- later ones do not take over while somebody listens
     reaper.SetMediaItemInfo_Value(item, "I_CUSTOMCOLOR", 0)
     reaper.SetActiveTake(take)
-    settle.around(project, item, data)
-    if not data.silent then
-      lanes.play(item)
-    end
+    remarks = settle.around(project, item, data)
+    remarks[#remarks + 1] = not data.silent and lanes.play(item) or nil
   end
-  local changed = write_tags(item, take, data, result)
+  remarks[#remarks + 1] = hint
+  local changed = write_tags(item, take, data, result, remarks)
   reaper.GetSetMediaItemInfo_String(item, "P_NOTES", text_of(changed), true)
   reaper.UpdateItemInProject(item)
 end
@@ -105,9 +106,9 @@ local function read_back(item, data, result, path)
   end
 end
 
--- Put a take into an item. ``text_of`` makes the item's text from its tag. Returns the take, or nil and why not; then the item is
--- as it was.
-function fill.item(project, item, result, path, text_of)
+-- Put a take into an item. ``text_of`` makes the item's text from its tag, ``hint`` is said in it, too. Returns the take, or nil and why
+-- not; then the item is as it was.
+function fill.item(project, item, result, path, text_of, hint)
   local source, problem = open_source(path, result)
   if not source then
     return nil, problem
@@ -118,7 +119,8 @@ function fill.item(project, item, result, path, text_of)
   if target then
     item, placeholder, data = target, item, tag.with(data, { placing = tag.with(data.placing, { inside = true }) })
   end
-  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, project, item, data, result, source, text_of, placeholder)
+  local _, wrong = pcall(undo.step, project, TITLE, undo.TRACKS_AND_ITEMS, add, project, item, data, result, source, text_of, placeholder,
+    hint)
   wrong = wrong or read_back(item, data, result, path)
   if wrong then
     local gone = undo.take_back(project, TITLE)

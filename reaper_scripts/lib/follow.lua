@@ -104,9 +104,9 @@ local function show(self, walk, one, ended)
     local project, item = found.project, found.item
     local there = reaper.ValidatePtr2(nil, project, "ReaProject*") and reaper.ValidatePtr2(project, item, "MediaItem*")
     local data = there and tag.read(item)
-    if data and data.id == one.id then
+    if data and data.id == one.id and not data.closed then -- else it says why it is closed
       data = tag.follow(item, data)
-      if ended and not data.closed then
+      if ended then
         data = tag.with(data, { closed = true })
         tag.write(item, data)
       end

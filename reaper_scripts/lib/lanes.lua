@@ -1,6 +1,9 @@
 -- Fixed lanes of a track (REAPER 7). Lanes that were just switched on all play, and a new one plays with them: so what plays is set
 -- in words here, at the press as it was before, and when the take is there as the person wants it.
 
+local import = ...
+local guarded = import("guarded")
+
 local lanes = {}
 
 local SINCE = 7 -- version of REAPER
@@ -61,10 +64,14 @@ function lanes.add(track)
   return lane
 end
 
--- Have the lane of an item play alone, whichever lane and track it is in now.
+-- Have the lane of an item play alone, whichever lane and track it is in now. Returns a sentence where that cannot be, or nil.
 function lanes.play(item)
   local track = reaper.GetMediaItemTrack(item)
-  if lanes.has(track) then
+  if not lanes.has(track) then
+    return nil
+  elseif guarded.track(track) then
+    return "Its track is locked: the lanes play as before."
+  else
     local lane = math.tointeger(reaper.GetMediaItemInfo_Value(item, "I_FIXEDLANE")) or 0
     reaper.SetMediaTrackInfo_Value(track, plays(lane), ALONE)
   end

@@ -16,7 +16,7 @@ local TITLE = "DAW Bridge"
 local AS_USUAL = "as usual"
 local ROW = 48 -- letters of buttons beside each other
 local MORE = { cfg_scale = true, steps = true, seed = true, length = true, capture = true }
-local MUTE, FADE, CROSSFADE = "Mute the source items", "Fades in ms", "Crossfade into neighbours, ms"
+local MUTE, FADE, CROSSFADE = "Mute the source", "Fades in ms", "Crossfade into neighbours, ms"
 
 -- Return a strength in words. ``one`` is what the model makes of 1.
 function panel.strength(value, one)

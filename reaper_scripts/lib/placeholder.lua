@@ -3,6 +3,7 @@
 local import = ...
 local discard = import("discard")
 local form = import("form")
+local guarded = import("guarded")
 local lanes = import("lanes")
 local tag = import("tag")
 local undo = import("undo")
@@ -58,17 +59,11 @@ local function is_seen(track)
   return true
 end
 
--- A frozen track is put back as it was before by unfreeze: nothing of ours goes onto it. Only its state tells that it is.
-local function is_frozen(track)
-  local known, state = reaper.GetTrackStateChunk(track, "", false)
-  return known and state:find("\n%s*<FREEZE") ~= nil
-end
-
 -- Return the track, and its new lane where it has lanes: in lane 0 it could be silent, or lie upon what plays.
 local function choose_track(where)
   local last = where.tracks[#where.tracks]
   local wanted = where.track == "same" and where.tracks[1] or last
-  if where.track == "new" or where.track == form.INTO or not is_seen(wanted) or is_frozen(wanted) then
+  if where.track == "new" or where.track == form.INTO or not is_seen(wanted) or guarded.track(wanted) then
     return new_track(where.project, last, where.name)
   elseif lanes.are_known() and (where.track ~= "same" or lanes.has(wanted)) then
     return wanted, lanes.add(wanted)

@@ -10,7 +10,6 @@ local files = import("files")
 local fill = import("fill")
 local log = import("log")
 local request = import("request")
-local tabs = import("tabs")
 local tag = import("tag")
 local undo = import("undo")
 
@@ -21,6 +20,7 @@ local SECTION = "DAW Bridge"
 local RENDERING = 0x40000000
 local RECORDING = 4
 local CODE = "E-UNPLACED"
+local PATIENCE = 150 -- ticks
 
 local PLACED, UNPLACED = "placed", "unplaced"
 
@@ -41,11 +41,8 @@ function placing.word(mailbox, result)
   end
 end
 
-local function find(result)
-  local mark = request.token_of(result.place)
-  return tabs.search(function(data)
-    return data.mark == mark or data.id == result.id
-  end)
+local function find(result, walk)
+  return walk:holders(request.token_of(result.place) or result.id, result.id)
 end
 
 local function lacking(found, result)
@@ -91,14 +88,14 @@ function placing.say(mailbox, result, word, message)
   return mailbox:unplaced(result.job, result.delivery, CODE, message)
 end
 
--- Begin with a result. Returns "away" (no tab holds it), "busy" (its project records or renders), "redo" (see above), "done" (nothing
--- is left to do but to say the word, which is returned, too), or "begun", with the placing.
-function placing.start(mailbox, unsaved, result)
+-- Begin with a result. ``walk`` knows where its placeholders are. Returns "away" (no tab holds it), "busy" (its project records or
+-- renders), "redo" (see above), "done" (nothing is left to do but to say the word, which is returned, too), or "begun", with the placing.
+function placing.start(mailbox, unsaved, walk, result)
   local word = placing.word(mailbox, result)
   if word then
     return "done", word
   end
-  local found = find(result)
+  local found = find(result, walk)
   if #found == 0 then
     return "away"
   end
@@ -112,7 +109,7 @@ function placing.start(mailbox, unsaved, result)
       return why
     end
   end
-  local self = setmetatable({ mailbox = mailbox, unsaved = unsaved, result = result, files = {} }, placing)
+  local self = setmetatable({ mailbox = mailbox, unsaved = unsaved, walk = walk, result = result, files = {} }, placing)
   self.mark = targets[1].data.mark
   return "begun", self
 end
@@ -150,6 +147,12 @@ function placing:without_copy(project, problem)
   self.files[project] = self.result.file
 end
 
+-- In a large project that somebody goes on changing, no look is ever complete. Then what is known has to do.
+function placing:is_out_of_patience()
+  self.waited = (self.waited or 0) + 1
+  return self.waited > PATIENCE
+end
+
 -- Go on for one tick. Returns "going"; "away" (its placeholders have gone); "busy" or "redo" (as start does: begin anew later, what
 -- was copied is found again); "placed", with the takes {project, take}; or "failed" and why.
 function placing:step(text_of)
@@ -159,7 +162,10 @@ function placing:step(text_of)
   elseif not files.exists(self.result.file) then
     return self:fail("the file " .. self.result.file .. " is not there")
   end
-  local found = find(self.result)
+  if not (self.walk:is_complete() or self:is_out_of_patience()) then
+    return "going" -- somebody has changed something: there may be another placeholder now
+  end
+  local found = find(self.result, self.walk)
   if #found == 0 then
     return "away"
   end
@@ -178,11 +184,8 @@ end
 
 function placing:fill(targets, text_of)
   local takes, trouble = {}, nil
-  local write = function(data)
-    return text_of(data) .. (self.hint and "\n" .. self.hint or "")
-  end
   for _, one in ipairs(targets) do
-    local take, problem = fill.item(one.project, one.item, self.result, self.files[one.project], write)
+    local take, problem = fill.item(one.project, one.item, self.result, self.files[one.project], text_of, self.hint)
     trouble = trouble or problem
     if take then
       takes[#takes + 1] = { project = one.project, take = take }

@@ -4,6 +4,7 @@
 local import = ...
 local form = import("form")
 local memory = import("memory")
+local tag = import("tag")
 
 local options = {}
 
@@ -32,17 +33,44 @@ local function guid(item)
   return text
 end
 
+-- Return the GUIDs of the items of tracks that lie within a selection of time, and how many reach beyond it: those sound elsewhere, too.
+local function within(selection)
+  local inside, beyond = {}, 0
+  for _, track in ipairs(selection.tracks) do
+    for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+      local item = reaper.GetTrackMediaItem(track, index)
+      local position, length = tag.bounds(item)
+      local stop = position + length
+      if position >= selection.start - tag.SAME and stop <= selection.stop + tag.SAME then
+        inside[#inside + 1] = guid(item)
+      elseif position < selection.stop - tag.SAME and stop > selection.start + tag.SAME then
+        beyond = beyond + 1
+      end
+    end
+  end
+  return inside, beyond
+end
+
+-- Return what is to be muted when the take is there.
+local function to_mute(selection)
+  if selection.kind == "master" then
+    return { whole_mix = true }
+  elseif selection.kind == "tracks" then
+    local inside, beyond = within(selection)
+    return { mute = inside, beyond = beyond }
+  end
+  local list = {}
+  for index, item in ipairs(selection.items) do
+    list[index] = guid(item)
+  end
+  return { mute = list }
+end
+
 -- Return what a placeholder notes, for a selection as it is at the press. Times are in s.
 function options.note(chosen, values, selection)
   local noted = { fade = chosen.fade / 1000, crossfade = chosen.crossfade / 1000 }
-  if selection.kind ~= "items" then
-    return noted
-  end
-  if chosen.mute and values.track ~= form.INTO then
-    noted.mute = {}
-    for index, item in ipairs(selection.items) do
-      noted.mute[index] = guid(item)
-    end
+  if chosen.mute and values.track ~= form.INTO and selection.kind ~= "nothing" then
+    noted = tag.with(noted, to_mute(selection))
   end
   noted.into = values.track == form.INTO and #selection.items == 1 and guid(selection.items[1]) or nil
   return noted

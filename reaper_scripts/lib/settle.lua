@@ -2,18 +2,23 @@
 -- into a crossfade; or the take goes into the item that it was made of.
 
 local import = ...
+local guarded = import("guarded")
 local tag = import("tag")
 
 local settle = {}
 
-local function find(project, guid)
-  for index = 0, reaper.CountMediaItems(project) - 1 do
-    local item = reaper.GetMediaItem(project, index)
-    local _, text = reaper.GetSetMediaItemInfo_String(item, "GUID", "", false)
-    if text == guid then
-      return item
-    end
+-- Return the items of a project that have these GUIDs, by them: one walk through all items.
+local function find(project, guids)
+  local wanted, found = {}, {}
+  for _, guid in ipairs(guids) do
+    wanted[guid] = true
   end
+  for index = 0, next(wanted) and reaper.CountMediaItems(project) - 1 or -1 do
+    local item = reaper.GetMediaItem(project, index)
+    local _, guid = reaper.GetSetMediaItemInfo_String(item, "GUID", "", false)
+    found[guid] = wanted[guid] and item or nil
+  end
+  return found
 end
 
 local function near(a, b)
@@ -28,8 +33,8 @@ end
 -- Return the item that a take goes into instead of its placeholder: the one that it was made of, where that is as it was; or nil.
 function settle.target(project, item, data, seconds)
   local wanted = data.placing and data.placing.into
-  local target = wanted and find(project, wanted)
-  if not target or target == item or tag.read(target) or reaper.CountTakes(item) > 0 then
+  local target = wanted and find(project, { wanted })[wanted]
+  if not target or target == item or guarded.item(target) or tag.read(target) or reaper.CountTakes(item) > 0 then
     return nil
   end
   local _, notes = reaper.GetSetMediaItemInfo_String(target, "P_NOTES", "", false)
@@ -41,12 +46,27 @@ function settle.target(project, item, data, seconds)
   return same and seconds >= length - tag.SAME and target or nil
 end
 
-local function mute(project, guids)
-  for _, guid in ipairs(guids or {}) do
-    local item = find(project, guid)
-    if item then
+local function counted(number, what)
+  return string.format("%d %s%s", number, what, number == 1 and "" or "s")
+end
+
+-- Mute the source items. Adds to ``remarks`` what was left alone.
+local function mute(project, noted, remarks)
+  local locked = 0
+  for _, item in pairs(find(project, noted.mute or {})) do
+    if guarded.item(item) then
+      locked = locked + 1
+    else
       reaper.SetMediaItemInfo_Value(item, "B_MUTE", 1)
     end
+  end
+  if locked > 0 then
+    remarks[#remarks + 1] = "Not muted: " .. counted(locked, "locked item") .. "."
+  end
+  if (tonumber(noted.beyond) or 0) > 0 then
+    remarks[#remarks + 1] = "Not muted: " .. counted(noted.beyond, "item") .. " not wholly within what was sent."
+  elseif noted.whole_mix then
+    remarks[#remarks + 1] = "Not muted: the whole mix was sent."
   end
 end
 
@@ -92,6 +112,10 @@ local function from_right(neighbour, seconds)
         local rate = reaper.GetMediaItemTakeInfo_Value(take, "D_PLAYRATE")
         local offset = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS")
         reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", offset - length * rate)
+        for marker = reaper.GetTakeNumStretchMarkers(take) - 1, 0, -1 do -- they stand by the edge; the last first, none passes another
+          local _, at = reaper.GetTakeStretchMarker(take, marker)
+          reaper.SetTakeStretchMarker(take, marker, at + length * rate)
+        end
       end
     end
     reaper.SetMediaItemInfo_Value(neighbour, "D_POSITION", position - length)
@@ -109,7 +133,7 @@ local function crossfade(item, seconds)
   local start, stop = tag.bounds(item), stop_of(item)
   for index = 0, reaper.CountTrackMediaItems(track) - 1 do
     local other = reaper.GetTrackMediaItem(track, index)
-    if other ~= item and reaper.GetMediaItemInfo_Value(other, "I_FIXEDLANE") == lane then
+    if other ~= item and reaper.GetMediaItemInfo_Value(other, "I_FIXEDLANE") == lane and not guarded.item(other) then
       if near(stop_of(other), start) then
         left = math.max(left, from_left(other, seconds))
       elseif near((tag.bounds(other)), stop) then
@@ -120,13 +144,13 @@ local function crossfade(item, seconds)
   return left, right
 end
 
--- Do what is noted, for the first take of an item of ours.
+-- Do what is noted, for the first take of an item of ours. Returns sentences about what was left alone.
 function settle.around(project, item, data)
-  local noted = data.placing
+  local noted, remarks = data.placing, {}
   if not noted then
-    return
+    return remarks
   end
-  mute(project, noted.mute)
+  mute(project, noted, remarks)
   local left, right = 0, 0
   if (tonumber(noted.crossfade) or 0) > 0 then
     left, right = crossfade(item, noted.crossfade)
@@ -136,6 +160,7 @@ function settle.around(project, item, data)
   reaper.SetMediaItemInfo_Value(item, "D_FADEINLEN", left > 0 and left or whole and fade or 0)
   local last = noted.length == nil or near(data.position + data.span, data.anchor + noted.length)
   reaper.SetMediaItemInfo_Value(item, "D_FADEOUTLEN", right > 0 and right or last and fade or 0)
+  return remarks
 end
 
 return settle

@@ -51,7 +51,8 @@ end
 
 -- Return a walk through the items of all tabs, some in each tick.
 function tabs.new_walk()
-  return setmetatable({ counts = {}, found = {}, queue = {}, at = 0, fresh = {}, marks = {}, changed = true }, tabs)
+  local self = { counts = {}, paths = {}, found = {}, queue = {}, at = 0, fresh = {}, marks = {}, changed = true }
+  return setmetatable(self, tabs)
 end
 
 -- Note which projects have changed since they were walked through, and forget the closed ones.
@@ -59,10 +60,11 @@ function tabs:notice()
   local here = {}
   for _, tab in ipairs(tabs.open()) do
     local project = tab.project
-    here[project] = true
+    here[project], self.paths[project] = true, tab.path
     local count = reaper.GetProjectStateChangeCount(project)
     if self.counts[project] ~= count then
       self.counts[project] = count
+      self.again = self.again or project == self.queue[1] and self.at > 0 -- what was passed already may have changed
       if not self.found[project] then
         self.found[project] = {}
       end
@@ -120,7 +122,7 @@ function tabs:step(most)
   end
   if not tabs.is_open(project) then
     table.remove(self.queue, 1)
-    self.at, self.fresh = 0, {}
+    self.at, self.fresh, self.again = 0, {}, false
     return false
   end
   local count = reaper.CountMediaItems(project)
@@ -136,20 +138,48 @@ function tabs:step(most)
     table.remove(self.queue, 1)
     self.found[project], self.changed = self.fresh, true
     self.at, self.fresh = 0, {}
-    if reaper.GetProjectStateChangeCount(project) ~= self.counts[project] then
-      self.counts[project] = nil -- it changed on the way: once more
+    if self.again or reaper.GetProjectStateChangeCount(project) ~= self.counts[project] then
+      self.counts[project], self.again = nil, false -- it changed on the way: once more
     end
   end
   return #self.queue == 0
 end
 
--- Note the marks and ids of everything that was found, in ``self.marks``.
+-- Tell whether every open project has been looked at as it is now.
+function tabs:is_complete()
+  for _, tab in ipairs(tabs.open()) do
+    if not self:knows(tab.project) then
+      return false
+    end
+  end
+  return true
+end
+
+-- Note where the marks and ids of everything that was found are, in ``self.marks``.
 function tabs:note_marks()
   self.marks = {}
-  self:each(function(_, _, data)
-    self.marks[data.mark] = true
-    self.marks[data.id or data.mark] = true
+  self:each(function(project, item, data)
+    for _, name in ipairs(data.id and data.id ~= data.mark and { data.mark, data.id } or { data.mark }) do
+      self.marks[name] = self.marks[name] or {}
+      table.insert(self.marks[name], { project = project, item = item })
+    end
   end)
+end
+
+-- Return the items that hold one of these marks and are there still: project, path, item, data. It costs no search through other items.
+function tabs:holders(...)
+  local found, seen = {}, {}
+  for _, name in ipairs({ ... }) do
+    for _, one in ipairs(self.marks[name] or {}) do
+      local there = tabs.is_open(one.project) and reaper.ValidatePtr2(one.project, one.item, "MediaItem*")
+      local data = there and not seen[one.item] and tag.read(one.item)
+      if data and (data.mark == name or data.id == name) then
+        seen[one.item] = true
+        found[#found + 1] = { project = one.project, path = self.paths[one.project] or "", item = one.item, data = data }
+      end
+    end
+  end
+  return found
 end
 
 -- Go through what was found: ``look`` gets project, item, data of each that is there still.

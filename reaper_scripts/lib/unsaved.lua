@@ -53,10 +53,6 @@ function unsaved:drop(data)
   files.remove(files.join(self.mailbox.unsaved, data.name))
 end
 
-local function holders(mark)
-  return tabs.search(function(data) return data.mark == mark end)
-end
-
 local function lacks(found, job)
   for _, one in ipairs(found) do
     if not tag.take_of(one.item, job) then
@@ -105,12 +101,11 @@ function unsaved:look_at_mine(walk)
   self.mine = kept
 end
 
--- Ask for takes of earlier lives whose placeholder is open and empty. ``marks`` is what the walk has found in the open projects: only
--- for those is a search made.
-function unsaved:look_at_left(marks)
+-- Ask for takes of earlier lives whose placeholder is open and empty, by what the walk has found in the open projects.
+function unsaved:look_at_left(walk)
   local kept = {}
   for _, data in ipairs(self.left) do
-    local found = marks[data.mark] and holders(data.mark) or {}
+    local found = walk:holders(data.mark)
     local missing = lacks(found, data.job)
     if #found > 0 and (files.size(files.join(self.mailbox.unsaved, data.name)) or 0) == 0 then
       missing = false -- somebody else has dealt with it: the action, or another REAPER

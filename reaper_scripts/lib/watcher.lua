@@ -4,6 +4,7 @@
 local import = ...
 local answers = import("answers")
 local bridge_wait = import("bridge_wait")
+local fitting = import("fitting")
 local follow = import("follow")
 local guard = import("guard")
 local log = import("log")
@@ -51,7 +52,7 @@ function watcher.new()
   local self = setmetatable({ mailbox = box, errors = 0, resting = {}, period = 0, due = 0, tried = "" }, watcher)
   self.known, self.not_before = {}, {}
   self.walk, self.follow, self.peaks = tabs.new_walk(), follow.new(box), peaks.new()
-  self.results, self.unsaved = results.new(box.outbox), unsaved.open(box)
+  self.results, self.unsaved, self.fits = results.new(box.outbox), unsaved.open(box), fitting.new(box)
   self.bridge_has_open, self.project_count, self.since = true, -1, reaper.time_precise()
   return self
 end
@@ -73,13 +74,14 @@ function watcher:look_at_bridge()
   self.follow.hint = not runs and not bridge_wait.may_come(self.mailbox, self.since) and DOWN or nil
 end
 
-function watcher:text_of(result)
+-- Return what makes the text of the items of a request.
+function watcher:text_of(id, variations)
   return function(data)
-    local one = self.follow.open[data.id]
+    local one = self.follow.open[id]
     if one then
       return self.follow:text(one, data)
     end
-    return words.of_item(data, nil, words.count(data.takes) < (result.variations or 1) and "more will come" or nil)
+    return words.of_item(data, nil, words.count(data.takes) < (variations or data.variations or 1) and "more will come" or nil)
   end
 end
 
@@ -134,7 +136,7 @@ function watcher:begin_placing(name, now)
   local result = self.mailbox:result(name)
   local outcome, more = nil, nil
   if result then
-    outcome, more = placing.start(self.mailbox, self.unsaved, result)
+    outcome, more = placing.start(self.mailbox, self.unsaved, self.walk, result)
   end
   if outcome == "begun" then
     self.placing, self.placing_name = more, name
@@ -147,7 +149,8 @@ function watcher:begin_placing(name, now)
 end
 
 function watcher:go_on_placing(now)
-  local outcome, more = self.placing:step(self:text_of(self.placing.result))
+  local result = self.placing.result
+  local outcome, more = self.placing:step(self:text_of(result.id, result.variations))
   if outcome == "going" then
     return
   end
@@ -157,12 +160,19 @@ function watcher:go_on_placing(now)
       self.peaks:add(one.project, one.take)
       self.walk:wrote(one.project)
     end
+    self.fits:tell(result)
+    self.fits:update(self.walk)
+    self:go_on_fitting()
   elseif outcome == "failed" then
-    log.write("job " .. self.placing.result.job .. " could not be placed: " .. tostring(more))
+    log.write("job " .. result.job .. " could not be placed: " .. tostring(more))
   elseif outcome == "busy" or outcome == "redo" then
-    self:put_off(self.placing_name, self.placing.result, outcome, now)
+    self:put_off(self.placing_name, result, outcome, now)
   end
   self.placing = nil
+end
+
+function watcher:go_on_fitting()
+  self.fits:step(self.walk, function(id) return self:text_of(id) end)
 end
 
 function watcher:capturing(id)
@@ -197,6 +207,7 @@ function watcher:stop()
     self.placing:stop()
     self.placing = nil
   end
+  self.fits:stop()
 end
 
 -- Forget what is remembered of results that are gone.
@@ -231,6 +242,7 @@ function watcher:look(now)
     self.walk.changed = false
     self.walk:note_marks()
     self.follow:update(self.walk)
+    self.fits:update(self.walk)
   end
   if self.period % 2 == 0 then
     self.results:step()
@@ -239,6 +251,7 @@ function watcher:look(now)
   end
   if not self.placing then
     self:next_result(now)
+    self:go_on_fitting()
   end
   self:tell_of_refusals()
   self.period = self.period + 1
@@ -262,7 +275,7 @@ end
 function watcher:look_slowly()
   self:repair()
   self:look_at_bridge()
-  self.unsaved:look_at_left(self.walk.marks)
+  self.unsaved:look_at_left(self.walk)
   self.known, self.not_before = only(self.results.names, self.known), only(self.results.names, self.not_before)
 end
 
@@ -270,7 +283,7 @@ end
 function watcher:is_idle()
   local looked = self.results.complete and #self.walk.queue == 0 and self.period > 2 * SLOW
   local at_work = answers.are_waited_for() or self.placing or self.sending or todo.is_waiting() or #self.peaks.waiting > 0
-  local waiting = self.follow:count() + #self.results.names + self.unsaved:count() > 0
+  local waiting = self.follow:count() + self.fits:count() + #self.results.names + self.unsaved:count() > 0
   return looked and not at_work and not waiting and not self.bridge_has_open
 end
 
@@ -297,6 +310,9 @@ end
 function watcher:tick()
   local now = reaper.time_precise()
   self:part("sending", self.go_on_sending)
+  if self.placing then -- it waits until everything is known
+    self:part("walking", function() self.walk:step(ITEMS) end)
+  end
   if self.placing then
     self:part("placing", self.go_on_placing)
   elseif now < self.due then

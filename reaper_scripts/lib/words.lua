@@ -95,7 +95,7 @@ words.KEYS = KEYS -- of what the notes of an item tell
 local function sorted_takes(data)
   local list = {}
   for job, take in pairs(data.takes) do
-    list[#list + 1] = { job = job, seed = take.seed, order = take.order or 0 }
+    list[#list + 1] = { job = job, seed = take.seed, order = take.order or 0, fit = take.fit }
   end
   table.sort(list, function(a, b) return a.order < b.order end)
   return list
@@ -117,6 +117,10 @@ function words.notes(data)
   end
   for number, take in ipairs(sorted_takes(data)) do
     lines[#lines + 1] = string.format("take %d: seed %s, job %s", number, tostring(take.seed), take.job)
+    lines[#lines + 1] = take.fit and take.fit ~= "" and take.fit or nil
+  end
+  for _, remark in ipairs(data.remarks or {}) do
+    lines[#lines + 1] = remark
   end
   return table.concat(lines, "\n")
 end

@@ -307,6 +307,27 @@ POINTS: dict[tuple[int, str], str] = {
         fake.add_comp_lane(track)
         local function plays(lane) return reaper.GetMediaTrackInfo_Value(T, "C_LANEPLAYS:" .. lane) end
         assert(reaper.GetMediaItemInfo_Value(I, "I_FIXEDLANE") == 1 and plays(0) == 1 and plays(1) == 0)""",
+    (61, "track_lock"): """
+        fake.new_audio_item(track, 9.0, 1.0).info.C_LOCK = 1
+        local function own() return (select(2, reaper.GetTrackStateChunk(T, "", false)):gsub("<ITEM.-\\n>\\n", "")) end
+        assert(not own():find("LOCK"))
+        reaper.SetOnlyTrackSelected(T) reaper.Main_OnCommand(41312, 0)
+        assert(own():find("\\nLOCK 1\\n"))
+        assert(reaper.SetMediaTrackInfo_Value(T, "D_VOL", 0.5) and track.info.D_VOL == 0.5)
+        reaper.Main_OnCommand(41313, 0)
+        assert(not own():find("LOCK"))""",
+    (62, "accessor_cost"): """
+        local accessor, buffer = reaper.CreateTrackAudioAccessor(T), reaper.new_array(2000)
+        local began = reaper.time_precise()
+        reaper.GetAudioAccessorSamples(accessor, 48000, 2, 0, 1000, buffer)
+        assert(math.abs(reaper.time_precise() - began - 15e-6) < 1e-9)""",
+    (63, "stretch_markers"): """
+        local take = item.takes[1]
+        take.source = {path = "x", length = 8.0}
+        reaper.SetTakeStretchMarker(take.pointer, -1, 1.0, 1.0) reaper.SetTakeStretchMarker(take.pointer, -1, 3.0, 2.0)
+        reaper.SetMediaItemTakeInfo_Value(take.pointer, "D_STARTOFFS", 0.5)
+        local _, at, source = reaper.GetTakeStretchMarker(take.pointer, 1)
+        assert(at == 3.0 and source == 2.0 and fake.source_at(take, 2.0 + 2.0) == 1.5)""",
     (47, "narrow"): """
         fake.narrow = true
         local before = fake.resources .. "/é"

@@ -442,3 +442,28 @@ def test_what_can_be_redone_is_not_lost(
     assert takes(reaper) == 1
     assert len(bridge.words()) == 1
     reaper.check()
+
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize("lua", ["lupa.lua54"], indirect=True)
+def test_no_look_goes_through_ten_thousand_items(
+    reaper: Reaper, bridge: StandIn, sent: dict[str, Any], tmp_path: Path
+) -> None:
+    """A take arrives, and its item is copied meanwhile: both get it, and each turn looks at some items only."""
+    reaper.do(f"""
+        many = fake.new_track(song, "many")
+        for number = 1, {MANY} do fake.new_audio_item(many, 100 + number, 1) end""")
+    reaper.seconds(8)
+    (job,) = bridge.status(sent, "stored")
+    bridge.result(sent, job)
+    reaper.do(f"fake.copy_item({ITEM}, guitar, 60.0)")
+    most = 0
+    for _ in range(300):
+        before = reaper.get("(fake.calls.GetMediaItem or 0)")
+        reaper.tick()
+        most = max(most, reaper.get("(fake.calls.GetMediaItem or 0)") - before)
+    reaper.do("many.items = {}")
+    assert most <= 400, "about 2 ms in a real REAPER, at 5 us an item"
+    assert sorted(one[0] for one in all_takes(reaper)) == [12.25, 60.0]

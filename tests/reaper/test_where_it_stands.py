@@ -70,8 +70,10 @@ COLLAPSED = """
 
 
 @pytest.mark.parametrize("track", ["same", "lane", "silent lane"])
-@pytest.mark.parametrize("state", ["guitar.info.B_SHOWINTCP = 0", "guitar.frozen = true", COLLAPSED])
-def test_nothing_is_put_on_a_track_that_is_not_seen_or_is_frozen(
+@pytest.mark.parametrize(
+    "state", ["guitar.info.B_SHOWINTCP = 0", "guitar.frozen = true", "guitar.locked = true", COLLAPSED]
+)
+def test_nothing_is_put_on_a_track_that_is_not_seen_or_is_frozen_or_locked(
     reaper: Reaper, bridge: StandIn, tmp_path: Path, state: str, track: str
 ) -> None:
     song(reaper, tmp_path / "song")
@@ -80,6 +82,14 @@ def test_nothing_is_put_on_a_track_that_is_not_seen_or_is_frozen(
     transform(reaper, bridge, Track=track)
     assert names(reaper) == [*before, NEW]
     assert parent_of_new(reaper) == "free"
+
+
+@pytest.mark.parametrize("track", ["same", "lane"])
+def test_a_locked_item_locks_no_track(reaper: Reaper, bridge: StandIn, tmp_path: Path, track: str) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("riff.info.C_LOCK = 1")
+    transform(reaper, bridge, Track=track)
+    assert names(reaper) == ["Guitar é"]
 
 
 def test_a_silent_lane_is_seen_where_lanes_are_collapsed(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:

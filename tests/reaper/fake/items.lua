@@ -97,7 +97,10 @@ return function(fake, own)
     local right = fake.copy_item(item, item.track, at)
     right.info.D_LENGTH = item.info.D_LENGTH - first
     for _, take in ipairs(right.takes) do
-      take.info.D_STARTOFFS = take.info.D_STARTOFFS + first
+      take.info.D_STARTOFFS = take.info.D_STARTOFFS + first * take.info.D_PLAYRATE
+      for _, marker in ipairs(take.markers) do
+        marker.at = marker.at - first * take.info.D_PLAYRATE
+      end
     end
     item.info.D_LENGTH = first
     fake.touch(item.track.project)
@@ -120,11 +123,20 @@ return function(fake, own)
   -- As a script sees them
 
   function own.CountMediaItems(pointer)
-    return #all_items(fake.project(pointer))
+    local count = 0
+    for _, track in ipairs(fake.project(pointer).tracks) do
+      count = count + #track.items
+    end
+    return count
   end
 
   function own.GetMediaItem(pointer, index)
-    return fake.at(all_items(fake.project(pointer)), index)
+    for _, track in ipairs(fake.project(pointer).tracks) do
+      if index < #track.items then
+        return fake.at(track.items, index)
+      end
+      index = index - #track.items
+    end
   end
 
   function own.CountSelectedMediaItems(pointer)
@@ -271,6 +283,74 @@ return function(fake, own)
 
   function own.TakeFX_SetEnabled(pointer, index, enabled)
     take_of(pointer).fx[index + 1].enabled = enabled
+  end
+
+  -- Stretch markers. fact 63: they stand by the edge of the item, in the take's time: seconds of the project times the rate; a change of
+  -- the offset or of the edge moves none of them
+
+  function own.GetTakeNumStretchMarkers(pointer)
+    return #take_of(pointer).markers
+  end
+
+  function own.GetTakeStretchMarker(pointer, index)
+    local marker = take_of(pointer).markers[index + 1]
+    if not marker then
+      return -1, 0.0, 0.0
+    end
+    return index, marker.at, marker.source
+  end
+
+  function own.SetTakeStretchMarker(pointer, index, at, source)
+    local take = take_of(pointer)
+    local marker = index >= 0 and assert(take.markers[index + 1], "no such stretch marker") or {}
+    source = source or marker.source or take.info.D_STARTOFFS + at
+    assert(source >= 0 and source <= take.source.length, "a stretch marker outside of the source")
+    marker.at, marker.source = at, source
+    if index < 0 then
+      table.insert(take.markers, marker)
+    end
+    table.sort(take.markers, function(a, b) return a.at < b.at end)
+    for number = 2, #take.markers do
+      local before, this = take.markers[number - 1], take.markers[number]
+      assert(this.at > before.at and this.source > before.source, "a stretch marker beyond its neighbour")
+    end
+    fake.touch(take.item.track.project)
+    for number, one in ipairs(take.markers) do
+      if one == marker then
+        return number - 1
+      end
+    end
+  end
+
+  function own.DeleteTakeStretchMarkers(pointer, index, count)
+    local take = take_of(pointer)
+    for _ = 1, count or 1 do
+      table.remove(take.markers, index + 1)
+    end
+    fake.touch(take.item.track.project)
+    return count or 1
+  end
+
+  -- Return which second of its source a take plays at a time of the project.
+  function fake.source_at(take, time)
+    local at = (time - take.item.info.D_POSITION) * take.info.D_PLAYRATE
+    local edge = broken.stretch_markers and at + 1 or at
+    local markers = take.markers
+    if #markers == 0 then
+      return take.info.D_STARTOFFS + at
+    end
+    local left, right = markers[1], nil
+    for _, marker in ipairs(markers) do
+      if marker.at <= edge then
+        left = marker
+      elseif not right then
+        right = marker
+      end
+    end
+    if not right or left.at > edge then
+      return left.source + edge - left.at
+    end
+    return left.source + (edge - left.at) * (right.source - left.source) / (right.at - left.at)
   end
 
   function own.ColorToNative(red, green, blue)

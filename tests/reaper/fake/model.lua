@@ -47,7 +47,7 @@ model.RENDER = {
 }
 
 function model.new_take()
-  return { guid = guid(), info = copy(TAKE), texts = { P_NAME = "" }, ext = {}, fx = {} }
+  return { guid = guid(), info = copy(TAKE), texts = { P_NAME = "" }, ext = {}, fx = {}, markers = {} }
 end
 
 function model.new_item()
@@ -69,6 +69,7 @@ function model.new_project(path)
     cursor = 0,
     time_selection = { 0, 0 },
     tempo = 120,
+    tempo_changes = {}, -- { at (s), tempo }
     signature = { 4, 4 },
     offset = 0,
     play_state = 0,
@@ -82,7 +83,7 @@ end
 
 local function plain_take(take)
   return { guid = take.guid, info = copy(take.info), texts = copy(take.texts), ext = copy(take.ext), fx = copy(take.fx),
-    file = take.source and take.source.path }
+    markers = copy(take.markers), file = take.source and take.source.path }
 end
 
 local function plain_item(item)
@@ -98,7 +99,7 @@ model.plain_item = plain_item
 
 local function plain_track(track)
   local plain = { guid = track.guid, info = copy(track.info), texts = copy(track.texts), ext = copy(track.ext),
-    selected = track.selected, items = {} }
+    selected = track.selected, locked = track.locked, frozen = track.frozen, items = {} }
   for index, item in ipairs(track.items) do
     plain.items[index] = plain_item(item)
   end
@@ -114,7 +115,7 @@ function model.snapshot(project)
   return tracks
 end
 
-local SAVED = { "ext", "numbers", "texts", "cursor", "time_selection", "tempo", "signature", "offset" }
+local SAVED = { "ext", "numbers", "texts", "cursor", "time_selection", "tempo", "tempo_changes", "signature", "offset" }
 
 -- Return what a project file keeps.
 function model.to_file(project)

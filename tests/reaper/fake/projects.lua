@@ -342,14 +342,45 @@ return function(fake, own)
     return project.time_selection[1], project.time_selection[2]
   end
 
-  function own.TimeMap_GetTimeSigAtTime(pointer)
+  -- The tempo map: one tempo from the start on, and others from the times of ``tempo_changes`` on. Quarter notes.
+
+  local function stretches(project)
+    local list, from, quarters, tempo = {}, 0.0, 0.0, project.tempo
+    for _, change in ipairs(project.tempo_changes) do
+      list[#list + 1] = { from = from, quarters = quarters, tempo = tempo }
+      quarters = quarters + (change.at - from) * tempo / 60
+      from, tempo = change.at, change.tempo
+    end
+    list[#list + 1] = { from = from, quarters = quarters, tempo = tempo }
+    return list
+  end
+
+  local function stretch_at(project, key, value)
+    local found
+    for _, one in ipairs(stretches(project)) do
+      found = (found == nil or one[key] <= value + 1e-12) and one or found
+    end
+    return found
+  end
+
+  function own.TimeMap_GetTimeSigAtTime(pointer, time)
     local project = fake.project(pointer)
-    return project.signature[1], project.signature[2], project.tempo
+    return project.signature[1], project.signature[2], stretch_at(project, "from", time).tempo
+  end
+
+  function own.TimeMap2_timeToQN(pointer, time)
+    local one = stretch_at(fake.project(pointer), "from", time)
+    return one.quarters + (time - one.from) * one.tempo / 60
+  end
+
+  function own.TimeMap2_QNToTime(pointer, quarters)
+    local one = stretch_at(fake.project(pointer), "quarters", quarters)
+    return one.from + (quarters - one.quarters) * 60 / one.tempo
   end
 
   function own.TimeMap2_timeToBeats(pointer, time)
     local project = fake.project(pointer)
-    local beats = time * project.tempo / 60
+    local beats = own.TimeMap2_timeToQN(pointer, time)
     return beats % project.signature[1], math.floor(beats / project.signature[1]), project.signature[1], beats, project.signature[2]
   end
 
@@ -535,7 +566,7 @@ return function(fake, own)
 
   fake.grow_lanes = grow_lanes
 
-  -- fact 60: a person makes a comp lane: it is the first, and alone in playing
+  -- fact 60: a comp lane is the first, and alone in playing
   function fake.add_comp_lane(track)
     local shift = broken.comp_lane and 0 or 1
     fake.set_track(track, "I_FREEMODE", LANES)
@@ -547,10 +578,40 @@ return function(fake, own)
     fake.touch(track.project)
   end
 
-  -- fact 59: what scripts ask of it: whether it is frozen
+  -- facts 59 and 61: what scripts ask of it: whether the track is frozen or locked; an item that is locked has a line LOCK of its own
   function own.GetTrackStateChunk(pointer)
-    local frozen = track_of(pointer).frozen and not broken.not_seen
-    return true, "<TRACK\nNAME x\n" .. (frozen and "<FREEZE 1 0 0 0 0 0 0 0\n>\n" or "") .. ">\n"
+    local track, lines = track_of(pointer), { "<TRACK {0}", "NAME x" }
+    if track.locked and not broken.track_lock then
+      lines[#lines + 1] = "LOCK 1"
+    end
+    if track.frozen and not broken.not_seen then
+      lines[#lines + 1] = "<FREEZE 1 0 0 0 0 0 0 0\nLOCK 1\n>"
+    end
+    for _, item in ipairs(track.items) do
+      lines[#lines + 1] = "<ITEM\nPOSITION 0" .. (item.info.C_LOCK ~= 0 and "\nLOCK 1" or "") .. "\n>"
+    end
+    return true, table.concat(lines, "\n") .. "\n>\n"
+  end
+
+  local function lock(locked)
+    return function(project)
+      for _, track in ipairs(fake.selected_tracks(project)) do
+        track.locked = locked
+      end
+    end
+  end
+
+  fake.actions[41312], fake.actions[41313] = lock(true), lock(false)
+  fake.actions[42797] = function(project)
+    for _, track in ipairs(fake.selected_tracks(project)) do
+      fake.add_comp_lane(track)
+    end
+  end
+
+  function own.SetOnlyTrackSelected(pointer)
+    for _, one in ipairs(track_of(pointer).project.tracks) do
+      one.selected = one.pointer == pointer
+    end
   end
 
   -- fact 48: which track is whose child is told by the order of the tracks alone
