@@ -17,7 +17,7 @@ VERSION_FILE: Final = HERE.parent / "bridge_daemon" / "__init__.py"
 #: The files of the script in the order in which each finds what it uses.
 MODULES: Final = (
     *("text", "fitting", "files", "home", "live", "ledger", "identity", "proof", "wire", "port", "connection", "panel"),
-    *("timeline", "tracks", "clips", "session", "arrangement", "search", "placer", "sources", "recorder"),
+    *("timeline", "tracks", "clips", "session", "arrangement", "search", "placer", "sources", "wave", "recorder"),
     *("requests", "jobs", "parameters", "asking", "presses", "device"),
 )
 

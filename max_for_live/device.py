@@ -21,7 +21,7 @@ _TOLD: Final = (
         "whole_money",
     ),
 )
-_RECORDER: Final = ("delay", "recorder", "measure", "label_capture", "active_capture")
+_RECORDER: Final = ("delay", "recorder", "label_capture", "active_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
 DELAY_LINE: Final = 32_000
 SCRIPT: Final = "DawBridge.js"
@@ -53,7 +53,7 @@ def document(kind: Kind) -> dict[str, Any]:
     _memory(patcher, script, told)
     _start(patcher, script, boxes)
     if kind.recorder:
-        _audio(patcher, script, told)
+        _audio(patcher, told)
     else:
         patcher.chain(patcher.typed("midiin"), patcher.typed("midiout"))
     return patcher.document(scripts=[SCRIPT], description=kind.description)
@@ -152,18 +152,16 @@ def _start(patcher: Patcher, script: str, boxes: dict[str, str]) -> None:
             patcher.cord(active, boxes[name])
 
 
-def _audio(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:
-    """Pass the sound on untouched, and keep the last seconds of it in a delay line that can be recorded."""
-    plugin, plugout = patcher.typed("plugin~"), patcher.typed("plugout~")
-    recorder = patcher.typed("sfrecord~ 2")
+def _audio(patcher: Patcher, told: dict[str, tuple[str, int]]) -> None:
+    """Pass the sound on untouched; keep the last seconds of it, and of Live's beat, in delay lines that can be recorded."""
+    plugin, plugout, beat = patcher.typed("plugin~"), patcher.typed("plugout~"), patcher.typed("plugphasor~")
+    recorder = patcher.typed("sfrecord~ 3")
     for channel in (0, 1):
         patcher.cord(plugin, plugout, outlet=channel, inlet=channel)
+    for channel, (source, outlet) in enumerate(((plugin, 0), (plugin, 1), (beat, 0))):
         line, tap = patcher.typed(f"tapin~ {DELAY_LINE}"), patcher.typed("tapout~ 1")
-        patcher.cord(plugin, line, outlet=channel)
+        patcher.cord(source, line, outlet=outlet)
         patcher.chain(line, tap)
         patcher.cord(told["delay"][0], tap, outlet=told["delay"][1])
         patcher.cord(tap, recorder, inlet=channel)
     patcher.cord(told["recorder"][0], recorder, outlet=told["recorder"][1])
-    measure, said = patcher.typed("snapshot~"), patcher.typed("prepend recorded")
-    patcher.chain(recorder, measure, said, script)
-    patcher.cord(told["measure"][0], measure, outlet=told["measure"][1])

@@ -90,11 +90,9 @@ Device.prototype.hear = function (word, values) {
   }
 };
 
-/** A button, or the recorder. A button that says 0 was let go. */
+/** A button. One that says 0 was let go. */
 Device.prototype.used = function (word, values) {
-  if (word === "recorded") {
-    this.recorder.measured(values[0]);
-  } else if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
+  if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
     this.presses.onlyFor(word);
     this.outlet(2, ["fields", "bang"]);
     this[Device.BUTTONS[word]]({});
@@ -291,6 +289,9 @@ Device.prototype.tick = function () {
   var capture = this.recorder.tick(now);
   if (capture) {
     this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
+    if (capture.note) {
+      this.tell(capture.note);
+    }
   }
   this.show(now);
 };

@@ -1,6 +1,7 @@
 /**
- * The recorder: writes what passes through the device to a file. Sound goes through a delay line; for bars that were heard
- * already the file is written from its far end. The file begins a little early, and the request says where its bars begin.
+ * The recorder: writes what passes through the device to a file, with Live's beat beside it. Both go through a delay line; for bars
+ * that were heard already the file is written from its far end. The file begins a little early. In which sample the bars begin is
+ * read from the beat in the file: clocks of the main thread lag by up to some thousand samples.
  */
 function Recorder(outlet, home, timeline) {
   this.outlet = outlet;
@@ -16,6 +17,8 @@ Recorder.SETTLE = 150; // ms for the delay line and the file
 Recorder.EARLY = 350; // ms that a file of bars that were heard begins before them, beyond the settling
 Recorder.SPARE = 350; // ms that are recorded beyond the last bar
 Recorder.CLOSE = 400; // ms for the file to be closed
+Recorder.PATIENCE = 3000; // ms that it may take at most
+Recorder.STEADY = 0.01; // by so much the bars may be longer or shorter than the tempo says
 
 /** Begin a capture of so many bars. Returns why not, or "". */
 Recorder.prototype.begin = function (last, bars, song, salt, now) {
@@ -28,7 +31,7 @@ Recorder.prototype.begin = function (last, bars, song, salt, now) {
   var beats = bars * song.bar;
   this.capture = {
     file: this.home.path + "/sources/capture-" + Text.uuid(salt) + ".wav", beats: beats, tempo: song.tempo, delay: 0,
-    start: NaN, measured: NaN, salt: salt
+    start: NaN, salt: salt
   };
   if (last) {
     return this.beginLast(beats, song, now);
@@ -72,8 +75,11 @@ Recorder.prototype.open = function (now) {
   this.at = now + Recorder.SETTLE;
 };
 
-/** Go on; returns a finished capture {file, start, end, beats, length} or {error}, once, else null. */
+/** Go on; returns a finished capture {file, start, end, beats, length, note} or {error}, once, else null. */
 Recorder.prototype.tick = function (now) {
+  if (this.state === "recording") {
+    this.follow(Timeline.read(), now);
+  }
   if (this.state === "idle" || (this.state !== "armed" && now < this.at)) {
     return null;
   }
@@ -92,6 +98,7 @@ Recorder.prototype.opened = function (now) {
   var song = Timeline.read();
   var capture = this.capture;
   this.outlet(2, ["recorder", 1]);
+  capture.begun = now;
   if (isNaN(capture.start)) {
     // the next bar line; one that is too close to be caught whole is left out
     capture.start = Timeline.barAt(song.beats, song.bar) + song.bar;
@@ -100,39 +107,63 @@ Recorder.prototype.opened = function (now) {
     capture.first = capture.heard + ((now - capture.heardAt - capture.delay) / 1000) * song.tempo / 60;
   }
   capture.tempo = song.tempo;
-  capture.from = Timeline.seconds(capture.start - capture.first, song.tempo);
-  capture.to = capture.from + Timeline.seconds(capture.beats, song.tempo);
+  capture.to = Timeline.seconds(capture.start - capture.first + capture.beats, song.tempo);
   this.state = "recording";
   this.at = now + capture.to * 1000 + Recorder.SPARE;
   return null;
 };
 
+/** At which beat the file begins, as far as the main thread knows: it hears of the time late and never early, so the latest counts. */
+Recorder.prototype.follow = function (song, now) {
+  var capture = this.capture;
+  if (song.playing && song.tempo === capture.tempo) {
+    capture.first = Math.max(capture.first, song.beats - ((now - capture.begun + capture.delay) / 1000) * song.tempo / 60);
+  }
+};
+
 Recorder.prototype.recording = function (now) {
-  this.outlet(2, ["measure", "bang"]); // how long the file is, before it is closed
   this.outlet(2, ["recorder", 0]);
   this.state = "closing";
+  this.closed = now;
   this.at = now + Recorder.CLOSE;
   return null;
 };
 
-Recorder.prototype.closing = function () {
+Recorder.prototype.closing = function (now) {
   var capture = this.capture;
-  this.state = "idle";
-  this.capture = null;
-  if (!(capture.measured / 1000 >= capture.to)) {
+  var wave = new Wave(capture.file, this.home.devicePath);
+  if (!(wave.frames / wave.rate >= capture.to)) {
+    if (now - this.closed < Recorder.PATIENCE) {
+      return null;
+    }
+    this.capture = null;
+    this.state = "idle";
     return { error: "Nothing was recorded: is Live's audio on?" };
   }
-  return {
-    file: capture.file, start: capture.from, end: capture.to, beats: capture.start, tempo: capture.tempo,
-    length: Timeline.seconds(capture.beats, capture.tempo), salt: capture.salt
-  };
+  this.state = "idle";
+  this.capture = null;
+  return this.finished(capture, wave);
 };
 
-/** The recorder said how long its file is, ms. */
-Recorder.prototype.measured = function (ms) {
-  if (this.capture) {
-    this.capture.measured = Number(ms);
+/** The region of the bars, to the sample where the beat in the file tells it. */
+Recorder.prototype.finished = function (capture, wave) {
+  var each = wave.rate * 60 / capture.tempo;
+  var guess = (capture.start - capture.first) * each;
+  var length = capture.beats * each;
+  var first = wave.frameOf(capture.start, guess, each);
+  var exact = !isNaN(first);
+  first = Math.round(exact ? first : guess);
+  // in the middle of the last beat: where playing stopped at the end there is no beat beyond
+  var last = exact ? wave.frameOf(capture.start + capture.beats - 0.5, first + length - each / 2, each) + each / 2 : NaN;
+  var steady = Math.abs(last - first - length) <= length * Recorder.STEADY;
+  if (!wave.stamp(Math.round(Timeline.seconds(capture.start, capture.tempo) * wave.rate) - first, new Date())) {
+    return { error: "The capture could not be finished: its file cannot be written to" };
   }
+  return {
+    file: capture.file, start: first / wave.rate, end: (steady ? Math.round(last) : first + length) / wave.rate,
+    beats: capture.start, tempo: capture.tempo, length: Timeline.seconds(capture.beats, capture.tempo), salt: capture.salt,
+    note: exact ? "" : "The capture may begin some milliseconds off: Live's beat was not in it"
+  };
 };
 
 /** Give a capture up; true where there was one. */

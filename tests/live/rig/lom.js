@@ -147,11 +147,18 @@ class Lom {
     return value === undefined ? null : [value];
   }
 
+  // The main thread sees the time of its last turn, not that of the sound: it lags by up to so much, ms.
+  shownTime() {
+    const { set } = this;
+    const lag = set.playing ? Math.min(set.clock() % 60, set.clock() - set.playingSince) : 0;
+    return set.songTime - ((lag / 1000) * set.tempo) / 60;
+  }
+
   value(object, name) {
     const set = this.set;
     if (object === set) {
       return { tempo: set.tempo, signature_numerator: set.signature[0], signature_denominator: set.signature[1],
-        is_playing: yes(set.playing), current_song_time: set.songTime, start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1],
+        is_playing: yes(set.playing), current_song_time: this.shownTime(), start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1],
         file_path: set.atLeast(11, 3, 25) ? set.filePath : undefined }[name];
     }
     if (object instanceof Track) {

@@ -16,6 +16,9 @@ class Patcher {
     for (const { patchline } of json.lines) {
       const [[from, outlet], [to, inlet]] = [patchline.source, patchline.destination];
       byId.get(from).cords[outlet].push([byId.get(to), inlet]);
+      if (/^(signal|tapconnect)$/.test(byId.get(from).json.outlettype[outlet])) {
+        byId.get(to).sources.push([inlet, byId.get(from), outlet]);
+      }
     }
   }
 
@@ -129,7 +132,7 @@ class Rig {
     const set = this.set;
     if (given.version) { set.version = given.version; }
     if (given.file !== undefined) { set.filePath = given.file; }
-    if (given.tempo) { set.tempo = given.tempo; this.changed("tempo"); }
+    if (given.tempo) { set.setTempo(given.tempo); this.changed("tempo"); }
     if (given.start_time !== undefined) { set.startTime = given.start_time; this.changed("start_time"); }
     if (given.loop) { set.loop = given.loop; }
     if (given.play !== undefined) { set.play(given.play); this.changed("start_time"); this.changed("is_playing"); }

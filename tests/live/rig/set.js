@@ -49,6 +49,7 @@ class LiveSet {
     this.position = given.position || 0;
     this.startTime = given.start_time === undefined ? this.position : given.start_time; // the insert marker
     this.playingSince = null;
+    this.past = []; // [ms, beats, beats a ms]: what the time line did from then on
     this.scenes = Array.from({ length: given.scenes || 4 }, () => new Scene());
     this.tracks = (given.tracks || [{ name: "Guitar" }]).map((track) => new Track(this, track));
     this.master = new Track(this, { name: "Main", audio: false });
@@ -64,16 +65,37 @@ class LiveSet {
     return this.playing ? this.position + (((this.clock() - this.playingSince) / 1000) * this.tempo) / 60 : this.position;
   }
 
+  // The beat that was heard at a time, and whether it played then.
+  heardAt(ms) {
+    let i = this.past.length - 1;
+    while (i >= 0 && this.past[i][0] > ms) { i -= 1; }
+    const [at, beats, speed] = i < 0 ? [ms, this.position, 0] : this.past[i];
+    return { beats: beats + (ms - at) * speed, playing: speed > 0 };
+  }
+
+  turned() {
+    this.past.push([this.clock(), this.position, this.playing ? this.tempo / 60000 : 0]);
+  }
+
+  setTempo(tempo) {
+    this.position = this.songTime;
+    this.playingSince = this.playing ? this.clock() : null;
+    this.tempo = tempo;
+    this.turned();
+  }
+
   play(position) {
     // play starts at Song.start_time, wherever it was stopped
     this.startTime = position === undefined ? this.startTime : position;
     this.position = this.startTime;
     this.playingSince = this.clock();
+    this.turned();
   }
 
   stop() {
     this.position = this.songTime;
     this.playingSince = null;
+    this.turned();
   }
 
   changed() {
