@@ -44,6 +44,7 @@ TYPED: Final = {
     "plugout~": Shape(2, ("signal", "signal")),
     "prepend": Shape(1, (_ANY,)),
     "route": Shape(2, (_ANY, _ANY)),
+    "sfplay~": Shape(2, ("signal", "signal", "bang")),
     "sfrecord~": Shape(1, ("signal",)),
     "tapin~": Shape(1, ("tapconnect",)),
     "tapout~": Shape(1, ("signal",)),

@@ -17,7 +17,16 @@ import numpy as np
 
 from bridge_daemon.audio import chunks, layouts, mp3, ogg
 from bridge_daemon.audio.chunks import CHUNKED, BadStructure
-from bridge_daemon.audio.decoders import Block, Decoder, FirstChannels, Joined, SoundFile, Undecoded, channel_names, decode_all
+from bridge_daemon.audio.decoders import (
+    Block,
+    Decoder,
+    FirstChannels,
+    Joined,
+    SoundFile,
+    Undecoded,
+    channel_names,
+    decode_all,
+)
 from bridge_daemon.audio.kinds import what_instead
 from bridge_daemon.audio.layouts import Layout
 from bridge_daemon.audio.tempo import tempo_of

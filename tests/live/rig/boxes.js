@@ -519,6 +519,39 @@ class SfRecord extends Box {
   }
 }
 
+// Reference of sfplay~: open, 1 and 0; a bang at its last outlet when the file is over.
+class SfPlay extends Box {
+  load() {
+    this.opened = null;
+    this.timer = null;
+  }
+
+  sound() {
+    return 0;
+  }
+
+  message(message) {
+    if (message[0] === "open" && message.length === 2) {
+      this.opened = wav.about(message[1]);
+      if (!this.opened) {
+        this.complain(message);
+      }
+    } else if (message[0] === 1 && this.opened) {
+      this.patcher.log.played.push(this.opened.frames);
+      this.timer = setTimeout(() => this.out(this.numoutlets - 1, ["bang"]), (this.opened.frames / this.opened.rate) * 1000);
+      this.timer.unref();
+    } else if (message[0] === 0) {
+      clearTimeout(this.timer);
+    } else {
+      this.complain(message);
+    }
+  }
+
+  close() {
+    clearTimeout(this.timer);
+  }
+}
+
 class Js extends Box {
   message(message) {
     if (this.patcher.inNetworkThread) {
@@ -536,12 +569,12 @@ class Js extends Box {
 
 const TYPED = {
   prepend: Prepend, route: Route, deferlow: DeferLow, udpsend: UdpSend, udpreceive: UdpReceive, pattr: Pattr,
-  "live.thisdevice": ThisDevice, "tapin~": TapIn, "tapout~": Tapout, "sfrecord~": SfRecord, "plugphasor~": PlugPhasor, 
+  "live.thisdevice": ThisDevice, "tapin~": TapIn, "tapout~": Tapout, "sfrecord~": SfRecord, "plugphasor~": PlugPhasor, "sfplay~": SfPlay, 
   "plugin~": PlugIn, "plugout~": Box, midiin: Box, midiout: Box, js: Js
 };
 const UI = {
   "live.text": LiveControl, "live.dial": LiveControl, "live.numbox": LiveControl, "live.menu": LiveControl,
-  "live.toggle": LiveControl, textedit: TextEdit, umenu: Umenu, comment: Comment, "live.comment": Box, multislider: Multislider
+  "live.toggle": LiveControl, textedit: TextEdit, umenu: Umenu, comment: Comment, "live.comment": Box, panel: Box, multislider: Multislider
 };
 
 function make(patcher, json) {

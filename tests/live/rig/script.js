@@ -73,7 +73,7 @@ class Script {
     return {
       now: () => Math.round(self.clock()),
       autowatch: 0, inlets: 1, outlets: 1, jsarguments: args.slice(), messagename: "",
-      patcher: { filepath: maxPath },
+      patcher: { filepath: maxPath, getnamed: (name) => self.box.patcher.named(name) },
       post: (...words) => self.console.push(words.join(" ")),
       error: (...words) => self.console.push(`error: ${words.join(" ")}`),
       outlet: self.outletFunction(),
