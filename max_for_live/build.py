@@ -17,7 +17,8 @@ VERSION_FILE: Final = HERE.parent / "bridge_daemon" / "__init__.py"
 #: The files of the script in the order in which each finds what it uses.
 MODULES: Final = (
     *("text", "fitting", "files", "home", "live", "ledger", "identity", "proof", "wire", "port", "connection", "panel"),
-    *("timeline", "tracks", "clips", "session", "arrangement", "search", "placer", "sources", "recorder"),
+    *("timeline", "tracks", "fit", "clips", "session", "arrangement", "search", "placer", "held"),
+    *("sources", "wave", "recorder"),
     *("requests", "jobs", "parameters", "asking", "presses", "device"),
 )
 
@@ -36,7 +37,8 @@ def script() -> str:
     inside = "\n".join(parts)
     head = f'// daw-bridge {version()}, made of max_for_live/js\nvar DawBridge = (function () {{\n"use strict";\n'
     tail = "\nreturn { Device: Device, VERSION: VERSION };\n}());\n"
-    constant = f'var VERSION = "{version()}";\nvar LINES = {json.dumps(panel.lines())};\n\n'
+    constant = f'var VERSION = "{version()}";\nvar LINES = {json.dumps(panel.lines())};\n'
+    constant += f"var PAGES = {json.dumps(panel.pages())};\nvar BUTTONS = {json.dumps(panel.button_rooms())};\n\n"
     return head + constant + inside + tail + "\n" + (HERE / "js" / "main.js").read_text(encoding="utf-8")
 
 

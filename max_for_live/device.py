@@ -10,18 +10,20 @@ from max_for_live.patcher import Patcher
 
 #: Where the script sends what it has to say; route strips the word.
 _TOLD: Final = (
-    *("connection", "light", "status", "progress", "money", "presets", "prompt", "seed", "identity", "preset"),
+    *("connection", "light", "status", "progress", "money", "presets", "models", "prompts", "prompt", "seed"),
+    *("identity", "preset", "model"),
     *(
         "fields",
         "label_generate",
         "label_transform",
+        "label_again",
         "active_transform",
         "whole_connection",
         "whole_status",
         "whole_money",
     ),
 )
-_RECORDER: Final = ("delay", "recorder", "measure", "label_capture", "active_capture")
+_RECORDER: Final = ("delay", "recorder", "player", "label_hear", "label_capture", "active_capture")
 #: Bytes of sound that the delay line keeps, ms. The script takes at most 30 s of it.
 DELAY_LINE: Final = 32_000
 SCRIPT: Final = "DawBridge.js"
@@ -69,14 +71,16 @@ def _script(patcher: Patcher, kind: Kind) -> str:
 def _controls(patcher: Patcher, kind: Kind, script: str) -> dict[str, str]:
     """Add the panel; each control that a person uses goes to the script under its word."""
     boxes: dict[str, str] = {}
-    for control in panel.controls(recorder=kind.recorder):
-        box = patcher.ui(control.maxclass, control.rect, **control.attributes())
+    for number, control in enumerate(panel.controls(recorder=kind.recorder)):
+        hidden = {"hidden": 1} if control.page not in panel.FIRST_PAGES else {}
+        name = {"varname": panel.name_of(control, number)} if control.page else {}
+        box = patcher.ui(control.maxclass, control.rect, **control.attributes(), **hidden, **name)
         if control.valueof:
             patcher.parameter(box, control.valueof)
         name = control.message or control.title.lower()
         if name:
             boxes[name] = box
-        if control.message and control.maxclass not in ("comment", "multislider"):
+        if control.message and control.maxclass not in ("comment", "multislider", "panel"):
             # umenu says the chosen name at its second outlet
             word = patcher.typed(f"prepend {control.message}")
             patcher.cord(box, word, outlet=1 if control.maxclass == "umenu" else 0)
@@ -114,7 +118,8 @@ def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, 
     show = patcher.typed("prepend set")
     patcher.cord(told["light"][0], show, outlet=told["light"][1])
     patcher.cord(show, boxes["connected"])
-    for word, box in (("progress", "progress"), ("presets", "preset"), ("prompt", "prompt"), ("seed", "seed")):
+    menus = (("presets", "preset"), ("models", "model"), ("prompts", "history"))
+    for word, box in (*menus, ("progress", "progress"), ("prompt", "prompt"), ("seed", "seed")):
         patcher.cord(told[word][0], boxes[box], outlet=told[word][1])
     for word in (word for word in told if word.startswith(("label_", "active_"))):
         kind, button = word.split("_")
@@ -127,14 +132,15 @@ def _shown(patcher: Patcher, told: dict[str, tuple[str, int]], boxes: dict[str, 
 
 
 def _memory(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:
-    """What is saved with the set beside the controls: who the device is, and the name of its preset."""
+    """What is saved with the set beside the controls: who the device is, and the names of its preset and model."""
     for word, title, info in (
         ("identity", "Identity", "The name of this device at the bridge, and the mark of this set."),
         ("preset", "Preset Name", "The preset that is chosen."),
+        ("model", "Model Name", "The model that is chosen."),
     ):
         pattr = patcher.typed(f"pattr {title.replace(' ', '')}")
         patcher.parameter(pattr, panel.stored(title, info))
-        said = patcher.typed(f"prepend {'identity' if word == 'identity' else 'presetname'}")
+        said = patcher.typed(f"prepend {word if word == 'identity' else f'{word}name'}")
         patcher.cord(told[word][0], pattr, outlet=told[word][1])
         patcher.chain(pattr, said, script)
 
@@ -153,17 +159,22 @@ def _start(patcher: Patcher, script: str, boxes: dict[str, str]) -> None:
 
 
 def _audio(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:
-    """Pass the sound on untouched, and keep the last seconds of it in a delay line that can be recorded."""
-    plugin, plugout = patcher.typed("plugin~"), patcher.typed("plugout~")
-    recorder = patcher.typed("sfrecord~ 2")
+    """Pass the sound on untouched; keep the last of it, and of Live's beat, in delay lines that can be recorded."""
+    plugin, plugout, beat = patcher.typed("plugin~"), patcher.typed("plugout~"), patcher.typed("plugphasor~")
+    recorder = patcher.typed("sfrecord~ 3")
     for channel in (0, 1):
         patcher.cord(plugin, plugout, outlet=channel, inlet=channel)
+    for channel, (source, outlet) in enumerate(((plugin, 0), (plugin, 1), (beat, 0))):
         line, tap = patcher.typed(f"tapin~ {DELAY_LINE}"), patcher.typed("tapout~ 1")
-        patcher.cord(plugin, line, outlet=channel)
+        patcher.cord(source, line, outlet=outlet)
         patcher.chain(line, tap)
         patcher.cord(told["delay"][0], tap, outlet=told["delay"][1])
         patcher.cord(tap, recorder, inlet=channel)
     patcher.cord(told["recorder"][0], recorder, outlet=told["recorder"][1])
-    measure, said = patcher.typed("snapshot~"), patcher.typed("prepend recorded")
-    patcher.chain(recorder, measure, said, script)
-    patcher.cord(told["measure"][0], measure, outlet=told["measure"][1])
+    # a take that waits is heard beside what passes through
+    player, heard = patcher.typed("sfplay~ 2"), patcher.typed("prepend heard")
+    for channel in (0, 1):
+        patcher.cord(player, plugout, outlet=channel, inlet=channel)
+    patcher.cord(told["player"][0], player, outlet=told["player"][1])
+    patcher.cord(player, heard, outlet=2)
+    patcher.cord(heard, script)

@@ -228,14 +228,20 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
             }
         return {"name": choice.name, "base_url": choice.base_url, "model": settings.model, "ready": True}
 
-    async def _price(self, engine: str) -> float:
-        """Return what one generation of the default model costs, in dollars."""
+    async def _price(self, engine: str, model: str | None = None) -> float:
+        """Return what one generation of a model, else of the default one, costs, in dollars."""
         if engine == "sketch":
             return 0.0
         settings = self._settings().engine
-        model = models()[settings.model]
-        facts = await self._journal.read(lambda tx: price_facts(tx, settings.base_url, model))
+        known = models()[model or settings.model]
+        facts = await self._journal.read(lambda tx: price_facts(tx, settings.base_url, known))
         return facts.price(None) / MICRO
+
+    async def model_prices(self) -> dict[str, float]:
+        """Return what one generation of each model costs, in dollars, the default model first."""
+        engine, default = (await self._engine_status())["name"], self._settings().engine.model
+        names = sorted(models(), key=lambda name: name != default)
+        return {name: await self._price(engine, name) for name in names}
 
     async def prices(self) -> list[dict[str, Any]]:
         """Return the table's, the catalogue's and the agreed price of each model."""

@@ -147,6 +147,25 @@ class Joined:
             part.close()
 
 
+class FirstChannels:
+    """Decodes the first channels of a sound: the others hold no sound."""
+
+    def __init__(self, whole: Decoder, channels: int) -> None:
+        """Leave out all channels but so many."""
+        self._whole = whole
+        self.container, self.subtype, self.rate, self.frames = whole.container, whole.subtype, whole.rate, whole.frames
+        self.channels = channels
+
+    def read(self, first: int) -> Iterator[Block]:
+        """Decode from the frame ``first`` to the end."""
+        for block in self._whole.read(first):
+            yield block[:, : self.channels]
+
+    def close(self) -> None:
+        """Let go of the library's handle."""
+        self._whole.close()
+
+
 @dataclass(slots=True)
 class Ffmpeg:
     """Decodes with the libraries of ffmpeg: once, from the start, into a file without a name.

@@ -17,7 +17,16 @@ import numpy as np
 
 from bridge_daemon.audio import chunks, layouts, mp3, ogg
 from bridge_daemon.audio.chunks import CHUNKED, BadStructure
-from bridge_daemon.audio.decoders import Block, Decoder, Joined, SoundFile, Undecoded, channel_names, decode_all
+from bridge_daemon.audio.decoders import (
+    Block,
+    Decoder,
+    FirstChannels,
+    Joined,
+    SoundFile,
+    Undecoded,
+    channel_names,
+    decode_all,
+)
 from bridge_daemon.audio.kinds import what_instead
 from bridge_daemon.audio.layouts import Layout
 from bridge_daemon.audio.tempo import tempo_of
@@ -32,6 +41,8 @@ RATES: Final = range(4_000, 768_001)
 #: An upper bound for what a header may claim; some write 2^63-1 for "unknown".
 _MOST_FRAMES: Final = 1 << 40
 _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})  # only these can hold what is no number
+#: What a capture of the Live device says of its third channel, in the coding history of its time stamp.
+_LIVES_BEAT: Final = "channel 3 is the beat of Live"
 #: What ffmpeg's demuxers are called.
 _DEMUXERS: Final = {
     "MP4": "mov",
@@ -238,6 +249,8 @@ def _look_at_chunks(view: View, kind: str, *, cut_delay: bool) -> Found:
     if kind in chunks.WAVE:
         stamp = parse_bext(chunks.text_chunk(view, found, b"bext"))
         result.time_reference = stamp.time_reference if stamp else None
+        if stamp and decoder.channels > 2 and f"T={_LIVES_BEAT}" in stamp.coding_history:
+            result.decoder, result.layout = FirstChannels(decoder, 2), layouts.as_it_is(2)
         result.tempo = tempo_of(chunks.text_chunk(view, found, b"acid"), chunks.text_chunk(view, found, b"iXML"))
     return result
 

@@ -3,11 +3,14 @@
  * takes the place of what lies under it; so it is made in a free slot, cut to length, and copied from there.
  */
 var Arrangement = (function () {
-  /** Copy from a slot; the slot is left as it was. */
-  function bySlot(order, track) {
+  /** Copy from a slot; the slot is left as it was. `old` is a clip in whose place it comes, once the new one is made. */
+  function bySlot(order, track, old) {
     var song = Live.song();
     var scenes = Live.ids(song, "scenes").length;
     var slot = Session.anySlot(track);
+    if (!slot && old) {
+      return { ok: false, why: "no free slot to make the clip in" };
+    }
     if (!slot) { // all are filled, and Live Lite takes no more scenes
       var room = Clips.free(track, order.beats, order.beats + Math.max(order.length, order.fileLength));
       return room ? direct(order, track) : { ok: false, why: "no free slot to make the clip in" };
@@ -16,6 +19,9 @@ var Arrangement = (function () {
     var result = { ok: false, why: "Live made no clip of the file" };
     if (clip) {
       var notes = Clips.mark(clip, order);
+      if (old) {
+        track.call("delete_clip", "id " + old.id);
+      }
       track.call("duplicate_clip_to_arrangement", "id " + clip.id, order.beats);
       var copy = Clips.find(track, order.beats, order.file);
       result = copy ? { ok: true, clip: copy, notes: notes } : { ok: false, why: "Live put no clip at the beat" };
@@ -97,5 +103,14 @@ var Arrangement = (function () {
     return checked(order, beside(order, track));
   }
 
-  return { place: place };
+  /** Lay a clip anew, where it stands. */
+  function again(order, clip) {
+    var found = /^live_set tracks (\d+) arrangement_clips/.exec(Live.path(clip));
+    if (!found) { // on a take lane nothing can be copied
+      return { ok: true, clip: clip, notes: Clips.mark(clip, order) };
+    }
+    return checked(order, bySlot(order, Tracks.at(Number(found[1])), clip));
+  }
+
+  return { place: place, again: again };
 }());

@@ -15,7 +15,8 @@ var Asking = (function () {
     var session = inSession(panel, overrides);
     var bars = Number(overrides.bars) || panel.bars;
     var here = song.here;
-    var found = { beats: here, length: bars * song.bar, session: session, slot: Session.highlighted(), track: null };
+    var beats = panel.span === Panel.SECONDS && !overrides.bars ? panel.bars * song.tempo / 60 : bars * song.bar;
+    var found = { beats: here, length: beats, session: session, slot: Session.highlighted(), track: null };
     if (panel.span === Panel.LOOP && !overrides.bars) {
       found.beats = song.loopStart;
       found.length = song.loopLength;
@@ -50,17 +51,23 @@ var Asking = (function () {
     return path !== "" && / Project$/.test(folder) ? [folder + "/Samples", folder, ""] : [""];
   }
 
-  function place(spot, song, identity, panel, path, launch) {
-    var track = spot.track || Tracks.own();
+  function place(spot, song, identity, panel, path, launch, fit) {
+    var selected = panel.target === Panel.SELECTED ? Live.child(Live.at("live_set view"), "selected_track") : null;
+    var track = selected || spot.track || Tracks.own();
     var named = track && Tracks.able(track) ? track : null;
-    var token = { w: panel.warp ? 1 : 0 };
-    if (named) {
+    if (selected && !named) {
+      return { error: "The selected track takes no audio clips: select an audio track" };
+    }
+    var token = { w: panel.warp ? 1 : 0, f: fit || Panel.FITS[panel.fit] || Fit.usual(panel.span, spot.session) };
+    if (panel.target === Panel.NEW) {
+      token.k = 1; // a track of its own
+    } else if (named) {
       token.t = Tracks.index(named);
       token.n = Live.text(named, "name").slice(0, 200);
     }
     var seconds = Timeline.seconds(spot.length, song.tempo);
     return {
-      trackId: named ? Number(named.id) : 0,
+      trackId: named && !token.k ? Number(named.id) : 0,
       pairs: [
         ["project", Files.native(path).slice(-200)], ["project_id", identity.set], ["track", token.n],
         ["target", spot.session ? "session" : "arrangement"], ["slot", spot.session ? spot.slot : undefined],
@@ -72,10 +79,34 @@ var Asking = (function () {
     };
   }
 
-  /** What the sound shall be. With a preset only what is typed goes before it. */
-  function sound(panel, overrides, transform) {
+  var ADDED = /(^|, )\d+(\.\d+)? BPM(, [A-G]#? [A-Za-z ]+)?$/;
+  var NOTES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+
+  /** A prompt without what was added to it. */
+  function plain(prompt) {
+    return prompt.replace(ADDED, "");
+  }
+
+  /** A prompt with the set's tempo, and its scale where one is switched on; never twice. */
+  function musical(prompt, song) {
+    var words = [prompt];
+    if (!/\d\s*-?bpm\b/i.test(prompt)) {
+      words.push(Text.decimal(song.tempo, 2) + " BPM");
+      if (song.scale && !/\b[A-G](#|b|♯|♭| sharp| flat)?\s*-?(major|minor|maj|min)\b/i.test(prompt)) {
+        words.push(NOTES[song.scale.root] + " " + song.scale.name.toLowerCase());
+      }
+    }
+    return words.join(", ");
+  }
+
+  /** What the sound shall be. With a preset only what is typed goes before it, and nothing is added: it may name a tempo. */
+  function sound(panel, overrides, transform, song) {
     var preset = overrides.preset || panel.preset;
-    var own = { prompt: panel.prompt, variations: panel.variations };
+    var adds = panel.tempo && !preset && panel.span < Panel.SHOT && panel.prompt !== "";
+    var own = {
+      prompt: adds ? musical(panel.prompt, song) : panel.prompt, variations: panel.variations, model: panel.model,
+      loudness: Panel.LOUDNESS[panel.loudness]
+    };
     if (!preset) {
       own.strength = Text.decimal(panel.strength, 3);
       own.cfg_scale = Text.decimal(panel.cfg, 3);
@@ -110,5 +141,5 @@ var Asking = (function () {
       "Type a prompt first or choose a preset" : "";
   }
 
-  return { spot: spot, spotOf: spotOf, folders: folders, place: place, sound: sound, missing: missing };
+  return { plain: plain, spot: spot, spotOf: spotOf, folders: folders, place: place, sound: sound, missing: missing };
 }());

@@ -101,57 +101,83 @@ var Clips = (function () {
     });
   }
 
-  /** Pin the start and the end of what plays to beats, and nothing between; false where Live did not take it. */
-  function pin(clip, beats, seconds) {
+  /** Pin seconds of the file to beats, and nothing else; false where Live did not take it. */
+  function pin(clip, pins) {
     clip.set("warping", 1);
     clip.set("warp_mode", COMPLEX);
-    [[0, 0], [beats, seconds]].forEach(function (pair) {
+    pins.forEach(function (pair) {
       if (!hasMarker(clip, pair[0], pair[1])) {
         clip.call("add_warp_marker", { beat_time: pair[0], sample_time: pair[1] });
       }
     });
-    if (!hasMarker(clip, 0, 0) || !hasMarker(clip, beats, seconds)) {
+    var taken = function () { return pins.every(function (pair) { return hasMarker(clip, pair[0], pair[1]); }); };
+    if (!taken()) {
       return false;
     }
+    var last = pins[pins.length - 1][0];
     markers(clip).forEach(function (marker) {
-      var beat = Number(marker.beat_time);
-      if (beat > NEAR && beat < beats - NEAR) {
+      var beat = Number(marker.beat_time); // what lies behind the last one tells Live the speed of the rest
+      if (beat < last - NEAR && !pins.some(function (pair) { return Math.abs(pair[0] - beat) < NEAR; })) {
         clip.call("remove_warp_marker", beat);
       }
     });
-    return Live.flag(clip, "warping") && hasMarker(clip, beats, seconds);
+    return Live.flag(clip, "warping") && taken();
   }
 
-  function edges(clip, looping, end) {
+  /** Set where a clip begins and ends, the one first that keeps the other behind it. */
+  function edges(clip, looping, start, end) {
+    if (start !== 0 && !looping && Live.flag(clip, "warping") && Live.flag(clip, "is_arrangement_clip")) {
+      // there Live takes a start marker of a clip that loops only
+      clip.set("looping", 1);
+      clip.set("loop_end", Math.max(end, Live.number(clip, "loop_end")));
+      clip.set("loop_start", start);
+      clip.set("start_marker", start);
+    }
     clip.set("looping", looping ? 1 : 0);
-    clip.set("loop_end", end);
-    clip.set("loop_start", 0);
-    clip.set("start_marker", 0);
+    if (Live.number(clip, "loop_start") < end) {
+      clip.set("loop_end", end);
+      clip.set("loop_start", start);
+    } else {
+      clip.set("loop_start", start);
+      clip.set("loop_end", end);
+    }
+    clip.set("start_marker", start);
     clip.set("end_marker", end);
-    return Math.abs(Live.number(clip, "loop_end") - end) < NEAR_SECONDS;
+    return Math.abs(Live.number(clip, "loop_end") - end) < NEAR_SECONDS && Math.abs(Live.number(clip, "loop_start") - start) < NEAR_SECONDS;
   }
 
   /** Set all of a clip that somebody asked for: warping first, since it decides the unit of what follows. */
   function mark(clip, order) {
-    var notes = [];
-    var warped = order.warp && pin(clip, order.seconds * order.tempo / 60, order.seconds);
-    if (order.warp && !warped) {
+    var plan = order.plan;
+    var notes = plan.notes.slice();
+    if (plan.pins && !pin(clip, plan.pins)) {
       notes.push("not warped: Live did not take the markers");
+      plan = order.unwarped;
+      order.length = plan.length;
     }
-    if (!warped) {
+    if (!plan.pins) {
       clip.set("warping", 0);
     }
-    var end = warped ? order.seconds * order.tempo / 60 : order.seconds;
-    if (!edges(clip, warped && order.session, end)) {
+    if (!edges(clip, plan.looping, plan.start, plan.end)) {
       notes.push("the length could not be set");
+    }
+    if (order.gain && !Fit.turn(clip, order.gain)) {
+      notes.push("not made louder or quieter: Live did not take the gain");
     }
     clip.set("name", order.name);
     clip.set("color", COLOUR);
     return notes;
   }
 
+  /** What a person may have changed of a clip since it was placed. */
+  function state(clip) {
+    return ["warping", "looping", "loop_start", "loop_end", "start_marker", "start_time", "name"].map(function (property) {
+      return Live.text(clip, property);
+    }).join(" ");
+  }
+
   return {
     same: same, isOf: isOf, near: near, find: find, free: free, inSlot: inSlot, inArrangement: inArrangement, markers: markers,
-    mark: mark, NEAR: NEAR
+    mark: mark, state: state, NEAR: NEAR
   };
 }());

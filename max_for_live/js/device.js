@@ -1,12 +1,12 @@
 /** The device: everything put together. Max brings it messages and time; Live is touched only when it is ready. */
-function Device(outlet, kind) {
+function Device(outlet, kind, hide) {
   var self = this;
   this.kind = kind;
   this.enabled = true;
   this.outlet = outlet;
   this.ready = false;
   this.owner = "device-" + Text.hex(12);
-  this.panel = new Panel(outlet);
+  this.panel = new Panel(outlet, hide);
   this.wire = new Wire(outlet);
   this.jobs = new Jobs();
   this.requests = new Requests(this.wire);
@@ -42,6 +42,19 @@ Device.prototype.start = function (devicePath) {
             self.tell(String(told.message || "The take was not brought to the library. Show File shows it"));
           }
         });
+    }, function (told) {
+      if (self.panel.hold) {
+        self.held.hold(told);
+      }
+      return Boolean(self.panel.hold);
+    });
+    this.held = new Held(this.outlet, this.placer, function (job, pairs) {
+      self.requests.ask("/bridge/mark", Text.uuid(self.number()), [["client", self.identity.client], ["job", job]].concat(pairs),
+        self.now(), function (word, told) {
+          if (word !== "ok") {
+            self.tell(String(told.message || "The mark was not answered: set it on the page (daw-bridge open)"));
+          }
+        });
     });
     this.recorder = new Recorder(this.outlet, this.home, this.timeline);
     this.presses = new Presses({
@@ -49,15 +62,18 @@ Device.prototype.start = function (devicePath) {
       placer: this.placer, connection: this.connection, salt: this.number(), tell: this.tell
     });
     this.placer.version = Live.version();
+    Timeline.scales = Live.atLeast(this.placer.version, [12, 0, 5]);
     this.timeline.observe();
     this.outlet(0, ["maxpacketsize", Wire.MOST]);
     this.outlet(2, ["identity", "bang"]);
     this.outlet(2, ["preset", "bang"]);
+    this.outlet(2, ["model", "bang"]);
   }
   this.recall();
   this.identity.restore(this.saved, this.now(), this.here());
   this.outlet(2, ["prompt", "bang"]);
-  this.panel.presets(this.panel.names);
+  this.panel.names("preset");
+  this.panel.names("model");
   this.tick();
 };
 
@@ -80,21 +96,23 @@ Device.prototype.hear = function (word, values) {
     }
   } else if (word === "enabled") {
     this.enabled = Number(values[0]) === 1;
-  } else if (word === "presetname") {
-    this.panel.choose(values);
-    this.panel.presets(this.panel.names);
-  } else if (word === "preset") {
-    this.outlet(2, ["preset", this.panel.choose(values)]);
+  } else if (word === "presetname" || word === "modelname") {
+    this.panel.choose(word.slice(0, -4), values);
+    this.panel.names(word.slice(0, -4));
+  } else if (word === "preset" || word === "model") {
+    this.outlet(2, [word, this.panel.choose(word, values)]);
+  } else if (word === "history") {
+    this.panel.recall(values);
+  } else if (word === "heard" && this.ready) {
+    this.held.heard();
   } else if (!this.panel.hear(word, values) && this.ready) {
     this.used(word, values);
   }
 };
 
-/** A button, or the recorder. A button that says 0 was let go. */
+/** A button. One that says 0 was let go. */
 Device.prototype.used = function (word, values) {
-  if (word === "recorded") {
-    this.recorder.measured(values[0]);
-  } else if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
+  if (Device.BUTTONS[word] && !(values.length && Number(values[0]) === 0)) {
     this.presses.onlyFor(word);
     this.outlet(2, ["fields", "bang"]);
     this[Device.BUTTONS[word]]({});
@@ -103,7 +121,8 @@ Device.prototype.used = function (word, values) {
 };
 
 Device.BUTTONS = {
-  generate: "pressGenerate", transform: "pressTransform", capture: "pressCapture", cancel: "pressCancel", reveal: "pressReveal"
+  generate: "pressGenerate", transform: "pressTransform", capture: "pressCapture", cancel: "pressCancel", reveal: "pressReveal",
+  again: "pressAgain", hear: "pressHear", keep: "pressKeep", favourite: "pressFavourite", discard: "pressDiscard"
 };
 
 /** Save who this device is with the set, at the first thing that is done with it: adding it alone changes nothing. */
@@ -154,18 +173,46 @@ Device.prototype.pressCapture = function (overrides) {
   this.keep();
   var now = this.now();
   var why = "This device hears no audio: Capture is in Daw Bridge on an audio track";
-  if (!overrides.action && this.presses.agreedCapture(now)) {
+  if (!overrides.action && this.presses.agreedCapture(Timeline.read(), now)) {
     return;
   }
   if (this.kind === "audio") {
     why = Asking.missing(this.panel, overrides) || (this.connection.connected ? "" : this.connection.why);
     var bars = Number(overrides.bars) || this.panel.bars;
     why = why || this.unready();
-    why = why || this.recorder.begin(this.panel.which === 1, bars, Timeline.read(), this.number(), now);
+    why = why || this.recorder.begin(this.panel.which, bars, Timeline.read(), this.number(), now);
     this.overrides = overrides;
   }
   if (why !== "") {
     this.tell(why + ". Nothing was recorded or spent");
+  }
+};
+
+Device.prototype.pressAgain = function () {
+  this.keep();
+  this.presses.again(this.now());
+};
+
+Device.prototype.pressHear = function () {
+  this.held.hear();
+};
+
+Device.prototype.pressKeep = function () {
+  this.say(this.held.keep());
+};
+
+Device.prototype.pressFavourite = function () {
+  this.say(this.held.favourite());
+};
+
+Device.prototype.pressDiscard = function () {
+  this.say(this.held.discard());
+};
+
+/** Tell what there is to tell. */
+Device.prototype.say = function (sentence) {
+  if (sentence !== "") {
+    this.tell(sentence);
   }
 };
 
@@ -213,11 +260,13 @@ Device.prototype.fromBridge = function (address, values) {
 Device.HEARD = {
   "/bridge/welcome": "welcomed", "/bridge/accepted": "answered", "/bridge/ok": "answered", "/bridge/refused": "answered",
   "/bridge/progress": "progressed", "/bridge/job": "progressed", "/bridge/result": "came", "/bridge/failed": "failed",
-  "/bridge/do": "asked", "/bridge/pong": "ponged"
+  "/bridge/do": "asked", "/bridge/pong": "ponged", "/bridge/measured": "measured"
 };
 
 Device.prototype.welcomed = function (told) {
-  this.panel.presets(String(told.presets || "").split("\n").filter(function (name) { return name !== ""; }));
+  var lines = function (text) { return String(text || "").split("\n").filter(function (name) { return name !== ""; }); };
+  this.panel.names("preset", lines(told.presets));
+  this.panel.names("model", lines(told.models));
   if (this.connection.welcomed(told, this.now())) {
     this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);
   }
@@ -238,6 +287,7 @@ Device.prototype.progressed = function (told, word) {
     this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: told.usd }); // its answer was lost
   }
   this.jobs.state(told);
+  this.panel.remember(told.prompt, false);
   this.presses.saw(told, this.now());
   if (word === "job" && told.state === "stored") {
     this.jobs.end(told.job); // if it is to be placed it is announced
@@ -252,11 +302,14 @@ Device.prototype.came = function (told) {
   if (this.presses.saw(told, this.now())) {
     return; // given up here: it is kept and not placed
   }
-  var said = this.placer.take(told);
   this.jobs.end(told.job);
-  if (said !== "") {
-    this.tell(said);
-  }
+  this.say(this.placer.take(told));
+};
+
+/** A take was measured after it came. */
+Device.prototype.measured = function (told) {
+  this.held.measured(told);
+  this.say(this.placer.measured(told));
 };
 
 Device.prototype.failed = function (told) {
@@ -284,13 +337,11 @@ Device.prototype.tick = function () {
   }
   this.requests.tick(now);
   this.timeline.tick(now, this.connection.connected);
-  var placed = this.placer.tick();
-  if (placed !== "") {
-    this.tell(placed);
-  }
+  this.say(this.placer.tick());
   var capture = this.recorder.tick(now);
   if (capture) {
     this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
+    this.say(capture.note || "");
   }
   this.show(now);
 };
@@ -304,6 +355,11 @@ Device.prototype.show = function (now) {
   this.panel.say("connection", connected ? "Connected: " + String(welcome.engine || "") : "Not connected", this.home.says());
   this.panel.say("status", this.status(now, going, connected, welcome));
   this.panel.progress(going ? going.fraction : 0);
+  this.panel.pages(this.held.next() !== null);
+  this.panel.menu("prompts", [Panel.HISTORY].concat(this.panel.earlier()), Panel.HISTORY);
+  if (this.kind === "audio") {
+    this.panel.once("label_hear", this.held.playing ? "Stop" : "Hear");
+  }
   if (connected) {
     var price = Number(welcome.price_usd) ? Text.dollars(welcome.price_usd) + " a take" : "free";
     var left = Number(welcome.limit_today_usd) - Number(welcome.spent_today_usd);
@@ -313,7 +369,7 @@ Device.prototype.show = function (now) {
 
 Device.prototype.status = function (now, going, connected, welcome) {
   var question = this.presses.asks(now);
-  this.panel.labels(question);
+  this.panel.labels(question, this.presses.prices());
   if (question) {
     this.notes.until = now + Device.NOTE; // what is said meanwhile waits
     return question.text;
@@ -322,7 +378,7 @@ Device.prototype.status = function (now, going, connected, welcome) {
     return this.notes.text;
   }
   var paused = String(welcome.paused || "");
-  return this.recorder.says() || (connected ? "" : this.connection.why) || (going ? going.text : "") ||
+  return this.recorder.says() || (connected ? "" : this.connection.why) || this.held.says() || (going ? going.text : "") ||
     (paused !== "" ? "Paused (" + paused + "). daw-bridge resume goes on" : "") || this.notes.text ||
     this.connection.mismatch(VERSION) || this.unready() || "Ready";
 };
@@ -331,6 +387,7 @@ Device.prototype.status = function (now, going, connected, welcome) {
 Device.prototype.gone = function () {
   if (this.ready) {
     this.recorder.cancel();
+    this.held.stop();
     this.timeline.forget();
     this.port.release();
     this.ledger.release("client_" + this.identity.client);

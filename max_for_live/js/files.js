@@ -22,9 +22,22 @@ var Files = (function () {
     return String(path).replace(/\\/g, "/").replace(/^.*\//, "");
   }
 
-  function open(path) {
-    var file = new File(path, "read");
-    if (!file.isopen) {
+  /** A file that is open, or null. `like` is a path that Max gave, for the name of the volume. */
+  function opened(path, like, access) {
+    var forms = volume(like) && path.charAt(0) === "/" ? [path, volume(like) + path] : [path];
+    for (var i = 0; i < forms.length; i += 1) {
+      var file = new File(forms[i], access);
+      if (file.isopen) {
+        return file;
+      }
+    }
+    return null;
+  }
+
+  /** The text of a file, or null. */
+  function read(path, like) {
+    var file = opened(path, like, "read");
+    if (file === null) {
       return null;
     }
     var text = "";
@@ -39,24 +52,12 @@ var Files = (function () {
     return text;
   }
 
-  /** The text of a file, or null. `like` is a path that Max gave, for the name of the volume. */
-  function read(path, like) {
-    var text = open(path);
-    if (text === null && volume(like) && path.charAt(0) === "/") {
-      text = open(volume(like) + path);
-    }
-    return text;
-  }
-
   function exists(path, like) {
-    return [path, volume(like) + path].some(function (form) {
-      var file = new File(form, "read");
-      var found = Boolean(file.isopen);
-      if (found) {
-        file.close();
-      }
-      return found;
-    });
+    var file = opened(path, like, "read");
+    if (file) {
+      file.close();
+    }
+    return file !== null;
   }
 
   function json(path, like) {
@@ -72,5 +73,5 @@ var Files = (function () {
     }
   }
 
-  return { native: native, folder: folder, name: name, read: read, exists: exists, json: json };
+  return { native: native, folder: folder, name: name, opened: opened, read: read, exists: exists, json: json };
 }());

@@ -5,7 +5,7 @@ outlets = 3;
 
 var device = new DawBridge.Device(function (index, message) {
   outlet(index, message);
-}, String(jsarguments[1] || "audio"));
+}, String(jsarguments[1] || "audio"), hide);
 var patcherOfDevice = this.patcher;
 var task = null;
 
@@ -17,6 +17,15 @@ function tick() {
   }
 }
 tick.local = 1;
+
+/** Show a box of the panel, or not. */
+function hide(name, hidden) {
+  var box = patcherOfDevice.getnamed(name);
+  if (box) {
+    box.hidden = hidden;
+  }
+}
+hide.local = 1;
 
 function bang() {
   device.start(String(patcherOfDevice.filepath || ""));

@@ -2,7 +2,9 @@
  * The placer: each (job, delivery) is acted on once and confirmed each time that it is announced. A take is placed in one
  * go, so that Live makes one undo step of it, and counts as placed only when its clip was read back.
  */
-function Placer(wire, identity, panel, devicePath, fetch) {
+function Placer(wire, identity, panel, devicePath, fetch, holds) {
+  this.holds = holds; // (told): whether a person is to be asked first
+  this.tracks = {}; // request id → the track that was made for its takes
   this.devicePath = devicePath;
   this.wire = wire;
   this.identity = identity;
@@ -13,6 +15,7 @@ function Placer(wire, identity, panel, devicePath, fetch) {
   this.searches = {}; // job and delivery → {told, order, search}: what may stand in the set from an earlier life of the device
   this.moved = {}; // jobs whose take was asked for in the library, since Live did not take the path of its folder
   this.fetch = fetch; // (job): asks for it there
+  this.standing = {}; // job and delivery → {told, order, clip (its id), state}: placed before its grid was known
   this.lastFile = "";
 }
 
@@ -50,7 +53,12 @@ Placer.prototype.take = function (told) {
     this.searches[key] = { told: told, search: new Search(Files.native(told.file), Number(told.delivery), lanes) };
     return this.tick() || "Looking whether the take stands in the set ...";
   }
-  return this.settle(told, answer || this.place(told));
+  return answer ? this.settle(told, answer) : this.arrive(told);
+};
+
+/** A take that may be placed: now, or when a person has heard it. */
+Placer.prototype.arrive = function (told) {
+  return this.holds(told) ? "" : this.settle(told, this.place(told));
 };
 
 Placer.prototype.settle = function (told, answer) {
@@ -77,7 +85,7 @@ Placer.prototype.tick = function () {
   delete this.searches[key];
   var there = found.search.found >= found.search.wanted;
   var before = { ok: true, said: "Placed before: " + String(found.told.name || "take") };
-  return this.settle(found.told, there ? before : this.place(found.told));
+  return there ? this.settle(found.told, before) : this.arrive(found.told);
 };
 
 /** Why a take is not for the set that is open; "" where it is. The mark says which set, the path which copy of it. */
@@ -104,21 +112,65 @@ Placer.prototype.refuses = function () {
 Placer.prototype.place = function (told) {
   var order = Placer.order(told, this.asked[told.id], this.panel);
   order.lanes = Live.atLeast(this.version, Placer.LANES);
+  var result = this.put(order);
+  if (result.ok && result.clip && !Fit.known(told)) {
+    this.standing[told.job + " " + told.delivery] = {
+      told: told, order: order, clip: Number(result.clip.id), state: Clips.state(result.clip)
+    };
+  }
+  return result.code ? result : this.answer(order, result);
+};
+
+Placer.prototype.put = function (order) {
   if (!order.session && (isNaN(order.beats) || order.beats < 0 || order.beats > Placer.FARTHEST)) {
     return this.failed("NO-PLACE", "The beat " + order.beats + " lies outside of the arrangement");
   }
-  return this.answer(order, this.onTrack(order));
+  return this.onTrack(order);
+};
+
+/** What was measured of a take after it was placed: then it is made to fit, once. Returns a sentence, or "". */
+Placer.prototype.measured = function (told) {
+  var key = told.job + " " + told.delivery;
+  var stands = this.standing[key];
+  if (!stands || !Fit.known(told) || String(told.client || "") !== this.identity.client) {
+    return "";
+  }
+  delete this.standing[key];
+  for (var name in told) {
+    stands.told[name] = told[name];
+  }
+  var order = Placer.order(stands.told, this.asked[stands.told.id], this.panel);
+  order.session = stands.order.session;
+  order.beats = stands.order.beats;
+  order.lanes = stands.order.lanes;
+  if (JSON.stringify([order.plan, order.gain]) === JSON.stringify([stands.order.plan, stands.order.gain])) {
+    return "";
+  }
+  if (!order.plan.pins && order.plan.start === 0 && !order.gain) {
+    return order.name + ": " + order.plan.notes.join(" - ");
+  }
+  var clip = Live.byId(stands.clip);
+  if (!Live.exists(clip) || Clips.state(clip) !== stands.state) {
+    return order.name + " was changed and is left as it is";
+  }
+  var result = order.session ? { ok: true, notes: Clips.mark(clip, order) } : Arrangement.again(order, clip);
+  return result.ok ? Placer.sentence("Fitted: ", order, result.notes) : "Not fitted: " + result.why;
+};
+
+/** What was done with a take. */
+Placer.sentence = function (done, order, notes) {
+  return done + order.name + (notes.length ? " (" + notes.join(" - ") + ")" : "");
 };
 
 Placer.prototype.onTrack = function (order) {
   var act = order.session ? Session.place : Arrangement.place;
-  var track = Tracks.wanted(order);
-  if (track) {
+  var track = order.fresh ? Live.byId(this.tracks[order.request] || 0) : Tracks.wanted(order);
+  if (track && Tracks.able(track)) {
     return act(order, track);
   }
   var own = Tracks.own();
   var name = own ? Live.text(own, "name") : "daw-bridge";
-  var made = Tracks.madeFor(name);
+  var made = order.fresh ? [] : Tracks.madeFor(name);
   if (made.length) {
     return act(order, made[0]);
   }
@@ -128,6 +180,7 @@ Placer.prototype.onTrack = function (order) {
   }
   var result = act(order, fresh);
   if (result.ok) {
+    this.tracks[order.request] = Number(fresh.id);
     fresh.set("name", name + Tracks.TAKES);
   } else {
     Tracks.remove(fresh);
@@ -140,8 +193,7 @@ Placer.prototype.answer = function (order, result) {
     return this.failed("NOT-PLACED", "Not placed: " + result.why + ". Show File shows the take");
   }
   var short = order.seconds < order.wanted - 0.05 ? ["the take is shorter than was asked"] : [];
-  var notes = result.notes.concat(short);
-  return { ok: true, said: "Placed: " + order.name + (notes.length ? " (" + notes.join(" - ") + ")" : "") };
+  return { ok: true, said: Placer.sentence("Placed: ", order, result.notes.concat(order.loud, short)) };
 };
 
 Placer.prototype.failed = function (code, message) {
@@ -178,15 +230,20 @@ Placer.order = function (told, asked, panel) {
   var wanted = isNaN(number("length")) ? take : number("length");
   var seconds = isNaN(take) ? wanted : Math.min(wanted, take);
   var from = isNaN(number("slot")) ? Session.highlighted() : number("slot");
-  return {
-    file: Files.native(told.file), name: String(told.name || "take"), session: session, wanted: wanted, seconds: seconds,
-    tempo: song.tempo, length: Number((seconds * song.tempo / 60).toFixed(6)),
+  var loud = Fit.loudness(told);
+  var order = {
+    file: Files.native(told.file), name: Asking.plain(String(told.name || "take")) || "take", session: session, wanted: wanted, seconds: seconds,
+    tempo: song.tempo, bar: song.bar, file_seconds: isNaN(take) ? seconds : take, way: Fit.wanted(told, token),
     fileLength: (isNaN(take) ? seconds : take) * song.tempo / 60,
     beats: isNaN(beats) ? Placer.beat(song.here) : Placer.beat(beats), warp: token.w === 1,
     slot: from + Math.max(0, (number("variation") || 1) - 1), launch: String(told.launch || "") === "quantized",
     trackId: asked ? asked.trackId : 0, trackIndex: token.t === undefined ? -1 : Number(token.t),
-    trackName: token.n !== undefined ? String(token.n) : String(told.track || "")
+    fresh: token.k === 1, request: String(told.id), trackName: token.n !== undefined ? String(token.n) : String(told.track || ""), gain: loud.gain, loud: loud.notes
   };
+  order.plan = Fit.plan(told, order);
+  order.unwarped = Fit.plan({}, { wanted: wanted, file_seconds: order.file_seconds, tempo: song.tempo, warp: false });
+  order.length = Number(order.plan.length.toFixed(6));
+  return order;
 };
 
 Placer.beat = function (beats) {

@@ -53,8 +53,12 @@ Presses.prototype.send = function (button, address, region, spot, song, override
   }
   var path = Live.setPath(this.placer.version);
   var launch = overrides.launch ? overrides.launch === "quantized" : this.panel.launch;
-  var place = Asking.place(spot, song, this.identity, this.panel, path, launch);
-  var sound = Asking.sound(this.panel, overrides, address === "/bridge/transform");
+  var place = Asking.place(spot, song, this.identity, this.panel, path, launch, overrides.fit);
+  if (place.error) {
+    this.turnedDown(place.error + ". Nothing was asked or spent", overrides);
+    return;
+  }
+  var sound = Asking.sound(this.panel, overrides, address === "/bridge/transform", song);
   var key = address + JSON.stringify(sound.concat(region));
   if (!overrides.action && this.agreed(button, key, now)) {
     return;
@@ -65,8 +69,29 @@ Presses.prototype.send = function (button, address, region, spot, song, override
     button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: Asking.folders(path),
     seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(key, now),
     pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed,
-    key: button === "capture" ? JSON.stringify(Asking.sound(this.panel, {}, true)) : key
+    key: button === "capture" ? JSON.stringify(Asking.sound(this.panel, {}, true, song)) : key
   }, now);
+};
+
+/** Once more what was asked last, with a new seed. It is a press of its own, and paid for. */
+Presses.prototype.again = function (now) {
+  var last = this.gone;
+  if (!last || !this.connection.connected) {
+    this.turnedDown((last ? "Not connected to the bridge: n" : "Nothing was asked for yet. N") + "othing was asked or spent", {});
+    return;
+  }
+  if (this.agreed("again", last.key, now)) {
+    return;
+  }
+  var press = {};
+  for (var name in last) {
+    press[name] = last[name];
+  }
+  press.button = "again";
+  press.id = Text.uuid(this.salt);
+  press.seed = this.panel.newSeed();
+  press.extra = [];
+  this.go(press, now);
 };
 
 /** A press that is not sent. Its reason takes the place of a question, which then cannot be agreed to; a pad's waits. */
@@ -97,6 +122,7 @@ Presses.prototype.go = function (press, now) {
   var self = this;
   var pairs = press.pairs.concat([["seed", press.seed], ["folder", press.folders[0]]], press.extra);
   this.placer.asked[press.id] = { trackId: press.trackId };
+  this.gone = press;
   this.tell("Asking ...");
   this.waiting[press.id] = press;
   this.requests.ask(press.address, press.id, pairs, now, function (word, told) {
@@ -109,6 +135,7 @@ Presses.prototype.answered = function (press, word, told) {
   delete this.waiting[press.id];
   if (word === "accepted") {
     this.jobs.accepted(told);
+    this.panel.remember(Presses.of(press, "prompt"), true);
     this.tell("Accepted: " + (Number(told.usd) ? Text.dollars(told.usd) : "free"));
     String(told.jobs).split(",").forEach(function (job) {
       self.saw({ job: job, id: press.id }, new Date().getTime());
@@ -150,11 +177,30 @@ Presses.prototype.asks = function (now) {
   return this.question;
 };
 
+/** What a press says under a key. */
+Presses.of = function (press, key) {
+  return (press.pairs.filter(function (pair) { return pair[0] === key; })[0] || [])[1];
+};
+
 /** The price of all takes of a press, rounded up to cents. */
 Presses.prototype.price = function (press) {
-  var one = Number((this.connection.welcome || {}).price_usd) || 0;
-  var takes = press.pairs.filter(function (pair) { return pair[0] === "variations"; })[0];
-  return Text.decimal(Math.ceil(one * (takes ? Number(takes[1]) || 1 : 1) * 100 - 1e-6) / 100, 2);
+  return Text.decimal(this.priceOf(Number(Presses.of(press, "variations")) || 1, Presses.of(press, "model")), 2);
+};
+
+/** The price of so many takes of a model ("": the default one), rounded up to cents. */
+Presses.prototype.priceOf = function (takes, model) {
+  var welcome = this.connection.welcome || {};
+  var at = model ? this.panel.known.model.indexOf(model) : -1;
+  var one = Number(model ? String(welcome.models_usd || "").split("\n")[at] : welcome.price_usd);
+  return Math.ceil((one || 0) * takes * 100 - 1e-6) / 100;
+};
+
+/** What stands on the buttons: the price of the whole press, by button. */
+Presses.prototype.prices = function () {
+  var all = this.priceOf(this.panel.variations, this.panel.model);
+  var now = this.connection.connected && all > 0 ? Text.dollars(all) : "";
+  var again = this.gone && now !== "" ? Text.dollars(this.price(this.gone)) : "";
+  return { generate: now, transform: now, capture: now, again: again };
 };
 
 /**
@@ -186,8 +232,8 @@ Presses.prototype.onlyFor = function (button) {
 };
 
 /** A capture answers a question before it records anew: what it has recorded is sent, if the controls are as they were. */
-Presses.prototype.agreedCapture = function (now) {
-  return this.agreed("capture", JSON.stringify(Asking.sound(this.panel, {}, true)), now);
+Presses.prototype.agreedCapture = function (song, now) {
+  return this.agreed("capture", JSON.stringify(Asking.sound(this.panel, {}, true, song)), now);
 };
 
 /** Cancel what is asked and what goes on. Returns how many. What is not answered yet is asked no more. */

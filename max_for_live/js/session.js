@@ -40,7 +40,7 @@ var Session = (function () {
     if (order.launch) {
       free.call("fire");
     }
-    return { ok: true, notes: notes };
+    return { ok: true, clip: clip, notes: notes };
   }
 
   /** The number of the highlighted slot, else of the selected scene. */

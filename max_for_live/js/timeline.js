@@ -34,10 +34,20 @@ Timeline.read = function () {
     numerator: numerator,
     denominator: denominator,
     bar: bar,
+    scale: Timeline.scale(song),
     loopStart: Live.number(song, "loop_start") || 0,
     loopLength: Live.number(song, "loop_length") || 0
   };
 };
+
+/** The scale of the set where one is switched on: {root, name}. Live 12.0.5 and newer tell it. */
+Timeline.scale = function (song) {
+  if (!Timeline.scales || !Live.flag(song, "scale_mode")) {
+    return null;
+  }
+  return { root: Live.number(song, "root_note"), name: Live.text(song, "scale_name") };
+};
+Timeline.scales = false; // whether this Live tells it
 
 Timeline.seconds = function (beats, tempo) {
   return beats * 60 / tempo;

@@ -380,6 +380,19 @@ class TestExtract:
             extract(region, folder / name)
         assert files.same_bytes(folder / "one.wav", folder / "two.wav")
 
+    def test_the_beat_beside_a_capture_of_live_is_no_sound(self, folder):
+        """Its third channel goes from 0 to 1 again and again, much louder than the sound."""
+        sound = np.column_stack([noise(88_200), np.arange(88_200) % 22_050 / 22_050])
+        path = folder / "capture.wav"
+        history = "A=PCM,F=44100,W=24,M=stereo,T=channel 3 is the beat of Live"
+        stamp = Bext(coding_history=history)
+        with path.open("wb") as file, WavWriter(file, rate=44_100, channels=3, bits=24, bext=stamp) as writer:
+            writer.write(sound)
+        found = extract(check_region(path, 0.5, 1.5, longest=190), folder / "out.wav")
+        assert (found.channels, found.notes) == (2, ())
+        sent = integers(folder / "out.wav") / 32_768
+        assert np.abs(sent - sound[22_050:66_150, :2]).max() < 2 / 32_768
+
     @pytest.mark.parametrize(
         ("channels", "active", "left", "right"),
         [

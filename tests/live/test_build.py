@@ -14,7 +14,7 @@ import pytest
 from calmjs.parse import es5
 from calmjs.parse.exceptions import ECMASyntaxError
 
-from max_for_live import amxd, build, drawing
+from max_for_live import amxd, build, drawing, panel
 from tests.live.player import AUDIO, BUILT, MIDI
 
 HERE = Path(__file__).parent
@@ -156,6 +156,8 @@ def test_every_object_is_known_to_max_with_its_inlets_and_outlets(file: Path) ->
         words = box.get("text", "").split()[1:]
         if name == "route":
             assert shape == (len(words) + 1, len(words) + 1)
+        elif name == "sfplay~":
+            assert shape == (2, int(words[0]) + 1)  # a bang behind the channels
         elif name == "sfrecord~":
             assert shape == (int(words[0]), 1)
         elif name == "js":
@@ -186,7 +188,7 @@ def test_no_object_is_left_without_a_cord(file: Path) -> None:
         for end in (line["patchline"]["source"], line["patchline"]["destination"])
     }
     left = {kind(box) for name, box in boxes(file).items() if name not in ends}
-    assert left == {"live.comment"}
+    assert left == {"live.comment", "panel"}
 
 
 def test_sound_and_notes_pass_untouched() -> None:
@@ -229,9 +231,14 @@ def test_the_panel_stays_inside_on_whole_pixels(file: Path) -> None:
 
 @devices
 def test_nothing_on_the_panel_covers_something_else(file: Path) -> None:
+    """Of two pages in one place never both are shown."""
     shown = [box for box in boxes(file).values() if box.get("presentation")]
+    pages = {name: page for page, names in panel.pages().items() for name in names}
+    apart_by_page = {frozenset(("how", "more")), frozenset(("go", "held"))}
     for i, one in enumerate(shown):
         for other in shown[i + 1 :]:
+            if frozenset(pages.get(box.get("varname", ""), "") for box in (one, other)) in apart_by_page:
+                continue
             (x1, y1, w1, h1), (x2, y2, w2, h2) = one["presentation_rect"], other["presentation_rect"]
             apart = x1 + w1 <= x2 or x2 + w2 <= x1 or y1 + h1 <= y2 or y2 + h2 <= y1
             assert apart, (one.get("text"), other.get("text"), kind(one), kind(other))
@@ -250,6 +257,16 @@ def test_colours_are_of_the_theme(file: Path) -> None:
             if name != "valueof":
                 role = value["expression"].removeprefix("themecolor.")
                 assert role in THEME, role
+
+
+@devices
+def test_what_is_folded_away_is_hidden_at_first(file: Path) -> None:
+    shown = [box for box in boxes(file).values() if box.get("presentation")]
+    hidden = {box["varname"] for box in shown if box.get("hidden")}
+    pages = panel.pages()
+    assert hidden <= {*pages["more"], *pages["held"]}
+    assert {"Strength", "Guidance", "Seed", "Warp", "Keep", "Discard"} <= hidden
+    assert len({box["varname"] for box in shown if "varname" in box}) == len([b for b in shown if "varname" in b])
 
 
 # Parameters
@@ -303,7 +320,8 @@ def test_parameters_have_right_types_and_limits(file: Path) -> None:
 @devices
 def test_buttons_can_be_mapped_and_not_automated(file: Path) -> None:
     buttons = [(box, valueof) for box, valueof in parameters(file) if box.get("mode") == 0]
-    names = {"Generate", "Transform Clip", "Cancel", "Show File"} | ({"Capture"} if file == AUDIO else set())
+    names = {"Generate", "Transform Clip", "Again", "Cancel", "Show File", "Keep", "Favourite", "Discard"}
+    names |= {"Capture", "Hear"} if file == AUDIO else set()
     assert {valueof["parameter_longname"] for _, valueof in buttons} == names
     for box, valueof in buttons:
         assert box["outputmode"] == 1  # the mouse goes up
@@ -365,8 +383,8 @@ def test_each_module_is_small_and_part_of_the_script(file: Path) -> None:
 def test_messages_of_controls_are_no_functions_of_the_script() -> None:
     """Max calls the function that is named like a message; only these three may be called so."""
     main = (build.HERE / "js" / "main.js").read_text(encoding="utf-8")
-    assert set(re.findall(r"^function (\w+)", main, re.M)) == {"tick", "bang", "anything", "notifydeleted"}
-    assert "tick.local = 1;" in main
+    assert set(re.findall(r"^function (\w+)", main, re.M)) == {"tick", "hide", "bang", "anything", "notifydeleted"}
+    assert all(f"{name}.local = 1;" in main for name in ("tick", "hide"))
 
 
 # The drawing

@@ -206,7 +206,7 @@ async def test_the_name_is_kept_from_the_first_press_on(tmp_path: Path) -> None:
         assert (await fake.until("/bridge/hello", count=len(fake.all("/bridge/hello"))))["client"] == client
         await live.click("Generate")
         again = await fake.until("/bridge/generate", count=3)
-        assert again["prompt"] == "rain, slow"
+        assert again["prompt"] == "rain, slow, 120 BPM"
         assert again["client"] == client
 
 

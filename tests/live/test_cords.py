@@ -17,7 +17,7 @@ pytestmark = pytest.mark.needs("node", "nodejs")
 
 #: What a person can do, with a value other than the first one, and what of a request it changes.
 CONTROLS: dict[str, tuple[Any, str, Any]] = {
-    "Prompt": ("slow strings", "prompt", "slow strings"),
+    "Prompt": ("slow strings", "prompt", "slow strings, 120 BPM"),
     "Preset": ("pad", "preset", "pad"),
     "Length Bars": (3, "length", "6"),
     "Length From": (1, "length", "10"),
@@ -26,7 +26,12 @@ CONTROLS: dict[str, tuple[Any, str, Any]] = {
     "Takes": (2, "variations", 2),
     "Seed": (4711, "seed", 4711),
     "Seed Lock": (1, "seed", 4711),
-    "Warp": (1, "token", '{"w":1,"t":0,"n":"Guitar"}'),
+    "Model": ("large", "model", "large"),
+    "Target Track": (2, "token", '{"w":0,"f":"loop","k":1}'),
+    "Fit": (2, "token", '{"w":0,"f":"start","t":0,"n":"Guitar"}'),
+    "Loudness": (3, "loudness", "-14"),
+    "Tempo In Prompt": (0, "prompt", "rain"),
+    "Warp": (1, "token", '{"w":1,"f":"loop","t":0,"n":"Guitar"}'),
     "Launch": (1, "launch", "quantized"),
 }
 
@@ -50,7 +55,7 @@ async def test_each_control_changes_what_is_asked(tmp_path: Path, control: str) 
     value, key, wanted = CONTROLS[control]
     async with bridge(tmp_path) as fake, player(tmp_path, loop=[0, 20]) as live:
         assert fake.welcomes is not None
-        fake.welcomes["presets"] = "pad"
+        fake.welcomes |= {"presets": "pad", "models": "small\nlarge", "models_usd": "0.58\n1.16"}
         await live.open(home=fake.home.path)
         await live.until(lambda panel: "pad" in panel["presets"])
         await live.set(Prompt="rain")
@@ -73,23 +78,31 @@ async def test_each_control_changes_what_is_asked(tmp_path: Path, control: str) 
 async def test_every_cord_is_used(tmp_path: Path, file: Path) -> None:
     async with bridge(tmp_path) as fake, player(tmp_path, tempo=480) as live:
         assert fake.welcomes is not None
-        fake.welcomes["presets"] = "pad"
+        fake.welcomes |= {"presets": "pad", "models": "small\nlarge", "models_usd": "0.58\n1.16"}
         await live.open(amxd=file, home=fake.home.path)
         await live.until(lambda panel: "pad" in panel["presets"])
         await live.set(Prompt="rain")
         await live.click("Generate")  # draws a seed
         for control, (value, _, _) in CONTROLS.items():
             await live.do("use", control=control, value=value)
-        await live.set(Strength=0.75, Transform_Source=1)
+        await live.set(Strength=0.75, Transform_Source=1, Ask_Before_Placing=1)
         await live.click("Generate")
         await fake.until("/bridge/generate", count=2)
-        result(fake, take(tmp_path))
+        result(fake, take(tmp_path, "held", seconds=0.3))
+        await live.until(lambda panel: "Keep" in panel["shown"])
+        await live.set(More=1, History="1 rain")
+        for button in (*(("Hear",) if file == AUDIO else ()), "Favourite"):
+            await live.click(button)
         await fake.until("/bridge/placed")
-        for button in ("Transform Clip", "Show File", "Cancel"):
+        for number, button in enumerate(("Keep", "Discard")):
+            result(fake, take(tmp_path, button), job=f"j{number}")
+            await live.until(lambda panel: "Keep" in panel["shown"])
+            await live.click(button)
+        for button in ("Transform Clip", "Show File", "Again", "Cancel"):
             await live.click(button)
         if file == AUDIO:
             await capture(live)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while not any("capture-" in asked["file"] for asked in fake.presses("/bridge/transform")):
                     await asyncio.sleep(0.02)
         left = cords(file) - set(await live.do("cords"))

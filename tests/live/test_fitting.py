@@ -98,4 +98,4 @@ async def test_a_long_path_keeps_its_end_and_the_way_out(tmp_path: Path) -> None
 
 
 def test_the_script_knows_the_lines_of_the_panel() -> None:
-    assert panel.lines() == {"connection": [122, 1], "status": [396, 2], "money": [462, 1]}
+    assert panel.lines() == {"connection": [122, 1], "status": [416, 2], "money": [482, 1]}

@@ -45,7 +45,7 @@ async def test_a_press_says_all_that_the_panel_says(tmp_path: Path) -> None:
         assert UUID.fullmatch(asked["id"])
         told = {key: value for key, value in asked.items() if key not in ("id", "client", "seed", "project_id")}
         assert told == {
-            "prompt": "rain on tin",
+            "prompt": "rain on tin, 90 BPM",
             "cfg_scale": "5.5",
             "variations": 3,
             "project": project,
@@ -59,7 +59,7 @@ async def test_a_press_says_all_that_the_panel_says(tmp_path: Path) -> None:
             "length": "4",
             "tempo": "90",
             "time_signature": "3/4",
-            "token": '{"w":1,"t":0,"n":"Keys"}',
+            "token": '{"w":1,"f":"loop","t":0,"n":"Keys"}',
         }
         assert 1 <= asked["seed"] <= 16_777_207
         assert asked["project_id"].startswith("set-")
@@ -101,7 +101,7 @@ async def test_the_longest_prompt_leaves(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         await live.set(Prompt="x" * 5500)
         await live.click("Generate")
-        assert (await fake.until("/bridge/generate"))["prompt"] == "x" * 5500
+        assert (await fake.until("/bridge/generate"))["prompt"] == "x" * 5500 + ", 120 BPM"
 
 
 async def test_a_press_is_repeated_under_its_id_until_it_is_answered(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_what_is_typed_counts_without_return(tmp_path: Path, typed: str) -
         await live.type("Prompt", typed)
         await live.click("Generate")
         if typed:
-            assert (await fake.until("/bridge/generate"))["prompt"] == typed
+            assert (await fake.until("/bridge/generate"))["prompt"] == f"{typed}, 120 BPM"
         else:
             await live.until_status("Type a prompt first")
             assert not fake.all("/bridge/generate")
@@ -175,7 +175,7 @@ async def test_a_pad_uses_what_is_typed(tmp_path: Path) -> None:
         client = (await fake.until("/bridge/hello"))["client"]
         fake.tell(client, "/bridge/do", id="pad-1", action="transform_selection")
         asked = await fake.until("/bridge/transform")
-        assert (asked["prompt"], asked["file"]) == ("steel drums", file)
+        assert (asked["prompt"], asked["file"]) == ("steel drums, 120 BPM", file)
 
 
 async def test_a_locked_seed_stays(tmp_path: Path) -> None:
@@ -286,13 +286,13 @@ async def test_a_question_stands_until_it_is_answered(tmp_path: Path) -> None:
         fake.tell(client, "/bridge/refused", id=asked["id"], **told)
         panel = await live.until_status("Press it again to agree")
         assert "Send · $4.64" in panel["buttons"]
-        assert "Generate" not in panel["buttons"]
+        assert not any(label.startswith("Generate") for label in panel["buttons"])
         job = {"job": "j9", "id": "other"}
         fake.tell(client, "/bridge/job", **job, state="generating", fraction=0.5, usd="0.58", charge="confirmed")
         fake.tell(client, "/bridge/failed", **job, code="E-ENGINE", message="It broke.")
         await asyncio.sleep(3.5)  # more than a note is shown
         assert "Press it again to agree" in (await live.panel())["status"]
-        panel = await live.until(lambda panel: "Generate" in panel["buttons"])
+        panel = await live.until(lambda panel: "Generate · $4.64" in panel["buttons"])
         assert "It broke." in panel["status"]  # has waited
         await live.click("Generate")
         assert "confirm_usd" not in await fake.until("/bridge/generate", count=2)
@@ -309,7 +309,7 @@ async def test_a_question_ends_with_whatever_is_said_in_its_place(tmp_path: Path
         await live.type("Prompt", "")
         await live.click("Generate")
         panel = await live.until_status("Type a prompt first")
-        assert "Generate" in panel["buttons"]
+        assert "Generate · $0.58" in panel["buttons"]
         await live.type("Prompt", "rain on tin")
         await live.click("Generate")
         assert "again" not in await fake.until("/bridge/generate", count=2)
@@ -370,7 +370,7 @@ async def test_a_question_is_about_that_press_and_no_other(tmp_path: Path) -> No
         await live.set(Prompt="something else")
         await live.click("Generate")
         later = await fake.until("/bridge/generate", count=2)
-        assert later["prompt"] == "something else"
+        assert later["prompt"] == "something else, 120 BPM"
         assert later["id"] != asked["id"]
         assert "again" not in later
         clip = {"file": str(tone(tmp_path / "a.wav")), "warping": 0, "select": True}
@@ -459,14 +459,14 @@ async def test_a_button_and_an_empty_prompt_whatever_prepend_makes_of_a_bang(tmp
         await live.until_status("Type a prompt first")
         await live.set(Prompt="bang")
         await live.click("Generate")
-        assert (await fake.until("/bridge/generate"))["prompt"] == "bang"
+        assert (await fake.until("/bridge/generate"))["prompt"] == "bang, 120 BPM"
 
 
 async def test_a_prompt_goes_as_it_was_typed(tmp_path: Path) -> None:
     prompt = 'Überton, 2.0 bar; "dry"  {x} $1 \\ 96 kHz – 雨'
     async with ready(tmp_path, prompt=prompt) as (fake, live):
         await live.click("Generate")
-        assert (await fake.until("/bridge/generate"))["prompt"] == prompt
+        assert (await fake.until("/bridge/generate"))["prompt"] == f"{prompt}, 120 BPM"
 
 
 @pytest.mark.parametrize(("letter", "most"), [("r", 5500), ("é", 2750), ("雨", 1833)])
@@ -479,7 +479,7 @@ async def test_a_prompt_that_fits_no_datagram_is_refused_before_it_is_sent(
         await live.until_status("The prompt is too long")
         await live.set(Prompt=letter * most)
         await live.click("Generate")
-        assert (await fake.until("/bridge/generate"))["prompt"] == letter * most
+        assert (await fake.until("/bridge/generate"))["prompt"] == letter * most + ", 120 BPM"
         sizes = [size for address, size in fake.sizes if address == "/bridge/generate"]
         assert max(sizes) <= 8192
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import soundfile
 
+from bridge_daemon.audio.opening import probe
+from bridge_daemon.audio.wav import read_bext
 from tests.live.bridge import Bridge, bridge
 from tests.live.player import MIDI, Player, player
 from tests.support import tone
@@ -142,9 +144,13 @@ async def captured(fake: Bridge, live: Player) -> tuple[dict[str, Any], dict[str
     return asked, (await live.logs())["recorded"][-1]
 
 
-def beat_of(asked: dict[str, Any], recorded: dict[str, Any], tempo: float) -> float:
-    """The beat at which the region of a capture was heard."""
-    return recorded["beats"] + float(asked["start"]) * tempo / 60
+def samples_off(asked: dict[str, Any], recorded: dict[str, Any], at: str = "start") -> float:
+    """How far an end of the region of a capture lies from the sample in which its beat was heard."""
+    heard = recorded["since"] + float(asked[at]) * 1000  # ms
+    since, beats, speed = [part for part in recorded["past"] if part[0] <= heard + 1][-1]
+    bars = 0 if at == "start" else float(asked["length"]) * float(asked["tempo"]) / 60
+    beat = beats + (heard - since) * speed
+    return float(abs(beat - float(asked["beats"]) - bars) / speed / 1000 * recorded["rate"])
 
 
 async def test_the_next_bars_are_captured_from_a_bar_line(tmp_path: Path) -> None:
@@ -157,13 +163,64 @@ async def test_the_next_bars_are_captured_from_a_bar_line(tmp_path: Path) -> Non
         start = float(asked["beats"])
         assert start % 3 == 0
         assert start > 1.2
-        assert beat_of(asked, recorded, 240) == pytest.approx(start, abs=0.01)
+        assert samples_off(asked, recorded) <= 1
         assert float(asked["end"]) - float(asked["start"]) == pytest.approx(1.5)
         assert float(asked["length"]) == pytest.approx(1.5)
         file = Path(asked["file"])
         assert file.parent == fake.home.path / "sources"
         assert soundfile.info(str(file)).duration >= float(asked["end"])
-        assert recorded["delays"] == [0, 0]
+        assert recorded["delay"] < 0.002
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["next", "last"])
+async def test_a_capture_says_where_it_stands_in_its_file_too(tmp_path: Path, which: int) -> None:
+    """The time stamp is that of its first sample; the bridge leaves the beat beside the sound out."""
+    async with ready(tmp_path, tempo=240, signature=[6, 8], position=30) as (fake, live):
+        await live.live(play=30)
+        await live.set(Length_Bars=1, Capture_Which=which)
+        while (await live.live())["song_time"] < 34:
+            await asyncio.sleep(0.02)
+        await live.click("Capture")
+        asked, recorded = await captured(fake, live)
+        assert samples_off(asked, recorded) <= 1
+        assert samples_off(asked, recorded, "end") <= 1
+        stamp, about = read_bext(Path(asked["file"])), probe(Path(asked["file"]))
+        assert stamp is not None
+        first = stamp.time_reference + float(asked["start"]) * recorded["rate"]
+        assert first == pytest.approx(float(asked["position"]) * recorded["rate"], abs=0.6)
+        assert (stamp.originator, about.channels, about.time_reference) == ("daw-bridge", 2, stamp.time_reference)
+
+
+async def test_a_tempo_that_changes_before_the_bars_moves_nothing(tmp_path: Path) -> None:
+    async with ready(tmp_path, tempo=240) as (fake, live):
+        await live.live(play=0)
+        await live.set(Length_Bars=2)
+        await live.click("Capture")
+        await live.until_status("Recording")
+        await live.live(tempo=220)
+        asked, recorded = await captured(fake, live)
+        assert samples_off(asked, recorded) <= 1
+        assert float(asked["end"]) - float(asked["start"]) == pytest.approx(8 * 60 / 220, abs=1e-4)
+
+
+async def test_without_a_beat_a_capture_says_that_it_may_be_off(tmp_path: Path) -> None:
+    async with ready(tmp_path, tempo=480, device={"given": {"no_clock": True}}) as (fake, live):
+        await live.live(play=0)
+        await live.set(Length_Bars=1)
+        await live.click("Capture")
+        await live.until_status("The capture may begin some milliseconds off")
+        asked, recorded = await captured(fake, live)
+        assert samples_off(asked, recorded) < 0.1 * recorded["rate"]
+
+
+async def test_a_capture_that_cannot_be_stamped_is_not_sent(tmp_path: Path) -> None:
+    """Its beat would be taken for sound."""
+    async with ready(tmp_path, tempo=480, device={"given": {"files": {"readonly": True}}}) as (fake, live):
+        await live.live(play=0)
+        await live.set(Length_Bars=1)
+        await live.click("Capture")
+        await live.until_status("its file cannot be written to")
+        assert fake.presses("/bridge/transform") == []
 
 
 async def test_a_capture_waits_for_the_set_to_play(tmp_path: Path) -> None:
@@ -187,8 +244,8 @@ async def test_the_last_bars_are_captured_from_what_was_heard(tmp_path: Path) ->
         asked, recorded = await captured(fake, live)
         assert float(asked["beats"]) % 4 == 0
         assert 8 <= float(asked["beats"]) <= 12
-        assert recorded["delays"][0] == recorded["delays"][1] > 1000
-        assert beat_of(asked, recorded, 240) == pytest.approx(float(asked["beats"]), abs=0.01)
+        assert recorded["delay"] > 1
+        assert samples_off(asked, recorded) <= 1
 
 
 async def test_bars_that_were_not_played_cannot_be_captured(tmp_path: Path) -> None:

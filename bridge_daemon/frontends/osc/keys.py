@@ -30,7 +30,7 @@ WHOLES: Final = frozenset(
         *("port", "limit", "delivery", "numerator", "denominator"),
     }
 )
-FLAGS: Final = frozenset(("again", "playing"))
+FLAGS: Final = frozenset(("again", "playing", "favourite", "trashed"))
 #: The keys of a source have names of their own here; those of a place are flat.
 SOURCE: Final = {"file": "path", "take": "take", "start": "start", "end": "end"}
 PLACE: Final = tuple(Place.model_fields)

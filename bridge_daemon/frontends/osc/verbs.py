@@ -25,6 +25,7 @@ ONCE: Final = 1.0
 _LONGEST: Final = 1500  # characters of a message for people
 _PORTS: Final = (1, 65_535)
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_MARKS: Final = ("favourite", "trashed")
 _ALWAYS: Final = ("client", "id")  # keys of every message, beside the secret
 
 Pairs = dict[str, Any]
@@ -74,6 +75,7 @@ class Verbs:
             "/bridge/retry": Verb(self.retry, ("job", "confirm_usd", "again"), once=True),
             "/bridge/cancel": Verb(self.cancel, ("job",)),
             "/bridge/deliver": Verb(self.deliver, ("job", "library"), once=True),
+            "/bridge/mark": Verb(self.mark, (*_MARKS, "job")),
             "/bridge/pause": Verb(self.pause, ("reason",)),
             "/bridge/resume": Verb(self.resume),
             "/bridge/jobs": Verb(self.jobs, ("limit",)),
@@ -117,7 +119,7 @@ class Verbs:
         if not self._clients.hello(name, port=port, sender=call.sender):
             raise TooBusy("Too many clients are connected already.")
         status = await self._actions.status()
-        pause = status["paused"]
+        pause, models = status["paused"], await self._actions.model_prices()
         return [
             (
                 "/bridge/welcome",
@@ -133,6 +135,8 @@ class Verbs:
                     "why_not": str(status["why_not"] or "")[:500] or None,
                     # names one a line: a device shows them in a menu
                     "presets": "\n".join(self._actions.presets()) or None,
+                    "models": "\n".join(models),
+                    "models_usd": "\n".join(decimal(usd) for usd in models.values()),
                 },
             )
         ]
@@ -212,6 +216,17 @@ class Verbs:
         faults.check()
         done = await self._actions.unplaced(job, delivery, code, message)
         return [_ok(call, done["message"], delivery=delivery)]
+
+    async def mark(self, call: OscCall) -> list[Answer]:
+        """Note what a person thinks of a take. Nothing is paid and no file goes, so it may be done twice."""
+        faults = _Faults(call)
+        job, marks = faults.job(), {key: call.data[key] for key in _MARKS if key in call.data}
+        for key, value in (marks or {"favourite": None}).items():
+            if not isinstance(value, bool):
+                faults.add(key, value, "must be true or false, or 1 or 0")
+        faults.check()
+        await self._actions.mark(job, marks)
+        return [_ok(call, "Noted.")]
 
     async def jobs(self, call: OscCall) -> list[Answer]:
         """Tell of the newest jobs: of one client, if it says its name, else of all."""

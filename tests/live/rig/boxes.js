@@ -25,6 +25,7 @@ class Box {
     this.numoutlets = json.numoutlets;
     this.words = (json.text || "").split(" ");
     this.cords = Array.from({ length: json.numoutlets }, () => []);
+    this.sources = []; // [inlet, box, outlet]: where the cords that end here come from
     this.valueof = (json.saved_attribute_attributes || {}).valueof || null;
   }
 
@@ -41,6 +42,16 @@ class Box {
 
   message(message) {
     this.complain(message);
+  }
+
+  // What sounds at an outlet at a time, ms.
+  sound() {
+    throw new Error(`the rig knows no sound of ${this.words[0]}`);
+  }
+
+  // Cords of sound that meet in an inlet are added.
+  heard(inlet, ms) {
+    return this.sources.filter(([into]) => into === inlet).reduce((sum, [, box, outlet]) => sum + box.sound(outlet, ms), 0);
   }
 
   load() {}
@@ -409,7 +420,32 @@ class ThisDevice extends Box {
   }
 }
 
-// Sound: a stream whose place in time is known, so that a test can ask what a file holds.
+// Sound: each signal is a function of the time at which it is heard, so that a test can ask what a file holds.
+const RATE = 44100;
+const BUFFER = 512; // samples that Live processes at a time: a message of the main thread counts from the next ones on
+
+class PlugIn extends Box {
+  sound(outlet, ms) {
+    return 0.25 * Math.sin((2 * Math.PI * 220 * ms) / 1000);
+  }
+}
+
+// Reference of plugphasor~: "sample-synchronized to the beat of the Ableton Live sequencer", "ramps from 0 to 1.0 over the period of a
+// beat", "a zero signal" while it is stopped.
+class PlugPhasor extends Box {
+  sound(outlet, ms) {
+    const { beats, playing } = this.patcher.lom.set.heardAt(ms);
+    return playing && outlet === 0 && !this.patcher.given.no_clock ? beats - Math.floor(beats) : 0;
+  }
+}
+
+class TapIn extends Box {
+  sound(outlet, ms) {
+    return this.heard(0, ms);
+  }
+}
+
+// Reference of tapout~: a delay below the size of the signal vector becomes that.
 class Tapout extends Box {
   message(message) {
     if (typeof message[0] !== "number") {
@@ -417,12 +453,22 @@ class Tapout extends Box {
     }
     this.delay = message[0];
   }
+
+  get samples() {
+    return Math.max(64, Math.round(((this.delay || 0) * RATE) / 1000));
+  }
+
+  sound(outlet, ms) {
+    return this.heard(0, ms - (this.samples * 1000) / RATE);
+  }
 }
 
+// Reference of sfrecord~: "the audio file created will have the same number of channels as this argument".
 class SfRecord extends Box {
   load() {
     this.opened = null;
     this.since = null;
+    this.channels = Number(this.words[1]);
   }
 
   message(message) {
@@ -448,34 +494,61 @@ class SfRecord extends Box {
       this.patcher.console.push("error: sfrecord~: no file is open");
       return;
     }
-    this.since = this.patcher.clock();
+    this.since = this.next();
   }
 
-  get milliseconds() {
-    return this.since === null || this.patcher.given.audio_off ? 0 : this.patcher.clock() - this.since;
+  // When the sound is processed that a message of the main thread meets: the next buffer but one, as the one is under way.
+  next() {
+    return (Math.ceil((this.patcher.clock() * RATE) / 1000 / BUFFER) + 1) * BUFFER * (1000 / RATE);
   }
 
   end() {
     if (this.opened && this.since !== null) {
-      const delays = this.patcher.boxes.filter((box) => box instanceof Tapout).map((box) => box.delay || 0);
-      const set = this.patcher.lom.set;
-      const file = { file: this.opened, seconds: this.milliseconds / 1000, delays,
+      const length = this.patcher.given.audio_off ? 0 : Math.max(0, this.next() - this.since);
+      const frames = Math.round((length * RATE) / 1000);
+      const delay = this.patcher.boxes.find((box) => box instanceof Tapout).samples / RATE;
+      this.patcher.log.recorded.push({ file: this.opened, seconds: frames / RATE, delay, rate: RATE,
         // the beat that the first sample of the file was heard at
-        beats: set.songTime - (((this.milliseconds + delays[0]) / 1000) * set.tempo) / 60 };
-      this.patcher.log.recorded.push(file);
-      wav.write(this.opened, file.seconds, 44100);
+        beats: this.patcher.lom.set.heardAt(this.since - delay * 1000).beats,
+        past: this.patcher.lom.set.past, since: this.since - delay * 1000 });
+      wav.write(this.opened, { frames, rate: RATE, channels: this.channels,
+        bits: { int16: 16, int24: 24 }[this.type], at: (channel, n) => this.heard(channel, this.since + (n * 1000) / RATE) });
     }
     this.opened = null; // it wants another open
     this.since = null;
   }
 }
 
-class Snapshot extends Box {
+// Reference of sfplay~: open, 1 and 0; a bang at its last outlet when the file is over.
+class SfPlay extends Box {
+  load() {
+    this.opened = null;
+    this.timer = null;
+  }
+
+  sound() {
+    return 0;
+  }
+
   message(message) {
-    if (message[0] !== "bang") {
+    if (message[0] === "open" && message.length === 2) {
+      this.opened = wav.about(message[1]);
+      if (!this.opened) {
+        this.complain(message);
+      }
+    } else if (message[0] === 1 && this.opened) {
+      this.patcher.log.played.push(this.opened.frames);
+      this.timer = setTimeout(() => this.out(this.numoutlets - 1, ["bang"]), (this.opened.frames / this.opened.rate) * 1000);
+      this.timer.unref();
+    } else if (message[0] === 0) {
+      clearTimeout(this.timer);
+    } else {
       this.complain(message);
     }
-    this.out(0, [this.patcher.boxes.find((box) => box instanceof SfRecord).milliseconds]);
+  }
+
+  close() {
+    clearTimeout(this.timer);
   }
 }
 
@@ -496,12 +569,12 @@ class Js extends Box {
 
 const TYPED = {
   prepend: Prepend, route: Route, deferlow: DeferLow, udpsend: UdpSend, udpreceive: UdpReceive, pattr: Pattr,
-  "live.thisdevice": ThisDevice, "tapin~": Box, "tapout~": Tapout, "sfrecord~": SfRecord, "snapshot~": Snapshot,
-  "plugin~": Box, "plugout~": Box, midiin: Box, midiout: Box, js: Js
+  "live.thisdevice": ThisDevice, "tapin~": TapIn, "tapout~": Tapout, "sfrecord~": SfRecord, "plugphasor~": PlugPhasor, "sfplay~": SfPlay, 
+  "plugin~": PlugIn, "plugout~": Box, midiin: Box, midiout: Box, js: Js
 };
 const UI = {
   "live.text": LiveControl, "live.dial": LiveControl, "live.numbox": LiveControl, "live.menu": LiveControl,
-  "live.toggle": LiveControl, textedit: TextEdit, umenu: Umenu, comment: Comment, "live.comment": Box, multislider: Multislider
+  "live.toggle": LiveControl, textedit: TextEdit, umenu: Umenu, comment: Comment, "live.comment": Box, panel: Box, multislider: Multislider
 };
 
 function make(patcher, json) {

@@ -15,6 +15,7 @@ class Clip {
     this.startTime = startTime; // beats in the arrangement, or null in a slot
     this.gone = false;
     this.warpMode = 0;
+    this.gain = 0.4; // 0 dB, as a device maker has measured; the reference says only that it goes from 0 to 1
     const seconds = this.frames / this.rate;
     // a fresh clip carries a marker with the tempo that Live guessed
     this.markers = [{ beat_time: 0, sample_time: 0 }, { beat_time: (seconds * set.guessedTempo) / 60, sample_time: seconds }];
@@ -29,6 +30,12 @@ class Clip {
 
   get seconds() {
     return this.frames / this.rate;
+  }
+
+  // Reference: "the gain display value of the clip as a string (e.g. 1.3 dB)".
+  get shownGain() {
+    const decibels = this.gain >= 0.4 ? (this.gain - 0.4) * 40 : 50 * Math.log10(this.gain / 0.4);
+    return this.gain === 0 ? "-inf dB" : `${decibels.toFixed(1)} dB`;
   }
 
   toBeats(second) {
@@ -132,7 +139,7 @@ class Clip {
     return {
       file: this.file, name: this.name, color: this.color, warping: this.warping, looping: this.looping, loop_start: this.start,
       loop_end: this.end, start_marker: this.startMarker, end_marker: this.endMarker, start_time: this.startTime,
-      length: this.length, markers: this.markers, warp_mode: this.warpMode
+      length: this.length, markers: this.markers, warp_mode: this.warpMode, gain: this.shownGain
     };
   }
 }

@@ -20,6 +20,7 @@ class Lom {
     this.console = console_;
     this.application = new Application();
     this.view = new View();
+    this.told = () => {}; // (property): whoever observes it hears of it, a little later
     this.ids = new Map();
     this.objects = new Map();
     this.nextId = 1 + Math.floor(Math.random() * 50);
@@ -61,7 +62,7 @@ class Lom {
     }
     if (object === this.view) {
       return { detail_clip: set.selected.detail, highlighted_clip_slot: set.selected.slot,
-        selected_scene: set.scenes[set.selected.scene] || null }[name];
+        selected_track: set.selected.track || set.tracks[0], selected_scene: set.scenes[set.selected.scene] || null }[name];
     }
     if (object instanceof Track) {
       const lanes = is12_2(set) ? object.lanes : undefined;
@@ -147,11 +148,19 @@ class Lom {
     return value === undefined ? null : [value];
   }
 
+  // The main thread sees the time of its last turn, not that of the sound: it lags by up to so much, ms.
+  shownTime() {
+    const { set } = this;
+    const lag = set.playing ? Math.min(set.clock() % 60, set.clock() - set.playingSince) : 0;
+    return set.songTime - ((lag / 1000) * set.tempo) / 60;
+  }
+
   value(object, name) {
     const set = this.set;
     if (object === set) {
       return { tempo: set.tempo, signature_numerator: set.signature[0], signature_denominator: set.signature[1],
-        is_playing: yes(set.playing), current_song_time: set.songTime, start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1],
+        is_playing: yes(set.playing), current_song_time: this.shownTime(), start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1], loop: yes(set.loops),
+        root_note: set.scale[0], scale_name: set.scale[1], scale_mode: set.atLeast(12, 0, 5) ? yes(set.scale[2]) : undefined,
         file_path: set.atLeast(11, 3, 25) ? set.filePath : undefined }[name];
     }
     if (object instanceof Track) {
@@ -172,11 +181,16 @@ class Lom {
     return { name: clip.name, file_path: clip.file, color: clip.color, warping: clip.warping, looping: clip.looping,
       loop_start: clip.start, loop_end: clip.end, start_marker: clip.startMarker, end_marker: clip.endMarker,
       is_audio_clip: 1, is_arrangement_clip: yes(arranged), sample_rate: clip.rate, sample_length: clip.frames,
-      warp_mode: clip.warpMode, warp_markers: JSON.stringify({ warp_markers: clip.markers }),
+      warp_mode: clip.warpMode, gain: clip.gain, gain_display_string: clip.shownGain, warp_markers: JSON.stringify({ warp_markers: clip.markers }),
       start_time: arranged ? clip.startTime : 0, end_time: arranged ? clip.startTime + clip.length : clip.end }[name];
   }
 
   set_(object, name, value) {
+    if (object === this.set && name === "start_time") { // get, set, observe
+      object.startTime = value;
+      this.told("start_time");
+      return;
+    }
     if (object instanceof Track && name === "name") {
       object.name = String(value);
     } else if (object instanceof Clip) {
@@ -200,6 +214,10 @@ class Lom {
     else if (name === "warping") { clip.setWarping(value); }
     else if (name === "looping") { clip.looping = value; }
     else if (name === "warp_mode") { clip.warpMode = value; }
+    else if (name === "gain") {
+      if (typeof value !== "number" || value < 0 || value > 1 || this.set.refusesGain) { throw new Error("set: invalid value"); }
+      clip.gain = value;
+    }
     else if (/^(loop_start|loop_end|start_marker|end_marker)$/.test(name)) {
       if (typeof value !== "number" || !Number.isFinite(value)) { throw new Error("set: invalid value"); }
       clip.setEdge(name, value);
@@ -229,13 +247,14 @@ class Lom {
   functions(object) {
     const set = this.set;
     if (object === set) {
-      return { create_scene: (i) => set.addScene(i), delete_scene: (i) => set.removeScene(i),
+      return { start_playing: () => { set.play(); this.told("is_playing"); }, stop_playing: () => { set.stop(); this.told("is_playing"); },
+        create_scene: (i) => set.addScene(i), delete_scene: (i) => set.removeScene(i),
         create_audio_track: (i) => set.addTrack(i),
         delete_track: (i) => { set.tracks.splice(i, 1); set.changed(); } };
     }
     const clips = set.makesClips;
     if (object instanceof Track) {
-      return Object.assign({ duplicate_clip_to_arrangement: (id, beats) => this.duplicate(object, id, beats) },
+      return Object.assign({ delete_clip: (clip) => set.removeClip(object, clip), duplicate_clip_to_arrangement: (id, beats) => this.duplicate(object, id, beats) },
         clips ? { create_audio_clip: (path, beats) => this.made(set.intoArrangement(object, path, beats)) } : {},
         is12_2(set) ? { create_take_lane: () => { object.lanes.push(new Lane(object)); set.changed(); } } : {});
     }

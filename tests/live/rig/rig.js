@@ -9,14 +9,23 @@ const { Lom, LiveSet, ThisDevice } = require("./lom");
 class Patcher {
   constructor(json, { lom, clock, given, saved, console_ }) {
     Object.assign(this, { lom, clock, given, saved, closed: false, inNetworkThread: false, console: console_ });
-    this.log = { sent: [], received: [], undo: [], named: [], recorded: [], notBound: [], most: {}, all: {}, symbols: new Set() };
+    this.log = { sent: [], received: [], undo: [], named: [], recorded: [], played: [], notBound: [], most: {}, all: {}, symbols: new Set() };
     this.used = new Set();
     this.boxes = json.boxes.map(({ box }) => boxes.make(this, box));
     const byId = new Map(this.boxes.map((box) => [box.id, box]));
     for (const { patchline } of json.lines) {
       const [[from, outlet], [to, inlet]] = [patchline.source, patchline.destination];
       byId.get(from).cords[outlet].push([byId.get(to), inlet]);
+      if (/^(signal|tapconnect)$/.test(byId.get(from).json.outlettype[outlet])) {
+        byId.get(to).sources.push([inlet, byId.get(from), outlet]);
+      }
     }
+  }
+
+  // Patcher.getnamed: a box by its scripting name; that its property hidden works in the device view is reported (facts: 2.1).
+  named(name) {
+    const found = this.boxes.find((box) => box.json.varname === name);
+    return found ? { get hidden() { return found.json.hidden || 0; }, set hidden(value) { found.json.hidden = value; } } : null;
   }
 
   // A control by its long name, or the box that a word of the route leads to.
@@ -41,6 +50,7 @@ class Rig {
     this.set = new LiveSet(given.live || {}, () => this.clock());
     this.lom = new Lom(this.set, this.console_);
     this.devices = new Map();
+    this.lom.told = (name) => setImmediate(() => this.changed(name));
   }
 
   clock() {
@@ -88,7 +98,11 @@ class Rig {
   }
 
   use({ device = "a", control, value }) {
-    this.devices.get(device).control(control).use(value);
+    const box = this.devices.get(device).control(control);
+    if (box.json.hidden && this.given.strict_pages) {
+      throw new Error(`${control} is folded away`);
+    }
+    box.use(value);
     return null;
   }
 
@@ -107,12 +121,15 @@ class Rig {
     const patcher = this.devices.get(device);
     const comments = patcher.boxes.filter((box) => box instanceof boxes.Comment);
     const lines = comments.map((box) => box.text);
-    const menu = patcher.boxes.find((box) => box instanceof boxes.Umenu);
+    const menus = patcher.boxes.filter((box) => box instanceof boxes.Umenu);
+    const [history, menu, model] = menus;
     return {
       connection: lines[0], status: lines[1], money: lines[2], light: patcher.control("Connected").value,
       home: comments[0].annotation || "", whole: comments[1].annotation || "", hint: comments[1].hint || "",
       progress: patcher.boxes.find((box) => box instanceof boxes.Multislider).value, presets: menu.items,
-      preset: menu.items[menu.index], seed: patcher.control("Seed").value,
+      preset: menu.items[menu.index], models: model.items, model: model.items[model.index], history: history.items,
+      prompt: patcher.control("Prompt").value, shown: patcher.boxes.filter((box) => box.json.presentation && !box.json.hidden)
+        .map((box) => box.long || box.json.annotation_name || box.json.text || ""), seed: patcher.control("Seed").value,
       buttons: patcher.boxes.filter((box) => box.isButton).map((box) => box.json.text), active: patcher.control("Generate").active,
       transform: patcher.control("Transform Clip").active
     };
@@ -122,14 +139,16 @@ class Rig {
     const { log } = this.devices.get(device);
     const plain = (entries) => entries.map((entry) => ({ ms: Number(entry.at / 1000n) / 1000, port: entry.port, message: entry.message }));
     return { console: this.console_, sent: plain(log.sent), received: plain(log.received), undo: log.undo, named: log.named,
-      recorded: log.recorded, most: log.most, all: log.all, not_bound: log.notBound, symbols: log.symbols.size };
+      recorded: log.recorded, played: log.played, most: log.most, all: log.all, not_bound: log.notBound, symbols: log.symbols.size };
   }
 
   live(given) {
     const set = this.set;
     if (given.version) { set.version = given.version; }
     if (given.file !== undefined) { set.filePath = given.file; }
-    if (given.tempo) { set.tempo = given.tempo; this.changed("tempo"); }
+    if (given.scale) { set.scale = given.scale; }
+    if (given.select_track !== undefined) { set.selected.track = set.tracks[given.select_track]; }
+    if (given.tempo) { set.setTempo(given.tempo); this.changed("tempo"); }
     if (given.start_time !== undefined) { set.startTime = given.start_time; this.changed("start_time"); }
     if (given.loop) { set.loop = given.loop; }
     if (given.play !== undefined) { set.play(given.play); this.changed("start_time"); this.changed("is_playing"); }
@@ -140,8 +159,12 @@ class Rig {
     if (given.remove_track !== undefined) { set.tracks.splice(given.remove_track, 1); }
     for (const clip of given.clips || []) { this.addClip(clip); }
     if (given.clip) { this.addClip(given.clip); }
+    if (given.edit) { // by a person, in the clip view
+      const clip = set.tracks.flatMap((track) => track.slots).find((slot) => slot.clip).clip;
+      Object.entries(given.edit).forEach(([key, value]) => clip.setEdge(key, value));
+    }
     if (given.highlight) { set.selected.slot = set.tracks[given.highlight[0]].slots[given.highlight[1]]; }
-    return Object.assign(set.about(), { undo: null });
+    return Object.assign(set.about(), { undo: null, start_time: set.startTime, playing: set.playing });
   }
 
   // Live tells whoever observes it, in each device.

@@ -64,7 +64,7 @@ class Script {
     this.turn(() => vm.runInContext(source, this.context, { filename: args[0] }));
     this.handlers = ["bang", "anything", "notifydeleted"].filter((name) => typeof this.context[name] === "function");
     if (this.context.outlets !== box.numoutlets || this.context.inlets !== box.numinlets) {
-      throw new Error("the script has other inlets or outlets than its box");
+      throw new Error(`the script has other inlets or outlets than its box: ${this.console.join(" ")}`);
     }
   }
 
@@ -73,7 +73,7 @@ class Script {
     return {
       now: () => Math.round(self.clock()),
       autowatch: 0, inlets: 1, outlets: 1, jsarguments: args.slice(), messagename: "",
-      patcher: { filepath: maxPath },
+      patcher: { filepath: maxPath, getnamed: (name) => self.box.patcher.named(name) },
       post: (...words) => self.console.push(words.join(" ")),
       error: (...words) => self.console.push(`error: ${words.join(" ")}`),
       outlet: self.outletFunction(),
@@ -271,27 +271,38 @@ class Script {
   }
 }
 
-// Max's File: opens both ways of writing a path, reads pieces of text, and says nothing where a file is missing.
+// Max's File: opens both ways of writing a path, reads and writes pieces, and says nothing where a file is missing. Reference of File
+// for [js]: access "read", "write" or "readwrite"; position; eof; readbytes; writebytes, which writes 16 KiB at most (facts: 2.1).
 function fileClass(maxPath, files) {
   const volume = (/^[^/:]{2,}:(?=\/)/.exec(maxPath) || [""])[0];
   return function File(path, access) {
     const asked = volume && path.startsWith(volume) ? path.slice(volume.length) : path;
     const name = files[asked] || asked; // a test says what lies where on the other machine
     let data = null;
-    if (access === "read" && name.startsWith("/")) {
+    if (access === "read" || access === "readwrite") {
       try {
-        data = fs.statSync(name).isFile() ? fs.readFileSync(name).toString("latin1") : null;
+        data = name.startsWith("/") && fs.statSync(name).isFile() ? fs.readFileSync(name) : null;
       } catch (error) {
         data = null;
       }
     }
-    this.isopen = data === null ? 0 : 1;
-    this.eof = data === null ? 0 : data.length;
+    this.isopen = data === null || (access === "readwrite" && files.readonly) ? 0 : 1;
     this.position = 0;
-    this.readstring = (count) => {
-      const piece = data === null ? "" : data.slice(this.position, this.position + count);
-      this.position += piece.length;
-      return piece;
+    Object.defineProperty(this, "eof", { get: () => (data === null ? 0 : data.length) });
+    const piece = (count) => {
+      const found = data === null ? Buffer.alloc(0) : data.subarray(this.position, this.position + count);
+      this.position += found.length;
+      return found;
+    };
+    this.readstring = (count) => piece(count).toString("latin1");
+    this.readbytes = (count) => Array.from(piece(count));
+    this.writebytes = (bytes) => {
+      if (this.isopen && access === "readwrite") {
+        const some = Buffer.from(Array.from(bytes).slice(0, 16384));
+        data = Buffer.concat([data.subarray(0, this.position), some, data.subarray(this.position + some.length)]);
+        this.position += some.length;
+        fs.writeFileSync(name, data);
+      }
     };
     this.close = () => { this.isopen = 0; };
   };

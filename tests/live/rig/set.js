@@ -42,13 +42,17 @@ class LiveSet {
     this.loopsNew = given.loops_new || false;
     this.guessedTempo = given.guessed_tempo || 97.3;
     this.mostScenes = given.most_scenes || Infinity;
+    this.refusesGain = given.refuses_gain || false;
     this.refusesMarkers = given.refuses_markers || false;
     this.refusesSpaces = given.refuses_spaces || false; // neither as it is nor in quotes
     this.splitsSpaces = given.splits_spaces || false; // facts 1.1: whether a path with spaces survives is open
     this.loop = given.loop || [0, 16];
+    this.loops = given.loops || false; // whether the loop is switched on
+    this.scale = given.scale || [0, "Major", false]; // root, name, whether it is switched on
     this.position = given.position || 0;
     this.startTime = given.start_time === undefined ? this.position : given.start_time; // the insert marker
     this.playingSince = null;
+    this.past = []; // [ms, beats, beats a ms]: what the time line did from then on
     this.scenes = Array.from({ length: given.scenes || 4 }, () => new Scene());
     this.tracks = (given.tracks || [{ name: "Guitar" }]).map((track) => new Track(this, track));
     this.master = new Track(this, { name: "Main", audio: false });
@@ -61,7 +65,32 @@ class LiveSet {
   }
 
   get songTime() {
-    return this.playing ? this.position + (((this.clock() - this.playingSince) / 1000) * this.tempo) / 60 : this.position;
+    return this.playing ? this.around(this.position + (((this.clock() - this.playingSince) / 1000) * this.tempo) / 60) : this.position;
+  }
+
+  // A loop that is switched on is played around and around, once its end is reached from inside.
+  around(beats) {
+    const [start, length] = this.loop;
+    return this.loops && this.position < start + length && beats >= start + length ? start + ((beats - start) % length) : beats;
+  }
+
+  // The beat that was heard at a time, and whether it played then.
+  heardAt(ms) {
+    let i = this.past.length - 1;
+    while (i >= 0 && this.past[i][0] > ms) { i -= 1; }
+    const [at, beats, speed] = i < 0 ? [ms, this.position, 0] : this.past[i];
+    return { beats: this.around(beats + (ms - at) * speed), playing: speed > 0 };
+  }
+
+  turned() {
+    this.past.push([this.clock(), this.position, this.playing ? this.tempo / 60000 : 0]);
+  }
+
+  setTempo(tempo) {
+    this.position = this.songTime;
+    this.playingSince = this.playing ? this.clock() : null;
+    this.tempo = tempo;
+    this.turned();
   }
 
   play(position) {
@@ -69,11 +98,13 @@ class LiveSet {
     this.startTime = position === undefined ? this.startTime : position;
     this.position = this.startTime;
     this.playingSince = this.clock();
+    this.turned();
   }
 
   stop() {
     this.position = this.songTime;
     this.playingSince = null;
+    this.turned();
   }
 
   changed() {
@@ -151,6 +182,17 @@ class LiveSet {
     parent.clips.sort((a, b) => a.startTime - b.startTime); // by time, not by age
     this.changed();
     return clip;
+  }
+
+  // Track.delete_clip: of its slots, its arrangement and its take lanes.
+  removeClip(track, clip) {
+    const parents = [track, ...track.lanes].filter((parent) => parent.clips.includes(clip));
+    if (parents.length !== 1) {
+      throw new Error("The clip is not on this track");
+    }
+    parents[0].clips.splice(parents[0].clips.indexOf(clip), 1);
+    clip.gone = true;
+    this.changed();
   }
 
   addScene(index) {

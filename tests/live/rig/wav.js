@@ -31,25 +31,29 @@ function about(file) {
   return null;
 }
 
-function write(file, seconds, rate) {
-  const frames = Math.round(seconds * rate);
-  const data = Buffer.alloc(44 + frames * 4);
+// `at(channel, frame)` is the sound, -1 to 1.
+function write(file, { frames, rate, channels, bits, at }) {
+  const width = bits / 8;
+  const block = channels * width;
+  const pad = (frames * block) % 2;
+  const data = Buffer.alloc(44 + frames * block + pad);
   data.write("RIFF", 0, "latin1");
-  data.writeUInt32LE(36 + frames * 4, 4);
+  data.writeUInt32LE(36 + frames * block + pad, 4);
   data.write("WAVEfmt ", 8, "latin1");
   data.writeUInt32LE(16, 16);
   data.writeUInt16LE(1, 20);
-  data.writeUInt16LE(2, 22);
+  data.writeUInt16LE(channels, 22);
   data.writeUInt32LE(rate, 24);
-  data.writeUInt32LE(rate * 4, 28);
-  data.writeUInt16LE(4, 32);
-  data.writeUInt16LE(16, 34);
+  data.writeUInt32LE(rate * block, 28);
+  data.writeUInt16LE(block, 32);
+  data.writeUInt16LE(bits, 34);
   data.write("data", 36, "latin1");
-  data.writeUInt32LE(frames * 4, 40);
-  for (let i = 0; i < frames; i += 1) {
-    const value = Math.round(8000 * Math.sin((2 * Math.PI * 220 * i) / rate));
-    data.writeInt16LE(value, 44 + i * 4);
-    data.writeInt16LE(value, 46 + i * 4);
+  data.writeUInt32LE(frames * block, 40);
+  const most = 2 ** (bits - 1);
+  for (let frame = 0, to = 44; frame < frames; frame += 1) {
+    for (let channel = 0; channel < channels; channel += 1, to += width) {
+      data.writeIntLE(Math.max(-most, Math.min(most - 1, Math.round(at(channel, frame) * most))), to, width);
+    }
   }
   fs.writeFileSync(file, data);
 }
