@@ -31,7 +31,7 @@ RATE: Final = 48000
 TICKS: Final = 282_240_000  # of Ardour's superclock in a second
 PROBE: Final = 16  # the action that runs any Lua file
 #: ``LuaSignal.LuaTimerS`` of Ardour 7.3, which test_facts.py reads from Ardour itself.
-TIMER: Final = 3
+TIMER: Final = 46
 
 _CONFIG_XML: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -95,7 +95,7 @@ def lua_text(text: object) -> str:
 
 
 def ui_scripts(actions: Mapping[int, tuple[str, str]], hooks: Sequence[tuple[str, str]]) -> str:
-    """Return Ardour's file of registered scripts: ``actions`` by their number, (name, text) each, and hooks of a timer."""
+    """Return Ardour's file of registered scripts: actions by their number, and hooks of a timer; (name, text) each."""
     serialize: Any = LuaRuntime(encoding="latin-1").eval(_SERIALIZE)
 
     def pieces(name: str, text: str) -> tuple[str, str, str]:
@@ -112,9 +112,12 @@ def ui_scripts(actions: Mapping[int, tuple[str, str]], hooks: Sequence[tuple[str
         source, title, code = pieces(name, text)
         packed = _packed(f's = {{}} s["s"] = {source} s["n"] = {title} s["a"] = {{}} s["f"] = {code} ')
         signals = "1" + "0" * TIMER
-        told.append(f'<LuaCallback lua="Lua 5.3" id="{900 + number}" name="{name}" signals="{signals}">{packed}</LuaCallback>')
+        head = f'lua="Lua 5.3" id="{900 + number}" name="{name}" signals="{signals}"'
+        told.append(f"<LuaCallback {head}>{packed}</LuaCallback>")
     hooked = "".join(told[1:])
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<UIScripts>{told[0]}<ActionHooks>{hooked}</ActionHooks></UIScripts>\n'
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<UIScripts>{told[0]}<ActionHooks>{hooked}</ActionHooks></UIScripts>\n'
+    )
 
 
 def _packed(text: str) -> str:
@@ -195,7 +198,7 @@ class Ardour:
 
     def make_session(self, more: str = "") -> None:
         """Make an empty session, without a screen. It remembers which control surfaces were on."""
-        self._configure()
+        self.configure()
         script = self.folder / "new.lua"
         script.write_text(
             'AudioEngine:set_backend("None (Dummy)","","")\n'
@@ -206,14 +209,14 @@ class Ardour:
         done = subprocess.run(["ardour7-lua", str(script)], env=self._environment(), capture_output=True, timeout=60)
         assert self.file.is_file(), done.stdout + done.stderr
 
-    def _configure(self) -> None:
+    def configure(self) -> None:
         self.port = free_port()
         config = _CONFIG_XML.format(port=self.port, reply=free_port(), clock=0)
         (self.config / "config").write_text(config, encoding="utf-8")
 
     def start(self) -> None:
         """Start Ardour with its session, and wait until it answers."""
-        self._configure()
+        self.configure()
         run = _RUN_FILE % tuple(lua_text(path) for path in (self._lua, self._told, self._told, self._told))
         scripts = ui_scripts({**self.actions, PROBE: ("Run a file", run)}, self.hooks)
         (self.config / "ui_scripts").write_text(scripts, encoding="utf-8")
@@ -268,12 +271,9 @@ class Ardour:
             for region in playlist.iter("Region"):
                 length, position = region.get("length", "").split("@")
                 keys = [f"source-{index}" for index in range(8) if region.get(f"source-{index}")]
-                found.append(
-                    Region(
-                        region.get("name", ""), _samples(position), _samples(length), _samples(region.get("start", "a0")),
-                        playlist.get("name", ""), tuple(names[region.get(key)] for key in keys),
-                    )  # fmt: skip
-                )
+                times = _samples(position), _samples(length), _samples(region.get("start", "a0"))
+                sources = tuple(names[region.get(key)] for key in keys)
+                found.append(Region(region.get("name", ""), *times, playlist.get("name", ""), sources))
         return found
 
     def quit(self) -> None:
