@@ -1,4 +1,4 @@
-"""Packs what is installed into the DAWs into the wheel: the scripts of REAPER and the built devices of Live.
+"""Packs what is installed into the DAWs into the wheel: the scripts of REAPER and Ardour, the built devices of Live.
 
 A checkout that is installed as editable has them beside the package already.
 """
@@ -13,6 +13,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 #: Patterns of the files, and what none of them would mean.
 SHIPPED: Final = (
     *("reaper_scripts/*.lua", "reaper_scripts/lib/*.lua", "reaper_scripts/check/*.lua"),
+    *("ardour_scripts/*.lua", "ardour_scripts/lib/*.lua"),
     "max_for_live/built/*.amxd",
 )
 TARGET: Final = "bridge_daemon/install/data"

@@ -25,6 +25,7 @@ LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeo
 
 #: What takes long and watches the whole: left out by `make test`, run by `make test-all`.
 THOROUGH = (
+    "tests/ardour/",
     "tests/faults/",
     "tests/e2e/",
     "tests/app/test_loop.py",

@@ -163,7 +163,7 @@ def _daws(home: Home) -> tuple[bool, str]:
     found = [state for target in targets() for state in states(target, Machine.this(), home)]
     missing = [state.place.title for state in found if state.version is None or state.outdated]
     if not found:
-        return False, "no REAPER and no Live was found"
+        return False, "no REAPER, no Live and no Ardour was found"
     if missing:
         return False, f"not in this version in: {', '.join(missing)}"
     return True, f"up to date in: {', '.join(state.place.title for state in found)}"
@@ -171,10 +171,9 @@ def _daws(home: Home) -> tuple[bool, str]:
 
 def targets() -> list[Any]:
     """Return the DAWs that something can be installed into."""
-    from bridge_daemon.install.live import Live
-    from bridge_daemon.install.reaper import Reaper
+    from bridge_daemon.install import daws
 
-    return [Reaper(), Live()]
+    return list(daws.targets())
 
 
 def _service(home: Home) -> tuple[bool, str]:

@@ -14,14 +14,12 @@ _SOON: Final = 0.9  # of a limit
 def scripts(it: Examined) -> Finding:
     """Check that what is installed in DAWs is of this version."""
     from bridge_daemon import __version__
-    from bridge_daemon.install.live import Live
+    from bridge_daemon.install.daws import targets
     from bridge_daemon.install.machine import Machine
-    from bridge_daemon.install.reaper import Reaper
-    from bridge_daemon.install.target import Target, states
+    from bridge_daemon.install.target import states
 
-    targets: list[Target] = [Reaper(), Live()]
     there = 0
-    for target in targets:
+    for target in targets():
         for state in states(target, Machine.this(), it.home):
             if state.version is None:
                 continue

@@ -1,4 +1,4 @@
-"""``daw-bridge install`` and ``uninstall``: the scripts of REAPER and the devices of Ableton Live."""
+"""``daw-bridge install`` and ``uninstall``: the scripts of REAPER and Ardour, and the devices of Ableton Live."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from bridge_daemon.install.target import InstallOutcome, InstallState, Target
 
 app = typer.Typer(
-    help="Put the actions into REAPER and the devices into Ableton Live, or update them. Alone: show what is there.",
+    help="Put the actions into REAPER and Ardour and the devices into Ableton Live, or update them. "
+    "Alone: show what is there.",
     rich_markup_mode=None,
 )
 remove = typer.Typer(
-    help="Take the actions out of REAPER, or the devices out of Ableton Live.", no_args_is_help=True,
+    help="Take the actions out of REAPER or Ardour, or the devices out of Ableton Live.", no_args_is_help=True,
     rich_markup_mode=None,
 )  # fmt: skip
 
@@ -32,10 +33,11 @@ ReaperPath = Annotated[
 LivePath = Annotated[
     Path | None, typer.Option("--path", metavar="FOLDER", help="The User Library, or any other folder.")
 ]
+ArdourPath = Annotated[Path | None, typer.Option("--path", metavar="FOLDER", help="Another settings folder of Ardour.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and change nothing.")]
 ClientName = Annotated[
     str | None,
-    typer.Option("--client", help="The name of this REAPER at the bridge; left out: it keeps the one it has."),
+    typer.Option("--client", help="The name of this DAW at the bridge; left out: it keeps the one it has."),
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Install nothing: try REAPER itself, with settings of its own, and report.")
@@ -49,7 +51,7 @@ Seconds = Annotated[float, typer.Option("--seconds", min=1.0, help="With --check
 
 @app.callback(invoke_without_command=True)
 def overview(context: typer.Context, json: o.Json = False) -> None:
-    """Put the actions into REAPER and the devices into Ableton Live, or update them. Alone: show what is there."""
+    """Put the actions into REAPER and Ardour and the devices into Ableton Live, or update them."""
     if context.invoked_subcommand is not None:
         return
     from bridge_daemon import __version__
@@ -132,6 +134,16 @@ def install_reaper(
     _install(Reaper(), path, client, dry_run=dry_run, json=json)
 
 
+@app.command("ardour")
+def install_ardour(
+    path: ArdourPath = None, client: ClientName = None, dry_run: DryRun = False, json: o.Json = False
+) -> None:
+    """Copy the actions and the hook into Ardour, or update them. It tells what is left to do in Ardour."""
+    from bridge_daemon.install.ardour import Ardour
+
+    _install(Ardour(), path, client, dry_run=dry_run, json=json)
+
+
 @app.command("live")
 def install_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
     """Copy the devices into Live's User Library, or update them. It tells what is next."""
@@ -148,6 +160,14 @@ def uninstall_reaper(path: ReaperPath = None, dry_run: DryRun = False, json: o.J
     _uninstall(Reaper(), path, dry_run=dry_run, json=json)
 
 
+@remove.command("ardour")
+def uninstall_ardour(path: ArdourPath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
+    """Remove the scripts from Ardour. Only what the install wrote goes, and nothing that you changed."""
+    from bridge_daemon.install.ardour import Ardour
+
+    _uninstall(Ardour(), path, dry_run=dry_run, json=json)
+
+
 @remove.command("live")
 def uninstall_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json = False) -> None:
     """Remove the devices from Live. Only what the install wrote goes, and nothing that you changed."""
@@ -157,10 +177,9 @@ def uninstall_live(path: LivePath = None, dry_run: DryRun = False, json: o.Json 
 
 
 def _targets() -> list[Target]:
-    from bridge_daemon.install.live import Live
-    from bridge_daemon.install.reaper import Reaper
+    from bridge_daemon.install import daws
 
-    return [Reaper(), Live()]
+    return daws.targets()
 
 
 def _machine() -> Machine:

@@ -3,4 +3,4 @@
 May use home, util and errors.
 """
 
-__all__ = ["live", "machine", "reaper", "reaper_check", "service", "target"]
+__all__ = ["ardour", "daws", "live", "machine", "reaper", "reaper_check", "service", "target"]

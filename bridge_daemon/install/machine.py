@@ -33,6 +33,12 @@ class Machine:
         return Path(given) if given else self.user / "AppData" / "Roaming"
 
     @property
+    def local(self) -> Path:
+        """Where programs of Windows keep settings that stay on this machine."""
+        given = self.environ.get("LOCALAPPDATA", "").strip()
+        return Path(given) if given else self.user / "AppData" / "Local"
+
+    @property
     def hides_app_data(self) -> bool:
         """Whether nobody else sees what this Python writes into AppData, as with Python from Microsoft's Store."""
         return self.platform == "win32" and "PythonSoftwareFoundation" in self.prefix

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridge_daemon import __version__
-from bridge_daemon.domain import ids
-from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
+from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.install import shipped
 from bridge_daemon.install.machine import Machine
 from bridge_daemon.install.manifest import MODE
-from bridge_daemon.install.target import InstallPlace, Payload, make_payload, read_settings
+from bridge_daemon.install.target import InstallPlace, Payload, make_payload, pick_client, read_settings
 from bridge_daemon.util import ourselves
 from bridge_daemon.util.files import remove, write_whole
 
@@ -65,7 +64,8 @@ class Reaper:
         """Return the scripts, and the settings that tell them where the bridge is."""
         scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
         files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
-        name = _client(read_settings(place.base / SETTINGS), taken, client)
+        there = read_settings(place.base / SETTINGS)
+        name = pick_client(there, [read_settings(base / SETTINGS) for base in taken], client, self.name)
         values: dict[str, Any] = {"version": 1, "home": str(home), "client": name, "bridge_version": __version__}
         values["start"] = ourselves.command("start")  # for the panel, which asks before it runs it
         return make_payload(place.base, files, {SETTINGS: values})
@@ -161,18 +161,3 @@ def _version(folder: Path) -> tuple[int, int] | None:
         return None
     found = re.search(r"(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else None
-
-
-def _client(there: dict[str, Any], taken: Sequence[Path], wanted: str | None) -> str:
-    if wanted is not None:
-        if not ids.is_client(wanted):
-            raise InvalidRequest([Fault("client", wanted, "1 to 40 of a-z, 0-9 and -")])
-        return wanted
-    now = there.get("client")
-    if ids.is_client(now):
-        return now  # kept for life: jobs that are on their way belong to it
-    names = {read_settings(base / SETTINGS).get("client") for base in taken}
-    number = 1
-    while (name := "reaper" if number == 1 else f"reaper-{number}") in names:
-        number += 1
-    return name

@@ -9,6 +9,7 @@ import bridge_daemon
 from bridge_daemon.errors import InstallTrouble
 
 _PACKAGE: Final = Path(bridge_daemon.__file__).resolve().parent
+ARDOUR: Final = "ardour_scripts"
 REAPER: Final = "reaper_scripts"
 LIVE: Final = "max_for_live"
 

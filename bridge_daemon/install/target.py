@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bridge_daemon import __version__
-from bridge_daemon.errors import InstallTrouble
+from bridge_daemon.domain import ids
+from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
 from bridge_daemon.home.paths import Home
 from bridge_daemon.install import places
 from bridge_daemon.install.folder import Step, carry_out, plan_install, plan_uninstall
@@ -44,6 +45,7 @@ class Payload:
     files: Mapping[str, bytes]  #: by their path from the base of the place
     settings: tuple[str, ...]  #: which of them hold the settings of this place; they are no part of what is shipped
     merged: tuple[str, ...]  #: settings that keep what somebody wrote into them
+    folders: tuple[Path, ...] = ()  #: in the home, which the scripts need and cannot make themselves
 
 
 class Target(Protocol):
@@ -153,6 +155,8 @@ def _others(target: Target, machine: Machine, home: Home, place: InstallPlace) -
 def _install(target: Target, home: Home, place: InstallPlace, payload: Payload, *, dry_run: bool) -> InstallOutcome:
     plan = plan_install(place.base, place.own, payload.files, version=__version__, merged=payload.merged)
     if not dry_run:
+        for folder in payload.folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         carry_out(plan, program=target.program)
         places.remember(home, target.name, place.base)
     before = None if plan.before is None else plan.before.version
@@ -256,6 +260,26 @@ def read_settings(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def pick_client(there: Mapping[str, Any], others: Sequence[Mapping[str, Any]], wanted: str | None, usual: str) -> str:
+    """Return the name that a DAW has at the bridge: the one wanted, else that of its settings, else one that is free.
+
+    Raises:
+        InvalidRequest: the name that is wanted is none.
+    """
+    if wanted is not None:
+        if not ids.is_client(wanted):
+            raise InvalidRequest([Fault("client", wanted, "1 to 40 of a-z, 0-9 and -")])
+        return wanted
+    now = there.get("client")
+    if ids.is_client(now):
+        return str(now)  # kept for life: jobs that are on their way belong to it
+    names = {settings.get("client") for settings in others}
+    number = 1
+    while (name := usual if number == 1 else f"{usual}-{number}") in names:
+        number += 1
+    return name
 
 
 def make_payload(base: Path, shipped: Mapping[str, bytes], settings: Mapping[str, Mapping[str, Any]]) -> Payload:

@@ -1,7 +1,8 @@
--- daw_bridge.json: where the bridge's home is, and under which name this REAPER speaks to it. README.md describes it.
+-- daw_bridge.json: where the bridge's home is, and under which name this DAW speaks to it. README.md describes it.
 
 local import = ...
 local files = import("files")
+local host = import("host")
 local json = import("json")
 local scripts = import("place_of_scripts")
 
@@ -27,7 +28,7 @@ local function check(data)
 end
 
 local function folders()
-  return { scripts.folder, files.join(reaper.GetResourcePath(), "Scripts", "DAW Bridge") }
+  return { scripts.folder, host.settings_folder() }
 end
 
 -- Return the configuration, or nil and a sentence for a person.
@@ -39,12 +40,12 @@ function config.load()
       local data, problem = json.decode(text)
       problem = problem or check(data)
       if problem then
-        return nil, path .. " cannot be used: " .. problem .. ". Run: daw-bridge install reaper"
+        return nil, path .. " cannot be used: " .. problem .. ". Run: " .. host.INSTALL
       end
       return data
     end
   end
-  return nil, "These scripts do not know yet where the bridge is. Run once in a terminal: daw-bridge install reaper"
+  return nil, "These scripts do not know yet where the bridge is. Run once in a terminal: " .. host.INSTALL
 end
 
 -- Write the configuration beside the scripts, where there is none. Returns true, or nil and why not.

@@ -1,10 +1,13 @@
 -- Files: read whole, written so that nobody ever takes half of one for the whole. Paths are absolute; REAPER's Lua opens them as
 -- UTF-8 on every system. Renaming and removing may fail on Windows below a folder whose name has accents, so both have a second way.
 
+local import = ...
+local host = import("host")
+
 local files = {}
 
-local SEPARATOR = package.config:sub(1, 1)
-local SECTION, IN_PLACE = "DAW Bridge", "in_place"
+local SEPARATOR = host.SEPARATOR
+local IN_PLACE = "in_place"
 
 -- Return a path made of parts.
 function files.join(first, ...)
@@ -82,7 +85,7 @@ end
 
 -- Tell whether files are written in place, since renaming does not work here.
 function files.in_place()
-  return reaper.GetExtState(SECTION, IN_PLACE) == "1"
+  return host.get(IN_PLACE) == "1"
 end
 
 -- Find out whether renaming and removing work in a folder, and remember it.
@@ -91,7 +94,7 @@ function files.probe(folder)
   local written = files.write(from, "")
   os.remove(to)
   local works = written and os.rename(from, to) and os.remove(to)
-  reaper.SetExtState(SECTION, IN_PLACE, works and "" or "1", true)
+  host.set(IN_PLACE, works and "" or "1", true)
 end
 
 -- Return a JSON object with a last member that proves that it is whole.
@@ -164,7 +167,7 @@ end
 
 -- Make a folder and those above it. Returns true, or nil and why not.
 function files.make_folder(path)
-  reaper.RecursiveCreateDirectory(path, 0)
+  host.make_folder(path)
   if files.in_place() then
     return true -- a probe could not be removed again; who writes is told soon enough
   end
@@ -180,12 +183,12 @@ end
 -- Return the names of the files in a folder, sorted.
 function files.list(path)
   local names, index = {}, 0
-  reaper.EnumerateFiles(path, -1) -- else an old listing is told
-  local name = reaper.EnumerateFiles(path, 0)
+  host.name_in(path, -1) -- else an old listing is told
+  local name = host.name_in(path, 0)
   while name do
     names[#names + 1] = name
     index = index + 1
-    name = reaper.EnumerateFiles(path, index)
+    name = host.name_in(path, index)
   end
   table.sort(names)
   return names

@@ -2,14 +2,15 @@
 
 local import = ...
 
+local host = import("host")
+
 local log = {}
 
-local SECTION = "DAW Bridge"
 local LONGEST = 256 * 1024
 
 -- Write down what went wrong.
 function log.write(text)
-  reaper.SetExtState(SECTION, "problem", (text:gsub("\n.*", "")), false)
+  host.set("problem", (text:gsub("\n.*", "")), false)
   local config = import("config").load()
   if not config then
     return
@@ -26,7 +27,7 @@ end
 
 -- Return the last problem, or "".
 function log.last()
-  return reaper.GetExtState(SECTION, "problem")
+  return host.get("problem")
 end
 
 return log

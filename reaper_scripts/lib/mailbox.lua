@@ -3,6 +3,7 @@
 local import = ...
 local config = import("config")
 local files = import("files")
+local host = import("host")
 local json = import("json")
 
 local mailbox = {}
@@ -11,7 +12,7 @@ mailbox.__index = mailbox
 local BEATS = 3 -- that may be missed before the bridge counts as gone
 local USUAL = 10 -- s between two beats, at most
 
--- Return the mailbox of this REAPER, or nil and a sentence for a person.
+-- Return the mailbox of this DAW, or nil and a sentence for a person.
 function mailbox.open()
   local found, problem = config.load()
   if not found then
@@ -36,7 +37,7 @@ function mailbox:prepare()
   return true
 end
 
--- Return the mailbox of this REAPER with all its folders, or nil and a sentence for a person.
+-- Return the mailbox of this DAW with all its folders, or nil and a sentence for a person.
 function mailbox.ready()
   local box, problem = mailbox.open()
   local ready
@@ -48,7 +49,7 @@ end
 
 -- Return a new UUID.
 function mailbox.uuid()
-  return (reaper.genGuid(""):gsub("[{}]", ""):lower())
+  return host.uuid()
 end
 
 -- Hand a request over. Returns true, or nil and why not.

@@ -4,11 +4,11 @@
 -- kept otherwise is read once, and a text with a question mark in it is not taken over: nobody knows what it was.
 
 local import = ...
+local host = import("host")
 local json = import("json")
 
 local memory = {}
 
-local SECTION = "DAW Bridge"
 local KEPT = "kept_" -- before the name of what is kept in ASCII
 local MOST_PROMPTS = 20
 
@@ -19,7 +19,7 @@ end
 
 -- What REAPER keeps is one line.
 local function write(key, data)
-  reaper.SetExtState(SECTION, KEPT .. key, json.encode_ascii(data), true)
+  host.set(KEPT .. key, json.encode_ascii(data), true)
 end
 
 local function is_whole(text)
@@ -28,7 +28,7 @@ end
 
 -- Take over what an earlier version kept under the plain name.
 local function take_over(key)
-  local old = reaper.GetExtState(SECTION, key)
+  local old = host.get(key)
   if old == "" then
     return {}
   end
@@ -44,12 +44,12 @@ local function take_over(key)
     end
   end
   write(key, kept)
-  reaper.SetExtState(SECTION, key, "", true)
+  host.set(key, "", true)
   return kept
 end
 
 local function read(key)
-  local text = reaper.GetExtState(SECTION, KEPT .. key)
+  local text = host.get(KEPT .. key)
   return text ~= "" and decoded(text) or take_over(key)
 end
 

@@ -1,4 +1,4 @@
--- WAV files: writes one, 32 bit float, piece by piece; and reads how long one is.
+-- WAV files: writes one, 32 bit float, piece by piece, with a time stamp (Broadcast Wave) where one is given; and reads how long one is.
 
 local wav = {}
 wav.__index = wav
@@ -7,22 +7,31 @@ local BYTES = 4
 local HEADER = 58 -- with the fact chunk that float files have
 local PIECE = 1000 -- values that string.pack takes at once
 
-local function header(rate, channels, frames)
+-- Return the chunk that says at which sample of its project a file begins (EBU Tech 3285, version 1).
+local function bext(stamp)
+  local date, time = os.date("%Y-%m-%d"), os.date("%H:%M:%S")
+  local body = string.pack("<c256c32c32c10c8I8I2", "", "daw-bridge", "", date, time, stamp, 1) .. ("\0"):rep(254)
+  return string.pack("<c4I4", "bext", #body) .. body
+end
+
+local function header(rate, channels, frames, more)
   local size = frames * channels * BYTES
-  return string.pack("<c4I4c4", "RIFF", HEADER - 8 + size, "WAVE")
+  return string.pack("<c4I4c4", "RIFF", HEADER - 8 + #more + size, "WAVE")
+    .. more
     .. string.pack("<c4I4I2I2I4I4I2I2I2", "fmt ", 18, 3, channels, rate, rate * channels * BYTES, channels * BYTES, 32, 0)
     .. string.pack("<c4I4I4", "fact", 4, frames)
     .. string.pack("<c4I4", "data", size)
 end
 
--- Begin a file. Returns the writer, or nil and why not.
-function wav.create(path, rate, channels)
+-- Begin a file. ``stamp``: the sample of its project that it begins at, or nil. Returns the writer, or nil and why not.
+function wav.create(path, rate, channels, stamp)
   local file, problem = io.open(path, "wb")
   if not file then
     return nil, problem
   end
   local self = setmetatable({ file = file, path = path, rate = rate, channels = channels, frames = 0 }, wav)
-  local written, why = file:write(header(rate, channels, 0))
+  self.more = stamp and bext(stamp) or ""
+  local written, why = file:write(header(rate, channels, 0, self.more))
   if not written then
     file:close()
     return nil, why
@@ -51,7 +60,7 @@ end
 -- End the file. Returns true, or nil and why not.
 function wav:close()
   self.file:seek("set", 0)
-  local written, problem = self.file:write(header(self.rate, self.channels, self.frames))
+  local written, problem = self.file:write(header(self.rate, self.channels, self.frames, self.more))
   local closed, why = self.file:close()
   if not (written and closed) then
     return nil, problem or why

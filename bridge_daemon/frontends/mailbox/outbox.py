@@ -251,7 +251,8 @@ class Outbox:
     def _dressed(self, client: str, data: dict[str, Any], *, every: float, running: bool) -> bytes:
         self._number += 1
         times = {"running": running, "beat": self._number, "time": self._times.now(), "every_s": every}
-        return to_bytes({"client": client} | times | data)
+        told = {"results": self._results.names(client)} if running else {}
+        return to_bytes({"client": client} | times | data | told)
 
     def _write_beats(self, pieces: list[tuple[str, bytes]]) -> None:
         for client, data in pieces:

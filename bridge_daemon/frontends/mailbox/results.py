@@ -67,6 +67,12 @@ class Results:
         """Write nothing more."""
         await self._tasks.close()
 
+    def names(self, client: str) -> list[str]:
+        """Return the files of the takes that wait for a client: some DAWs' scripts cannot list a folder."""
+        return sorted(
+            {one.file for known in (self._due, self._found) for one in known.values() if one.client == client}
+        )
+
     def count(self, client: str) -> int:
         """Return how many takes wait for a client."""
         return sum(due.client == client for due in self._due.values())

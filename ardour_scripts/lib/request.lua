@@ -1,0 +1,55 @@
+-- The request: what was typed and where it belongs, in the words of the bridge.
+
+local import = ...
+local json = import("json")
+local parameters = import("parameters")
+local session = import("session")
+
+local request = {}
+
+local LONGEST_NAME = 200 -- characters, of the bridge
+
+local function short(text)
+  local stop = utf8.len(text) and utf8.offset(text, LONGEST_NAME + 1)
+  return stop and text:sub(1, stop - 1) or text
+end
+
+-- Return the place of a take that begins at a sample. ``track``: the name of the track it was made from, or nil.
+function request.place(sample, length, track)
+  local time, rate = session.time_at(sample), session.rate()
+  return {
+    project = short(Session:name()),
+    track = track and short(track),
+    target = "arrangement",
+    position = sample / rate,
+    beats = time.quarters,
+    length = length,
+    time_offset = 0,
+    tempo = time.tempo,
+    time_signature = time.meter,
+    sample_rate = rate,
+    token = json.encode({ session = session.id() }),
+  }
+end
+
+-- Return the request. ``more``: client, id, action, place, source, confirm_usd, again.
+function request.make(values, more)
+  local body = { version = 1, preset = values.preset }
+  for _, one in ipairs(parameters) do
+    if one.form then
+      body[one.key] = values[one.key]
+    end
+  end
+  for key, value in pairs(more) do
+    body[key] = value
+  end
+  return body
+end
+
+-- Return the session that a place was sent from, or nil.
+function request.session_of(place)
+  local data = type(place.token) == "string" and json.decode(place.token)
+  return type(data) == "table" and data.session or nil
+end
+
+return request
