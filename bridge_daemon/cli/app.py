@@ -33,6 +33,7 @@ from bridge_daemon.cli import (
     setup,
     sketch_engine,
     status,
+    studio,
 )
 from bridge_daemon.cli import problems as problems_
 from bridge_daemon.cli import transform as transform_
@@ -115,6 +116,7 @@ def build() -> typer.Typer:
     app.add_typer(price.app, name="price")
     app.add_typer(key.app, name="key")
     app.add_typer(config.app, name="config")
+    app.add_typer(studio.app, name="studio")
     app.add_typer(install.app, name="install")
     app.add_typer(install.remove, name="uninstall")
     app.add_typer(midi.app, name="midi")
