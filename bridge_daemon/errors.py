@@ -40,6 +40,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── SettingsInvalid     E-SETTINGS
     │   ├── HomeUnsafe          E-HOME
     │   ├── JournalUnusable     E-JOURNAL
+    │   │   └── StudioAway      E-STUDIO         the database of a studio does not answer
     │   ├── PortTaken           E-PORT
     │   ├── InstallTrouble      E-INSTALL        scripts or devices for a DAW
     │   └── NotRunning          E-NOT-RUNNING
@@ -389,6 +390,14 @@ class JournalUnusable(Setup):
     code = "E-JOURNAL"
     status = 503
     next = "Nothing was changed. Update daw-bridge; daw-bridge jobs list --offline reads what is there."
+
+
+class StudioAway(JournalUnusable):
+    """The database of the studio does not answer, so nothing can be sent. What is paid for goes on when it is back."""
+
+    code = "E-STUDIO"
+    status = 503
+    next = "Look at the network and the machine of the database; the bridge goes on by itself when it answers."
 
 
 class PortTaken(Setup):

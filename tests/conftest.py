@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from bridge_daemon.pipeline import pace
+from tests import postgres
 
 # A shell starts what it runs in the background with SIGINT ignored, and children inherit that; the tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -55,6 +56,31 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("CI"):
                 pytest.fail(sentence)
             pytest.skip(sentence)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL of this process of pytest."""
+    with postgres.cluster() as made:
+        yield made
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked so on a journal of SQLite and on one of PostgreSQL; the second half is thorough."""
+    if metafunc.definition.get_closest_marker("both") is not None:
+        metafunc.fixturenames.insert(0, "where")
+        second = pytest.param("postgresql", marks=pytest.mark.thorough)
+        metafunc.parametrize("where", ["sqlite", second], indirect=True)
+
+
+@pytest.fixture
+def where(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the journals of a test are; see the marker ``both``."""
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    with postgres.journals_in(request.getfixturevalue("server")):
+        yield "postgresql"
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.times import Times
+from tests import postgres
 from tests.fakes.service import Service
 
 #: Where a job waits for somebody, or is at its end.
@@ -70,7 +71,9 @@ async def running(
     home.prepare()
     value = service.key if service and key == "" else key
     environ = {"EMPIRIOLABS_API_KEY": value} if value else {}
-    daemon = Daemon(home, settings(service, **sections), keys=KeyStore(home, environ), times=times)
+    daemon = Daemon(
+        home, settings(service, **postgres.sections(path), **sections), keys=KeyStore(home, environ), times=times
+    )
     await daemon.start()
     try:
         yield daemon

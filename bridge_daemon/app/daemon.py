@@ -26,7 +26,7 @@ from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home, Runtime
-from bridge_daemon.journal import Journal
+from bridge_daemon.journal import Database, Journal
 from bridge_daemon.settings.changes import changes
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.tasks import Tasks
@@ -35,7 +35,7 @@ from bridge_daemon.util.times import Times
 log = logging.getLogger(__name__)
 #: Settings that were bound to a port or a budget at the start.
 _AFTER_RESTART: Final = (
-    *("http.", "osc.", "publish.source_port"),
+    *("http.", "osc.", "publish.source_port", "journal."),
     *("engine.requests_per_minute", "engine.max_open_jobs"),
 )
 
@@ -125,13 +125,21 @@ class Daemon:
 
     async def _build(self) -> None:
         token = self.home.read_token()
-        journal = Journal(self.home.journal, self._times)
+        journal = Journal(self.home.journal, self._times, database=self._database())
         self._stack.push_async_callback(journal.close)
         await journal.open()
         parts = self.parts = build(self, journal=journal, token=token, keys=self._keys, times=self._times)
         wiring.connect(parts)
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
             self._stack.push_async_callback(part.close)
+
+    def _database(self) -> Database | None:
+        """Return the database that rooms share, None for a journal in the home: then nothing of it is loaded."""
+        if self.settings.journal.url is None:
+            return None
+        from bridge_daemon.studio import database
+
+        return database.of_home(self.home, self.settings.journal)
 
     async def _recover(self) -> None:
         """Bring every job out of the state in which the last process left it, before anybody can press."""

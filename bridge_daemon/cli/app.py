@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "price": ("price", "app"),
     "key": ("key", "app"),
     "config": ("config", "app"),
+    "studio": ("studio", "app"),
     "install": ("install", "app"),
     "uninstall": ("install", "remove"),
     "midi": ("midi", "app"),

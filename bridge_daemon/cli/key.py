@@ -1,4 +1,4 @@
-"""``daw-bridge key``: the API key of the cloud service. It never stands in argv, in a log or on the screen."""
+"""``daw-bridge key``: the API key of the service, and other secrets. None stands in argv, a log or on the screen."""
 
 from __future__ import annotations
 
@@ -44,9 +44,31 @@ def set_key(
         raise typer.Exit(_check())
 
 
-def _read() -> str:
+@app.command("studio")
+def set_studio_password(
+    clear: Annotated[bool, typer.Option("--clear", help="Forget it instead.")] = False,
+) -> None:
+    """Keep the password of the studio's database: typed unseen, or read from stdin. PGPASSFILE is heeded as well."""
+    from bridge_daemon.studio import password
+
+    home = Home.locate()
+    home.prepare()
+    store = password.store(home)
+    if clear:
+        cleared = store.clear()
+        terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was nothing to remove.")
+        return
+    value = _read("Password of the database (not shown): ").rstrip("\r\n")
+    if not value:
+        raise InvalidRequest([Fault("password", None, "there is none")])
+    where = store.set(value)
+    kept = f"the file {store.file}, which only you can read" if where == "file" else "the keyring of this machine"
+    terminal.say(f"The password is kept in {kept}. It is used from the next start on.")
+
+
+def _read(ask: str = "API key (not shown): ") -> str:
     if sys.stdin is not None and sys.stdin.isatty():
-        return getpass.getpass("API key (not shown): ", stream=sys.stderr)
+        return getpass.getpass(ask, stream=sys.stderr)
     return sys.stdin.readline() if sys.stdin is not None else ""
 
 

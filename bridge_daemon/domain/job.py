@@ -206,6 +206,7 @@ class Job:
     grid: dict[str, Any] | None = None  #: what was measured of the take; None: not yet, or it cannot be
     fitted: Fitted | None = None
     trashed_at: float | None = None  #: left out of lists since; its file is kept
+    room: str | None = None  #: that asked for it, of a studio; None: the journal has one room only
 
     def evolve(self, **changes: Any) -> Job:
         """Return a copy with some fields changed."""
@@ -305,4 +306,5 @@ class Job:
             "favourite": self.favourite,
             "tags": list(self.tags),
             "trashed_at": self.trashed_at,
+            "room": self.room,
         }

@@ -110,6 +110,11 @@ class Home:
         return self.path / "s3-key"
 
     @property
+    def studio_password_file(self) -> Path:
+        """The password of the studio's database, on machines without a keyring."""
+        return self.path / "studio-password"
+
+    @property
     def journal(self) -> Path:
         """The database of jobs."""
         return self.path / "journal.sqlite3"

@@ -3,11 +3,13 @@
 May use domain, util and errors.
 """
 
+from bridge_daemon.journal.database import Database
 from bridge_daemon.journal.store import Journal, NotRecorded
 from bridge_daemon.journal.transaction import Accepted, Spent, Transaction
 
 __all__ = [
     "Accepted",
+    "Database",
     "Journal",
     "NotRecorded",
     "Spent",

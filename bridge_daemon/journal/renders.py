@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, func, insert, or_, select, update
 
 from bridge_daemon.domain.job import Job
 from bridge_daemon.domain.render import Render, RenderState
@@ -21,8 +21,13 @@ def _render(row: RowMapping) -> Render:
     return Render(**{name: row[name] for name in _FIELDS if name != "state"}, state=RenderState(row["state"]))
 
 
-def _rows(tx: Transaction, query: Any) -> list[Render]:
-    return [_render(row) for row in tx._connection.execute(query).mappings()]
+def _own(tx: Transaction, query: Select[Any]) -> Select[Any]:
+    """Return a search among the renders of this room: another one may have a folder of the same path."""
+    return query if tx.room is None else query.where(renders.c.room == tx.room)
+
+
+def _rows(tx: Transaction, query: Select[Any]) -> list[Render]:
+    return [_render(row) for row in tx._connection.execute(_own(tx, query)).mappings()]
 
 
 def one(tx: Transaction, entry: int) -> Render:
@@ -60,7 +65,7 @@ def sent_with(tx: Transaction, sha256: str, *, but: int | None = None) -> Render
 def sizes_sent(tx: Transaction) -> set[int]:
     """Return the sizes of all that was sent: a file of another size has another content."""
     sent = or_(renders.c.request.is_not(None), renders.c.try_id.is_not(None))
-    return set(tx._connection.execute(select(renders.c.size).where(sent).distinct()).scalars())
+    return set(tx._connection.execute(_own(tx, select(renders.c.size).where(sent).distinct())).scalars())
 
 
 def add(tx: Transaction, new: Iterable[dict[str, Any]]) -> list[Render]:
@@ -68,7 +73,9 @@ def add(tx: Transaction, new: Iterable[dict[str, Any]]) -> list[Render]:
     now = tx._times.now()
     empty = {"sha256": None, "code": None, "text": "", "same_as": None, "request": None, "try_id": None}
     rows = [
-        empty | {"try_body": None, "tries": 0, "present": True, "seen_at": now, "updated_at": now} | values
+        empty
+        | {"try_body": None, "tries": 0, "room": tx.room, "present": True, "seen_at": now, "updated_at": now}
+        | values
         for values in new
     ]
     if not rows:
@@ -120,6 +127,6 @@ def count(tx: Transaction) -> dict[str, dict[str, int]]:
     """Return, for each folder, how many of the files that are there are in each state."""
     query = select(renders.c.folder, renders.c.state, func.count()).where(renders.c.present)
     found: dict[str, dict[str, int]] = {}
-    for folder, state, number in tx._connection.execute(query.group_by(renders.c.folder, renders.c.state)):
+    for folder, state, number in tx._connection.execute(_own(tx, query.group_by(renders.c.folder, renders.c.state))):
         found.setdefault(folder, {})[state] = number
     return found

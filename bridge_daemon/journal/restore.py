@@ -15,6 +15,7 @@ from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import BridgeError, Duplicate, Stale, SubmitUnknown
 from bridge_daemon.journal.record import Line
 from bridge_daemon.journal.tables import events, facts, jobs, requests
+from bridge_daemon.journal.transaction import fact_of
 
 #: The reason of the pause.
 LOST: Final = "journal"
@@ -71,7 +72,9 @@ def _problem(error: BridgeError, now: float) -> Row:
     return {"code": error.code, "text": error.message, "since": now, "next": error.next_step}
 
 
-def restore(connection: Connection, lines: Sequence[Line], lost: set[str], now: float) -> None:
+def restore(
+    connection: Connection, lines: Sequence[Line], lost: set[str], now: float, *, room: str | None = None
+) -> None:
     """Write what the record knows of the ``lost`` jobs, and pause, inside of a transaction. Done twice, it is the same.
 
     A job whose row stands in the record goes on from there; its request is known again, so that the same press, said
@@ -84,7 +87,7 @@ def restore(connection: Connection, lines: Sequence[Line], lost: set[str], now: 
             event = {"job": job, "at": now, "kind": "restored", "data": {"state": row["state"], "from": "the record"}}
             connection.execute(insert(events), event)
     if lost:
-        _pause(connection, len(lost), now)
+        _pause(connection, len(lost), now, fact_of(room, "pause"))
 
 
 def _add_requests(connection: Connection, asked: Sequence[Row]) -> None:
@@ -114,9 +117,9 @@ def _put(connection: Connection, job: str, row: Row) -> None:
         connection.execute(insert(jobs), row)
 
 
-def _pause(connection: Connection, count: int, now: float) -> None:
+def _pause(connection: Connection, count: int, now: float, key: str) -> None:
     pause: Mapping[str, Any] | None = connection.execute(
-        select(facts.c.value).where(facts.c.key == "pause")
+        select(facts.c.value).where(facts.c.key == key)
     ).scalar_one_or_none()
     if pause is not None and pause["reason"] == "panic":
         return
@@ -124,6 +127,6 @@ def _pause(connection: Connection, count: int, now: float) -> None:
         f"the journal had lost {count} job(s) that were sent; they were {_TEXT}. Look at them (daw-bridge jobs list), "
         "for others that were not sent may be missing"
     )
-    connection.execute(delete(facts).where(facts.c.key == "pause"))
+    connection.execute(delete(facts).where(facts.c.key == key))
     fact = {"reason": LOST, "text": text, "since": now}
-    connection.execute(insert(facts), {"key": "pause", "value": fact})
+    connection.execute(insert(facts), {"key": key, "value": fact})

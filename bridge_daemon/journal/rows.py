@@ -14,6 +14,8 @@ from bridge_daemon.domain.request import Place, Source
 T = TypeVar("T")
 #: Fields that have another name as a column.
 _COLUMNS = {"id": "job", "request_id": "request"}
+#: What is looked for within a place.
+_SEARCHED = ("project", "project_id")
 _PLAIN = {field.name for field in fields(Job)} - {
     "state",
     "charge",
@@ -34,12 +36,19 @@ def _data(value: Any) -> Any:
     return None if value is None else asdict(value)
 
 
+def _searched(text: str) -> str:
+    """Return a text as it can be looked for: PostgreSQL has no NUL in texts that it compares."""
+    return text.replace("\0", "")
+
+
 #: How each field that is no plain column value is written.
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     "state": str,
     "charge": str,
     "parameters": _data,
-    "place": lambda place: place.as_dict(),
+    "place": lambda place: {
+        name: _searched(value) if name in _SEARCHED else value for name, value in place.as_dict().items()
+    },
     "source": lambda source: source.as_dict() if source else None,
     "publication": _data,
     "take": _data,
@@ -56,7 +65,7 @@ def to_row(values: dict[str, Any]) -> dict[str, Any]:
         _COLUMNS.get(name, name): _WRITERS[name](value) if name in _WRITERS else value for name, value in values.items()
     }
     if "parameters" in values:
-        row["prompt"] = values["parameters"].prompt  # a column of its own, to be searched
+        row["prompt"] = _searched(values["parameters"].prompt)  # a column of its own, to be searched
     return row
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Alembic keeps what it is doing in globals of the process: two journals must not be migrated at once.
 _one_at_a_time = threading.Lock()
 #: The revision that this code writes; a test holds it against the newest migration.
-HEAD = "0005"
+HEAD = "0006"
 _REBUILD = "daw-bridge jobs rebuild --dry-run tells what can be made again of it"
 #: As Alembic makes it.
 _VERSION_TABLE = (
@@ -153,17 +153,22 @@ def create(connection: Connection) -> None:
 
 def upgrade(connection: Connection) -> None:
     """Run the migrations that are missing."""
+    failpoint("journal.migrate.begin")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    migrate(connection)
+    failpoint("journal.migrate.commit")
+    connection.exec_driver_sql("COMMIT")
+    failpoint("journal.migrate.committed")
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations that are missing, inside of a transaction that is begun."""
     from alembic import command
 
     config = _config()
     config.attributes["connection"] = connection
-    failpoint("journal.migrate.begin")
     with _one_at_a_time:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
         command.upgrade(config, "head")
-        failpoint("journal.migrate.commit")
-        connection.exec_driver_sql("COMMIT")
-    failpoint("journal.migrate.committed")
 
 
 def _config() -> Config:

@@ -96,11 +96,18 @@ def _sum(*where: Any) -> Any:
 
 
 _CHARGED: Final = jobs.c.charge.in_(_texts((Charge.POSSIBLE, Charge.CONFIRMED)))
-SPENT: Final = select(
-    _sum(_CHARGED, jobs.c.charge_day >= bindparam("today")).label("day"),
-    _sum(_CHARGED, jobs.c.charge_day >= bindparam("month")).label("month"),
-    _sum(jobs.c.state.in_(_texts(RESERVED))).label("reserved"),
-)
+
+
+@cache
+def spent(room: bool) -> Select[Any]:
+    """Return the sums that count against limits: of all, or of one room."""
+    whose = (jobs.c.room == bindparam("room"),) if room else ()
+    return select(
+        _sum(_CHARGED, jobs.c.charge_day >= bindparam("today"), *whose).label("day"),
+        _sum(_CHARGED, jobs.c.charge_day >= bindparam("month"), *whose).label("month"),
+        _sum(jobs.c.state.in_(_texts(RESERVED)), *whose).label("reserved"),
+    )
+
 
 #: What one kind of request has spent since a job.
 SPENT_BY: Final = (
@@ -122,6 +129,12 @@ EVENTS_OF: Final = (
 FACTS: Final = select(facts.c.key, facts.c.value).where(facts.c.key.in_(bindparam("keys", expanding=True)))
 REMOVE_FACT: Final = delete(facts).where(facts.c.key == bindparam("key"))
 ADD_FACT: Final = insert(facts)
+
+
+@cache
+def of_room(statement: Select[Any]) -> Select[Any]:
+    """Return a search for jobs that finds only those of one room."""
+    return statement.where(jobs.c.room == bindparam("room"))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The journal's file: one writer thread, a few readers, and transactions that are durable when they return.
+"""The journal: one writer thread, a few readers, and transactions that are durable when they return.
 
 SQLAlchemy Core is called synchronously on a thread of its own, not through an asyncio driver: measured here, a
 transaction of eight statements took 1.4 ms this way and 7.1 ms with one thread hop for each statement, and a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,29 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from bridge_daemon.domain.job import Job
-from bridge_daemon.journal import record, restore, schema
+from bridge_daemon.journal import record, restore
+from bridge_daemon.journal.database import Database
+from bridge_daemon.journal.sqlite import READERS, Sqlite
 from bridge_daemon.journal.transaction import Transaction
 from bridge_daemon.util.failpoints import failpoint
-from bridge_daemon.util.files import close_to_others
 from bridge_daemon.util.times import Times
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-_READERS = 2
-#: FULL: a commit that returned survives a power cut. fullfsync: on macOS, fsync alone does not reach the medium.
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "fullfsync=1",
-    "checkpoint_fullfsync=1",
-    "foreign_keys=1",
-    "busy_timeout=10000",
-)
 
 
 class NotRecorded(OSError):
@@ -49,80 +38,76 @@ class NotRecorded(OSError):
 class Journal:
     """Everything that the daemon knows, and the only thing that changes the state of a job."""
 
-    def __init__(self, path: Path, times: Times, *, read_only: bool = False, anew: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        times: Times,
+        *,
+        read_only: bool = False,
+        anew: bool = False,
+        database: Database | None = None,
+    ) -> None:
         """Prepare; ``open`` does the work.
 
         ``read_only`` is for looking at it without a daemon; ``anew`` makes it also where there should be one.
+        ``database`` is where its tables are; None: in the file ``path``.
         """
         self.path = path
         self.times = times
         self._read_only = read_only
         self._anew = anew
-        self._record = record.Record(record.beside(path))
+        self._database = database or Sqlite(path, read_only=read_only, anew=anew)
+        self._record: record.Record | None = None
         self._unrecorded: list[record.Line] = []
-        self._known: record.Known | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-reader")
-        self._engine: Engine | None = None
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
         self._listeners: list[Callable[[Job], None]] = []
 
-    async def open(self) -> None:
-        """Open the file, making it or bringing it up to date.
+    @property
+    def room(self) -> str | None:
+        """The name under which this daemon uses a journal that others use too; None: it has its own."""
+        return self._database.room
 
-        Raises JournalUnusable if it is damaged, or newer than this code and we are not just reading.
+    async def open(self) -> None:
+        """Open it, making it or bringing it up to date.
+
+        Raises JournalUnusable if it is damaged or not there, or newer than this code and we are not just reading.
         """
         await asyncio.get_running_loop().run_in_executor(self._writer, self._open)
 
     def _open(self) -> None:
-        if not self._anew:
-            schema.refuse_lost(self.path)
-        found = schema.revision(self.path)
+        self._database.open()
         if not self._read_only:
-            schema.refuse_newer(self.path, found)
-            self._close_to_others()
-        self._engine = _engine(self.path, read_only=self._read_only)
-        if not self._read_only and found != schema.HEAD:
-            schema.backup(self.path, found)
-            with self._connect() as connection:
-                bring = schema.create if found is None else schema.upgrade
-                bring(connection)
-        if not self._read_only:
+            self._record = record.Record(self._database.record)
             self._record.open()
-            self._compare()
-            self._known = record.Known(self.path, self.path.with_name(f"{self.path.name}-wal"), self._record.path)
+            self._compare(self._record)
+            self._database.opened()
 
-    def _compare(self) -> None:
+    def _compare(self, sent: record.Record) -> None:
         """Hold the record of what was sent against the journal, which makes its log as well."""
-        lines = record.everything(self._record.path) if self._anew else record.to_compare(self._record.path)
-        with self._connect() as connection:
+        lines = record.everything(sent.path) if self._anew else record.to_compare(sent.path)
+        with self._reading() as connection:
             lost = restore.missing(connection, lines)
-            if not lost:
-                return
-            log.error("The journal had lost %d job(s) that were sent; they are made again: %s", len(lost), lost)
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            everything = record.everything(self._record.path)
-            restore.restore(connection, everything, lost, self.times.now())
+        if not lost:
+            return
+        log.error("The journal had lost %d job(s) that were sent; they are made again: %s", len(lost), lost)
+        with self._explained(), self._database.begin() as connection, _or_back(connection):
+            restore.restore(connection, record.everything(sent.path), lost, self.times.now(), room=self.room)
             failpoint("journal.restore.commit")
-            connection.exec_driver_sql("COMMIT")
+            self._database.commit(connection, ())
         failpoint("journal.restore.committed")
-        self._record.add([{"kind": record.COMPARED}])
-
-    def _close_to_others(self) -> None:
-        """Make sure that only its owner reads it; SQLite gives the files beside it the mode that it has."""
-        for path in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
-            if path == self.path or path.exists():
-                close_to_others(path)
+        sent.add([{"kind": record.COMPARED}])
 
     async def close(self) -> None:
-        """Finish what was begun and close the file."""
+        """Finish what was begun and close it."""
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
         self._writer.shutdown(wait=True)
         self._readers.shutdown(wait=True)
-        self._record.close()
-        if self._engine is not None:
-            self._engine.dispose()
+        if self._record is not None:
+            self._record.close()
+        self._database.close()
 
     def listen(self, listener: Callable[[Job], None]) -> None:
         """Call ``listener`` on the event loop after each commit that changed a job, once for each job."""
@@ -142,35 +127,30 @@ class Journal:
 
     def _write(self, name: str, work: Callable[[Transaction], T]) -> tuple[T, list[Job]]:
         failpoint(f"journal.{name}.begin")
-        with self._explained(), self._connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                transaction = Transaction(connection, self.times, self._known)
-                result = work(transaction)
-                failpoint(f"journal.{name}.commit")
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                with suppress(DatabaseError):  # of some errors SQLite has ended the transaction itself
-                    connection.exec_driver_sql("ROLLBACK")
-                raise
+        with self._explained(), self._database.begin() as connection, _or_back(connection):
+            transaction = Transaction(connection, self.times, self._database)
+            result = work(transaction)
+            changed = list(transaction.changed.values())
+            failpoint(f"journal.{name}.commit")
+            self._database.commit(connection, changed)
         failpoint(f"journal.{name}.committed")
         self._note(transaction.recorded)
-        return result, list(transaction.changed.values())
+        return result, changed
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say of an error of the database that its files are not those that were opened, if that is so."""
+        """Say of an error of the database what it means for those who use the journal, if it means more than itself."""
         try:
             yield
-        except DatabaseError:
-            if self._known is not None:
-                self._known.check()
+        except DatabaseError as error:
+            self._database.explain(error)
             raise
 
     def _note(self, lines: list[record.Line]) -> None:
         """Add to the record. What does not let anything be sent is added later if it cannot be now."""
         if not lines and not self._unrecorded:
             return
+        assert self._record is not None, "open() comes first"
         try:
             self._record.add([*self._unrecorded, *lines])
             self._unrecorded.clear()
@@ -192,34 +172,25 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._readers, partial(self._read, work))
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
-        with self._explained(), self._connect() as connection:
-            connection.exec_driver_sql("BEGIN")
+        with self._reading() as connection:
+            return work(Transaction(connection, self.times, self._database))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._explained(), self._database.begin_reading() as connection:
             try:
-                return work(Transaction(connection, self.times))
+                yield connection
             finally:
-                with suppress(DatabaseError):
+                with suppress(SQLAlchemyError):
                     connection.exec_driver_sql("ROLLBACK")
 
-    def _connect(self) -> Connection:
-        assert self._engine is not None, "open() comes first"
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-
-def _engine(path: Path, *, read_only: bool) -> Engine:
-    """Return an engine whose transactions we begin ourselves: the driver would begin them deferred."""
-    address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False),
-        poolclass=QueuePool,
-        pool_size=_READERS + 1,
-        max_overflow=0,
-        hide_parameters=True,  # in errors, which go into the log and into the problem of a job
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        for pragma in () if read_only else _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+@contextmanager
+def _or_back(connection: Connection) -> Iterator[None]:
+    """Roll back what does not come to its end."""
+    try:
+        yield
+    except BaseException:
+        with suppress(SQLAlchemyError):  # of some errors the database has ended the transaction itself
+            connection.exec_driver_sql("ROLLBACK")
+        raise

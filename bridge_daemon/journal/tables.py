@@ -1,6 +1,6 @@
 """The tables of the journal, as SQLAlchemy sees them. The migrations make them; a test compares the two.
 
-Only portable types: a studio may one day share one journal in PostgreSQL.
+Only portable types: a studio shares one journal in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ jobs = Table(
     # what was measured of the take, and its copy that fits; never needed for money
     Column("grid", JSON(none_as_null=True)),
     Column("fitted", JSON(none_as_null=True)),
+    Column("room", String(40)),  # that asked for it; null: the journal has one room only
     Index("jobs_state", "state"),
     Index("jobs_request", "request"),
     Index("jobs_charge_day", "charge_day"),
@@ -137,6 +138,7 @@ renders = Table(
     Column("present", Boolean, nullable=False),
     Column("seen_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("room", String(40)),
     Index("renders_place", "root", "present"),
     Index("renders_content", "sha256"),
     Index("renders_size", "size"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -9,13 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Executable, Select
 
 from bridge_daemon.domain.job import MOVES, Job, Problem, State
 from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import statements as sql
-from bridge_daemon.journal.record import Known, Line
+from bridge_daemon.journal.database import Database
+from bridge_daemon.journal.record import Line
 from bridge_daemon.journal.rows import from_row, to_row
 from bridge_daemon.util.times import Times
 
@@ -23,6 +25,8 @@ from bridge_daemon.util.times import Times
 _FIELDS = frozenset(Job.__dataclass_fields__)
 #: What is known of the money of a job, and what was paid for: a change of these is recorded.
 _MONEY = frozenset({"charge", "remote_id", "take"})
+#: How the names of facts begin that are the same for all rooms of an account.
+ACCOUNT = ("price.", "account.")
 _ENDS = frozenset({State.FAILED, State.DISMISSED})
 
 
@@ -48,18 +52,20 @@ class Accepted:
 class Transaction:
     """One transaction. Made by the journal only."""
 
-    def __init__(self, connection: Connection, times: Times, known: Known | None = None) -> None:
+    def __init__(self, connection: Connection, times: Times, database: Database) -> None:
         """Keep the connection.
 
         ``changed`` collects what listeners are told after the commit, ``recorded`` what is added to the record of what
-        was sent; ``known`` are the files, which must still be those that were opened where money is decided about.
+        was sent; ``database`` must still be the one that was opened where money is decided about.
         """
         self._connection = connection
         self._times = times
         self._seen: dict[str, Job] = {}  # nobody else changes a job while this transaction lasts
         self.changed: dict[str, Job] = {}
         self.recorded: list[Line] = []
-        self._known = known
+        self._database = database
+        #: The room whose jobs, clients and presses these are; None: all there are.
+        self.room = database.room
 
     # Requests
 
@@ -74,7 +80,7 @@ class Transaction:
 
     def pressed_at(self, fingerprint: str, *, since: float) -> float | None:
         """Return when the same press was last accepted since a time (UTC), or None."""
-        given = {"fingerprint": fingerprint, "since": since}
+        given = {"fingerprint": self._own_press(fingerprint), "since": since}
         return self._connection.execute(sql.PRESSED_AT, given).scalar()
 
     def add_request(
@@ -89,24 +95,30 @@ class Transaction:
         answer: dict[str, Any],
     ) -> None:
         """Remember an accepted id. Raises JournalUnusable where it would not be remembered for long."""
-        self._check_files()
+        self._database.check()
         row = {
             "id": request_id,
             "kind": kind,
             "client": client,
             "body_hash": body_hash,
-            "fingerprint": fingerprint,
+            "fingerprint": self._own_press(fingerprint),
             "body": body,
             "answer": answer,
             "created_at": self._times.now(),
         }
         self._connection.execute(sql.ADD_REQUEST, row)
 
+    def _own_press(self, fingerprint: str) -> str:
+        """Return a fingerprint that is no other room's: two people may press the same at once."""
+        if self.room is None:
+            return fingerprint
+        return hashlib.sha256(f"{self.room} {fingerprint}".encode()).hexdigest()
+
     def add_jobs(self, new: Sequence[Job]) -> None:
         """Write new jobs, with an event for each."""
         now = self._times.now()
         for job in new:
-            job = job.evolve(created_at=now, updated_at=now)
+            job = job.evolve(created_at=now, updated_at=now, room=self.room)
             row = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
             key = self._connection.execute(sql.ADD_JOB, row).inserted_primary_key
             assert key is not None
@@ -127,9 +139,15 @@ class Transaction:
         self._seen |= {job.id: job for job in found}
         return found
 
+    def _own(self, statement: Select[Any], **given: Any) -> list[Job]:
+        """Return those of the jobs that this room asked for."""
+        if self.room is None:
+            return self._jobs(statement, **given)
+        return self._jobs(sql.of_room(statement), **given, room=self.room)
+
     def jobs_in(self, states: Collection[State]) -> list[Job]:
-        """Return the jobs in any of the states, oldest first."""
-        return self._jobs(sql.JOBS_IN, states=[str(state) for state in states])
+        """Return the jobs of this room in any of the states, oldest first."""
+        return self._own(sql.JOBS_IN, states=[str(state) for state in states])
 
     def newest_retry(self, job: str) -> Job:
         """Return the newest job that asks again for what a job asked for; the job itself if there is none."""
@@ -158,15 +176,15 @@ class Transaction:
 
     def undelivered(self, client: str, *, limit: int = 500) -> list[Job]:
         """Return the jobs whose take lies ready for a client that has not confirmed it (or could not place it)."""
-        return self._jobs(sql.UNDELIVERED, client=client, most=limit)
+        return self._own(sql.UNDELIVERED, client=client, most=limit)
 
     def unmeasured(self, *, since: float, limit: int) -> list[Job]:
         """Return the newest jobs whose take was stored since a time (UTC) and never measured."""
-        return self._jobs(sql.UNMEASURED, since=since, most=limit)
+        return self._own(sql.UNMEASURED, since=since, most=limit)
 
     def with_problems(self, *, limit: int) -> list[Job]:
         """Return the newest jobs that a person should look at: unknown, held, or on their way with a problem."""
-        return self._jobs(sql.WITH_PROBLEMS, most=limit)
+        return self._own(sql.WITH_PROBLEMS, most=limit)
 
     def newest_take(self, *, client: str | None = None, preset: str | None = None) -> Job | None:
         """Return the job whose take was made last, of those that were wanted."""
@@ -177,10 +195,10 @@ class Transaction:
         return self._newest(sql.newest_on_its_way, client, preset)
 
     def _newest(
-        self, statement: Callable[[bool, bool], Executable], client: str | None, preset: str | None
+        self, statement: Callable[[bool, bool], Select[Any]], client: str | None, preset: str | None
     ) -> Job | None:
         given = {name: value for name, value in (("client", client), ("preset", preset)) if value is not None}
-        found = self._jobs(statement("client" in given, "preset" in given), **given)
+        found = self._own(statement("client" in given, "preset" in given), **given)
         return found[0] if found else None
 
     def count(self) -> dict[str, int]:
@@ -217,7 +235,7 @@ class Transaction:
         if to not in MOVES[job.state]:
             raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.id}).", charge=job.charge)
         if to is State.SUBMITTING:
-            self._check_files()
+            self._database.check()
         return self._update(job, event_kind=str(to), event=event or {}, state=to, **changes)
 
     def note(self, job: Job, kind: str, event: dict[str, Any], **changes: Any) -> Job:
@@ -265,10 +283,6 @@ class Transaction:
             line["asked"] = dict(asked)
         self.recorded.append(line)
 
-    def _check_files(self) -> None:
-        if self._known is not None:
-            self._known.check()
-
     def _changed(self, job: Job) -> Job:
         self._seen[job.id] = self.changed[job.id] = job
         return job
@@ -289,12 +303,20 @@ class Transaction:
     # Money
 
     def spent(self) -> Spent:
-        """Return what counts against the limits of today and of this month.
+        """Return what counts against the limits of this room, today and this month.
 
         Charges of later days count too: a clock set back gives nothing back.
         """
+        return self._spent(self.room)
+
+    def spent_by_all(self) -> Spent:
+        """Return what all rooms have spent."""
+        return self._spent(None)
+
+    def _spent(self, room: str | None) -> Spent:
         today = self._times.day()
-        row = self._connection.execute(sql.SPENT, {"today": today, "month": today[:8] + "01"}).one()
+        given = {"today": today, "month": today[:8] + "01"} | ({} if room is None else {"room": room})
+        row = self._connection.execute(sql.spent(room is not None), given).one()
         return Spent(day=int(row.day), month=int(row.month), reserved=int(row.reserved))
 
     def last_seq(self, *, before: float | None = None) -> int:
@@ -303,28 +325,37 @@ class Transaction:
         return int(self._connection.execute(sql.LAST_SEQ, given).scalar_one())
 
     def spent_by(self, kind: str, *, since: int) -> int:
-        """Return the micro-dollars of the jobs after the number ``since`` whose requests are of a kind.
+        """Return the micro-dollars of this room's jobs after the number ``since`` whose requests are of a kind.
 
         Counted are those that were charged, perhaps charged, or may still be sent by themselves.
         """
-        return int(self._connection.execute(sql.SPENT_BY, {"kind": kind, "since": since}).scalar_one())
+        given = {"kind": kind, "since": since} | ({} if self.room is None else {"room": self.room})
+        statement = sql.SPENT_BY if self.room is None else sql.of_room(sql.SPENT_BY)
+        return int(self._connection.execute(statement, given).scalar_one())
 
     # Facts
 
     def fact(self, key: str) -> Any:
-        """Return a single fact of this home, None if it is not known."""
+        """Return a single fact, None if it is not known."""
         return self.facts(key)[0]
 
     def facts(self, *keys: str) -> list[Any]:
         """Return several facts in one look, each None if it is not known."""
-        found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": keys})}
-        return [found.get(key) for key in keys]
+        own = [fact_of(self.room, key) for key in keys]
+        found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": own})}
+        return [found.get(key) for key in own]
 
     def set_fact(self, key: str, value: Any) -> None:
         """Write a single fact; None removes it."""
+        key = fact_of(self.room, key)
         self._connection.execute(sql.REMOVE_FACT, {"key": key})
         if value is not None:
             self._connection.execute(sql.ADD_FACT, {"key": key, "value": value})
+
+
+def fact_of(room: str | None, key: str) -> str:
+    """Return the name of a fact in the table: rooms share what belongs to the account, and nothing else."""
+    return key if room is None or key.startswith(ACCOUNT) else f"{room} {key}"
 
 
 def _escaped(text: str) -> str:

@@ -37,6 +37,7 @@ from bridge_daemon.settings.sections import (
     Defaults,
     Engine,
     Http,
+    JournalSettings,
     Many,
     MidiSettings,
     Osc,
@@ -77,6 +78,7 @@ class Settings(Section):
     osc: Osc = Osc()
     http: Http = Http()
     audio: Audio = Audio()
+    journal: JournalSettings = JournalSettings()
     midi: MidiSettings = MidiSettings()
     clock: ClockSettings = ClockSettings()
     folders: Many[WatchedFolder] = ()

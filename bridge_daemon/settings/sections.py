@@ -71,6 +71,23 @@ def _service(url: str) -> str:
     return url
 
 
+def _database(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme == "postgresql" and parts.path.strip("/") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError("must be like postgresql://room@host/database")
+    named = {name.partition("=")[0].lower() for name in parts.query.split("&")}
+    if parts.password is not None or named & {"password", "passfile", "sslpassword"}:
+        raise ValueError(
+            "must not hold a password: it is kept by daw-bridge key studio (in the keyring), or in the file that "
+            "PGPASSFILE names"
+        )
+    return url
+
+
 def _folder(path: str) -> str:
     if "\0" in path or not (path.startswith("~") or Path(path).is_absolute()):
         raise ValueError("must be a whole path, or start with ~/")
@@ -112,6 +129,10 @@ Midi = Annotated[int, Field(ge=0, le=127)]
 Loopback = Annotated[str, AfterValidator(_loopback), Field(json_schema_extra={"allowed": "a loopback address"})]
 ServiceUrl = Annotated[str, AfterValidator(_service), Field(json_schema_extra={"allowed": "a web address, https"})]
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(json_schema_extra={"allowed": "a web address"})]
+DatabaseUrl = Annotated[
+    str, AfterValidator(_database), Field(json_schema_extra={"allowed": "like postgresql://room@host/database"})
+]
+RoomName = Annotated[str, Field(pattern=rf"^{ids.CLIENT}$", json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"})]
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
 ModelName = Annotated[str, AfterValidator(_known_model), Field(json_schema_extra={"allowed": _known_models()})]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
@@ -168,6 +189,19 @@ class Spend(Section):
     def confirm_above_micro(self) -> int:
         """In micro-dollars, what a request may cost unasked."""
         return micro(self.confirm_above_usd)
+
+
+class JournalSettings(Section):
+    """Where the journal is: in the home, or in the PostgreSQL of a studio."""
+
+    url: DatabaseUrl | None = Field(
+        default=None,
+        description="The database that all rooms of a studio share; left out: a file in the home. Its password is "
+        "kept by: daw-bridge key studio.",
+    )
+    room: RoomName | None = Field(
+        default=None, description="Name of this room in the studio; left out: the name in the address."
+    )
 
 
 class Defaults(Section):

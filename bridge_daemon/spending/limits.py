@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bridge_daemon.domain.job import MICRO, Job
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.engine.choice import SKETCH, Choice
 from bridge_daemon.errors import LimitReached, Paused, PriceChanged, PriceQuestion
-from bridge_daemon.journal import Transaction
+from bridge_daemon.journal import Spent, Transaction
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.settings.sections import micro
 from bridge_daemon.spending.prices import covers, price_facts
 
 #: The kind of a request that was pressed on a pad.
 PAD: Final = "pad"
+#: The fact that holds what all rooms of a studio may spend together: {per_day_usd, per_month_usd}.
+ACCOUNT_LIMITS: Final = "account.limits"
 #: Looks, in the transaction that admits a request of so many micro-dollars, whether a pad may spend them.
 Guard = Callable[[Transaction, int], None]
 
@@ -63,19 +66,28 @@ def check_price_question(total: int, unasked: int, confirm_usd: float | None) ->
 
 
 def check_limits(tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True) -> None:
-    """Raise LimitReached if ``price`` more would pass the day's or the month's limit."""
+    """Raise LimitReached if ``price`` more would pass a limit of the day or month, of this bridge or of all rooms."""
     if price == 0:
         return
-    spent = tx.spent()
+    _check(price, tx.spent(), spend_limits(settings), reserved_too, "")
+    account = tx.fact(ACCOUNT_LIMITS) if tx.room is not None else None
+    if account is not None:
+        limits = {name: micro(account[f"per_{name}_usd"]) for name in ("day", "month")}
+        _check(price, tx.spent_by_all(), limits, reserved_too, " of all rooms")
+
+
+def spend_limits(settings: Settings) -> dict[str, int]:
+    """Return the limits of this bridge, in micro-dollars."""
+    return {"day": settings.spend.per_day_micro, "month": settings.spend.per_month_micro}
+
+
+def _check(price: int, spent: Spent, limits: Mapping[str, int], reserved_too: bool, whose: str) -> None:
     reserved = spent.reserved if reserved_too else 0
-    spend = settings.spend
-    for name, done, limit in (
-        ("day", spent.day, spend.per_day_micro),
-        ("month", spent.month, spend.per_month_micro),
-    ):
+    for name, done in (("day", spent.day), ("month", spent.month)):
+        limit = limits[name]
         if done + reserved + price > limit:
             waiting = f" and ${reserved / MICRO:.2f} reserved for jobs that wait" if reserved else ""
             raise LimitReached(
-                f"The limit of the {name} is ${limit / MICRO:.2f}; ${done / MICRO:.2f} are spent{waiting}, "
+                f"The limit of the {name}{whose} is ${limit / MICRO:.2f}; ${done / MICRO:.2f} are spent{waiting}, "
                 f"and this costs ${price / MICRO:.2f}. Nothing was sent."
             )

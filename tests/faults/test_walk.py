@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import EXIT_CODE
+from tests import postgres
 from tests.fakes.service import Service
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.victim import perform, run
@@ -67,7 +68,7 @@ async def _victim(home: Path, service: Service, scenario: Scenario, **points: st
     given = {
         "home": str(home),
         "key": service.key,
-        "settings": settings(service, **scenario.settings_of(home)).model_dump(mode="json"),
+        "settings": settings(service, **scenario.settings_of(home), **postgres.sections(home)).model_dump(mode="json"),
         "ops": scenario.ops(home, service),
         "told": str(told),
     }
@@ -145,10 +146,10 @@ async def _record(tmp_path: Path, name: str) -> list[str]:
 
 
 @pytest.fixture
-def recordings(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def recordings(tmp_path_factory: pytest.TempPathFactory, worker_id: str, where: str) -> Path:
     """Return the folder of what the scenarios pass, shared by all workers of this run."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "walk"
+    folder = (base if worker_id == "master" else base.parent) / f"walk-{where}"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -193,6 +194,7 @@ def _families_in_code() -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.both
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("family", _families_in_code())
 async def test_the_process_may_end_anywhere(tmp_path: Path, recordings: Path, family: str) -> None:
@@ -212,6 +214,7 @@ async def test_the_process_may_end_anywhere(tmp_path: Path, recordings: Path, fa
             group.create_task(walk(number, name, point), name=f"{name} {point}")
 
 
+@pytest.mark.both
 @pytest.mark.timeout(900)
 async def test_every_failpoint_is_walked(tmp_path: Path, recordings: Path) -> None:
     """A failpoint whose name is made at run time would belong to no test."""

@@ -9,21 +9,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
+from sqlalchemy import make_url
 
 from bridge_daemon.domain.job import Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Place
 from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.studio.database import Postgres
 from bridge_daemon.util.times import Times
+from tests import postgres
 
 _numbers = itertools.count(1)
 
 
 @pytest_asyncio.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    opened = Journal(tmp_path / "journal.sqlite3", Times())
+    opened = journal_at(tmp_path)
     await opened.open()
     yield opened
     await opened.close()
+
+
+def journal_at(folder: Path) -> Journal:
+    """Return a journal that is not open: a file, or in the database of the folder; see the marker ``both``."""
+    database = None
+    if postgres.used is not None:
+        database = Postgres(make_url(postgres.used.of(folder)), room="room", home=folder)
+    return Journal(folder / "journal.sqlite3", Times(), database=database)
 
 
 def new_job(**given: Any) -> Job:

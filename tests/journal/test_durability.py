@@ -39,6 +39,7 @@ async def test_the_settings_that_durability_rests_on_are_really_set(journal: Jou
     assert await journal.read(look) == wanted
 
 
+@pytest.mark.both
 async def test_an_error_of_the_database_tells_nothing_of_what_was_written(journal: Journal) -> None:
     """It goes into the log and into the problem of a job: no prompt, no signed URL."""
     secret = Publication(method="s3", url="https://bucket.example/x.wav?X-Amz-Signature=abc123", capability="x.wav")
@@ -137,6 +138,7 @@ async def test_after_a_power_cut_the_journal_opens_and_goes_on(journal: Journal,
             await again.close()
 
 
+@pytest.mark.both
 async def test_a_caller_who_is_cancelled_does_not_cut_a_transaction_in_two(journal: Journal) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -157,6 +159,7 @@ async def test_a_caller_who_is_cancelled_does_not_cut_a_transaction_in_two(journ
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.both
 async def test_readers_do_not_wait_for_the_writer_and_see_one_moment(journal: Journal) -> None:
     await journal.write("test", add)
     begun, go_on = threading.Event(), threading.Event()

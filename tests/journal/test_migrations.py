@@ -116,7 +116,7 @@ def use(scripts: Path, change: Callable[[object, str, Any], None] = setattr) -> 
 
 class TestTheTables:
     async def test_are_what_the_migrations_make(self, journal: Journal) -> None:
-        with journal._connect() as connection:
+        with journal._database.begin_reading() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, metadata) == []
 

@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bridge_daemon.domain.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Problem, State
+from bridge_daemon.domain.job import MOVES, OPEN, RESERVED, TERMINAL, Charge, Job, Parameters, Problem, State
+from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.protocol import Answer
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.journal import statements as sql
 from bridge_daemon.journal.rows import from_row
 from tests.fakes.service import Service
-from tests.journal.conftest import add, new_job
+from tests.journal.conftest import add, journal_at, new_job
 from tests.support import press, running, tone, until
 
+pytestmark = pytest.mark.both
 PAIRS = list(itertools.product(State, State))
 
 
@@ -103,7 +105,7 @@ class TestTheGuard:
         assert await journal.read(lambda tx: kinds(tx, seen)) == ["queued", str(won[0].state)]
 
     async def test_two_journals_on_one_file_still_have_one_winner(self, journal: Journal) -> None:
-        other = Journal(journal.path, journal.times)
+        other = journal_at(journal.path.parent)
         await other.open()
         try:
             for _ in range(10):
@@ -176,8 +178,17 @@ class TestWhatIsKept:
             return tx.job(job.id)
 
         kept = await journal.write("test", write)
-        same = {"seq": kept.seq, "created_at": kept.created_at, "updated_at": kept.updated_at}
+        same = {"seq": kept.seq, "room": journal.room, "created_at": kept.created_at, "updated_at": kept.updated_at}
         assert kept == job.evolve(**same)
+
+    async def test_any_text_that_a_request_may_hold_is_kept_and_found(self, journal: Journal) -> None:
+        place = Place(project="Größe\0 %_\\", token="a\0b")
+        parameters = Parameters(prompt="rain\0 🎹 'x'", duration=1.0, seed=1)
+        job = await journal.write("test", lambda tx: add(tx, place=place, parameters=parameters, tags=("é\0",)))
+        found = await journal.read(lambda tx: tx.job(job.id))
+        assert (found.parameters, found.place.token, found.tags) == (parameters, "a\0b", ("é\0",))
+        for search in ({"project": "Größe %_\\"}, {"q": "🎹 'X"}, {"q": "é"}, {"tag": "é\0"}):
+            assert await journal.read(lambda tx, search=search: tx.find(**search)) == [found], search
 
     async def test_the_raw_answer_is_cut_at_64_kib(self, journal: Journal) -> None:
         job = await journal.write("test", add)

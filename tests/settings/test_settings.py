@@ -250,6 +250,15 @@ FAULTS = [
     ("[engine]\nbase_url = 'https://'", "engine.base_url", "must be a web address"),
     ('[engine]\nbase_url = "https://a b"', "engine.base_url", "must be a web address"),
     ("[engine]\nbase_url = 'https://h/?a=b'", "engine.base_url", "without ? and #"),
+    (
+        "[journal]\nurl = 'postgresql://left:pw@h/studio'",
+        'journal.url = "postgresql://[hidden]@h/studio"',
+        "key studio",
+    ),
+    ("[journal]\nurl = 'postgresql://left@h/studio?password=pw'", "journal.url", "PGPASSFILE"),
+    ("[journal]\nurl = 'mysql://left@h/studio'", "journal.url", "must be like postgresql://room@host/database"),
+    ("[journal]\nurl = 'postgresql://left@h'", "journal.url", "must be like postgresql://room@host/database"),
+    ("[journal]\nroom = 'Links oben'", "journal.room", "must be 1 to 40 of a-z, 0-9 and -"),
     ("[engine]\nbase_url = 'https://me:pw@h'", 'engine.base_url = "https://[hidden]@h"', "name or password"),
     # this machine only
     ("[http]\nhost = '0.0.0.0'", "http.host", LOOPBACK),

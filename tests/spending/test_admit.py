@@ -26,6 +26,7 @@ from tests.fakes.service import Service
 from tests.support import Clock, change, job_of, press, request, running, tone, until, until_seen
 
 PRICE = 0.58
+pytestmark = pytest.mark.both
 
 
 class Day(Times):

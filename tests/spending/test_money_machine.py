@@ -37,6 +37,7 @@ from bridge_daemon.errors import BridgeError
 from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util import files
+from tests import postgres
 from tests.fakes.service import Post, Service
 from tests.support import Clock, settings
 
@@ -78,6 +79,7 @@ class Story:
             self.service,
             engine={"requests_per_minute": 10_000, "max_open_jobs": 4},
             spend={"per_day_usd": LIMIT, "per_month_usd": 1000.0},
+            **postgres.sections(self.path / "home"),
         )
         keys = KeyStore(home, {"EMPIRIOLABS_API_KEY": self.service.key})
         self.daemon = Daemon(home, given, keys=keys, times=self.clock)
@@ -311,6 +313,7 @@ def _charged(tx: Any) -> list[tuple[str, int]]:
     return [(row[0], row[1]) for row in tx._connection.execute(query)]
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("seed", range(STORIES))
 async def test_no_story_pays_twice_or_loses_what_was_paid(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,317 @@
+"""The journal of a studio in PostgreSQL: the same tables and statements as in SQLite, and one row that all lock.
+
+Whoever writes first locks the row of the ledger, as SQLite takes its write lock: all that was proved of transactions
+there (two presses cannot both pass a limit that has room for one; nobody else changes a job meanwhile) holds here. It
+is the row of the ledger and not a lock of the server so that the revision of the tables is read from it under the lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Collection
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from bridge_daemon.domain.ids import is_client
+from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
+from bridge_daemon.errors import JournalUnusable, StudioAway
+from bridge_daemon.journal import schema
+from bridge_daemon.settings.sections import is_loopback
+from bridge_daemon.studio import password
+
+if TYPE_CHECKING:
+    from bridge_daemon.home.paths import Home
+    from bridge_daemon.settings.sections import JournalSettings
+
+log = logging.getLogger(__name__)
+#: What rooms tell each other after a commit: the ids of jobs that changed.
+CHANNEL: Final = "daw_bridge"
+#: Connections: one that writes, two that read, and what the studio itself asks.
+_CONNECTIONS: Final = 5
+#: So long it is asked what became of a commit whose answer was lost, s.
+_ASKING: Final = 15.0
+_AGAIN: Final = 0.3  # s
+#: A room whose network is cut in the middle of a transaction must not keep the others from the ledger for long.
+_SESSION: Final = {
+    "synchronous_commit": "on",  # a commit that returned survives a power cut
+    "lock_timeout": "10s",  # longer than the next but one: who waits for a room that hangs gets the ledger
+    "statement_timeout": "20s",
+    "idle_in_transaction_session_timeout": "5s",
+    "timezone": "UTC",
+}
+_NETWORK: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_MOST_TOLD: Final = 300  # ids of jobs in one message, which may have 8000 bytes
+
+
+def of_home(home: Home, settings: JournalSettings) -> Postgres:
+    """Return the database that the settings name. Raises JournalUnusable if the name of the room is none."""
+    assert settings.url is not None
+    url = make_url(settings.url)
+    room = settings.room or (url.username or "").replace("_", "-")
+    if not is_client(room):
+        raise JournalUnusable(
+            f"This room has no name in the studio: {room!r} is none. Nothing was sent.",
+            next='Set it in config.toml: [journal] room = "left", of a-z, 0-9 and -.',
+        )
+    refuse_left_behind(home.journal)
+    return Postgres(url, room=room, home=home.path, secret=lambda: password.store(home).get())
+
+
+def refuse_left_behind(journal: Path) -> None:
+    """Raise JournalUnusable if the journal of this home has jobs on their way: nobody would fetch what is paid."""
+    if not journal.exists() or not journal.stat().st_size:
+        return
+    states = ", ".join(f"'{state}'" for state in sorted(map(str, RESERVED | OPEN | {State.HELD, State.UNKNOWN})))
+    with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        [count] = connection.execute(f"SELECT count(*) FROM jobs WHERE state IN ({states})").fetchone()
+    if count:
+        raise JournalUnusable(
+            f"The journal of this home, {journal}, has {count} job(s) on their way, which no room of the studio knows. "
+            "Nothing was sent.",
+            next="Let the bridge finish them first: take [journal] url out of config.toml, start it, and end or cancel "
+            "what waits.",
+        )
+
+
+class Postgres:
+    """The tables of a studio's journal, as one room uses them."""
+
+    def __init__(
+        self, url: URL, *, room: str, home: Path, secret: Callable[[], tuple[str, Any] | None] = lambda: None
+    ) -> None:
+        """``secret`` returns the password, where libpq does not find one by itself."""
+        self.room = room
+        self._url = url
+        self._home = home
+        self._secret = secret
+        self._studio = ""
+        self._engine: Engine | None = None
+
+    @property
+    def record(self) -> Path:
+        """A record for each studio: the numbers of events are those of its database."""
+        return self._home / f"sent-{self._studio[:8]}.jsonl"
+
+    def open(self) -> None:
+        """Connect, and refuse tables that are not those of this code. They are made by ``studio init``."""
+        self._engine = _engine(self._url, self.room, self._secret())
+        with self.explained(), self._engine.connect() as connection:
+            found = ledger_of(connection)
+        if found is None:
+            raise JournalUnusable(
+                f"The database {shown(self._url)} holds no journal of a studio. Nothing was sent.",
+                next="Whoever owns the database makes it: daw-bridge studio init",
+            )
+        self._studio, revision = found
+        self._refuse_other(revision)
+
+    def _refuse_other(self, revision: str) -> None:
+        if revision == schema.HEAD:
+            return
+        if schema.is_newer(revision):
+            raise JournalUnusable(
+                f"The journal of the studio was brought up to date by a newer daw-bridge (revision {revision}, this "
+                f"one knows {schema.HEAD}). Nothing was sent.",
+                next="Update daw-bridge in this room and start it again.",
+            )
+        raise JournalUnusable(
+            f"The journal of the studio is of an older daw-bridge (revision {revision}, this one needs {schema.HEAD}). "
+            "Nothing was sent.",
+            next="Whoever owns the database brings it up to date: daw-bridge studio init",
+        )
+
+    def opened(self) -> None:
+        """There are no files."""
+
+    def check(self) -> None:
+        """Nothing to look at: each transaction that writes has found the ledger that was opened."""
+
+    def begin(self) -> Connection:
+        """Begin, and lock the ledger. Raises JournalUnusable if it is another one by now."""
+        connection = self.begun("BEGIN")
+        try:
+            row = connection.execute(_LOCK).one_or_none()
+            if row is None or row.studio != self._studio:
+                raise JournalUnusable("The database of the studio is another one than was opened. Nothing was sent.")
+            self._refuse_other(row.revision)
+            connection.info["transaction"] = row.transaction
+        except BaseException:
+            connection.invalidate()  # with whatever it was doing
+            connection.close()
+            raise
+        return connection
+
+    def begin_reading(self) -> Connection:
+        """Begin to read one picture."""
+        return self.begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def begun(self, how: str) -> Connection:
+        """Return a connection on which a statement was run; one that was kept may have ended since."""
+        assert self._engine is not None, "open() comes first"
+        for last in (False, True):
+            connection = self._engine.connect()
+            try:
+                connection.exec_driver_sql(how)
+            except DBAPIError as error:
+                connection.close()
+                if last or not error.connection_invalidated:
+                    raise
+            else:
+                return connection
+        raise AssertionError("unreachable")
+
+    def commit(self, connection: Connection, changed: Collection[Job]) -> None:
+        """Commit, tell the other rooms, and find out what became of it if the answer is lost."""
+        jobs = [job.id for job in changed]
+        for start in range(0, len(jobs), _MOST_TOLD):
+            connection.execute(_TELL, {"channel": CHANNEL, "text": " ".join(jobs[start : start + _MOST_TOLD])})
+        transaction = connection.info["transaction"]
+        try:
+            connection.exec_driver_sql("COMMIT")
+        except DBAPIError as error:
+            if not error.connection_invalidated or not self._was_committed(transaction, error):
+                raise
+
+    def _was_committed(self, transaction: str, error: DBAPIError) -> bool:
+        """Ask the database until it says whether a transaction was committed. Raises StudioAway if it does not say."""
+        log.warning("The answer to a commit was lost; asking what became of it")
+        end = time.monotonic() + _ASKING
+        while time.monotonic() < end:
+            try:
+                with self.begun("SELECT 1") as connection:
+                    state = connection.execute(_OUTCOME, {"transaction": transaction}).scalar_one()
+            except DBAPIError:
+                state = "no answer"
+            if state in ("committed", "aborted"):
+                return bool(state == "committed")
+            time.sleep(_AGAIN)
+        raise StudioAway(
+            "The database of the studio went away while it was written to: whether it was written is not known. The "
+            "same press again, with the same id, is the same press.",
+        ) from error
+
+    def explain(self, error: DatabaseError) -> None:
+        """Raise StudioAway if the database is out of reach, or so busy that it gave up."""
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            raise away(self._url, error) from error
+
+    def explained(self) -> _Explained:
+        """Raise StudioAway for an error within that means it."""
+        return _Explained(self)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+
+class _Explained:
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DatabaseError):
+            self._database.explain(error)
+
+
+def shown(url: URL) -> str:
+    """Return where a database is, for people."""
+    return f"{url.database} on {url.host or 'this machine'}"
+
+
+def away(url: URL, error: DBAPIError) -> StudioAway:
+    """Return the error for a database that does not answer."""
+    why = " ".join(str(error.orig).split())[:300]
+    return StudioAway(f"The journal of the studio ({shown(url)}) does not answer: {why}. Nothing was sent.")
+
+
+_LOCK: Final = text(
+    "SELECT studio, revision, pg_current_xact_id()::text AS transaction FROM ledger WHERE one = 1 FOR UPDATE"
+)
+_TELL: Final = text("SELECT pg_notify(:channel, :text)")
+_OUTCOME: Final = text("SELECT pg_xact_status(CAST(:transaction AS xid8))")
+
+
+def _engine(url: URL, room: str, secret: tuple[str, Any] | None) -> Engine:
+    """Return an engine whose transactions we begin ourselves. Raises JournalUnusable without the driver."""
+    given: dict[str, Any] = {
+        **_NETWORK,
+        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+        "application_name": f"daw-bridge {room}",
+    }
+    host = str(url.query.get("host", url.host or ""))
+    if "sslmode" not in url.query and host and not host.startswith("/") and not is_loopback(host):
+        given |= {"sslmode": "verify-full", "sslrootcert": url.query.get("sslrootcert", "system")}
+    if secret is not None:
+        given["password"] = secret[0]
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            isolation_level="AUTOCOMMIT",
+            poolclass=QueuePool,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=30,
+            hide_parameters=True,  # in errors, which go into the log and into the problem of a job
+            use_native_hstore=False,  # one question less at each connection
+            connect_args=given,
+        )
+    except ImportError as error:
+        raise JournalUnusable(
+            f"The driver of PostgreSQL is not installed here ({error}). Nothing was sent.",
+            next="Install it: pip install 'daw-bridge[studio]', and start the bridge again.",
+        ) from error
+
+
+def ledger_of(connection: Connection) -> tuple[str, str] | None:
+    """Return the id of a studio and the revision of its tables; None: there are none."""
+    if connection.execute(text("SELECT to_regclass('ledger')")).scalar_one() is None:
+        return None
+    row = connection.execute(text("SELECT studio, revision FROM ledger WHERE one = 1")).one_or_none()
+    return (row.studio, row.revision) if row is not None else None
+
+
+def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
+    """Make the tables of a studio, or bring them up to date; tell whether there was anything to do.
+
+    Raises JournalUnusable if they are of a newer version.
+    """
+    engine = _engine(url, "init", secret)
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('daw-bridge studio init'))")
+            found = ledger_of(connection)
+            if found is not None and schema.is_newer(found[1]):
+                raise JournalUnusable(f"The journal of the studio is of a newer daw-bridge (revision {found[1]}).")
+            if found is not None:
+                connection.execute(_LOCK)  # nobody writes meanwhile, and then only with this revision
+            if found is None or found[1] != schema.HEAD:
+                schema.migrate(connection)
+            if found is None:
+                row = {"studio": str(uuid.uuid4()), "revision": schema.HEAD}
+                connection.execute(text("INSERT INTO ledger VALUES (1, :studio, :revision)"), row)
+            connection.execute(text("UPDATE ledger SET revision = :head"), {"head": schema.HEAD})
+            connection.exec_driver_sql("COMMIT")
+            return found is None or found[1] != schema.HEAD
+    except OperationalError as error:
+        raise away(url, error) from error
+    finally:
+        engine.dispose()
