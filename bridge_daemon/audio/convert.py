@@ -58,10 +58,28 @@ def resampled_length(frames: int, source: int, target: int) -> int:
 
 def peak_of(blocks: Iterable[Block]) -> float:
     """Return the greatest absolute value; 1.0 is full scale. Goes through all blocks."""
-    peak = 0.0
-    for block in blocks:
-        peak = max(peak, float(block.max()), -float(block.min()))
-    return peak
+    meter = Meter(blocks)
+    for _ in meter:
+        pass
+    return meter.peak
+
+
+class Meter(Iterator[Block]):
+    """Lets blocks pass, and keeps their greatest absolute value; 1.0 is full scale."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self.watch(blocks)
+
+    def watch(self, blocks: Iterable[Block]) -> None:
+        """Begin anew, with other blocks."""
+        self._blocks = iter(blocks)
+        self.peak = 0.0
+
+    def __next__(self) -> Block:
+        block = next(self._blocks)
+        if len(block):
+            self.peak = max(self.peak, float(block.max()), -float(block.min()))
+        return block
 
 
 def scale(blocks: Iterable[Block], gain: float) -> Iterator[Block]:

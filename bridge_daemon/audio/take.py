@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -49,24 +49,7 @@ class TakeFile:
     rate: int
     channels: int
     sha256: str
-    peak: float  # of full scale
     notes: tuple[str, ...] = ()
-
-
-def verify(path: Path, *, declared_seconds: float | None = None) -> Verified:
-    """Decode the original at ``path`` to its end.
-
-    ``declared_seconds`` is the length that the service says it has. Raises Undecodable, with ``charge`` confirmed (the
-    job was paid for), when the file is no audio, is cut off, or is not of that length; DecoderDied when that could not
-    be found out.
-    """
-    try:
-        with open_audio(path, cut_delay=True) as audio:
-            _check_length(audio, declared_seconds)
-            peak = convert.peak_of(audio.blocks())
-            return _verified(audio, peak)
-    except SourceRefused as error:
-        raise _trouble(error) from error
 
 
 def _trouble(error: SourceRefused) -> Trouble:
@@ -120,21 +103,26 @@ def make_take(
     original: Path,
     target_part: Path,
     *,
-    verified: Verified,
+    declared_seconds: float | None = None,
     rate: int | None,
     cut_seconds: float | None,
-    bext: Bext,
+    bext: Callable[[int], Bext],
     info: Mapping[str, str],
-) -> TakeFile:
-    """Write the take, Broadcast Wave with PCM 24 bit, to ``target_part``, flushed to the disk; the caller renames it.
+) -> tuple[Verified, TakeFile]:
+    """Decode the original to its end, once, and write the take meanwhile, Broadcast Wave with PCM 24 bit.
 
-    ``rate`` None keeps the original's. ``cut_seconds`` cuts a longer take back to that length, with a short fade.
-    Raises Undecodable when the original is not the verified one any more, DecoderDied, OSError when the file cannot be
-    written;
-    either way ``target_part`` is removed.
+    It lies at ``target_part`` then, flushed to the disk; the caller renames it. ``declared_seconds`` is the length that
+    the service says the original has. ``rate`` None keeps the original's; ``bext`` is called with the rate of the take.
+    ``cut_seconds`` cuts a longer take back to that length, with a short fade.
+
+    Raises Undecodable, with ``charge`` confirmed (the job was paid for), when the original is no audio, is cut off, or
+    is not of the declared length; DecoderDied when that could not be found out; OSError when the file cannot be
+    written. Whichever it is, ``target_part`` is removed.
     """
     try:
-        return _write(original, target_part, verified, rate or verified.rate, cut_seconds, bext, info)
+        with open_audio(original, cut_delay=True) as audio:
+            _check_length(audio, declared_seconds)
+            return _write(audio, target_part, rate or audio.info.rate, cut_seconds, bext, info)
     except SourceRefused as error:
         files.discard(target_part)
         raise _trouble(error) from error
@@ -144,44 +132,53 @@ def make_take(
 
 
 def _write(
-    original: Path,
+    audio: OpenAudio,
     part: Path,
-    verified: Verified,
     rate: int,
     cut_seconds: float | None,
-    bext: Bext,
+    bext: Callable[[int], Bext],
     info: Mapping[str, str],
-) -> TakeFile:
-    channels = verified.channels
+) -> tuple[Verified, TakeFile]:
+    source = audio.info
     kept: tuple[str, ...] = ()
-    if convert.resampled_length(verified.frames, verified.rate, rate) * channels > MOST_SAMPLES:
-        kept = (f"the take stays at {verified.rate} frames a second: at {rate} it would fill the disk",)
-        rate = verified.rate
-    with open_audio(original, cut_delay=True) as audio:
-        if (audio.info.rate, audio.info.channels, audio.info.frames) != (verified.rate, channels, verified.frames):
-            raise _undecodable(f'"{original.name}" has changed since it was verified.')
-        peak = verified.peak
-        if rate != verified.rate and peak > convert.SAFE_PEAK:
-            peak = convert.peak_of(_sound(audio, rate, cut_seconds))  # resampling overshoots
-        gain, notes = convert.gain_for(peak)
-        with files.create(part) as file:
-            with WavWriter(file, rate=rate, channels=channels, bext=bext, info=info) as writer:
-                for block in convert.scale(_sound(audio, rate, cut_seconds), gain):
+    if convert.resampled_length(source.frames, source.rate, rate) * source.channels > MOST_SAMPLES:
+        kept = (f"the take stays at {source.rate} frames a second: at {rate} it would fill the disk",)
+        rate = source.rate
+    original, sound = convert.Meter(audio.blocks()), convert.Meter(())
+    gain, notes = 1.0, kept
+    with files.create(part) as file:
+        while True:
+            sound.watch(_sound(audio, original, rate, cut_seconds))
+            with WavWriter(file, rate=rate, channels=source.channels, bext=bext(rate), info=info) as writer:
+                for block in convert.scale(sound, gain):
                     writer.write(block)
-            failpoint("file.take.write")
-            digest = files.flush_and_hash(file, part)
-    return TakeFile(writer.frames, rate, channels, digest, writer.peak, (*notes, *kept))
+            for _ in original:  # behind the cut: all of it is proved
+                pass
+            if gain != 1.0:
+                break
+            # resampling overshoots, and what it makes of a loud sound counts; else the sound itself
+            overshoots = rate != source.rate and original.peak > convert.SAFE_PEAK
+            gain, told = convert.gain_for(sound.peak if overshoots else original.peak)
+            notes = (*told, *kept)
+            if gain == 1.0:
+                break
+            file.seek(0)  # it is written once more, turned down
+            original.watch(audio.blocks())
+        failpoint("file.take.write")
+        digest = files.flush_and_hash(file, part)
+    made = TakeFile(writer.frames, rate, source.channels, digest, notes)
+    return _verified(audio, original.peak), made
 
 
-def _sound(audio: OpenAudio, rate: int, cut_seconds: float | None) -> Iterator[Block]:
+def _sound(audio: OpenAudio, blocks: Iterable[Block], rate: int, cut_seconds: float | None) -> Iterator[Block]:
     info = audio.info
-    blocks = convert.resample(audio.blocks(), info.rate, rate, info.channels, "VHQ")
+    resampled = convert.resample(blocks, info.rate, rate, info.channels, "VHQ")
     if cut_seconds is None:
-        return blocks
+        return resampled
     frames = max(1, math.floor(cut_seconds * rate + 0.5))
     if frames >= convert.resampled_length(info.frames, info.rate, rate):
-        return blocks
-    return convert.cut(blocks, frames, rate)
+        return resampled
+    return convert.cut(resampled, frames, rate)
 
 
 def time_reference(position: float | None, time_offset: float | None, rate: int) -> tuple[int, str | None]:

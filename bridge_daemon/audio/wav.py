@@ -165,7 +165,6 @@ class WavWriter:
         self._file, self._channels, self._bits = file, channels, bits
         self._reserve, self._most = reserve, most_bytes
         self.frames = 0
-        self.peak = 0.0  # greatest absolute value written, of full scale
         file.write(b"RIFF\0\0\0\0WAVE")
         if reserve:
             file.write(_chunk(b"JUNK", bytes(28)))
@@ -196,7 +195,6 @@ class WavWriter:
         scaled = np.multiply(block, full, dtype=np.float64)
         np.rint(scaled, out=scaled)
         np.clip(scaled, -full, full - 1, out=scaled)
-        self.peak = max(self.peak, float(scaled.max()) / full, -float(scaled.min()) / full)
         if self._bits == 16:
             self._file.write(scaled.astype("<i2").tobytes())
         else:

@@ -124,7 +124,7 @@ def check_url(url: str | URL, *, private: bool) -> URL:
 
 
 async def download(url: str, part: Path, *, private: bool, most: int = MAX_BYTES) -> None:
-    """Download ``url`` to ``part``, flushed to the disk. Raises Expired, DownloadTrouble or OSError (the disk)."""
+    """Download ``url`` to ``part``; flushing it is the caller's. Raises Expired, DownloadTrouble or OSError (the disk)."""
     target = check_url(url, private=private)
     for _ in range(MAX_REDIRECTS + 1):
         try:
@@ -203,7 +203,6 @@ async def _save(response: aiohttp.ClientResponse, part: Path, most: int) -> None
                 raise Oversize(f"More than {most:,} bytes came, which no take has.", charge="confirmed")
             await asyncio.to_thread(file.write, block)
             failpoint("file.download.write")
-        await asyncio.to_thread(files.flush_to_disk, file)
     finally:
         file.close()
     if size == 0:

@@ -8,17 +8,19 @@ behind every commit that says `submitting`.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.engine import client
 from bridge_daemon.engine.choice import Choice, Endpoint
-from bridge_daemon.engine.protocol import payload
 from bridge_daemon.errors import KeyTrouble
 from bridge_daemon.journal import Transaction
+from bridge_daemon.pipeline import submit
 from bridge_daemon.pipeline.context import StepContext
 from bridge_daemon.pipeline.disk import no_room
-from bridge_daemon.pipeline.submit import begin
+
+log = logging.getLogger(__name__)
 
 
 class AtOnce:
@@ -37,8 +39,12 @@ class AtOnce:
         """Write that a job is being sent, in the transaction that admits it, if it needs nothing before."""
         if job.action != "generate" or not self._engine.made(job):
             return
-        self.body = payload(job, None)
-        begun = begin(tx, job, self.body, self._context)
+        try:
+            self.body = submit.body_of(job)
+        except Exception:
+            log.exception("A fault of ours; the job goes the long way, where it is told and tried again")
+            return
+        begun = submit.begin(tx, job, self.body, self._context)
         if begun is not None and begun.state is State.SUBMITTING:
             self._context.marked.add(begun.id)
             self.begun = begun

@@ -30,7 +30,7 @@ from bridge_daemon.util import files
 from bridge_daemon.util.times import Times
 
 if TYPE_CHECKING:
-    from bridge_daemon.audio.take import Verified  # loads numpy, which no start waits for
+    from bridge_daemon.pipeline.making import Made  # loads numpy, which no start waits for
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -51,10 +51,10 @@ Step = Callable[[Job, "StepContext"], Awaitable[Wait | None]]
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """What this process found out about an original when it came, which is true as long as the file is that one."""
+    """The take that this process made of an original when it came, which is right as long as the file is that one."""
 
     identity: tuple[int, ...]
-    verified: Verified
+    made: Made
 
     @staticmethod
     def identity_of(file: Path) -> tuple[int, ...]:

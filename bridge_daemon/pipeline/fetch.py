@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 from pathlib import Path
 
-from bridge_daemon.audio.take import Verified, verify
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.domain.sound_files import ending_of
 from bridge_daemon.engine.choice import SKETCH
@@ -18,6 +16,7 @@ from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.follow import another_url, with_twins
+from bridge_daemon.pipeline.making import Made, make, stem
 from bridge_daemon.util import files, foreign
 
 log = logging.getLogger(__name__)
@@ -99,11 +98,12 @@ async def _fetch(job: Job, context: StepContext) -> None:
         if part != kept:
             await download(job.output_url, part, private=private, most=_most(job))
         declared = await _declared(job, context)
-        hashing = asyncio.create_task(asyncio.to_thread(files.sha256, part), name=f"hash {job.id}")
+        hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
-            verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)
+            made, notes = await asyncio.to_thread(_prove, job, part, folder, context, declared)
         finally:
             digest = await hashing  # also if the file is removed next
+        verified = made.verified
         target = folder / f"{stem(job)}.original{ending_of(verified.container)}"
         original, identity = await asyncio.to_thread(_settle, part, target)
     except DecoderDied as error:  # the bytes are paid for, and nothing is known against them
@@ -116,7 +116,7 @@ async def _fetch(job: Job, context: StepContext) -> None:
     except (DownloadTrouble, OSError):
         watch.wasted += await asyncio.to_thread(_discard, part)
         raise
-    watch.proved = Proved(identity, verified)
+    watch.proved = Proved(identity, made)
 
     def write(tx: Transaction) -> Job:
         twins = [twin for twin in tx.same_result(job, sha256=digest) if twin.parameters != job.parameters]
@@ -155,18 +155,26 @@ async def _declared(job: Job, context: StepContext) -> float | None:
     return told[-1] if told else None
 
 
-def _prove(part: Path, declared: float | None, last: str) -> tuple[Verified, tuple[str, ...]]:
-    """Decode the download to its end, and hold it against its declared length.
+def _flush(part: Path) -> str:
+    """Return the hash of a download once it lies on the medium."""
+    with part.open("r+b") as file:
+        return files.flush_and_hash(file, part)
 
-    Where the very same bytes came twice, the declaration is what is wrong: the audio is whole, and it is paid for.
+
+def _prove(
+    job: Job, part: Path, folder: Path, context: StepContext, declared: float | None
+) -> tuple[Made, tuple[str, ...]]:
+    """Decode the download to its end, hold it against its declared length, and write its take meanwhile.
+
+    If the very same bytes came twice, the declaration is what is wrong: the audio is whole, and it is paid for.
     """
     try:
-        return verify(part, declared_seconds=declared), ()
+        return make(job, part, folder, context, declared), ()
     except Undecodable:
-        if declared is None or files.sha256(part) != last:
+        if declared is None or files.sha256(part) != context.watch(job).refused_download:
             raise
-        verified = verify(part)
-        return verified, (f"the service said {declared:g} s, and {verified.seconds:.2f} s came, twice",)
+        made = make(job, part, folder, context)
+        return made, (f"the service said {declared:g} s, and {made.verified.seconds:.2f} s came, twice",)
 
 
 def _part(target: Path, kept: Path) -> Path:
@@ -182,10 +190,3 @@ def _keep(part: Path, kept: Path) -> Path:
 def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, ...]]:
     settled = files.settle(part, target, point="original")
     return settled, Proved.identity_of(settled)
-
-
-def stem(job: Job) -> str:
-    """Return the start of the names of a job's files: words of the prompt, and the job."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", job.parameters.prompt).strip("-").lower()[:40].strip("-")
-    kind = "sketch-" if job.engine == SKETCH else ""
-    return f"{kind}{words or 'take'}-{job.id}"

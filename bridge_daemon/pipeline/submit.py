@@ -84,9 +84,14 @@ def wire_name(job: str) -> str:
 
 async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | None:
     """From the check of the money to the meaning of the answer; runs to its end whoever is cancelled."""
-    body = payload(job, job.publication.url if job.publication else None)
+    body = body_of(job)
     begun = await _begin(job, body, context)
     return begun if isinstance(begun, Wait) else await post(begun, body, endpoint, context)
+
+
+def body_of(job: Job) -> dict[str, Any]:
+    """Return what is sent of a job."""
+    return payload(job, job.publication.url if job.publication else None)
 
 
 async def post(job: Job, body: dict[str, Any], endpoint: Endpoint, context: StepContext) -> Wait:

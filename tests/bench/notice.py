@@ -53,7 +53,8 @@ def _told(done: Simulation, mean: float | None = None) -> str:
     assert done.busiest_minute() <= RATE
     each = len(done.requests) / len(done.delays)
     return (
-        f"mean {statistics.mean(done.delays) if mean is None else mean:.2f} s, most {max(done.delays):.1f} s; {each:.1f} requests a job, "
+        f"mean {mean or statistics.mean(done.delays):.2f} s, most {max(done.delays):.1f} s; "
+        f"{each:.1f} requests a job, "
         f"{done.busiest_minute()} in the busiest minute"
     )
 

@@ -343,11 +343,11 @@ async def test_a_disk_that_fills_up_loses_nothing_that_is_paid_for(
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         with monkeypatch.context() as patch:
             if where == "download":
-                patch.setattr("bridge_daemon.engine.download.files.flush_to_disk", fail)
+                patch.setattr("bridge_daemon.engine.download.files.create", fail)
             elif where == "original":
                 patch.setattr(fetch, "_settle", fail)
             else:
-                patch.setattr("bridge_daemon.pipeline.finish.make_take", fail)
+                patch.setattr("bridge_daemon.pipeline.making.make_take", fail)
             name = await press(daemon)
             await until_event(daemon, name, "problem")
             await asyncio.sleep(0.5)  # looked at several times: there is room, and yet it cannot be written
@@ -455,8 +455,8 @@ FAULTS = {
     "asking": "bridge_daemon.pipeline.follow.read_poll",
     "pace": "bridge_daemon.pipeline.follow.next_poll",
     "fetching": "bridge_daemon.pipeline.fetch.stem",
-    "proving": "bridge_daemon.pipeline.fetch.verify",
-    "finishing": "bridge_daemon.pipeline.finish.make_take",
+    "proving": "bridge_daemon.pipeline.fetch.make",
+    "finishing": "bridge_daemon.pipeline.finish._made",
     "delivering": "bridge_daemon.pipeline.copies.bring",
 }
 
