@@ -124,7 +124,7 @@ def check_url(url: str | URL, *, private: bool) -> URL:
 
 
 async def download(url: str, part: Path, *, private: bool, most: int = MAX_BYTES) -> None:
-    """Download ``url`` to ``part``; flushing it is the caller's. Raises Expired, DownloadTrouble or OSError (the disk)."""
+    """Download ``url`` to ``part``; the caller flushes it. Raises Expired, DownloadTrouble or OSError (the disk)."""
     target = check_url(url, private=private)
     for _ in range(MAX_REDIRECTS + 1):
         try:

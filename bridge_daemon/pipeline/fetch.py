@@ -115,6 +115,7 @@ async def _fetch(job: Job, context: StepContext) -> None:
         raise
     except (DownloadTrouble, OSError):
         watch.wasted += await asyncio.to_thread(_discard, part)
+        await asyncio.to_thread(files.sweep, folder / f"{job.id}.take")
         raise
     watch.proved = Proved(identity, made)
 

@@ -173,6 +173,7 @@ async def test_a_panic_between_the_turn_and_the_submit_is_in_time(
             await submit()
 
         monkeypatch.setattr(budget, "submit", slow)
+        monkeypatch.setattr(budget, "take_submit", lambda: False)  # it has to wait for its turn
         name = await press(daemon)
         await asyncio.sleep(0.1)
         await daemon.actions.pause("panic")
@@ -198,6 +199,7 @@ async def test_a_pause_between_the_turn_and_the_submit_is_in_time(
             await submit()
 
         monkeypatch.setattr(budget, "submit", slow)
+        monkeypatch.setattr(budget, "take_submit", lambda: False)  # it has to wait for its turn
         name = await press(daemon)
         await asyncio.sleep(0.1)
         await daemon.actions.pause("person")
@@ -524,6 +526,10 @@ async def test_a_step_that_always_says_that_somebody_was_quicker_does_not_spin(
         calls += 1
         raise WrongState("changed")
 
+    async def nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(conveyor, "leave", nothing)  # it goes the long way
     monkeypatch.setattr(conveyor, "submit", never)
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         name = await press(daemon)
