@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,34 +15,7 @@ from bridge_daemon.engine.sketch import source
 from bridge_daemon.frontends.folders.folder import RenderFolder
 from tests.frontends.folders import renders
 from tests.support import press, running, tone, until
-
-#: The longest that one callback may keep the loop, s.
-LONGEST = 0.020
-
-
-@contextmanager
-def watched(least: float = LONGEST / 4) -> Iterator[list[tuple[float, str]]]:
-    """Note how long each callback of the loop took, in processor time: other programs on the machine do not count.
-
-    Those that took less than ``least`` seconds are left out.
-    """
-    taken: list[tuple[float, str]] = []
-    inner = asyncio.Handle._run  # type: ignore[attr-defined]
-
-    def run(handle: asyncio.Handle) -> None:
-        begun = time.thread_time()
-        inner(handle)
-        seconds = time.thread_time() - begun
-        if seconds > least:
-            taken.append((seconds, repr(handle)))
-
-    asyncio.Handle._run = run  # type: ignore[attr-defined]
-    gc.disable()  # its pauses depend on what other tests left behind; the daemon freezes what it starts with
-    try:
-        yield taken
-    finally:
-        asyncio.Handle._run = inner  # type: ignore[attr-defined]
-        gc.enable()
+from tests.watchdog import LONGEST, watched
 
 
 def test_the_watchdog_sees_what_holds_the_loop_up() -> None:

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import arrival, finishing, growing, notice, press, process_cost
+from tests.bench import arrival, finishing, growing, notice, pads, press, process_cost, under_load
 from tests.bench.figures import Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "figures.md"
 PARTS: dict[str, Callable[[], list[Row]]] = {
-    "From the press to the wire": lambda: [press.row()],
+    "From the press to the wire": lambda: [press.row(), *pads.rows(), under_load.row()],
     "From done to the timeline": lambda: [arrival.row()],
     "Start and idle": process_cost.rows,
     "Finishing": finishing.rows,

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tests.bench import limits
 from tests.bench.figures import Row
 from tests.bench.process import Presser, own_process
 
@@ -50,11 +51,10 @@ class Server:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
-                await reader.readexactly(int(fields.get("content-length", 0)))
+                body = await reader.readexactly(int(fields.get("content-length", 0)))
                 verb, path = head.split()[:2]
                 if verb == "POST":
-                    self._jobs += 1
-                    self._json(writer, {"job_id": f"job-{self._jobs}"})
+                    self.post(writer, body)
                 elif path.startswith("/v1/jobs/"):
                     job = path.rpartition("/")[2]
                     url = f"http://{fields['host']}/take/{job}.wav"
@@ -69,6 +69,11 @@ class Server:
                     self._write(writer, "404 Not Found", b"")
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
+
+    def post(self, writer: asyncio.StreamWriter, body: bytes) -> None:
+        """Answer a POST."""
+        self._jobs += 1
+        self._json(writer, {"job_id": f"job-{self._jobs}"})
 
     def _json(self, writer: asyncio.StreamWriter, data: object) -> None:
         self._write(writer, "200 OK", json.dumps(data).encode())
@@ -109,7 +114,10 @@ def row(takes: int = 20) -> Row:
     times = sorted(asyncio.run(measure(takes)))
     median = statistics.median(times)
     what = "done at the service → take of 30 s on disk and announced, beyond the download"
-    return Row(what, f"median {median:.0f} ms, most {times[-1]:.0f} ms", "≤ 60 ms", median <= 60)
+    frames = SECONDS * RATE * 2
+    limit = 1000 * (limits.store(frames * 2) + limits.store(frames * 3))  # the original, and the take
+    told = f"median {median:.0f} ms, most {times[-1]:.0f} ms; {median / limit:.1f} × writing and flushing both files"
+    return Row(what, f"{told} ({limit:.0f} ms)", "≤ 35 ms", median <= 35)
 
 
 def main() -> None:

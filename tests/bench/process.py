@@ -64,12 +64,12 @@ def environment(home: Path, port: int | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def own_process(home: Path, port: int | None) -> AsyncIterator[Running]:
-    """Run a daemon; leave it as a normal end does."""
+async def own_process(home: Path, port: int | None, **more: str) -> AsyncIterator[Running]:
+    """Run a daemon, with more of its environment; leave it as a normal end does."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "bridge_daemon", "run"],
-        env=_AS_USERS | environment(home, port),
+        env=_AS_USERS | environment(home, port) | more,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -87,14 +87,14 @@ async def own_process(home: Path, port: int | None) -> AsyncIterator[Running]:
 class Presser:
     """An OSC client: presses, and waits for what becomes of it."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, client: str = "bench") -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
         self.sock.setblocking(False)
-        self.to, self.token = ("127.0.0.1", port), token
+        self.to, self.token, self.client = ("127.0.0.1", port), token, client
 
     def send(self, address: str, **pairs: Any) -> int:
-        data = build(address, {"secret": self.token, "client": "bench"} | pairs)
+        data = build(address, {"secret": self.token, "client": self.client} | pairs)
         at = time.monotonic_ns()
         self.sock.sendto(data, self.to)
         return at

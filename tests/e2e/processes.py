@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from tests import watchdog
 from tests.util.ending import TERMINATE, Process
 
 START = 60.0  # s, on a busy machine
@@ -74,7 +75,12 @@ def _run(env: dict[str, str], said: str) -> None:
     for number in (1, 2):
         os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     sys.argv = ["daw-bridge", "run"]
+    watchdog.watch_process(_report(Path(env["DAW_BRIDGE_HOME"])))
     main()
+
+
+def _report(home: Path) -> Path:
+    return home.with_name(f"{home.name} held up.txt")
 
 
 def ask(url: str, body: Any = None, *, token: str = "") -> Any:
@@ -238,3 +244,4 @@ def bridge(home: Path, service_url: str, *, real: bool = False, **more: str) -> 
         if made.process is not None:
             made.process.kill()
             made.process.communicate()
+    watchdog.check(_report(home))
