@@ -393,6 +393,13 @@ class TestEngines:
             assert "sketch" in Path(job.take.file).name
             assert await spend(daemon) == (0, 0)
 
+    async def test_a_sketch_is_made_also_where_more_is_spent_than_may_be(self, tmp_path: Path, service: Service) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            await until(daemon, await press(daemon), {State.GENERATING})
+            change(daemon, spend={"per_day_usd": 0.1}, engine={"name": "sketch"})
+            answer, _ = await daemon.actions.admit(request(prompt="free"))
+            assert answer["usd"] == 0
+
     async def test_a_job_keeps_what_it_was_admitted_for(self, tmp_path: Path, service: Service) -> None:
         async with running(tmp_path / "home", service) as daemon:
             job = await job_of(daemon, await press(daemon))

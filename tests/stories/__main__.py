@@ -1,0 +1,79 @@
+"""The long runs: ``python -m tests.stories machine --stories 2000 --seed 7`` and ``python -m tests.stories bounds``.
+
+``machine`` tells stories that are drawn from the seed, and the shortest one that breaks a rule. ``bounds`` is exhaustive
+within its bounds: every word of the service, the process ending at every failpoint and, after each of those, once more
+at every failpoint of what comes then. It takes about an hour; with ``--once`` it ends once in each story.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.stories.by_hand import POSTS, World, make_template, outside
+from tests.stories.machine import Bridge, memory, prepare
+from tests.stories.test_small_bounds import Bounds, ends_at, passes
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.stories", description=__doc__.splitlines()[0])
+    parser.add_argument("run", choices=["machine", "bounds"])
+    parser.add_argument("--stories", type=int, default=1000, metavar="N")
+    parser.add_argument("--steps", type=int, default=60, metavar="N", help="the most things that happen in a story")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--words", default=",".join(POSTS), help="what the service does, with commas")
+    given = parser.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=memory(), prefix="stories ") as folder:
+        if given.run == "machine":
+            print(f"seed {given.seed}")
+            prepare(Path(folder))
+            wanted = settings(
+                max_examples=given.stories,
+                stateful_step_count=given.steps,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            )
+            run_state_machine_as_test(seed(given.seed)(Bridge), settings=wanted)
+            told = given.stories
+        else:
+            told = asyncio.run(_bounds(Path(folder), given.words.split(","), twice=not given.once))
+    print(f"{told} stories in {time.monotonic() - begun:.0f} s: nothing was paid twice, nothing that was paid was lost.")
+    return 0
+
+
+async def _bounds(folder: Path, words: list[str], *, twice: bool) -> int:
+    """Tell every story within the bounds; return how many there were."""
+    bounds, told = Bounds(presses=2, fetched=True), 0
+    template = await make_template(folder / "template")
+    with outside() as world:
+        for word in words:
+            with tempfile.TemporaryDirectory(dir=folder) as here:
+                told += await _word(bounds, Path(here), world, template, word, twice=twice)
+            print(f"{word}: {told} stories so far", flush=True)
+    return told
+
+
+async def _word(bounds: Bounds, folder: Path, world: World, template: Path, word: str, *, twice: bool) -> int:
+    told = 0
+    for first in await passes(bounds, folder / "all", world, template, word):
+        await ends_at(bounds, folder / f"{told}", world, template, word, first)
+        told += 1
+        then = await passes(bounds, folder / f"after {told}", world, template, word, first) if twice else []
+        for second in then:
+            await ends_at(bounds, folder / f"{told}", world, template, word, first, second)
+            told += 1
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main())
