@@ -1,4 +1,4 @@
-"""Which reason of a pause counts where there are several: one that a person has to end is hidden by none that may not."""
+"""Which reason of a pause counts if there are several: one that a person has to end is hidden by no other."""
 
 from __future__ import annotations
 

@@ -121,7 +121,6 @@ class TestThePlace:
             await press(daemon, place=HERE)
             await twice(daemon, place=HERE | same)
 
-
     async def test_another_number_of_bars_is_another_press(self, tmp_path: Path, service: Service) -> None:
         async with running(tmp_path / "home", service) as daemon:
             await press(daemon, place={"when": "arrival_bar", "bars": 2, "tempo": 120})
@@ -170,7 +169,9 @@ class TestTenSeconds:
         for clock.at, passed in ((0.0, 0.0), (10.0, 10.0), (10.001, None)):
             assert presses.since(clock, "rain", now=500.0) == passed  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize(("now", "passed"), [(500.0, 0.0), (504.5, 4.5), (510.0, 10.0), (510.1, None), (499.0, 0.0)])
+    @pytest.mark.parametrize(
+        ("now", "passed"), [(500.0, 0.0), (504.5, 4.5), (510.0, 10.0), (510.1, None), (499.0, 0.0)]
+    )
     def test_count_over_a_restart_by_the_wall_clock(self, now: float, passed: float | None) -> None:
         """One that seems to lie in the future was accepted before the clock was set back: just now, for all we know."""
         clock = Accepted(500.0)

@@ -1,14 +1,16 @@
 """The long runs: ``python -m tests.stories machine --stories 2000 --seed 7`` and ``python -m tests.stories bounds``.
 
-``machine`` tells stories that are drawn from the seed, and the shortest one that breaks a rule. ``bounds`` is exhaustive
-within its bounds: every word of the service, the process ending at every failpoint and, after each of those, once more
-at every failpoint of what comes then. It takes about an hour; with ``--once`` it ends once in each story.
+``machine`` tells stories that are drawn from the seed, and the shortest one that breaks a rule. ``bounds`` is
+exhaustive in its bounds: every word of the service, the process ending at every failpoint and, after each of those,
+once more at every failpoint of what comes then. It takes about an hour; with ``--once`` it ends once in each story.
+``soak`` has processes, sockets and a disk: eight clients, a service in trouble, ``kill -9``.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
@@ -19,22 +21,33 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stories.by_hand import POSTS, World, make_template, outside
 from tests.stories.machine import Bridge, memory, prepare
+from tests.stories.soak import Soak
 from tests.stories.test_small_bounds import Bounds, ends_at, passes
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.stories", description=__doc__.splitlines()[0])
-    parser.add_argument("run", choices=["machine", "bounds"])
+    parser.add_argument("run", choices=["machine", "bounds", "soak"])
     parser.add_argument("--stories", type=int, default=1000, metavar="N")
     parser.add_argument("--steps", type=int, default=60, metavar="N", help="the most things that happen in a story")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seconds", type=float, default=3600.0, metavar="S", help="how long the soak lasts")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--words", default=",".join(POSTS), help="what the service does, with commas")
     given = parser.parse_args()
     begun = time.monotonic()
+    if given.run == "soak":
+        with tempfile.TemporaryDirectory(prefix="soak ") as folder:
+            _say(json.dumps(Soak(Path(folder), given.seconds, given.seed, life=300.0).run(), indent=1))
+        return 0
     with tempfile.TemporaryDirectory(dir=memory(), prefix="stories ") as folder:
         if given.run == "machine":
-            print(f"seed {given.seed}")
+            _say(f"seed {given.seed}")
             prepare(Path(folder))
             wanted = settings(
                 max_examples=given.stories,
@@ -47,7 +60,7 @@ def main() -> int:
             told = given.stories
         else:
             told = asyncio.run(_bounds(Path(folder), given.words.split(","), twice=not given.once))
-    print(f"{told} stories in {time.monotonic() - begun:.0f} s: nothing was paid twice, nothing that was paid was lost.")
+    _say(f"{told} stories in {time.monotonic() - begun:.0f} s: nothing was paid twice, nothing that was paid was lost.")
     return 0
 
 
@@ -59,7 +72,7 @@ async def _bounds(folder: Path, words: list[str], *, twice: bool) -> int:
         for word in words:
             with tempfile.TemporaryDirectory(dir=folder) as here:
                 told += await _word(bounds, Path(here), world, template, word, twice=twice)
-            print(f"{word}: {told} stories so far", flush=True)
+            _say(f"{word}: {told} stories so far")
     return told
 
 

@@ -9,11 +9,10 @@ a failpoint, after which all that was in memory is thrown away. What a real sock
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -210,7 +209,7 @@ class ByHand:
                 return
 
     def plan(self, *points: str) -> None:
-        """Have the process end at a failpoint (``name:n``), and the next ones at the next, until the plan is used up."""
+        """Have the process end at a failpoint (``name:n``), the next one at the next, until the plan is used up."""
         self._next_crashes = deque(points)
         self._arm()
 

@@ -1,4 +1,4 @@
-"""A folder in memory: what a story writes need not survive the machine, and a thousand of them flush ten thousand times."""
+"""A folder in memory: a thousand stories flush ten thousand times, and need not survive the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - Linux; elsewhere the disk does it, more slowly
+MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture

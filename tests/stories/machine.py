@@ -24,7 +24,8 @@ from tests.stories.conftest import MEMORY
 #: Where the process may end: at what is passed between a press and its take, and at what people decide.
 _WRITES = (
     "admit", "submitting", "answered", "outcome", "recover", "fetching", "fetched", "stored", "delivery", "placed",
-    "confirm", "cancel", "retry", "attach", "dismiss", "deliver", "pause", "resume", "failed", "problem", "hold", "nudge",
+    "confirm", "cancel", "retry", "attach", "dismiss", "deliver", "pause", "resume", "failed", "problem", "hold",
+    "nudge",
 )  # fmt: skip
 POINTS = sorted(
     [f"journal.{name}.{when}:{n}" for name in _WRITES for when in ("commit", "committed") for n in (1, 2)]

@@ -108,6 +108,7 @@ _LATER: Final = {"id only", "no id", "lost before it was read", "502", "422"}
 
 
 @pytest.mark.parametrize("word", sorted(set(POSTS) - _LATER))
+@pytest.mark.fault(1, 2, 3, 4, 5, 6)
 async def test_the_process_may_end_at_each_failpoint(folder: Path, word: str) -> None:
     bounds = Bounds()
     template = await make_template(folder / "template")
