@@ -189,6 +189,7 @@ class TestCancel:
             assert await spent(daemon) == 0
             assert service.charges == []
 
+    @pytest.mark.fault(34)
     async def test_racing_with_the_submit_one_of_the_two_happens(self, tmp_path: Path) -> None:
         """At forty different moments around the submit: cancelled and free, or sent and kept, and never both."""
         dice = random.Random(4)
@@ -294,6 +295,7 @@ class TestRetry:
             assert (await until(on.daemon, on.name)).state is State.PLACED
 
     @pytest.mark.parametrize("state", [State.FAILED, State.REFUSED, State.UNKNOWN, State.CANCELLED, State.DISMISSED])
+    @pytest.mark.fault(21)
     async def test_one_that_ended_is_asked_for_anew(self, tmp_path: Path, state: State) -> None:
         async with stage(tmp_path, state, seed=11, duration=2, place={"position": 4.0, "length": 2.0}) as on:
             posts = len(on.service.posts)
@@ -428,6 +430,7 @@ class TestResolve:
             await refused("E-LIMIT", on.actions.resolve(on.name, fresh(action="submit_again")))
             assert (await on.job()).state is State.UNKNOWN, "refused: nothing is closed either"
 
+    @pytest.mark.fault(4, 14)
     async def test_attach_fetches_what_was_paid(self, tmp_path: Path) -> None:
         async with stage(tmp_path, State.UNKNOWN) as on:
             said = await on.actions.resolve(
@@ -549,6 +552,7 @@ class TestPause:
             assert (await daemon.actions.reload_key())["resumed"] is False
             assert (await daemon.actions.status())["paused"]["reason"] == "402"
 
+    @pytest.mark.fault(5)
     async def test_an_answer_that_is_only_read_after_a_restart_pauses_too(self, tmp_path: Path) -> None:
         """The process ended between the raw answer 401 and its meaning."""
         async with Service() as service:

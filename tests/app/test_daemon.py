@@ -108,6 +108,7 @@ async def test_a_start_that_fails_sends_nothing_of_what_waits(tmp_path: Path) ->
             assert (await until(daemon, second, {State.GENERATING})).charge is Charge.CONFIRMED
 
 
+@pytest.mark.fault(32)
 async def test_a_damaged_journal_stops_the_start_and_is_kept(tmp_path: Path) -> None:
     async with Service() as service:
         async with running(tmp_path / "home", service):
@@ -194,6 +195,7 @@ async def test_a_signal_ends_it_at_once_where_nothing_is_on_the_wire(tmp_path: P
         assert not (tmp_path / "home" / "runtime.json").exists()
 
 
+@pytest.mark.fault(7)
 async def test_sigterm_waits_for_the_answer_to_a_post(tmp_path: Path) -> None:
     async with Service() as service:
         service.script_post("slow_ok:2")

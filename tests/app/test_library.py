@@ -50,6 +50,7 @@ async def test_nothing_is_sent_while_the_disk_of_the_library_is_not_there(tmp_pa
         assert len(service.charges) == 2
 
 
+@pytest.mark.fault(26)
 async def test_a_paid_take_goes_into_the_home_while_its_library_is_not_there(tmp_path: Path) -> None:
     library, home = tmp_path / "disk", tmp_path / "home"
     async with Service(job_seconds=1.0) as service, running(home, service, audio={"library": str(library)}) as daemon:

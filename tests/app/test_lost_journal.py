@@ -162,6 +162,7 @@ class TestAtTheStart:
 
     @pytest.mark.parametrize("part", range(10))
     @pytest.mark.parametrize("damage", ["cut", "flip"])
+    @pytest.mark.fault(9, 32)
     async def test_a_damaged_log_pays_nothing_twice(self, tmp_path: Path, damage: str, part: int) -> None:
         home = tmp_path / "home"
         async with Service(job_seconds=600) as service:
@@ -218,6 +219,7 @@ class TestAtTheStart:
 
 
 class TestRebuild:
+    @pytest.mark.fault(32)
     async def test_a_lost_journal_is_made_again(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
         async with Service(job_seconds=600) as service:
@@ -292,6 +294,7 @@ class TestTheRecord:
                     await asyncio.sleep(0.02)
             assert (found.state, found.charge, service.posts) == (State.QUEUED, Charge.NONE, [])
 
+    @pytest.mark.fault(9)
     async def test_a_torn_line_is_no_line(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
         async with Service() as service:

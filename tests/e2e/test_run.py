@@ -75,6 +75,7 @@ def test_it_starts_without_a_service(tmp_path: Path) -> None:
         daemon.stop()
 
 
+@pytest.mark.fault(30)
 def test_the_second_one_says_where_the_first_is_and_ends_with_0(tmp_path: Path, service: FakeService) -> None:
     with bridge(tmp_path / "home", service.url, real=True) as daemon:
         daemon.start()

@@ -118,12 +118,14 @@ def never(sent: Sent, error: type[BaseException]) -> None:
     assert sent.as_event()["sent"] is False, "so also the next start knows"
 
 
+@pytest.mark.fault(10)
 async def test_a_refused_port() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # bound, and nobody listens
         never(await post(free.getsockname()[1]), aiohttp.ClientConnectorError)
 
 
+@pytest.mark.fault(10)
 async def test_a_name_that_nobody_knows() -> None:
     never(await post(80, host="no-such-host.invalid"), aiohttp.ClientConnectorDNSError)
 
@@ -159,6 +161,7 @@ async def test_tls_to_a_port_that_speaks_none() -> None:
 
 
 @pytest.mark.needs("openssl", "openssl")
+@pytest.mark.fault(10)
 async def test_a_certificate_that_nobody_signed_stops_everything(certificate: ssl.SSLContext) -> None:
     async with wire(OK, tls=certificate) as service:
         sent = await post(service.port, scheme="https", host="localhost")
@@ -173,6 +176,7 @@ async def test_a_connection_that_is_not_made_in_time(monkeypatch: pytest.MonkeyP
         never(await post(mute.port, scheme="https"), aiohttp.ConnectionTimeoutError)
 
 
+@pytest.mark.fault(14)
 async def test_the_same_timeout_before_and_after_the_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why the trace signal is needed: type and text of both errors are the same."""
     monkeypatch.setattr(client, "_SUBMIT", 0.4)
@@ -337,6 +341,7 @@ async def test_a_key_that_is_echoed_is_kept_nowhere(echo: str) -> None:
     assert "a1B2" not in f"{sent.as_event()} {sent.outcome()}"
 
 
+@pytest.mark.fault(15)
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     async with wire(OK) as other:
         location = f"Location: http://127.0.0.1:{other.port}/v1/audio/generations".encode()

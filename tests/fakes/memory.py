@@ -81,6 +81,7 @@ class Settings:
     source_timeout: float = 10.0
     upload: str = "gone"  # or "path", "url", "in two parts", "html", or an HTTP status
     take_seconds: float | None = 1.0  # None: as long as was asked for
+    told_seconds: float | None = None  # what it says of that; None: the truth
     take_rate: int = 44100
     take_channels: int = 2
     take_bits: int = 16  # of a WAV

@@ -39,7 +39,10 @@ def document(service: Memory, job: Job) -> dict[str, Any]:
     if job.failed:
         said |= {"status": "failed", "completed_at": _stamp(now), "error": job.error}
     elif now >= done and not job.looking:
-        about = {"content_type": audio.KINDS[job.extension], "duration_seconds": _seconds(service, job)}
+        about = {
+            "content_type": audio.KINDS[job.extension],
+            "duration_seconds": service.told_seconds or _seconds(service, job),
+        }
         url = signed(service, job) if service.hostile_url is None else service.hostile_url
         said |= {"status": "completed", "progress": 1.0, "completed_at": _stamp(done)}
         said |= SHAPES[service.result_shape](url, about)

@@ -197,6 +197,7 @@ def _families_in_code() -> list[str]:
 @pytest.mark.both
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("family", _families_in_code())
+@pytest.mark.fault(8)
 async def test_the_process_may_end_anywhere(tmp_path: Path, recordings: Path, family: str) -> None:
     passed = await _recorded(recordings, tmp_path)
     walks = [(name, point) for name, points in passed.items() for point in points if _family(point) == family]

@@ -82,6 +82,7 @@ def steps() -> list[Callable[[Transaction], Any]]:
     ]
 
 
+@pytest.mark.fault(9)
 async def test_no_commit_that_returned_is_lost_to_a_power_cut(journal: Journal, tmp_path: Path) -> None:
     log = journal.path.with_name(journal.path.name + "-wal")
     copy = tmp_path / "copy.sqlite3"
@@ -118,6 +119,7 @@ def fresh_copy(database: Path, log: bytes, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.fault(9)
 async def test_after_a_power_cut_the_journal_opens_and_goes_on(journal: Journal, tmp_path: Path) -> None:
     log = journal.path.with_name(journal.path.name + "-wal")
     copy = tmp_path / "copy.sqlite3"

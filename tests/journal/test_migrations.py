@@ -156,6 +156,7 @@ class TestALaterVersion:
         [event] = await events_in(path, job)
         assert event["kind"] == "queued"
 
+    @pytest.mark.fault(32)
     async def test_its_journal_is_not_touched_by_this_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,35 @@ class TestTheGuard:
                 assert sorted(type(result).__name__ for result in results) == ["Job", "WrongState"]
         finally:
             await other.close()
+
+    async def test_nobody_writes_between_what_a_transaction_reads_and_what_it_writes(self, journal: Journal) -> None:
+        """A limit that is looked at and passed is one deed: the lock is taken before the first look."""
+        other = Journal(journal.path, journal.times)
+        await other.open()
+        order: list[str] = []
+        looked, go_on = threading.Event(), threading.Event()
+
+        def look_and_write(tx: Transaction) -> None:
+            tx.spent()
+            looked.set()
+            go_on.wait(1)  # long enough for the other one to come between
+            add(tx)
+            order.append("first")
+
+        def write(tx: Transaction) -> None:
+            order.append("second")
+            add(tx)
+
+        try:
+            first = asyncio.create_task(journal.write("test", look_and_write))
+            await asyncio.to_thread(looked.wait)
+            second = asyncio.create_task(other.write("test", write))
+            await asyncio.wait([second], timeout=0.3)
+            go_on.set()
+            await asyncio.gather(first, second)
+        finally:
+            await other.close()
+        assert order == ["first", "second"]
 
     async def test_a_transaction_that_fails_leaves_nothing(self, journal: Journal) -> None:
         told: list[Job] = []

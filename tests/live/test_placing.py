@@ -293,6 +293,19 @@ async def test_announced_five_times_placed_once_confirmed_five_times(tmp_path: P
         assert len(placed(await live.live())) == 1
 
 
+async def test_a_take_that_was_thrown_away_since_is_not_placed_again(tmp_path: Path) -> None:
+    """The confirmation was lost, and meanwhile its track was deleted: that was meant."""
+    async with ready(tmp_path) as (fake, live):
+        file = take(tmp_path)
+        told = result(fake, file, target="session", slot=0)
+        await fake.until("/bridge/placed")
+        await live.do("live", remove_track=0)
+        assert placed(await live.live()) == []
+        fake.tell(told["client"], "/bridge/result", **told)
+        await fake.until("/bridge/placed", count=2)
+        assert placed(await live.live()) == []
+
+
 async def test_asked_for_once_more_it_is_placed_once_more(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         file = take(tmp_path)
@@ -302,6 +315,7 @@ async def test_asked_for_once_more_it_is_placed_once_more(tmp_path: Path) -> Non
         assert len(placed(await live.live())) == 2
 
 
+@pytest.mark.fault(27)
 async def test_a_take_that_stands_in_a_reopened_set_is_only_confirmed(tmp_path: Path) -> None:
     """It was placed and saved, and the confirmation was lost with Live."""
     async with ready(tmp_path) as (fake, live):

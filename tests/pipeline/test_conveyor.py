@@ -211,6 +211,7 @@ async def test_a_pause_between_the_turn_and_the_submit_is_in_time(
         assert (await until(daemon, name)).state is State.PLACED
 
 
+@pytest.mark.fault(31)
 async def test_the_machine_slept_while_the_service_could_not_be_reached(tmp_path: Path) -> None:
     """What was asked for eight hours ago is not sent by itself in the morning."""
     clock = Clock()
@@ -228,6 +229,7 @@ async def test_the_machine_slept_while_the_service_could_not_be_reached(tmp_path
             assert service.posts == []
 
 
+@pytest.mark.fault(31)
 async def test_a_clock_that_is_set_back_a_day_disturbs_no_job(tmp_path: Path) -> None:
     clock = Clock()
     async with Service(job_seconds=4) as service, running(tmp_path / "home", service, times=clock) as daemon:
@@ -333,6 +335,7 @@ WRITES = ["download", "original", "take"]
 
 
 @pytest.mark.parametrize("where", WRITES)
+@pytest.mark.fault(25)
 async def test_a_disk_that_fills_up_loses_nothing_that_is_paid_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look_often: None, where: str
 ) -> None:
@@ -366,6 +369,7 @@ async def test_a_disk_that_fills_up_loses_nothing_that_is_paid_for(
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a small disk")
+@pytest.mark.fault(25)
 async def test_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look_often: None) -> None:
     """The same with a true file system that is full."""
     library = tmp_path / "disk"
@@ -394,6 +398,7 @@ async def test_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loo
         subprocess.run(["umount", "-l", str(library)], check=True)
 
 
+@pytest.mark.fault(25)
 async def test_a_library_that_cannot_be_written_stops_the_sending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look_often: None
 ) -> None:
@@ -408,6 +413,7 @@ async def test_a_library_that_cannot_be_written_stops_the_sending(
         assert (await until(daemon, name)).state is State.PLACED
 
 
+@pytest.mark.fault(26)
 async def test_a_library_that_is_gone_is_waited_for(tmp_path: Path, look_often: None) -> None:
     """The disk of the library was pulled out while the take was made; something else stands in its place."""
     library = tmp_path / "home" / "library"
@@ -543,6 +549,7 @@ def _no_disk() -> exc.OperationalError:
 
 
 @pytest.mark.parametrize("which", ["answered", "outcome"])
+@pytest.mark.fault(25)
 async def test_an_answer_is_kept_until_the_journal_takes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, which: str
 ) -> None:
@@ -666,6 +673,7 @@ class Watchdog:
         self._thread.join()
 
 
+@pytest.mark.fault(36)
 async def test_the_event_loop_is_never_stopped_during_a_whole_job(tmp_path: Path) -> None:
     """A transform of a long source, a long take at another rate, and a folder: all the work of a job."""
     source = tone(tmp_path / "long.wav", seconds=100, rate=48_000, subtype="PCM_24")
@@ -692,6 +700,7 @@ async def test_the_event_loop_is_never_stopped_during_a_whole_job(tmp_path: Path
     assert min(worst) < 0.05, worst
 
 
+@pytest.mark.fault(36)
 async def test_the_watchdog_sees_a_loop_that_stands() -> None:
     with Watchdog() as dog:
         await asyncio.sleep(0.05)

@@ -53,7 +53,18 @@ HEALED = [
 ]
 
 
+@pytest.mark.fault(22)
+async def test_a_take_of_another_length_than_was_told_is_only_believed_when_it_comes_twice(tmp_path: Path) -> None:
+    async with Service(told_seconds=30.0) as service, running(tmp_path / "home", service) as daemon:
+        job = await until(daemon, await press(daemon), seconds=30)
+        assert job.state is State.PLACED
+        assert "the service said 30 s, and 1.00 s came, twice" in job.notes
+        assert len(service.downloads) == 2
+        assert len(service.charges) == 1
+
+
 @pytest.mark.parametrize("word", HEALED)
+@pytest.mark.fault(22, 23, 24)
 async def test_a_bad_download_is_made_again(tmp_path: Path, word: str) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_download(word)
@@ -72,6 +83,7 @@ async def test_a_bad_download_is_made_again(tmp_path: Path, word: str) -> None:
         assert leftovers == []
 
 
+@pytest.mark.fault(24)
 async def test_what_cannot_be_decoded_is_kept_as_a_problem_and_fetched_again_by_hand(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_download("garbage*50")
@@ -141,6 +153,7 @@ async def test_a_decoder_that_dies_later_loses_no_original(tmp_path: Path, monke
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://127.0.0.1/x.wav", "http://user:pw@127.0.0.1/x", "javascript:alert(1)"]
 )
+@pytest.mark.fault(24)
 async def test_a_hostile_url_is_not_followed(tmp_path: Path, url: str) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.hostile_url = url
@@ -280,6 +293,7 @@ DEAD = {
 
 @pytest.mark.parametrize("case", DEAD)
 @pytest.mark.parametrize("way", ["by itself", "retry", "restart"])
+@pytest.mark.fault(23)
 async def test_a_dead_first_url_is_asked_for_anew(tmp_path: Path, case: str, way: str) -> None:
     async with Service() as service:
         service.script_poll(*([DEAD[case]] * (1 if way == "by itself" else 2)))
@@ -299,6 +313,7 @@ async def test_a_dead_first_url_is_asked_for_anew(tmp_path: Path, case: str, way
         assert len(service.charges) == 1
 
 
+@pytest.mark.fault(24)
 async def test_endless_downloads_are_not_begun_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_LEAST_BOUND", 8 << 20)
     monkeypatch.setattr(fetching, "_MOST_WASTED", 20 << 20)

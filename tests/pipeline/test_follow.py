@@ -44,6 +44,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("word", TROUBLE)
+@pytest.mark.fault(18, 19)
 async def test_a_bad_poll_is_only_a_bad_poll(tmp_path: Path, word: str) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_poll(word)
@@ -70,6 +71,7 @@ async def test_trouble_that_lasts_is_told_and_the_job_stays(tmp_path: Path) -> N
         assert job.problem.code == "E-POLL"
 
 
+@pytest.mark.fault(18)
 async def test_hours_of_trouble_and_a_restart_lose_nothing(tmp_path: Path) -> None:
     clock = Clock()
     async with Service() as service:
@@ -87,6 +89,7 @@ async def test_hours_of_trouble_and_a_restart_lose_nothing(tmp_path: Path) -> No
         assert len(service.charges) == 1
 
 
+@pytest.mark.fault(20)
 async def test_a_forgotten_job_is_told_and_not_failed(tmp_path: Path) -> None:
     async with Service(job_seconds=1000) as service, running(tmp_path / "home", service) as daemon:
         name = await press(daemon)
@@ -105,6 +108,7 @@ async def test_a_forgotten_job_is_told_and_not_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["failed", "failed_no_error", "error_as_string"])
+@pytest.mark.fault(21)
 async def test_only_the_word_of_the_service_fails_a_job(tmp_path: Path, word: str) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_poll(word)
@@ -115,6 +119,7 @@ async def test_only_the_word_of_the_service_fails_a_job(tmp_path: Path, word: st
         assert (await daemon.actions.spend())["spent_today_usd"] == 0.58
 
 
+@pytest.mark.fault(19)
 async def test_progress_never_goes_back(tmp_path: Path) -> None:
     async with Service(job_seconds=6) as service, running(tmp_path / "home", service) as daemon:
         seen: list[float] = []
@@ -125,6 +130,7 @@ async def test_progress_never_goes_back(tmp_path: Path) -> None:
         assert seen == sorted(seen)
 
 
+@pytest.mark.fault(19)
 async def test_a_status_that_goes_back_after_completion_costs_nothing(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_download("403")

@@ -65,6 +65,7 @@ NOT_CERTAIN = [
 
 
 @pytest.mark.parametrize("word", CERTAIN)
+@pytest.mark.fault(15)
 async def test_a_certain_answer_is_what_it_says(tmp_path: Path, word: str) -> None:
     state, charge, charges = CERTAIN[word]
     async with Service() as service, running(tmp_path / "home", service) as daemon:
@@ -81,6 +82,7 @@ async def test_a_certain_answer_is_what_it_says(tmp_path: Path, word: str) -> No
 
 
 @pytest.mark.parametrize("word", NOT_CERTAIN)
+@pytest.mark.fault(11, 12, 13)
 async def test_an_answer_that_leaves_a_doubt_is_never_sent_again(tmp_path: Path, word: str) -> None:
     async with Service() as service:
         async with running(tmp_path / "home", service) as daemon:
@@ -100,6 +102,7 @@ async def test_an_answer_that_leaves_a_doubt_is_never_sent_again(tmp_path: Path,
         assert len(service.charges) == 1
 
 
+@pytest.mark.fault(10)
 async def test_a_service_that_cannot_be_reached_costs_nothing_and_is_tried_again(tmp_path: Path) -> None:
     async with Service() as service:
         port = service.port
@@ -122,6 +125,7 @@ async def test_a_service_that_cannot_be_reached_costs_nothing_and_is_tried_again
 
 
 @pytest.mark.parametrize("retry_after", ["", ":1", ":-5", ":nonsense", ":Wed, 21 Oct 2015 07:28:00 GMT"])
+@pytest.mark.fault(16)
 async def test_too_many_requests_waits_and_sends_once(tmp_path: Path, retry_after: str) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_post(f"429{retry_after}")
@@ -131,6 +135,7 @@ async def test_too_many_requests_waits_and_sends_once(tmp_path: Path, retry_afte
         assert [post.word for post in service.posts] == [f"429{retry_after}", "ok"]
 
 
+@pytest.mark.fault(16)
 async def test_an_absurd_retry_after_is_not_believed(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         service.script_post("429:1e9")
@@ -143,6 +148,7 @@ async def test_an_absurd_retry_after_is_not_believed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("word", "reason"), [("401", "401"), ("402", "402")])
+@pytest.mark.fault(17)
 async def test_a_refused_key_or_an_empty_account_pauses_everything_once(tmp_path: Path, word: str, reason: str) -> None:
     async with Service() as service, running(tmp_path / "home", service, engine={"max_open_jobs": 1}) as daemon:
         service.script_post(word)
@@ -168,6 +174,7 @@ async def test_a_refused_key_or_an_empty_account_pauses_everything_once(tmp_path
         assert len(service.charges) == 2
 
 
+@pytest.mark.fault(33)
 async def test_the_second_job_under_one_remote_id_is_flagged(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         assert (await until(daemon, await press(daemon))).state is State.PLACED
@@ -202,6 +209,7 @@ async def test_every_parameter_arrives_once_and_as_documented(tmp_path: Path) ->
         assert all(post.fresh for post in service.posts), "each submit has a connection of its own"
 
 
+@pytest.mark.fault(7)
 async def test_stopping_while_the_answer_is_awaited_waits_for_it(tmp_path: Path) -> None:
     async with Service() as service:
         service.script_post("slow_ok:1")
@@ -213,6 +221,7 @@ async def test_stopping_while_the_answer_is_awaited_waits_for_it(tmp_path: Path)
         assert len(service.posts) == len(service.charges) == 1
 
 
+@pytest.mark.fault(7)
 async def test_a_second_signal_leaves_it_unknown(tmp_path: Path) -> None:
     async with Service() as service:
         service.script_post("silence")

@@ -342,6 +342,24 @@ def test_what_cannot_be_read_back_is_not_confirmed(
     reaper.check()
 
 
+def test_an_item_that_is_not_as_it_was_made_is_not_confirmed(
+    reaper: Reaper, bridge: StandIn, sent: dict[str, Any]
+) -> None:
+    """REAPER may take a call and do something else: what counts is what it says when it is asked afterwards."""
+    reaper.do("""
+        local set = reaper.SetMediaItemTakeInfo_Value
+        reaper.SetMediaItemTakeInfo_Value = function(take, name, value)
+          return set(take, name, name == "D_STARTOFFS" and value + 1 or value)
+        end""")
+    bridge.beat()
+    (job,) = bridge.status(sent, "stored")
+    bridge.result(sent, job)
+    reaper.seconds(4)
+    assert bridge.words() == [f"{job}.1.unplaced.json"]
+    assert takes(reaper) == 0, "and what was begun is taken back"
+    reaper.check()
+
+
 def test_a_full_disk_beside_the_project(reaper: Reaper, bridge: StandIn, sent: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "song" / "Media").write_text("a file where the folder should be")
     job = arrive(reaper, bridge, sent)

@@ -209,6 +209,7 @@ class TestTheDoublePress:
     )
 
     @pytest.mark.parametrize("same", SAME)
+    @pytest.mark.fault(29)
     async def test_is_the_same_within_ten_seconds_under_another_id(
         self, tmp_path: Path, service: Service, same: dict[str, Any]
     ) -> None:
@@ -307,6 +308,7 @@ class TestLimits:
             assert (await until(daemon, await press(daemon, prompt="1"))).state is State.FAILED
             await refused(daemon, "E-LIMIT", prompt="2")
 
+    @pytest.mark.fault(35)
     async def test_fifty_presses_at_once_never_pass_the_cap(self, tmp_path: Path, service: Service) -> None:
         async with running(tmp_path / "home", service, spend={"per_day_usd": 5.0}) as daemon:
             answers = await asyncio.gather(
@@ -393,6 +395,15 @@ class TestEngines:
             assert job.take is not None
             assert "sketch" in Path(job.take.file).name
             assert await spend(daemon) == (0, 0)
+
+    async def test_a_sketch_is_made_also_where_more_is_spent_than_may_be(
+        self, tmp_path: Path, service: Service
+    ) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            await until(daemon, await press(daemon), {State.GENERATING})
+            change(daemon, spend={"per_day_usd": 0.1}, engine={"name": "sketch"})
+            answer, _ = await daemon.actions.admit(request(prompt="free"))
+            assert answer["usd"] == 0
 
     async def test_a_job_keeps_what_it_was_admitted_for(self, tmp_path: Path, service: Service) -> None:
         async with running(tmp_path / "home", service) as daemon:

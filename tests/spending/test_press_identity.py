@@ -15,6 +15,8 @@ import soundfile
 
 from bridge_daemon.domain.job import State
 from bridge_daemon.errors import BridgeError
+from bridge_daemon.spending.press import RecentPresses
+from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 from tests.support import Clock, job_of, press, request, running, tone, until
 
@@ -89,6 +91,10 @@ class TestThePlace:
             {"project_id": "{2}"},
             {"length": 9.0},
             {"target": "session", "slot": 3},
+            {"project": "another song"},
+            {"target": "session"},
+            {"slot": 3},
+            {"when": "arrival_bar", "bars": 2},
         ],
     )
     async def test_another_place_is_another_press(
@@ -104,6 +110,7 @@ class TestThePlace:
             {},
             {"position": 12.25 + 1e-9},
             {"token": "made anew at each press"},
+            {"slot": None},
             {"tempo": 121.3, "beats": 24.6, "time_offset": 0.0, "sample_rate": 44_100, "time_signature": "3/4"},
         ],
     )
@@ -113,6 +120,62 @@ class TestThePlace:
         async with running(tmp_path / "home", service) as daemon:
             await press(daemon, place=HERE)
             await twice(daemon, place=HERE | same)
+
+    async def test_another_number_of_bars_is_another_press(self, tmp_path: Path, service: Service) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            await press(daemon, place={"when": "arrival_bar", "bars": 2, "tempo": 120})
+            await press(daemon, place={"when": "arrival_bar", "bars": 4, "tempo": 120})
+
+    async def test_another_folder_is_another_press(self, tmp_path: Path, service: Service) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            for name in ("one", "two"):
+                folder = tmp_path / "home" / "library" / name
+                folder.mkdir(parents=True)
+                await press(daemon, place={"folder": str(folder)})
+
+    async def test_bars_that_are_found_anew_are_no_other_place(self, tmp_path: Path, service: Service) -> None:
+        """The song runs on between two presses, so their bars are others; what was asked is the same."""
+        async with running(tmp_path / "home", service) as daemon:
+            asked = {"client": "reaper", "place": {"when": "press_bar", "bars": 1}}
+            for beats in (21.0, 61.0):
+                song = {"playing": True, "tempo": 120.0, "beats": beats, "position": beats / 2}
+                # fresh, however slow this machine is
+                daemon.clock.update("reaper", song, at=daemon.clock.monotonic() + 60)
+                if beats == 21.0:
+                    first = await job_of(daemon, await press(daemon, **asked))
+                    assert first.place.position is not None
+                else:
+                    await twice(daemon, **asked)
+
+
+class Accepted(Times):
+    """A clock that stands where it is put, and a journal that knows when a press was accepted."""
+
+    def __init__(self, at: float | None = None) -> None:
+        self.at, self.accepted = 0.0, at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def pressed_at(self, fingerprint: str, *, since: float) -> float | None:
+        return self.accepted if self.accepted is not None and self.accepted >= since else None
+
+
+class TestTenSeconds:
+    def test_count_to_their_end_in_this_process(self) -> None:
+        clock = Accepted()
+        presses = RecentPresses(clock)
+        presses.remember("rain")
+        for clock.at, passed in ((0.0, 0.0), (10.0, 10.0), (10.001, None)):
+            assert presses.since(clock, "rain", now=500.0) == passed  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("now", "passed"), [(500.0, 0.0), (504.5, 4.5), (510.0, 10.0), (510.1, None), (499.0, 0.0)]
+    )
+    def test_count_over_a_restart_by_the_wall_clock(self, now: float, passed: float | None) -> None:
+        """One that seems to lie in the future was accepted before the clock was set back: just now, for all we know."""
+        clock = Accepted(500.0)
+        assert RecentPresses(clock).since(clock, "rain", now=now) == passed  # type: ignore[arg-type]
 
 
 class TestTheClock:
@@ -147,6 +210,16 @@ class TestTheClock:
             await asyncio.sleep(0.2)
             clock.shift = -3600.0
             clock.offset += 20
+            assert (await until(daemon, job, {State.HELD})).problem is not None
+        assert service.charges == []
+
+    async def test_nor_by_one_that_is_set_back_less_than_it_waited(self, tmp_path: Path, service: Service) -> None:
+        clock = Clock()
+        async with running(tmp_path / "home", service, times=clock) as daemon:
+            daemon.parts.budget.block(1.5)  # it waits for its turn
+            job = await press(daemon, valid_for=60)
+            await asyncio.sleep(0.2)
+            clock.offset, clock.shift = 100.0, -90.0  # by the wall clock it is ten seconds old
             assert (await until(daemon, job, {State.HELD})).problem is not None
         assert service.charges == []
 

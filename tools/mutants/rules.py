@@ -12,9 +12,41 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 #: Calls whose result nobody uses: they check, write, remember or take back something.
 _DEEDS: Final = frozenset(
-    "check check_age check_files check_limits check_pause check_price check_price_question close close_in block "
-    "fsync flush flush_descriptor flush_folder flush_to_disk guard hold move note reload_key remember "
-    "set_fact set_problem touch withdraw restore add add_request add_jobs _check_files _close _note _record".split()
+    [
+        "check",
+        "check_age",
+        "check_files",
+        "check_limits",
+        "check_pause",
+        "check_price",
+        "check_price_question",
+        "close",
+        "close_in",
+        "block",
+        "fsync",
+        "flush",
+        "flush_descriptor",
+        "flush_folder",
+        "flush_to_disk",
+        "guard",
+        "hold",
+        "move",
+        "note",
+        "reload_key",
+        "remember",
+        "set_fact",
+        "set_problem",
+        "touch",
+        "withdraw",
+        "restore",
+        "add",
+        "add_request",
+        "add_jobs",
+        "_check_files",
+        "_close",
+        "_note",
+        "_record",
+    ]
 )
 #: What is left of a call that only makes its argument safer.
 _WRAPPERS: Final = frozenset({"shield", "max", "min", "until_written"})
@@ -187,7 +219,8 @@ def by_rule(path: str, tests: tuple[str, ...], only: frozenset[str] = frozenset(
             if only and not only & set(where):
                 continue
             change = " ".join((ast.get_source_segment(text, node) or "").split())
-            name = f"{path.removeprefix('bridge_daemon/')} {'.'.join(where) or 'module'}: {edit.rule}: {change[:70]}"
+            name = f"{path.removeprefix('bridge_daemon/')} {'.'.join(where) or 'module'}: {edit.rule}"
+            name += "" if edit.rule.startswith("member") else f": {change[:70]}"
             seen[name] += 1
             name += f" #{seen[name]}" if seen[name] > 1 else ""
             yield Mutant(name, path, _replaced(text, node, edit.text), tests)

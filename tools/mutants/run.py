@@ -23,8 +23,26 @@ from typing import Any, Final
 from tools.mutants.rules import ROOT, Mutant
 
 #: What the tests import from elsewhere. No library that starts threads of its own when it is loaded: we fork.
-_LIBRARIES: Final = ("pytest", "xdist", "pytest_asyncio", "aiohttp.web", "sqlalchemy", "pydantic", "hypothesis", "typer")
-_OPTIONS: Final = ("-x", "-q", "-n0", "--no-header", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+_LIBRARIES: Final = (
+    "pytest",
+    "xdist",
+    "pytest_asyncio",
+    "aiohttp.web",
+    "sqlalchemy",
+    "pydantic",
+    "hypothesis",
+    "typer",
+)
+_OPTIONS: Final = (
+    "-x",
+    "-q",
+    "-n0",
+    "--no-header",
+    "-p",
+    "no:cacheprovider",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
 _WHOLE: Final = 10  # times the time of a mutant: for the tests of a module where none is red
 _KILLERS: Final = 4  # tests that turned red for the same module are run first
 
@@ -40,6 +58,7 @@ class Verdict:
 
     @property
     def survived(self) -> bool:
+        """Whether no test turned red."""
         return not self.killer
 
 
@@ -60,6 +79,7 @@ class Copy:
 
     @classmethod
     def make(cls, folder: Path) -> Copy:
+        """Copy what git knows, and what it does not know yet and does not ignore."""
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True
         )
@@ -70,6 +90,7 @@ class Copy:
         return cls(folder)
 
     def start(self, mutant: Mutant, killers: Iterable[str]) -> None:
+        """Begin to run the tests of a mutant, those of ``killers`` first."""
         self._write(mutant.path, mutant.source)
         told = self.folder.with_suffix(".json")
         told.unlink(missing_ok=True)
@@ -86,12 +107,7 @@ class Copy:
         late = seconds > (timeout * _WHOLE if running.mutant.changes_nothing else timeout)
         if running.process.is_alive() and not late:
             return None
-        pid = running.process.pid
-        if late:
-            running.process.kill()
-        running.process.join()
-        with suppress(ProcessLookupError):  # whatever its tests have started
-            os.killpg(pid, signal.SIGKILL)
+        self.end(at_once=late)
         if running.process.exitcode and not late:
             said = Path(f"{self.folder}.txt").read_text(encoding="utf-8", errors="replace")
             raise RuntimeError(f"the tests of {running.mutant.name!r} could not be run: {said[-2000:]}")
@@ -100,10 +116,22 @@ class Copy:
         self._write(running.mutant.path, (ROOT / running.mutant.path).read_text(encoding="utf-8"))
         return Verdict(running.mutant, killer, seconds, late=late and not killer)
 
+    def end(self, *, at_once: bool = True) -> None:
+        """End the tests, and whatever they have started."""
+        if self.running is not None:
+            process = self.running.process
+            if at_once:
+                process.kill()
+            process.join()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def _write(self, path: str, source: str) -> None:
         file = self.folder / path
         file.write_text(source, encoding="utf-8")
-        for old in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):  # known by second and size, which may be the same
+        for old in file.parent.glob(
+            f"__pycache__/{file.stem}.*.pyc"
+        ):  # known by second and size, which may be the same
             old.unlink()
 
 
@@ -150,6 +178,14 @@ def verdicts(mutants: Iterable[Mutant], folder: Path, *, workers: int, timeout: 
     copies = [Copy.make(folder / str(number)) for number in range(workers)]
     known: dict[str, list[str]] = {}
     left = iter(mutants)
+    try:
+        yield from _each(copies, left, known, timeout)
+    finally:
+        for copy in copies:
+            copy.end()
+
+
+def _each(copies: list[Copy], left: Iterator[Mutant], known: dict[str, list[str]], timeout: float) -> Iterator[Verdict]:
     busy = True
     while busy:
         busy = False

@@ -92,6 +92,7 @@ class TestAWholeRender:
             await settled(daemon, "drums.wav", "sent")
         assert len(service.charges) == 1
 
+    @pytest.mark.fault(37)
     async def test_copied_over_slowly(self, home, folder, service, tmp_path) -> None:
         data = render(tmp_path / "drums.wav").read_bytes()
         async with watching(home, service, watched(folder)) as daemon:
@@ -202,6 +203,7 @@ class TestWhatIsLeftAlone:
             assert (await settled(daemon, "meanwhile.wav", "waiting"))["code"] == "before"
         assert service.charges == []
 
+    @pytest.mark.fault(37)
     async def test_deleted_while_it_waits(self, home, folder, service) -> None:
         async with watching(home, service, watched(folder, spend=False)) as daemon:
             file = render(folder / "drums.wav")
@@ -376,6 +378,7 @@ class TestKnownFiles:
         first_seed, second_seed = (charge.body["seed"] for charge in service.charges)
         assert first_seed != second_seed
 
+    @pytest.mark.fault(37)
     async def test_replaced_with_other_content_is_a_new_render(self, home, folder, service) -> None:
         async with watching(home, service, watched(folder)) as daemon:
             old = await settled(daemon, render(folder / "drums.wav"), "sent")
@@ -595,6 +598,7 @@ class TestThePromptOfThePreset:
 
 
 class TestManyAtOnce:
+    @pytest.mark.fault(37)
     async def test_five_thousand_are_all_listed_and_none_is_sent(self, home, folder, service, tmp_path) -> None:
         data = tone(tmp_path / "short.wav", seconds=0.1, channels=1).read_bytes()
 

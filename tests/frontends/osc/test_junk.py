@@ -77,6 +77,7 @@ async def least_stall(client: OscCaller, packets: list[bytes]) -> float:
 
 
 @SLOW_DATAGRAMS
+@pytest.mark.fault(36)
 async def test_ten_thousand_datagrams_of_junk(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path / "home", service) as daemon, caller(daemon, "a") as client:
         packets = [packet for packet in junk(10_000) if packet]
@@ -111,6 +112,7 @@ FREEZERS = {
 
 
 @pytest.mark.parametrize("name", FREEZERS)
+@pytest.mark.fault(36)
 async def test_packets_that_freeze_others(tmp_path: Path, name: str) -> None:
     async with running(tmp_path / "home", None) as daemon, caller(daemon, "a") as client:
         await client.hello()

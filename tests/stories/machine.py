@@ -1,0 +1,224 @@
+"""The state machine: whatever people, scripts, DAWs, clocks, crashes and the service do, in any order.
+
+Hypothesis draws the order and, where an invariant breaks, tells the shortest story that breaks it. ``tests/spending``
+has a machine of another kind, in which things happen at the same moment; here they happen one after another, in every
+order, with the process ending at any failpoint of any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bridge_daemon.domain.job import RESERVED, TERMINAL, Job, State
+from tests.stories.by_hand import POLLS, POSTS, ByHand, World, make_template, outside
+from tests.stories.conftest import MEMORY
+
+#: Where the process may end: at what is passed between a press and its take, and at what people decide.
+_WRITES = (
+    "admit", "submitting", "answered", "outcome", "recover", "fetching", "fetched", "stored", "delivery", "placed",
+    "confirm", "cancel", "retry", "attach", "dismiss", "deliver", "pause", "resume", "failed", "problem", "hold",
+    "nudge",
+)  # fmt: skip
+POINTS = sorted(
+    [f"journal.{name}.{when}:{n}" for name in _WRITES for when in ("commit", "committed") for n in (1, 2)]
+    + [f"{name}:{n}" for name in ("record.add", "record.added", "socket.submit.headers", "socket.submit.answered")
+       for n in (1, 2)]
+    + ["file.original.settle:1", "file.original.settled:1", "file.take.settle:1", "file.take.settled:1"]
+)  # fmt: skip
+_PROMPTS = st.sampled_from(["rain", "snow", "hail"])
+_NUMBERS = st.integers(0, 7)
+_MOVES = st.lists(_NUMBERS, min_size=1, max_size=6)
+_ENDS = st.lists(st.sampled_from(POINTS), max_size=2)
+_POSTS = st.sampled_from(["ok", *sorted(POSTS)])
+_ALL = tuple(State)
+#: Of what a person decides, the states in which there is something to decide; of a retry also where there is nothing.
+_DECIDED = {
+    "cancel": tuple(set(_ALL) - TERMINAL),
+    "retry": tuple(set(_ALL) - RESERVED),
+    "resolve": (State.UNKNOWN,),
+    "deliver": (State.STORED, State.PLACED),
+}
+
+
+class Bridge(RuleBasedStateMachine):
+    """One home and everything that happens to it."""
+
+    template: ClassVar[Path]
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=self.template.parent))
+        self.runner = asyncio.Runner()
+        self.outside = outside()
+        world: World = self.outside.__enter__()
+        self.hand = ByHand(self.folder, world, template=self.template)
+        self.run(self.hand.start())
+        self.sent: list[dict[str, Any]] = []
+        self.retries: list[tuple[str, dict[str, Any]]] = []
+
+    def run(self, doing: Any) -> Any:
+        return self.runner.run(doing)
+
+    def pick(self, number: int, *states: State) -> Job | None:
+        """Return one of the jobs that are in some states."""
+        found = [job for job in self.run(self.hand.jobs()) if job.state in states]
+        return found[number % len(found)] if found else None
+
+    def a_uuid(self) -> str:
+        """Return an id that is the same each time the story is told."""
+        self.ids = getattr(self, "ids", 0) + 1
+        return str(uuid.UUID(int=(self.ids << 16) | 0x4000_8000_0000_0000_0000_0000, version=4))
+
+    # What happens. Few rules, so that each is drawn often; most let things move, for else nothing is ever sent
+
+    @rule(
+        prompt=_PROMPTS,
+        variations=st.sampled_from([1, 1, 2]),
+        client=st.sampled_from([None, "reaper"]),
+        again=st.booleans(),
+        valid_for=st.sampled_from([600, 90_000, 5]),
+        posts=st.lists(_POSTS, max_size=3),
+        polls=st.lists(st.sampled_from(POLLS), max_size=4),
+        ends=_ENDS,
+        moves=_MOVES,
+    )
+    def press(self, posts: list[str], polls: list[str], ends: list[str], moves: list[int], **given: Any) -> None:
+        """Press, and know what the service will do with it, and where the process will end."""
+        body = {"id": self.a_uuid(), "action": "generate", "duration": 1} | given
+        self.sent.append(body)
+        self.hand.vendor.next_posts.extend(posts)
+        self.hand.vendor.next_polls.extend(polls)
+        self.end_at(ends)
+        self.run(self.hand.press(body))
+        self.move(moves)
+
+    @precondition(lambda self: self.sent or self.retries)
+    @rule(number=_NUMBERS, of_retries=st.booleans(), moves=_MOVES)
+    def say_it_again(self, number: int, of_retries: bool, moves: list[int]) -> None:
+        """Say a press or a retry once more, as who heard no answer does."""
+        if of_retries and self.retries:
+            name, data = self.retries[-1 - number % len(self.retries)]
+            self.run(self.hand.do(f"the same retry of {name}", self.hand.actions.retry(name, data)))
+        elif self.sent:
+            self.run(self.hand.press(self.sent[-1 - number % len(self.sent)]))
+        self.move(moves)
+
+    @precondition(lambda self: self.sent)
+    @rule(choice=st.sampled_from(["cancel", "retry", "resolve", "deliver"]), number=_NUMBERS, way=_NUMBERS, ends=_ENDS,
+          moves=_MOVES)  # fmt: skip
+    def decide(self, choice: str, number: int, way: int, ends: list[str], moves: list[int]) -> None:
+        """A person decides about one of the jobs."""
+        self.end_at(ends)
+        job = self.pick(number, *_DECIDED[choice])
+        if job is not None:
+            getattr(self, f"_{choice}")(job, way)
+        self.move(moves)
+
+    def _cancel(self, job: Job, way: int) -> None:
+        self.run(self.hand.cancel(job))
+
+    def _deliver(self, job: Job, way: int) -> None:
+        self.run(self.hand.do(f"deliver {job.id}", self.hand.actions.deliver(job.id)))
+
+    def _retry(self, job: Job, way: int) -> None:
+        self.retries.append((job.id, {"id": self.a_uuid(), "again": way % 2 == 0}))
+        self.run(self.hand.do(f"retry {job.id} ({job.state})", self.hand.actions.retry(*self.retries[-1])))
+
+    def _resolve(self, job: Job, way: int) -> None:
+        """Who looks at the account sees what was charged, and says that."""
+        charged = self.hand.vendor.charged(job.id)
+        ways: list[dict[str, Any]] = [
+            {"action": "submit_again", "id": self.a_uuid()},
+            {"action": "dismiss", "charged": bool(charged)},
+        ]
+        data = ([{"action": "attach", "remote_id": charged[0]}] if charged else []) + ways
+        chosen = data[way % len(data)]
+        self.run(self.hand.do(f"resolve {job.id}: {chosen['action']}", self.hand.actions.resolve(job.id, chosen)))
+
+    @precondition(lambda self: self.sent)
+    @rule(places=st.booleans(), number=_NUMBERS, ends=_ENDS, moves=_MOVES)
+    def the_daw(self, places: bool, number: int, ends: list[str], moves: list[int]) -> None:
+        """A DAW places a take, or cannot. While it is away it says nothing."""
+        self.end_at(ends)
+        job = self.pick(number, State.STORED, State.PLACED)
+        if job is not None and job.client is not None and job.wanted and job.delivery:
+            if places:
+                self.run(self.hand.confirm(job))
+            else:
+                saying = self.hand.actions.unplaced(job.id, job.delivery, "NO-TRACK", "the track is gone")
+                self.run(self.hand.do(f"unplaced {job.id}.{job.delivery}", saying))
+        self.move(moves)
+
+    @rule(
+        what=st.sampled_from(["passes", "passes", "is set", "pause", "panic", "resume", "resume", "restart"]),
+        seconds=st.sampled_from([8, 30, 700, 3600, 90_000]),
+        back=st.booleans(),
+        moves=_MOVES,
+    )
+    def time_and_the_process(self, what: str, seconds: int, back: bool, moves: list[int]) -> None:
+        """Time passes, the clock is set, everything is paused, or the process is stopped and started."""
+        signed = -seconds if back else seconds
+        self.hand.told.append(f"{what} {signed if what == 'is set' else seconds}")
+        if what == "passes":
+            self.hand.clock.offset += seconds
+        elif what == "is set":
+            self.hand.clock.shift += signed
+        elif what == "restart":
+            self.run(self.hand.restart())
+        elif what == "resume":
+            self.run(self.hand.do("resume", self.hand.actions.resume()))
+        else:
+            reason = "person" if what == "pause" else what
+            self.run(self.hand.do(reason, self.hand.actions.pause(reason)))
+        self.move(moves)
+
+    def end_at(self, points: list[str]) -> None:
+        if points:
+            self.hand.told.append(f"will end at {points}")
+            self.hand.plan(*points)
+
+    def move(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self.hand.clock.offset += 2  # no pause between two polls is over otherwise
+            self.run(self.hand.step(number))
+
+    @invariant()
+    def nothing_is_paid_twice_and_nothing_paid_is_lost(self) -> None:
+        if hasattr(self, "hand"):
+            self.tell(self.hand.check())
+
+    def teardown(self) -> None:
+        if not hasattr(self, "hand"):
+            return
+        try:
+            self.tell(self.hand.finish())
+        finally:
+            self.run(self.hand.stop())
+            self.outside.__exit__(None, None, None)
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+    def tell(self, doing: Any) -> None:
+        try:
+            self.run(doing)
+        except BaseException as error:
+            error.add_note("\n".join(["the story:", *self.hand.told]))
+            raise
+
+
+def prepare(folder: Path) -> None:
+    """Make the journal that every story begins with."""
+    Bridge.template = asyncio.run(make_template(folder / "template"))
+
+
+def memory() -> Path | None:
+    """Return a folder in memory, None if there is none."""
+    return MEMORY if MEMORY.is_dir() else None

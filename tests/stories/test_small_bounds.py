@@ -1,0 +1,131 @@
+"""Every end of the process in every short story: press, what the service does with the POST, the same press again.
+
+For each thing that the service can do, the process ends at each failpoint of the story, and is started again. That is
+exhaustive within its bounds. The long run has wider ones: ``python -m tests.stories bounds`` presses once more, lets
+the process end a second time at each failpoint of what comes after the first end, and fetches what was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bridge_daemon.domain.job import State
+from bridge_daemon.util import failpoints
+from tests.stories.by_hand import POSTS, ByHand, World, make_template, outside
+
+ID: Final = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
+PRICE: Final = 0.58
+
+
+def body(number: int, **given: Any) -> dict[str, Any]:
+    return {"id": ID.format(number), "action": "generate", "prompt": f"rain {number}", "duration": 1} | given
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much happens in a story. One press more is made than the limit has room for."""
+
+    presses: int = 1
+    fetched: bool = False  # else the service is never done
+
+    async def tell(self, hand: ByHand, word: str) -> None:
+        """Press, let time pass, and say again what may have been lost."""
+        hand.vendor.next_posts.append(word)
+        if not self.fetched:
+            hand.vendor.always = "going"
+        for _ in range(2):
+            for number in range(self.presses + 1):
+                await hand.press(body(number))
+            await hand.work()
+            await hand.pass_time(20)
+        await hand.check()
+
+    def hand(self, folder: Path, world: World, template: Path) -> ByHand:
+        return ByHand(folder, world, limit=self.presses * PRICE + 0.1, template=template)
+
+
+async def passes(bounds: Bounds, folder: Path, world: World, template: Path, word: str, *first: str) -> list[str]:
+    """Return the failpoints that a story passes, as ``name:n``; with ``first``, those after the process ended there."""
+    log = folder.with_suffix(".txt")
+    hand = bounds.hand(folder, world, template)
+    await hand.start()
+    try:
+        hand.plan(*first)
+        failpoints._log = str(log)
+        await bounds.tell(hand, word)
+    finally:
+        failpoints.arm(None, None)
+        await hand.stop()
+    names = log.read_text(encoding="utf-8").split()
+    for point in first:
+        name, _, number = point.rpartition(":")
+        names = names[[index for index, one in enumerate(names) if one == name][int(number) - 1] + 1 :]
+    counts: Counter[str] = Counter()
+    points = []
+    for one in names:
+        counts[one] += 1
+        points.append(f"{one}:{counts[one]}")
+    return points
+
+
+async def ends_at(bounds: Bounds, folder: Path, world: World, template: Path, word: str, *points: str) -> None:
+    """Tell a story in which the process ends at the points, and hold what is left against what the service charged."""
+    hand = bounds.hand(folder, world, template)
+    try:
+        await hand.start()
+        hand.plan(*points)
+        await bounds.tell(hand, word)
+        assert hand.crashes == len(points), "it ended less often than was planned"
+        jobs = await hand.jobs()
+        assert sum(job.state is not State.REFUSED for job in jobs) <= bounds.presses, "the last never fits"
+        for job in jobs:
+            paid = bool(hand.vendor.charged(job.id))
+            assert job.state in _LEFT[paid], f"{job.id} is {job.state}, and was {'' if paid else 'not '}paid"
+        await (hand.finish() if bounds.fetched else hand.restart())
+        await hand.check()
+    except BaseException as error:
+        error.add_note("\n".join([f"{word}, ends at {points}", *hand.told]))
+        raise
+    finally:
+        await hand.stop()
+
+
+#: Where a job may be after the story, by whether it was paid. Only what was certainly not accepted is sent again.
+_LEFT: Final = {
+    True: {State.GENERATING, State.PLACED, State.UNKNOWN},
+    False: {State.QUEUED, State.REFUSED, State.UNKNOWN},
+}
+
+
+#: In the long run: what comes to the same for the bridge, and is charged otherwise, or is refused with another number.
+_LATER: Final = {"id only", "no id", "lost before it was read", "502", "422"}
+
+
+@pytest.mark.parametrize("word", sorted(set(POSTS) - _LATER))
+@pytest.mark.fault(1, 2, 3, 4, 5, 6)
+async def test_the_process_may_end_at_each_failpoint(folder: Path, word: str) -> None:
+    bounds = Bounds()
+    template = await make_template(folder / "template")
+    with outside() as world:
+        points = await passes(bounds, folder / "all", world, template, word)
+        assert {"journal.admit.commit:1", "journal.submitting.committed:1"} <= set(points)
+        # before the transaction and before its commit are the same end of it
+        for number, point in enumerate(point for point in points if ".begin:" not in point):
+            await ends_at(bounds, folder / str(number), world, template, word, point)
+
+
+async def test_a_limit_that_has_room_for_one_is_passed_by_one_of_many_at_once(folder: Path) -> None:
+    with outside() as world:
+        hand = Bounds().hand(folder / "home", world, await make_template(folder / "template"))
+        await hand.start()
+        await asyncio.gather(*(hand.press(body(number)) for number in range(12)))
+        assert len(await hand.jobs()) == len(hand.answers) == 1
+        await hand.work()
+        await hand.check()
+        await hand.stop()
