@@ -43,7 +43,7 @@ class InstalledMachine(Machine):
         code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=LONGEST)
         must(code == 0, f"the setup ended with {code}: {said}")
         must((self.folder / "daw-bridge.exe").exists(), "nothing was installed")
-        (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink()  # see tests/windows/machine.py
+        (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink(missing_ok=True)  # see tests/windows/machine.py
         shim_complex(self.wine, self.folder / "site")
 
     def registry(self, key: str) -> str:
