@@ -53,7 +53,7 @@ def make(out: Path, wheel: Path, work: Path, python: str) -> Path:
     lay_out(root, wheel, python)
     made = out / f"{NAME}_{_version(python)}_amd64.deb"
     subprocess.run(
-        ["nice", dpkg, "--root-owner-group", "-Zxz", "-z2", "--build", str(root), str(made)],
+        [dpkg, "--root-owner-group", "-Zxz", "-z2", "--build", str(root), str(made)],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     return made

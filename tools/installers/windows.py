@@ -35,7 +35,7 @@ def make(out: Path, wheel: Path, work: Path, python: str, *, quick: bool = False
     app = work / "app"
     lay_out(app, wheel, python)
     made = out / f"{NAME}-setup.exe"
-    command = ["nice", makensis, "-V2", "-NOCD", *(["-DQUICK"] if quick else [])]
+    command = [makensis, "-V2", "-NOCD", *(["-DQUICK"] if quick else [])]
     defined = {"VERSION": VERSION, "NUMBERS": _numbers(VERSION), "APP": app, "OUT": made, "KILOBYTES": _size(app) >> 10}
     subprocess.run([*command, *(f"-D{name}={value}" for name, value in defined.items()), str(SCRIPT)], check=True)
     return made
