@@ -38,8 +38,8 @@ def said_before(paths: Iterable[Path], *, user: Path | None = None, platform: st
         return []
     found = dict.fromkeys(place_of(path, user or Path.home()) for path in paths)
     return [
-        f"macOS will ask once whether {_asked_for()} may access {place}. Allow it: without that the bridge sees nothing "
-        "there. It asks again for another program, such as the background service."
+        f"macOS will ask once whether {_asked_for()} may access {place}. Allow it: else the bridge sees nothing there. "
+        "It asks again for another program, such as the background service."
         for place in found
         if place is not None
     ]
