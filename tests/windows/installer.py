@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import tempfile
 import time
 from contextlib import suppress
@@ -24,7 +25,7 @@ class InstalledMachine(Machine):
     @property
     def folder(self) -> Path:
         """Where the setup puts it."""
-        (profile,) = (one for one in (self.wine.drive / "users").iterdir() if one.name != "Public")
+        profile = self.wine.drive / "users" / getpass.getuser()  # wine names its person after ours
         return profile / "AppData" / "Local" / "Programs" / "daw-bridge"
 
     @property
