@@ -41,7 +41,7 @@ class InstalledMachine(Machine):
     def setup(self, setup: Path) -> None:
         """Run the setup without a window; make wine able to run what it brought."""
         shim_prng(self.wine)
-        code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=LONGEST)
+        code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=3 * LONGEST)
         must(code == 0, f"the setup ended with {code}: {said}")
         must((self.folder / "daw-bridge.exe").exists(), "nothing was installed")
         (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink(missing_ok=True)  # see tests/windows/machine.py
