@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-rest test-all test-windows smoke-windows smoke lint matrix docs lock walk clean live fuzz
+.PHONY: demo test test-rest test-all test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -36,6 +36,16 @@ smoke-windows: $(VENV)/.ready-dev
 # A minute of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
 smoke: $(VENV)/.ready-dev
 	@$(RUN) -m pytest tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
+
+# setup.exe for Windows (needs the package nsis), packages for Debian and Ubuntu, the app folder for macOS and a Homebrew
+# formula, into dist/. KINDS="windows deb" makes some of them; OPTIONS="--quick" packs setup.exe in seconds.
+installers: $(VENV)/.ready-dev
+	@$(RUN) -m tools.installers $(KINDS) $(OPTIONS)
+
+# setup.exe on an empty Windows, by wine: installed, used, updated, uninstalled. Needs what smoke-windows needs, and nsis.
+test-installers: $(VENV)/.ready-dev
+	@$(RUN) -m tools.installers windows --quick --out build
+	@$(RUN) -m tests.windows setup build/daw-bridge-setup.exe
 
 lint: $(VENV)/.ready-dev
 	@$(RUN) -m ruff check .

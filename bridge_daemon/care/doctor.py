@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final, Literal
 
-from bridge_daemon.care import machine_checks, service_checks
+from bridge_daemon.care import mac_permissions, machine_checks, service_checks
 from bridge_daemon.care.finding import Examined, Finding
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util.redact import redact
@@ -33,6 +34,8 @@ CHECKS: Final[tuple[tuple[str, Callable[[Examined], Finding | Awaitable[Finding]
     ("journal_place", machine_checks.journal_place),
     ("disk", machine_checks.disk),
     ("audio", machine_checks.audio),
+    # before anything looks into a folder, and so makes macOS ask
+    *((("permissions", mac_permissions.permissions),) if sys.platform == "darwin" else ()),
     ("folders", machine_checks.folders),
     ("folder_events", machine_checks.folder_events),
     ("midi", machine_checks.midi),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import typer
 
-from bridge_daemon.care import first_run
+from bridge_daemon.care import first_run, mac_permissions
 from bridge_daemon.cli import background, demo, problems, terminal
 from bridge_daemon.cli.connection import tell
 from bridge_daemon.cli.setup import Given, SkippedError
@@ -165,6 +165,8 @@ def folders(home: Home, given: Given) -> str:
             preset = _chosen_preset(home, "for what lies there")
     if folder is None:
         raise SkippedError("no folder was named")
+    for sentence in mac_permissions.said_before([folder.expanduser()]):
+        terminal.note(f"  {sentence}", "yellow")
     _change(home, first_run.folder_patch(home, folder, preset))
     return f"watches {folder}; takes go to a folder beside it, and nothing is sent by itself: daw-bridge folders"
 

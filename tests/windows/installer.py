@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import tempfile
 import time
 from contextlib import suppress
@@ -24,7 +25,7 @@ class InstalledMachine(Machine):
     @property
     def folder(self) -> Path:
         """Where the setup puts it."""
-        (profile,) = (one for one in (self.wine.drive / "users").iterdir() if one.name != "Public")
+        profile = self.wine.drive / "users" / getpass.getuser()  # wine names its person after ours
         return profile / "AppData" / "Local" / "Programs" / "daw-bridge"
 
     @property
@@ -40,10 +41,10 @@ class InstalledMachine(Machine):
     def setup(self, setup: Path) -> None:
         """Run the setup without a window; make wine able to run what it brought."""
         shim_prng(self.wine)
-        code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=LONGEST)
+        code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=3 * LONGEST)
         must(code == 0, f"the setup ended with {code}: {said}")
         must((self.folder / "daw-bridge.exe").exists(), "nothing was installed")
-        (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink()  # see tests/windows/machine.py
+        (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink(missing_ok=True)  # see tests/windows/machine.py
         shim_complex(self.wine, self.folder / "site")
 
     def registry(self, key: str) -> str:

@@ -83,7 +83,7 @@ class Wine:
     def _apart(self, *command: str) -> None:
         none = subprocess.DEVNULL
         subprocess.run(
-            ["nice", *command],
+            [*command],
             env=self.env({}),
             stdin=none,
             stdout=none,
@@ -107,7 +107,7 @@ class Wine:
         """Start a program. Its streams are pipes: with files, Windows' Python stops at once."""
         out = subprocess.DEVNULL if quiet else subprocess.PIPE
         return subprocess.Popen(
-            ["nice", "wine", *command],
+            ["wine", *command],
             cwd=cwd or self.drive,
             env=self.env(env or {}),
             stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tools.installers import deb, macos, windows
 from tools.installers.pieces import ROOT, Missing, pack_wheel
-from tools.windows_python import NotAvailable
+from tools.windows_python import PYTHONS, NotAvailable
 
 
 def main() -> int:
@@ -18,7 +18,9 @@ def main() -> int:
     kinds = ["windows", "deb", "macos", "homebrew"]
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"one of {', '.join(kinds)}; without one, all")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where they go (dist)")
-    parser.add_argument("--python", default="3.13", help="the Python that goes into setup.exe and the app (3.13)")
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    usual = ours if ours in PYTHONS else "3.13"  # its modules can be compiled here
+    parser.add_argument("--python", default=usual, help=f"the Python that goes into setup.exe and the app ({usual})")
     parser.add_argument(
         "--deb-python", action="append", help="a Python of Debian or Ubuntu; may be said again (3.11 to 3.14)"
     )

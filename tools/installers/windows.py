@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import io
+import py_compile
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -32,21 +35,9 @@ def make(out: Path, wheel: Path, work: Path, python: str, *, quick: bool = False
     app = work / "app"
     lay_out(app, wheel, python)
     made = out / f"{NAME}-setup.exe"
-    subprocess.run(
-        [
-            *(
-                "nice",
-                makensis,
-                "-V2",
-                "-NOCD",
-                *(["-DQUICK"] if quick else []),
-                f"-DVERSION={VERSION}",
-                f"-DNUMBERS={_numbers(VERSION)}",
-            ),
-            *(f"-DAPP={app}", f"-DOUT={made}", f"-DKILOBYTES={_size(app) >> 10}", str(SCRIPT)),
-        ],
-        check=True,
-    )
+    command = [makensis, "-V2", "-NOCD", *(["-DQUICK"] if quick else [])]
+    defined = {"VERSION": VERSION, "NUMBERS": _numbers(VERSION), "APP": app, "OUT": made, "KILOBYTES": _size(app) >> 10}
+    subprocess.run([*command, *(f"-D{name}={value}" for name, value in defined.items()), str(SCRIPT)], check=True)
     return made
 
 
@@ -64,9 +55,18 @@ def lay_out(app: Path, wheel: Path, python: str) -> None:
     paths = ["Lib", "DLLs", r"..\site", "import site"]
     (app / "python" / f"python{python.replace('.', '')}._pth").write_text("\r\n".join([*paths, ""]), newline="")
     install_packages(Target("x86_64-pc-windows-msvc", python), wheel, app / "site")
+    compile_all(app, python)
     (app / f"{NAME}.exe").write_bytes(launcher())
     for file in (HELPER, ROOT / "LICENSE"):
         shutil.copy2(file, app / file.name)
+
+
+def compile_all(app: Path, python: str) -> None:
+    """Compile every module, so that the first start is quick. Only the same version of Python can do it."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" != python:
+        return
+    hashed = py_compile.PycInvalidationMode.UNCHECKED_HASH  # an installer keeps no exact times
+    compileall.compile_dir(app, maxlevels=20, quiet=2, stripdir=str(app), invalidation_mode=hashed, workers=2)
 
 
 def launcher() -> bytes:

@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 APP = Path(__file__).parent
 PATIENCE = 60.0  # s; a request on the wire is awaited for 30 s
 SEPARATOR = ";"
@@ -49,15 +51,20 @@ def change_path(*, add: bool) -> int:
     return 0
 
 
+def program_of(process: psutil.Process) -> Path:
+    """Return the program of a process; where the system does not tell (wine), as it was called."""
+    try:
+        return Path(process.exe())
+    except OSError:
+        return Path((process.cmdline() or [""])[0])
+
+
 def running() -> dict[int, str | None]:
     """Return the processes of this folder's Python but this one, each with the home that it was given."""
-    import psutil
-
     found: dict[int, str | None] = {}
     for process in psutil.process_iter():
         try:
-            program = Path(process.exe())
-            if process.pid != os.getpid() and program.is_relative_to(APP / "python"):
+            if process.pid != os.getpid() and program_of(process).is_relative_to(APP / "python"):
                 found[process.pid] = process.environ().get("DAW_BRIDGE_HOME")
         except (psutil.Error, OSError):  # it ended meanwhile, or is another user's: then it does not hold our files
             continue
