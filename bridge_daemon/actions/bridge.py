@@ -11,6 +11,7 @@ from bridge_daemon import __version__
 from bridge_daemon.actions.jobs import JobActions, said
 from bridge_daemon.actions.renders import RenderActions
 from bridge_daemon.actions.settings import SettingsActions
+from bridge_daemon.actions.setup import SetupActions
 from bridge_daemon.actions.sources import SourceActions
 from bridge_daemon.actions.takes import TakeActions
 from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
@@ -52,7 +53,7 @@ class Pads(Protocol):
         ...
 
 
-class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsActions):
+class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsActions, SetupActions):
     """The daemon's verbs. Each raises a BridgeError that says what happened, and whether money was spent."""
 
     def __init__(
@@ -76,6 +77,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         )
         TakeActions.__init__(self)
         SettingsActions.__init__(self)
+        SetupActions.__init__(self)
         self._home = home
         self._pause = pause
         self._catalogue = catalogue

@@ -156,7 +156,7 @@ class FirstChannels:
         self.container, self.subtype, self.rate, self.frames = whole.container, whole.subtype, whole.rate, whole.frames
         self.channels = channels
 
-    def read(self, first: int) -> Iterator[Block]:
+    def read(self, first: int) -> Iterator[Samples]:
         """Decode from the frame ``first`` to the end."""
         for block in self._whole.read(first):
             yield block[:, : self.channels]

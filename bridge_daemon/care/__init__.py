@@ -4,4 +4,4 @@ The steps of the first run, and trials that cost nothing.
 May use pipeline, publish, engine, client, install, settings, home, journal, audio, domain, util and errors.
 """
 
-__all__ = ["bundle", "doctor", "first_run", "mac_permissions", "trial", "trial_daemon"]
+__all__ = ["bundle", "doctor", "first_run", "mac_permissions", "steps", "trial", "trial_daemon"]

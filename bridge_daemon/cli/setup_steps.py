@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
-from bridge_daemon.care import first_run, mac_permissions
-from bridge_daemon.cli import background, demo, problems, terminal
+from bridge_daemon.care import first_run, mac_permissions, steps
+from bridge_daemon.cli import background, demo, terminal
 from bridge_daemon.cli.connection import tell
 from bridge_daemon.cli.setup import Given, SkippedError
 from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest, KeyTrouble, NotRunning
@@ -26,9 +23,6 @@ _TRIES: Final = 3
 
 def key(home: Home, given: Given) -> str:
     """Check the key at the service, and keep it."""
-    from bridge_daemon.home.api_key import KeyStore
-
-    settings = Settings.load(home)
     if given.key is None and given.yes:
         raise SkippedError("no key was given; --key-stdin reads one")
     for _ in range(_TRIES):
@@ -36,23 +30,15 @@ def key(home: Home, given: Given) -> str:
         if not value.strip():
             raise SkippedError("no key was given: the sketch engine makes the takes")
         try:
-            value = first_run.proved_form(value)
-            valid, text = asyncio.run(first_run.ask_service(settings, value))
-        except InvalidRequest as error:
+            text = steps.keep_key(home, value)
+        except (InvalidRequest, KeyTrouble) as error:
             if given.key is not None:
                 raise
-            terminal.note(f"  {error.faults[0].allowed}", "yellow")
+            told = error.faults[0].allowed if isinstance(error, InvalidRequest) else error.message
+            terminal.note(f"  {told}", "yellow")
             continue
-        if valid is False:
-            if given.key is not None:
-                raise KeyTrouble(f"The service does not accept the key: {text}. It was not kept.")
-            terminal.note(f"  The service does not accept it: {text}. It was not kept.", "yellow")
-            continue
-        where = KeyStore(home).set(value)
         tell(lambda bridge: bridge.reload_key())
-        kept = "kept in the keyring" if where == "keyring" else f"kept in {home.key_file}, which only you can read"
-        checked = "the service accepts it" if valid else f"not checked: {text}"
-        return f"{kept}; {checked}. From now on a take costs {first_run.price_text(settings)}, within your limits"
+        return text
     raise KeyTrouble("No key was accepted, and none was kept.")
 
 
@@ -133,21 +119,17 @@ def _chosen_way(now: str | None) -> str | None:
 
 def daws(home: Home, given: Given) -> str:
     """Install into each DAW that was found."""
-    from bridge_daemon.install import target as installing
-    from bridge_daemon.install.machine import Machine
-
     done: list[str] = []
     refused: list[str] = []
-    for target in first_run.targets():
-        found = installing.states(target, Machine.this(), home)
-        if not found:
-            terminal.note(f"  {target.title} was not found. {target.missing(Machine.this()).next_step}")
+    for one in steps.found_daws(home):
+        if not one["places"]:
+            terminal.note(f"  {one['title']} was not found. {one['missing']}")
             continue
-        titles = ", ".join(state.place.title for state in found)
+        titles = ", ".join(one["places"])
         if not given.yes and not terminal.ask(f"  Install into {titles}?", default=True):
             refused.append(titles)
             continue
-        for outcome in installing.install(target, Machine.this(), home, path=None, dry_run=False):
+        for outcome in steps.install(home, [one["key"]]):
             done.append(outcome.place.title)
             terminal.note(f"  {outcome.place.title}: {outcome.next}")
     if not done:
@@ -225,25 +207,9 @@ def service(home: Home, given: Given) -> str:
 
 def test(home: Home, given: Given) -> str:
     """Make two takes that cannot cost anything."""
-    from bridge_daemon.care import trial
-    from bridge_daemon.care.trial_daemon import TrialDaemon
-
     if not given.yes and not terminal.ask("  Make them?", default=True):
         raise SkippedError("no test was made")
-    folder = Path(tempfile.mkdtemp(prefix="daw-bridge-test-"))
-    try:
-        with TrialDaemon(folder) as daemon:
-            jobs = asyncio.run(trial.two_takes(daemon, demo.follow))
-        wrong = [job for job in jobs if job["state"] != "placed"]
-        for job in wrong:
-            problems.show_problem(job)
-        if wrong:
-            raise NotRunning("A take of the test was not made. Nothing was spent.", next="daw-bridge doctor")
-        takes = [trial.read_back(job) for job in jobs]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    lengths = " and ".join(f"{take['seconds']:.0f} s" for take in takes)
-    return f"two takes came through the whole way ({lengths}), and nothing was spent"
+    return steps.test_takes(demo.follow)
 
 
 def _change(home: Home, patch: dict[str, Any]) -> None:

@@ -200,6 +200,14 @@ class FakeDesk:
         await self._called("try_sources")
         return {"method": "public_url", "tried": True, "seconds": 0.1, "text": ""}
 
+    async def setup(self) -> Data:
+        await self._called("setup")
+        return {"steps": []}
+
+    async def set_up(self, data: Data, *, by_session: bool) -> Data:
+        await self._called("set_up", data, by_session)
+        return {"step": data["step"], "result": "done", "text": ""}
+
     async def check_key(self) -> Data:
         await self._called("check_key")
         return {"good": True}

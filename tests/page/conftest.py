@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+#: Settings under which a bridge meets no other one of this machine.
+PORTS = "[osc]\nport = 0\n[http]\nport = 0\n[publish]\nsource_port = 0\n"
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Bridge:
     """A daemon in the background, by the commands that a person types."""
 
     home: Path
+    more: dict[str, str] = field(default_factory=dict)  # of its environment
 
     @property
     def programs(self) -> Path:
@@ -36,7 +39,8 @@ class Bridge:
                 "DAW_BRIDGE_HOME": str(self.home),
                 "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
                 "PATH": f"{self.programs}:{os.environ['PATH']}",
-            },
+            }
+            | self.more,
             capture_output=True,
             text=True,
             timeout=60,
@@ -60,8 +64,7 @@ def no_task_left() -> None:
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     made = Bridge(tmp_path_factory.mktemp("page") / "my höme")
     made.home.mkdir(mode=0o700)
-    ports = "[osc]\nport = 0\n[http]\nport = 0\n[publish]\nsource_port = 0\n"
-    (made.home / "config.toml").write_text(ports + "# kept\n[spend]\nper_day_usd = 10\n", encoding="utf-8")
+    (made.home / "config.toml").write_text(PORTS + "# kept\n[spend]\nper_day_usd = 10\n", encoding="utf-8")
     # the file manager of this machine: it writes down what it is asked to show
     made.programs.mkdir()
     manager = made.programs / "dbus-send"

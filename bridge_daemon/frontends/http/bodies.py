@@ -66,6 +66,22 @@ class Resolve(Retry):
     charged: bool | None = None
 
 
+class Setup(Body):
+    """A step of the first run: what it needs, or that it is left out."""
+
+    step: Literal["key", "limits", "start", "sources", "daws", "folders", "midi", "service", "test"]
+    skip: bool = False
+    key: Annotated[str, Field(max_length=1000)] | None = None
+    per_day_usd: float | None = None
+    per_month_usd: float | None = None
+    confirm_above_usd: float | None = None
+    way: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    daws: Annotated[tuple[Literal["reaper", "live"], ...], BeforeValidator(_list)] | None = None
+    folder: Annotated[str, Field(max_length=4000)] | None = None
+    preset: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    clock_port: Annotated[str, Field(max_length=200)] | None = None
+
+
 class Price(Body):
     """A price that is agreed to."""
 

@@ -47,6 +47,16 @@ async def reload_settings(call: Call) -> web.StreamResponse:
     return answer(await call.api.actions.reload_settings())
 
 
+async def setup(call: Call) -> web.StreamResponse:
+    """Answer with the steps of the first run."""
+    return answer(await call.api.actions.setup())
+
+
+async def set_up(call: Call) -> web.StreamResponse:
+    """Do a step of the first run."""
+    return answer(await call.api.actions.set_up(call.data, by_session=call.session is not None))
+
+
 async def openapi(call: Call) -> web.StreamResponse:
     """Answer with the description of the API."""
     return answer(description(call.api.routes))

@@ -393,6 +393,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=handle_settings.openapi,
         summary="this description, as OpenAPI 3.1",
     ),
+    # --- the first run
+    Route(
+        method="GET",
+        path="/api/setup",
+        handler=handle_settings.setup,
+        summary="the steps of `daw-bridge setup`: `{steps: [{key, title, what, alone, state, text}], ways, daws, spend, "
+        "presets}`; `state` is `open`, `done` or `skipped`",
+    ),
+    Route(
+        method="POST",
+        path="/api/setup",
+        handler=handle_settings.set_up,
+        body=bodies.Setup,
+        per_minute=30,
+        streams=True,
+        summary="does one of those steps, free of charge: `{step, ...}` → `{step, result, text}`. `key` needs `key`; `limits` "
+        "takes `per_day_usd`, `per_month_usd`, `confirm_above_usd`; `sources` takes `way`; `daws` takes `daws`; `folders` needs "
+        "`folder`, takes `preset`; `midi` needs `clock_port`; `service` and `test` take nothing. `skip: true` leaves it out",
+    ),
     # --- MIDI
     Route(
         method="POST",

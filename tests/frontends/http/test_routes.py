@@ -41,6 +41,7 @@ async def test_a_request_is_taken_once(api):
         ("/api/prices/agree", {"model": "m", "usd": 1}, ("agree_price", {"model": "m", "usd": 1})),
         ("/api/key/reload", None, ("reload_key",)),
         ("/api/sources/try", None, ("try_sources",)),
+        ("/api/setup", {"step": "midi", "skip": True}, ("set_up", {"step": "midi", "skip": True}, False)),
         ("/api/settings/reload", None, ("reload_settings",)),
     ],
 )

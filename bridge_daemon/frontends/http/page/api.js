@@ -87,11 +87,13 @@ async function readAll() {
   changed("jobs");
 }
 
+const OFTEN = 250; // ms between two looks, while much happens at once
 let soon = 0;
-/** Read the status again in a moment: many jobs may change at once. */
+let looked = 0;
+/** Read the status again: at once, but for many changes in a row. */
 export function refreshSoon() {
   clearTimeout(soon);
-  soon = setTimeout(() => refresh().catch(() => {}), 250);
+  soon = setTimeout(() => { looked = Date.now(); refresh().catch(() => {}); }, Math.max(0, looked + OFTEN - Date.now()));
 }
 
 let source = null;

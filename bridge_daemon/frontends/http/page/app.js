@@ -9,21 +9,24 @@ import * as now from "./now.js";
 import * as pads from "./pads.js";
 import { bar, player } from "./player.js";
 import * as settings from "./settings.js";
+import * as setup from "./setup.js";
 import * as takes from "./takes.js";
 
 const VIEWS = {
   now: ["Now", now.view], make: ["Make", make.view], takes: ["Takes", takes.view], folders: ["Folders", folders.view],
   pads: ["Pads", pads.view], settings: ["Settings", settings.view], help: ["Help", help.view],
 };
+const HIDDEN = { setup: ["Setup", setup.view] }; // has no tab: it is needed once
+const ALL = { ...VIEWS, ...HIDDEN };
 const main = document.getElementById("main");
 let open = null;
 
 function go() {
-  const name = VIEWS[location.hash.slice(1)] ? location.hash.slice(1) : "now";
+  const name = ALL[location.hash.slice(1)] ? location.hash.slice(1) : "now";
   open?.leave();
-  open = VIEWS[name][1]();
+  open = ALL[name][1]();
   main.replaceChildren(open.node);
-  document.title = `${VIEWS[name][0]} – DAW Bridge`;
+  document.title = `${ALL[name][0]} – DAW Bridge`;
   for (const link of document.querySelectorAll("#tabs a")) {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }

@@ -34,7 +34,7 @@ export function view() {
   const status = known.status || {};
   return {
     node: h("div", { class: "view" }, h("h1", {}, "Help"), h("div", { class: "columns two" },
-      h("div", {}, h("section", { class: "panel", "aria-label": "Checks" }, h("div", { class: "row" }, h("h2", { class: "grow" }, "Checks"), h("button", { type: "button", onclick: look }, "Look again")), checks),
+      h("div", {}, h("section", { class: "panel", "aria-label": "Checks" }, h("div", { class: "row" }, h("h2", { class: "grow" }, "Checks"), h("a", { class: "button", href: "#setup" }, "Set up"), h("button", { type: "button", onclick: look }, "Look again")), checks),
         h("section", { class: "panel", "aria-label": "Log" }, h("h2", {}, "Log"), log)),
       h("div", {}, h("section", { class: "panel", "aria-label": "Keys" }, h("h2", {}, "Keys"), h("dl", {}, KEYS.flatMap(([key, text]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)]))),
         h("section", { class: "panel stack", "aria-label": "Where to look" }, h("h2", {}, "Where to look"), h("p", {}, "The log: ", h("code", {}, status.log || "logs/daemon.log"), ", or ", h("code", {}, "daw-bridge logs -f")),

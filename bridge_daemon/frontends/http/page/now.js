@@ -3,6 +3,7 @@ import { get, known, listen, post, refresh } from "./api.js";
 import { ago, h, redraw, seconds, tell, usd } from "./dom.js";
 import { LIVE, act, badge, buttons, money } from "./jobs.js";
 import { player } from "./player.js";
+import { invitation } from "./setup.js";
 import { soundOf } from "./take.js";
 import { wave } from "./wave.js";
 
@@ -122,7 +123,9 @@ export function view() {
     more.replaceChildren(about(status));
   }
   show();
-  const node = h("div", { class: "view" }, h("h1", {}, "Now"), need_, h("div", { class: "columns two" },
+  const welcome = h("div", { hidden: true });
+  invitation().then((found) => { if (found) { welcome.append(found); welcome.hidden = false; } }).catch(() => {}); // there is more to see here
+  const node = h("div", { class: "view" }, h("h1", {}, "Now"), welcome, need_, h("div", { class: "columns two" },
     h("div", {}, h("section", { class: "panel", "aria-label": "On its way" }, h("h2", {}, "On its way"), running), h("section", { class: "panel", "aria-label": "Lately" }, h("h2", {}, "Lately"), done)),
     h("div", {}, h("section", { class: "panel", "aria-label": "Connected" }, h("h2", {}, "Connected"), side), h("section", { class: "panel", "aria-label": "Bridge" }, h("h2", {}, "Bridge"), more))));
   const stop = listen(() => redraw(node, show));
