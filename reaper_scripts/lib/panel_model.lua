@@ -25,6 +25,7 @@ local model = {}
 model.__index = model
 
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
+local HELD = 1.1 -- s within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
 local USUAL = 60 -- s that a take takes, where nothing is known yet
 
@@ -207,6 +208,13 @@ end
 -- Tell whether a press can be sent now.
 function model:is_ready(values)
   return self.runs and values ~= nil and self.problem == nil and self.source ~= nil
+end
+
+-- Tell whether the key that sends is held down since it was last told of: gfx tells of it again and again then.
+function model:is_held()
+  local now, before = reaper.time_precise(), self.key_at or -math.huge
+  self.key_at = now
+  return now - before < HELD
 end
 
 -- Send what is selected.

@@ -75,6 +75,18 @@ def test_it_tells_what_will_be_sent_and_control_enter_sends_it(reaper: Reaper, b
     reaper.check()
 
 
+def test_a_key_that_is_held_sends_once(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    opened(reaper, tmp_path)
+    type_prompt(reaper, "rain")
+    for _ in range(40):
+        reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1
+    reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1, "pressed anew, it sends again"
+
+
 def test_nothing_is_sent_while_something_is_missing(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
     opened(reaper, tmp_path)
     reaper.do(CONTROL_ENTER)
