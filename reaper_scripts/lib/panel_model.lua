@@ -25,7 +25,7 @@ local model = {}
 model.__index = model
 
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
-local HELD = 1.1 -- s within which a key comes again that is held
+local HELD = 33 -- turns, about 1 s, within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
 local USUAL = 60 -- s that a take takes, where nothing is known yet
 
@@ -37,7 +37,7 @@ local SHORT = {
 -- Return a model, for a mailbox that is prepared.
 function model.new(box)
   local self = setmetatable({ box = box, action = "transform", since = reaper.time_precise(), player = listen.new() }, model)
-  self.due = { beat = 0, look = 0, anew = 0 }
+  self.due, self.turns = { beat = 0, look = 0, anew = 0 }, 0
   self.hidden, self.marked, self.jobs, self.lines = {}, {}, {}, {}
   self.prompts, self.placing = memory.prompts(), options.load()
   self:set_action("transform")
@@ -170,6 +170,7 @@ end
 -- Look once; cheap, for each turn.
 function model:step()
   local now = reaper.time_precise()
+  self.turns = self.turns + 1
   self.player:step()
   if now >= self.due.beat then
     self.due.beat = now + BEAT
@@ -210,11 +211,12 @@ function model:is_ready(values)
   return self.runs and values ~= nil and self.problem == nil and self.source ~= nil
 end
 
--- Tell whether the key that sends is held down since it was last told of: gfx tells of it again and again then.
+-- Tell whether the key that sends is held down since it was last told of: gfx tells of it again and again then. Counted in turns, for a
+-- render may hold REAPER up meanwhile.
 function model:is_held()
-  local now, before = reaper.time_precise(), self.key_at or -math.huge
-  self.key_at = now
-  return now - before < HELD
+  local before = self.key_at or -HELD
+  self.key_at = self.turns
+  return self.turns - before < HELD
 end
 
 -- Send what is selected.
