@@ -231,9 +231,28 @@ function panel.frame(ui, self)
   end
 end
 
+local SECTION, OPEN, ENDED = TITLE, "panel", "panel ended"
+local AT_ONCE = 0.5 -- s between the end of one and the start of the next, when the action is pressed while it is open
+
+-- Tell whether the action was pressed while the panel was open. REAPER has ended that one, as it also does when REAPER itself ends; only
+-- here is it known that somebody wants it closed.
+local function is_pressed_again()
+  local ended = tonumber(reaper.GetExtState(SECTION, ENDED))
+  return ended ~= nil and math.abs(reaper.time_precise() - ended) < AT_ONCE
+end
+
+-- Remember over a restart of REAPER whether it is open: Setup's lines in Scripts/__startup.lua open it again.
+local function remember(open)
+  reaper.SetExtState(SECTION, OPEN, open and "open" or "", true)
+end
+
 function panel.run()
   if reaper.set_action_options then
-    reaper.set_action_options(1) -- pressed again, it closes and opens no second one
+    reaper.set_action_options(1 | 2) -- pressed again: REAPER ends the one that is open, and this one closes at once
+  end
+  if is_pressed_again() then
+    remember(false)
+    return reaper.defer(function() end) -- else REAPER makes an undo step
   end
   local box, problem = mailbox.ready()
   if not box then
@@ -243,10 +262,12 @@ function panel.run()
   local ui = (imgui.is_possible() and imgui or import("panel_gfx")).new(TITLE)
   local self = model.new(box)
   local command = toolbar.show(true)
+  remember(true)
   reaper.atexit(function()
     trap.quiet(function() self:stop() end)
     ui.quit()
     toolbar.show(false, command)
+    reaper.SetExtState(SECTION, ENDED, string.format("%.6f", reaper.time_precise()), false)
   end)
   local function loop()
     local open = false
@@ -255,8 +276,9 @@ function panel.run()
       open = ui.frame(function() panel.frame(ui, self) end)
     end)
     if open then
-      reaper.defer(loop)
+      return reaper.defer(loop)
     end
+    remember(false) -- its window was closed
   end
   model.ensure_watcher()
   loop()

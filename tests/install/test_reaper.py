@@ -44,8 +44,11 @@ def test_install_update_uninstall(computer: Make, shipment: Shipment, platform: 
     assert done.place.base == base
     assert done.place.title == "REAPER 7.16"
     assert set(content(base)) - set(before) == {
-        f"{FOLDER}/{name}"
-        for name in ("DAW Bridge_Setup.lua", "DAW Bridge_Generate.lua", "lib/app.lua", "daw_bridge.json")
+        "Data/toolbar_icons/150/panel.png",
+        *(
+            f"{FOLDER}/{name}"
+            for name in ("DAW Bridge_Setup.lua", "DAW Bridge_Generate.lua", "lib/app.lua", "daw_bridge.json")
+        ),
     }
     assert settings(base) == {
         "version": 1,
