@@ -6,6 +6,7 @@ local ask = import("ask")
 local bridge_wait = import("bridge_wait")
 local config = import("config")
 local files = import("files")
+local icons = import("icons")
 local mailbox = import("mailbox")
 local menu = import("menu")
 local registered = import("registered")
@@ -102,8 +103,8 @@ local function started(script, which)
 end
 
 local function offer_startup()
-  local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press, and open the panel "
-    .. "again if it was open?\n\nThis adds a block of four lines to Scripts/__startup.lua."
+  local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press, and open "
+    .. "the panel again if it was open?\n\nThis adds a block of four lines to Scripts/__startup.lua."
   local is_there = startup.is_there() -- one of an earlier version is brought up to date
   if not is_there and reaper.MB(question, TITLE, YES_NO) ~= YES then
     return
@@ -122,6 +123,7 @@ local function install()
     end
   end
   local done, failed = register(true)
+  icons.bring()
   offer_startup()
   see_bridge(function(sentence)
     local text = string.format("%d actions are registered: look for DAW Bridge in the action list.\n\n%s", done, sentence)
@@ -134,6 +136,7 @@ end
 
 local function take_back()
   local _, problem = startup.remove()
+  icons.remove()
   register(false)
   local text = "The actions are unregistered. The scripts themselves are removed by: daw-bridge uninstall reaper"
   if problem then

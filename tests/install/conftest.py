@@ -108,7 +108,6 @@ def shipment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shipme
     made.write("reaper_scripts/DAW Bridge_Setup.lua", "-- setup 1\n")
     made.write("reaper_scripts/DAW Bridge_Generate.lua", "-- generate 1\n")
     made.write("reaper_scripts/lib/app.lua", "-- app 1\n")
-    made.write("reaper_scripts/toolbar_icons/150/panel.png", "icon 1")
     made.write("reaper_scripts/notes.py", "# not for REAPER\n")
     made.write("max_for_live/built/Daw Bridge.amxd", "ampf audio 1")
     made.write("max_for_live/built/Daw Bridge MIDI.amxd", "ampf midi 1")

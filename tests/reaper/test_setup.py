@@ -63,6 +63,18 @@ def test_the_block_at_the_start_comes_and_goes(reaper: Reaper, bridge: StandIn, 
     assert not list(startup(reaper).parent.glob("__startup.lua.*"))
 
 
+def test_the_icons_are_brought_to_where_reaper_looks_and_taken_away(reaper: Reaper, bridge: StandIn) -> None:
+    folder = reaper.resources / "Data" / "toolbar_icons"
+    reaper.do("fake.answers = {7}")
+    reaper.press("Setup")
+    there = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+    assert there == {name: (toolbar_icons.FOLDER / name).read_bytes() for name in toolbar_icons.files()}
+    reaper.tick(3)
+    reaper.do("fake.answers = {2, 6}")
+    reaper.press("Setup")
+    assert list(folder.rglob("*.png")) == []
+
+
 def test_the_block_does_no_harm_when_the_scripts_are_gone(reaper: Reaper, bridge: StandIn) -> None:
     reaper.do("fake.answers = {6}")
     reaper.press("Setup")
