@@ -183,7 +183,7 @@ function form.length(daemon, values, selected)
   return values.length or selected or tonumber(preset_of(daemon, values).duration) or USUAL_LENGTH
 end
 
--- Return what a request costs in dollars, or nil where the bridge has not said its price.
+-- Return what a request costs in dollars, or nil if the bridge has not said its price.
 function form.price(daemon, values)
   local each = daemon and tonumber(daemon.price_usd)
   return each and each * form.variations(daemon, values)

@@ -27,7 +27,7 @@ model.__index = model
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
 local HELD = 33 -- turns, about 1 s, within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
-local USUAL = 60 -- s that a take takes, where nothing is known yet
+local USUAL = 60 -- s that a take takes, if nothing is known yet
 
 local SHORT = {
   retry = "Send", submit_again = "Send again", cancel = "Cancel", deliver = "Place again", reveal = "Show file", look = "Look again",
@@ -236,7 +236,7 @@ function model:send()
   self.typed.seed, self.prompts, self.due.look = "", memory.prompts(), 0
 end
 
--- Start the bridge, where the person agrees.
+-- Start the bridge, if the person agrees.
 function model:start()
   local done, problem = start_bridge.run()
   self.note, self.started = done and "The bridge is being started." or problem, done and reaper.time_precise() or nil
@@ -309,7 +309,7 @@ function model:hear_source(row)
   end
   local path = source_of(self, row.job)
   if not path then
-    self.note = "The source of this take is not here any more."
+    self.note = "The source of this take is no longer here."
     return
   end
   local _, problem = self.player:play(path, name)

@@ -6,7 +6,7 @@ local registered = {}
 local SECTION = "DAW Bridge"
 registered.WATCHER, registered.PANEL = "watcher_command", "panel_command" -- under which their names are remembered
 
--- Put a script into the list, and remember its name there. Returns its number, 0 where REAPER has not taken it.
+-- Put a script into the list, and remember its name there. Returns its number, 0 if REAPER has not taken it.
 function registered.add(script, which)
   local command = reaper.AddRemoveReaScript(true, 0, script, true)
   local name = command ~= 0 and reaper.ReverseNamedCommandLookup(command)
@@ -16,7 +16,7 @@ function registered.add(script, which)
   return command
 end
 
--- Return the name by which REAPER finds one, or "" where it never was in the list.
+-- Return the name by which REAPER finds one, or "" if it never was in the list.
 function registered.name(which)
   return reaper.GetExtState(SECTION, which)
 end

@@ -63,6 +63,7 @@ def test_every_beat_stands_on_a_beat_of_the_project(reaper: Reaper, bridge: Stan
     assert reaper.get(f"{{{ITEM}.info.D_POSITION, {ITEM}.info.D_LENGTH}}") == [PLACE, 8.0]
     assert reaper.get(f"{{{ITEM}.info.D_FADEINLEN, {ITEM}.info.D_FADEOUTLEN}}") == [0.002, 0.010]
     assert "Fitted: its first beat, 120 ms late, on the place, 117.60 to 120.00 BPM." in notes(reaper)
+    assert "It ends 0.28 s before its item does." in notes(reaper)
     reaper.check()
 
 
