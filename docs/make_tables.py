@@ -95,11 +95,15 @@ def _for_scripts(one: Parameter) -> dict[str, object]:
     }
     if one.name == "strength":  # every model has the same direction, or its maker would have to be asked for each
         (facts["one_means"],) = {model.strength_one_means for model in models().values()}
-    return facts | {"form": "form" in one.set_by, "sound": one.shapes_sound, "on": list(one.actions)}
+    if one.choices:
+        facts["choices"] = one.choices
+    return facts | {"form": "form" in one.set_by, "sound": one.shapes_sound, "on": one.actions}
 
 
 def _literal(value: object) -> str:
-    """Return a value as both Lua and JavaScript write it."""
+    """Return a value as both Lua and JavaScript write it; a tuple as Lua does."""
+    if isinstance(value, tuple):
+        return f"{{ {', '.join(map(_literal, value))} }}"
     return number_of(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=True)
 
 
@@ -108,9 +112,8 @@ def lua() -> str:
     rows = []
     for one in TABLE:
         facts = _for_scripts(one)
-        on = ", ".join(map(_literal, one.actions))
-        told = [f"{key} = {_literal(value)}" for key, value in facts.items() if key != "on"]
-        rows += ["  {", *(f"    {pair}," for pair in told), f"    on = {{ {on} }},", "  },"]
+        told = [f"{key} = {_literal(value)}" for key, value in facts.items()]
+        rows += ["  {", *(f"    {pair}," for pair in told), "  },"]
     head = [
         "-- The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py.",
     ]
@@ -121,7 +124,8 @@ def javascript() -> str:
     """Return the parameters as a module of the Live devices."""
     rows = []
     for one in TABLE:
-        told = [f"{key}: {_literal(value)}" for key, value in _for_scripts(one).items() if key in ("key", "kind", "on")]
+        facts = _for_scripts(one) | {"on": list(one.actions)}
+        told = [f"{key}: {_literal(value)}" for key, value in facts.items() if key in ("key", "kind", "on")]
         rows.append(f"  {{ {', '.join(told)} }}")
     head = "/** The parameters of a request. Made by docs/make_tables.py; change bridge_daemon/domain/parameters.py. */"
     return f"{head}\nvar Parameters = [\n" + ",\n".join(rows) + "\n];\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +63,8 @@ class Reaper:
 
     def payload(self, place: InstallPlace, home: Path, taken: Sequence[Path], client: str | None) -> Payload:
         """Return the scripts, and the settings that tell them where the bridge is."""
-        scripts = shipped.read(shipped.folder(shipped.REAPER), "DAW Bridge_*.lua", "lib/*.lua")
+        patterns = ("DAW Bridge_*.lua", "lib/*.lua", "toolbar_icons/**/*.png")  # Setup brings the icons to REAPER's own
+        scripts = shipped.read(shipped.folder(shipped.REAPER), *patterns)
         files = {f"{FOLDER}/{path}": data for path, data in scripts.items()}
         there = read_settings(place.base / SETTINGS)
         name = pick_client(there, [read_settings(base / SETTINGS) for base in taken], client, self.name)
@@ -80,28 +82,8 @@ class Reaper:
         )
 
     def leave(self, place: InstallPlace, *, dry_run: bool) -> list[str]:
-        """Remove our block from ``__startup.lua``, and nothing else."""
-        startup = place.base / "Scripts" / "__startup.lua"
-        try:
-            before = startup.read_bytes()
-        except OSError:
-            return []
-        after = _BLOCK.sub(b"", before)
-        if after == before:
-            return []
-        if not dry_run:
-            try:
-                if after.strip():
-                    write_whole(startup, after, point="installed", mode=MODE)
-                else:
-                    remove(startup)
-            except OSError as error:
-                raise InstallTrouble(
-                    f"The scripts are removed; the block of DAW Bridge in {startup} could not be: {error.strerror}. It "
-                    "does no harm there.",
-                    next="Take the lines between '-- >>> DAW Bridge' and '-- <<< DAW Bridge' out by hand.",
-                ) from error
-        return [f"the block of DAW Bridge in {startup} is taken out; the rest of the file is as it was"]
+        """Remove our block from ``__startup.lua`` and the icons that Setup has brought, and nothing else."""
+        return [*_remove_block(place.base / "Scripts" / "__startup.lua", dry_run), *_remove_icons(place.base, dry_run)]
 
     def after(self, place: InstallPlace) -> str:
         """Say what REAPER still shows."""
@@ -111,6 +93,37 @@ class Reaper:
             "REAPER shows the actions as missing until you remove them: Actions > Show action list, filter for DAW "
             "Bridge, select them, press Delete. Your takes and projects are as they were."
         )
+
+
+def _remove_block(startup: Path, dry_run: bool) -> list[str]:
+    try:
+        before = startup.read_bytes()
+    except OSError:
+        return []
+    after = _BLOCK.sub(b"", before)
+    if after == before:
+        return []
+    if not dry_run:
+        try:
+            if after.strip():
+                write_whole(startup, after, point="installed", mode=MODE)
+            else:
+                remove(startup)
+        except OSError as error:
+            raise InstallTrouble(
+                f"The scripts are removed; the block of DAW Bridge in {startup} could not be: {error.strerror}. It "
+                "does no harm there.",
+                next="Take the lines between '-- >>> DAW Bridge' and '-- <<< DAW Bridge' out by hand.",
+            ) from error
+    return [f"the block of DAW Bridge in {startup} is taken out; the rest of the file is as it was"]
+
+
+def _remove_icons(base: Path, dry_run: bool) -> list[str]:
+    found = sorted((base / "Data" / "toolbar_icons").rglob("daw_bridge_*.png"))
+    for icon in () if dry_run else found:
+        with suppress(OSError):  # REAPER may show it; it does no harm there
+            remove(icon)
+    return [f"{len(found)} toolbar icons of DAW Bridge in {base / 'Data'}"] if found else []
 
 
 def resource_folders(machine: Machine) -> list[Path]:

@@ -6,6 +6,7 @@ local base = here:gsub("check[/\\]$", "")
 local import = dofile(base .. "lib/app.lua").importer(base .. "lib/")
 import("place_of_scripts").folder = base
 local files, json, memory, press, tag = import("files"), import("json"), import("memory"), import("press"), import("tag")
+local fitting = import("fitting")
 
 local RESOURCES = reaper.GetResourcePath()
 local MARK = files.join(RESOURCES, "daw_bridge_check.json") -- written by who made this resource folder
@@ -166,10 +167,16 @@ local TAKE_STEPS = {
     assert(c.exists(c.path), "its file is not there: " .. tostring(c.path))
   end },
   { "one undo takes it back, a redo brings it again", function()
-    reaper.Undo_DoUndo2(c.tab)
+    local fitted = reaper.Undo_CanUndo2(c.tab) == fitting.TITLE -- a step of its own, before that of the take
+    for _ = 1, fitted and 2 or 1 do
+      reaper.Undo_DoUndo2(c.tab)
+    end
     assert(ours(c.tab) and not ours(c.tab, true), "undo took back something else")
-    reaper.Undo_DoRedo2(c.tab)
+    for _ = 1, fitted and 2 or 1 do
+      reaper.Undo_DoRedo2(c.tab)
+    end
     assert(ours(c.tab, true), "redo did not bring it")
+    return fitted and "its fit was a step of its own" or nil
   end },
   { "saved and opened again it is there", function()
     c.save(c.tab, "take.rpp")

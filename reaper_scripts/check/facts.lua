@@ -428,4 +428,6 @@ fact(63, "a stretch marker stands by the edge of its item; a change of the offse
   return string.format("%d markers, where two were set", reaper.GetTakeNumStretchMarkers(take))
 end)
 
+untried(64, "functions of ReaImGui take the arguments that its source code names", "ReaImGui is not in a resource folder of its own")
+
 return facts

@@ -29,7 +29,7 @@ function act.reveal(path)
   return reaper.ExecProcess("/usr/bin/xdg-open " .. quoted(folder), NO_WAIT)
 end
 
--- Return what the bridge is told of a job, or nil where the person has given nothing.
+-- Return what the bridge is told of a job, or nil if the person has given nothing.
 local function body_of(choice, job)
   local body = tag.with(choice.more or {}, { job = job, confirm_usd = choice.usd })
   if choice.asks then
@@ -43,7 +43,7 @@ local function body_of(choice, job)
   return body
 end
 
--- The item waits for what was just asked for. ``id`` is the new request, where it is one.
+-- The item waits for what was just asked for. ``id`` is the new request, if it is one.
 local function wait_again(found, id)
   local data = tag.read(found.item)
   if data then

@@ -27,7 +27,7 @@ function answers.are_waited_for()
   return #waiting() > 0
 end
 
--- Return what is to be told of one command: text, "" where it was done, or nil while there is no answer.
+-- Return what is to be told of one command: text, "" if it was done, or nil while there is no answer.
 local function outcome(box, one)
   local status = box:status(one.id)
   if status then

@@ -55,7 +55,7 @@ local function split(text)
   return parts
 end
 
--- Show the fields once. Returns what was typed, nil where it was cancelled, or nil and a fault.
+-- Show the fields once. Returns what was typed, nil if it was cancelled, or nil and a fault.
 local function once(title, fields, typed)
   local shown = {}
   for index, field in ipairs(fields) do
@@ -70,7 +70,7 @@ local function once(title, fields, typed)
   end
   local parts, read = split(text), {}
   if #parts ~= #fields then
-    return nil, "REAPER's dialog gave back other fields than it was given. Leave quotes and parentheses out."
+    return nil, "REAPER's dialog returned different fields. Leave out quotes and parentheses."
   end
   for index, field in ipairs(fields) do
     -- what was not touched is what it was, also if it could not be shown as it is
@@ -114,7 +114,7 @@ function ask.form(action, daemon, source, typed)
   end
 end
 
--- Ask before a dear request is sent. Returns true and the amount agreed to (nil where none was asked for), or false.
+-- Ask before a dear request is sent. Returns true and the amount agreed to (nil if none was asked for), or false.
 function ask.price(daemon, values)
   local question, amount = form.question(daemon, values)
   if not question then

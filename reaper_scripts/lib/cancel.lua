@@ -46,7 +46,7 @@ local function newest_capture()
   end
 end
 
--- Return the jobs to cancel; or nil where the bridge has not answered to the newest request yet: another one is not meant.
+-- Return the jobs to cancel; or nil if the bridge has not answered to the newest request yet: another one is not meant.
 local function newest_jobs(box, last)
   local status = last ~= "" and box:status(last)
   if status then
@@ -77,7 +77,7 @@ function cancel.run()
   end
   local jobs = newest_jobs(box, last)
   if not jobs then
-    return reaper.MB("The bridge is just taking up the newest request. Press again in a moment; nothing was cancelled.", SECTION, 0)
+    return reaper.MB("The bridge is picking up the newest request. Press again in a moment; nothing was cancelled.", SECTION, 0)
   end
   for _, job in ipairs(jobs) do
     local done

@@ -17,7 +17,7 @@ local OVER = { failed = true, refused = true, cancelled = true, dismissed = true
 local SHORT = { held = "held", unknown = "unknown" }
 local KEPT = { stored = true, held = true, unknown = true } -- more may come of these
 
--- Return what the heartbeat tells of a job that a status has named: its price and its file; {} where it tells nothing.
+-- Return what the heartbeat tells of a job that a status has named: its price and its file; {} if it tells nothing.
 local function listed(daemon, job)
   for _, one in ipairs(daemon and daemon.jobs or {}) do
     if one.job == job then
@@ -45,7 +45,7 @@ local function about_account(usd)
       more = { action = "dismiss", charged = true } },
     { key = "not_charged", text = "close it: my account says that it was not charged; " .. money .. " is free again", command = "resolve",
       more = { action = "dismiss", charged = false },
-      question = "Only your account at the service can tell. Is it sure that this was not charged?" },
+      question = "Only your account at the service can tell. Are you sure that this was not charged?" },
   }
 end
 
@@ -150,7 +150,7 @@ function choices.is_dead(found, status)
   return true
 end
 
--- Return the choice that cleans up, for the dead items of a project; or nil where there are none.
+-- Return the choice that cleans up, for the dead items of a project; or nil if there are none.
 function choices.to_clean(dead)
   if #dead == 0 then
     return nil

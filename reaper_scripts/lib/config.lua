@@ -48,7 +48,7 @@ function config.load()
   return nil, "These scripts do not know yet where the bridge is. Run once in a terminal: " .. host.INSTALL
 end
 
--- Write the configuration beside the scripts, where there is none. Returns true, or nil and why not.
+-- Write the configuration beside the scripts, if there is none. Returns true, or nil and why not.
 function config.create(home, client)
   local data = { version = VERSION, home = home, client = client }
   local problem = check(data)

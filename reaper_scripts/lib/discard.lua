@@ -14,7 +14,7 @@ local function is_untouched(track, name)
   return now == name and reaper.CountTrackMediaItems(track) == 0 and reaper.TrackFX_GetCount(track) == 0
 end
 
--- Take the track that was made for an item away, where nobody has put anything on it.
+-- Take the track that was made for an item away, if nobody has put anything on it.
 function discard.track(project, made)
   local track = made and tabs.track(project, made.guid)
   if track and is_untouched(track, made.name) then

@@ -113,10 +113,10 @@ local function set_loudness(made, wish, grid)
   local target = wish.loudness == "source" and number(grid.source_loudness) or number(wish.loudness)
   local heard, peak = number(grid.loudness), number(grid.true_peak)
   if not target then
-    made.remarks[#made.remarks + 1] = wish.loudness == "source" and "Not made as loud: nobody knows how loud its source is." or nil
+    made.remarks[#made.remarks + 1] = wish.loudness == "source" and "Its loudness was left alone: that of its source is not known." or nil
     return
   elseif not heard or not peak then
-    made.remarks[#made.remarks + 1] = "Not made louder or quieter: its loudness could not be told."
+    made.remarks[#made.remarks + 1] = "Its loudness was left alone: it could not be measured."
     return
   end
   local gain = math.min(math.max(LEAST_GAIN, math.min(MOST_GAIN, target - heard)), CEILING - peak)
@@ -128,7 +128,7 @@ local function set_loudness(made, wish, grid)
   end
 end
 
--- Return what is wished for a result, or nil where nothing is.
+-- Return what is wished for a result, or nil if nothing is.
 function plan.wish(result)
   local fit, loudness = result.fit or "off", result.loudness or "off"
   if fit ~= "off" or loudness ~= "off" then

@@ -17,6 +17,7 @@ local TITLE = "DAW Bridge: take fitted"
 local DONE, MOST_KEPT = "fitted", 200 -- the list of takes that were fitted, over a restart of REAPER
 local PACE, PATIENCE = 1.0, 600 -- s between two looks at a status, and until nobody waits any more
 local RENDERING, RECORDING = 0x40000000, 4
+local LEAST_GAP = 0.02 -- s
 local FADE_IN, FADE_OUT, USUAL = 0.002, 0.010, 0.005 -- s; the usual fade of a placed take gives way
 
 -- Return the queue of a watcher.
@@ -152,6 +153,15 @@ local function busy(project)
   return reaper.EnumProjects(RENDERING) == project or reaper.GetPlayStateEx(project) & RECORDING ~= 0 or undo.can_redo(project)
 end
 
+-- A take that is moved and played faster may end before its item does. Return a sentence about that, or nil.
+local function gap(data, made, seconds)
+  local stop = data.position - data.anchor + data.span
+  local left = stop - (seconds - made.shift) / made.rate
+  if made.changes and not made.loop and not made.markers and stop <= seconds + tag.SAME and left > LEAST_GAP then
+    return (string.format("It ends %.2f s before its item does.", left):gsub(",", "."))
+  end
+end
+
 -- Work out what is to be done in each item that holds the take. Returns a list for each project.
 local function plans(one, holders, measured)
   local lists = {}
@@ -167,6 +177,7 @@ local function plans(one, holders, measured)
       if not is_untouched(take, data) then
         made = { changes = false, told = {}, remarks = { "Not fitted: it was changed by hand before it was measured." } }
       end
+      made.remarks[#made.remarks + 1] = gap(data, made, rate and frames / rate or 0)
       lists[found.project] = lists[found.project] or {}
       table.insert(lists[found.project], tag.with(found, { data = data, made = made }))
     end
@@ -191,7 +202,7 @@ local function bring_loop(one, project, path, file)
   return false
 end
 
--- Fit a take wherever it is. Returns false where that has to wait.
+-- Fit a take wherever it is. Returns false if that has to wait.
 local function fit(one, walk, measured, text_of)
   local lists, any = plans(one, walk:holders(one.mark), measured), false
   for project, list in pairs(lists) do
@@ -226,20 +237,20 @@ end
 local function give_up(one, walk)
   for _, found in ipairs(walk:holders(one.mark)) do
     if found.data.takes[one.job] then
-      settled(found.item, found.data, one.job, { fit = "Not fitted: nobody has measured it." })
+      settled(found.item, found.data, one.job, { fit = "Not fitted: it was not measured." })
       walk:wrote(found.project)
     end
   end
 end
 
--- Look once: at most one take is fitted. ``text_of`` gets the id of a request and returns what makes the text of its items.
-function fitting:step(walk, text_of)
+-- Look once: at most one take is fitted. ``texts:text_of`` gets the id of a request and returns what makes the text of its items.
+function fitting:step(walk, texts)
   local now = reaper.time_precise()
   for job, one in pairs(self.open) do
     local measured = walk:is_complete() and self:measured(one, now)
     if measured then
       self.told[job] = measured
-      if fit(one, walk, measured, text_of(one.id)) then
+      if fit(one, walk, measured, texts:text_of(one.id)) then
         self.open[job], self.told[job] = nil, nil
         return
       end

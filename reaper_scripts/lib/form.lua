@@ -27,7 +27,7 @@ local FIELDS = {}
 for _, one in ipairs(parameters) do
   if one.form then
     one.default = ""
-    FIELDS[#FIELDS + 1] = one
+    table.insert(FIELDS, one.kind == "choice" and #FIELDS or #FIELDS + 1, one) -- before the variations, which the places follow
     FIELDS[#FIELDS + 1] = one.key == "prompt" and PRESET or nil
   end
 end
@@ -37,7 +37,28 @@ for _, field in ipairs(FIELDS) do
   if field.words then
     field.kind = "word"
     field.label = field.label .. ": " .. table.concat(field.words, ", ")
+  elseif field.choices then
+    local number = field.low and string.format(", %g to %g LUFS", field.low, field.high) or ""
+    field.label = field.label .. ": " .. table.concat(field.choices, ", ") .. number
   end
+end
+
+local COMMON = { loudness = { "-14", "-16", "-18", "-23" } } -- LUFS that people ask for
+
+-- Return the texts of a field that a list can offer: its words, or its choices with some numbers and what is typed now; or nil.
+function form.offered(field, typed)
+  if not field.choices then
+    return field.words
+  end
+  local list = { "", table.unpack(field.choices) }
+  table.move(COMMON[field.key] or {}, 1, #(COMMON[field.key] or {}), #list + 1, list)
+  for _, text in ipairs(list) do
+    if text == typed then
+      return list
+    end
+  end
+  list[#list + 1] = typed
+  return list
 end
 
 -- Return the fields of an action ("generate" or "transform").
@@ -88,9 +109,25 @@ local function read_number(field, text)
   return number
 end
 
+-- One of some words, or a number where that is allowed, too.
+local function read_choice(field, text)
+  for _, word in ipairs(field.choices) do
+    if text:lower() == word then
+      return word
+    end
+  end
+  local number = field.low and number_of(text)
+  if number and number >= field.low and number <= field.high then
+    return number
+  end
+  return nil, field.label .. ": one of these"
+end
+
 local function read_field(field, text)
   if field.kind == "text" then
     return text
+  elseif field.kind == "choice" then
+    return read_choice(field, text)
   elseif field.kind ~= "word" then
     return read_number(field, text)
   end
@@ -146,7 +183,7 @@ function form.length(daemon, values, selected)
   return values.length or selected or tonumber(preset_of(daemon, values).duration) or USUAL_LENGTH
 end
 
--- Return what a request costs in dollars, or nil where the bridge has not said its price.
+-- Return what a request costs in dollars, or nil if the bridge has not said its price.
 function form.price(daemon, values)
   local each = daemon and tonumber(daemon.price_usd)
   return each and each * form.variations(daemon, values)

@@ -14,7 +14,7 @@ function guard.claim()
   return name
 end
 
--- Say that the watcher lives. Returns false where another one has taken its place.
+-- Say that the watcher lives. Returns false if another one has taken its place.
 function guard.beat(name)
   if reaper.GetExtState(SECTION, OWNER) ~= name then
     return false

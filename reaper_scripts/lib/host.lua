@@ -13,7 +13,7 @@ function host.uuid()
   return (reaper.genGuid(""):gsub("[{}]", ""):lower())
 end
 
--- Make a folder and those above it, where that can be.
+-- Make a folder and those above it, if that can be.
 function host.make_folder(path)
   reaper.RecursiveCreateDirectory(path, 0)
 end

@@ -12,4 +12,14 @@ function imgui.has(names)
   return true
 end
 
+-- Tell whether a key went down in this frame; one that is held does not count again. ``names``: of keys, without "Key_".
+function imgui.pressed(context, ...)
+  for _, name in ipairs({ ... }) do
+    if reaper.ImGui_IsKeyPressed(context, reaper["ImGui_Key_" .. name](), false) then
+      return true
+    end
+  end
+  return false
+end
+
 return imgui

@@ -64,7 +64,7 @@ function lanes.add(track)
   return lane
 end
 
--- Have the lane of an item play alone, whichever lane and track it is in now. Returns a sentence where that cannot be, or nil.
+-- Have the lane of an item play alone, whichever lane and track it is in now. Returns a sentence if that cannot be, or nil.
 function lanes.play(item)
   local track = reaper.GetMediaItemTrack(item)
   if not lanes.has(track) then

@@ -96,7 +96,7 @@ function listen:play(path, name)
   return fine, problem
 end
 
--- Return how far the file has been played, 0 to 1, or nil where it is not played.
+-- Return how far the file has been played, 0 to 1, or nil if it is not played.
 function listen:part(name)
   if self.name ~= name or not name then
     return nil

@@ -120,7 +120,7 @@ function mailbox:status_text(id)
   return (files.read(files.join(self.outbox, id .. ".status.json")))
 end
 
--- Return the answer to a request or command, or nil where there is none that can be read.
+-- Return the answer to a request or command, or nil if there is none that can be read.
 function mailbox:status(id)
   local text = self:status_text(id)
   local status = text and json.decode(text)

@@ -58,7 +58,7 @@ function memory.values(action)
   return read("values_" .. action)
 end
 
--- Return what was typed into an action's form and not sent, if it was closed or answered with No; {} where there is nothing.
+-- Return what was typed into an action's form and not sent, if it was closed or answered with No; {} if there is nothing.
 function memory.draft(action)
   return read("draft_" .. action)
 end

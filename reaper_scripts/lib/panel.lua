@@ -16,6 +16,7 @@ local TITLE = "DAW Bridge"
 local AS_USUAL = "as usual"
 local ROW = 48 -- letters of buttons beside each other
 local MORE = { cfg_scale = true, steps = true, seed = true, length = true, capture = true }
+local FIRST = { variations = true, strength = true, fit = true, loudness = true }
 local MUTE, FADE, CROSSFADE = "Mute the source", "Fades in ms", "Crossfade into neighbours, ms"
 
 -- Return a strength in words. ``one`` is what the model makes of 1.
@@ -108,9 +109,15 @@ local function show_number(ui, self, field)
 end
 
 local function show_field(ui, self, field)
-  if field.words then
-    local label = field.label:match("^[^:]*")
-    self.typed[field.key] = ui.combo(field.key, label, self.typed[field.key], field.words) or self.typed[field.key]
+  local list = form.offered(field, self.typed[field.key])
+  if list then
+    local label, shown = field.label:match("^[^:]*"), {}
+    for index, text in ipairs(list) do
+      shown[index] = text == "" and AS_USUAL or text
+    end
+    local now = self.typed[field.key]
+    local chosen = ui.combo(field.key, label, now == "" and AS_USUAL or now, shown)
+    self.typed[field.key] = chosen == AS_USUAL and "" or chosen or now
   elseif field.start then
     show_number(ui, self, field)
   else
@@ -139,7 +146,7 @@ end
 local function show_form(ui, self, key)
   show_source(ui, self)
   show_prompt(ui, self)
-  show_fields(ui, self, function(name) return name == "variations" or name == "strength" end)
+  show_fields(ui, self, function(name) return FIRST[name] end)
   self.more = ui.check("more", "More settings", self.more or false)
   if self.more then
     show_fields(ui, self, function(name) return MORE[name] end)
@@ -147,7 +154,8 @@ local function show_form(ui, self, key)
   end
   local values, fault = self:values()
   ui.text(fault or self:price(values), fault and "dim" or nil)
-  if ui.button("send", "Send (Ctrl+Enter)", self:is_ready(values)) or (key == "send" and self:is_ready(values)) then
+  local by_key = key == "send" and not self:is_held()
+  if ui.button("send", "Send (Ctrl+Enter)", self:is_ready(values)) or (by_key and self:is_ready(values)) then
     self:send()
   end
   if self.note then
@@ -223,9 +231,28 @@ function panel.frame(ui, self)
   end
 end
 
+local SECTION, OPEN, ENDED = TITLE, "panel", "panel ended"
+local AT_ONCE = 0.5 -- s between the end of one and the start of the next, when the action is pressed while it is open
+
+-- Tell whether the action was pressed while the panel was open. REAPER has ended that one, as it also does when REAPER itself ends; only
+-- here is it known that somebody wants it closed.
+local function is_pressed_again()
+  local ended = tonumber(reaper.GetExtState(SECTION, ENDED))
+  return ended ~= nil and math.abs(reaper.time_precise() - ended) < AT_ONCE
+end
+
+-- Remember over a restart of REAPER whether it is open: Setup's lines in Scripts/__startup.lua open it again.
+local function remember(open)
+  reaper.SetExtState(SECTION, OPEN, open and "open" or "", true)
+end
+
 function panel.run()
   if reaper.set_action_options then
-    reaper.set_action_options(1) -- pressed again, it closes and opens no second one
+    reaper.set_action_options(1 | 2) -- pressed again: REAPER ends the one that is open, and this one closes at once
+  end
+  if is_pressed_again() then
+    remember(false)
+    return reaper.defer(function() end) -- else REAPER makes an undo step
   end
   local box, problem = mailbox.ready()
   if not box then
@@ -235,10 +262,12 @@ function panel.run()
   local ui = (imgui.is_possible() and imgui or import("panel_gfx")).new(TITLE)
   local self = model.new(box)
   local command = toolbar.show(true)
+  remember(true)
   reaper.atexit(function()
     trap.quiet(function() self:stop() end)
     ui.quit()
     toolbar.show(false, command)
+    reaper.SetExtState(SECTION, ENDED, string.format("%.6f", reaper.time_precise()), false)
   end)
   local function loop()
     local open = false
@@ -247,8 +276,9 @@ function panel.run()
       open = ui.frame(function() panel.frame(ui, self) end)
     end)
     if open then
-      reaper.defer(loop)
+      return reaper.defer(loop)
     end
+    remember(false) -- its window was closed
   end
   model.ensure_watcher()
   loop()

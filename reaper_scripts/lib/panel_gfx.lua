@@ -215,7 +215,7 @@ local function add_choices(ui, self)
   end
 end
 
--- Read the keys of a turn. Returns false where the window was closed.
+-- Read the keys of a turn. Returns false if the window was closed.
 local function read_keys(self)
   self.key, self.typed, self.erased, self.entered = nil, "", 0, false
   for _ = 1, 64 do

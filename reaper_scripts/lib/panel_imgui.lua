@@ -104,7 +104,7 @@ local function add_widgets(ui, context)
     if not reaper.ImGui_BeginCombo(context, label .. "###" .. id, current) then
       return nil
     end
-    if reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Escape()) then
+    if imgui.pressed(context, "Escape") then
       reaper.ImGui_CloseCurrentPopup(context)
     end
     for index, choice in ipairs(list) do
@@ -121,11 +121,10 @@ end
 local function key_of(context)
   if reaper.ImGui_IsWindowAppearing(context) or not reaper.ImGui_IsWindowFocused(context) then
     return nil
-  elseif reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Escape()) then
+  elseif imgui.pressed(context, "Escape") then
     return "stop"
   end
-  local enter = reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Enter())
-    or reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_KeypadEnter())
+  local enter = imgui.pressed(context, "Enter", "KeypadEnter")
   return enter and reaper.ImGui_GetKeyMods(context) & reaper.ImGui_Mod_Ctrl() ~= 0 and "send" or nil
 end
 

@@ -25,8 +25,9 @@ local model = {}
 model.__index = model
 
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
+local HELD = 33 -- turns, about 1 s, within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
-local USUAL = 60 -- s that a take takes, where nothing is known yet
+local USUAL = 60 -- s that a take takes, if nothing is known yet
 
 local SHORT = {
   retry = "Send", submit_again = "Send again", cancel = "Cancel", deliver = "Place again", reveal = "Show file", look = "Look again",
@@ -36,7 +37,7 @@ local SHORT = {
 -- Return a model, for a mailbox that is prepared.
 function model.new(box)
   local self = setmetatable({ box = box, action = "transform", since = reaper.time_precise(), player = listen.new() }, model)
-  self.due = { beat = 0, look = 0, anew = 0 }
+  self.due, self.turns = { beat = 0, look = 0, anew = 0 }, 0
   self.hidden, self.marked, self.jobs, self.lines = {}, {}, {}, {}
   self.prompts, self.placing = memory.prompts(), options.load()
   self:set_action("transform")
@@ -169,6 +170,7 @@ end
 -- Look once; cheap, for each turn.
 function model:step()
   local now = reaper.time_precise()
+  self.turns = self.turns + 1
   self.player:step()
   if now >= self.due.beat then
     self.due.beat = now + BEAT
@@ -209,6 +211,14 @@ function model:is_ready(values)
   return self.runs and values ~= nil and self.problem == nil and self.source ~= nil
 end
 
+-- Tell whether the key that sends is held down since it was last told of: gfx tells of it again and again then. Counted in turns, for a
+-- render may hold REAPER up meanwhile.
+function model:is_held()
+  local before = self.key_at or -HELD
+  self.key_at = self.turns
+  return self.turns - before < HELD
+end
+
 -- Send what is selected.
 function model:send()
   local values, fault = self:values()
@@ -226,7 +236,7 @@ function model:send()
   self.typed.seed, self.prompts, self.due.look = "", memory.prompts(), 0
 end
 
--- Start the bridge, where the person agrees.
+-- Start the bridge, if the person agrees.
 function model:start()
   local done, problem = start_bridge.run()
   self.note, self.started = done and "The bridge is being started." or problem, done and reaper.time_precise() or nil
@@ -299,7 +309,7 @@ function model:hear_source(row)
   end
   local path = source_of(self, row.job)
   if not path then
-    self.note = "The source of this take is not here any more."
+    self.note = "The source of this take is no longer here."
     return
   end
   local _, problem = self.player:play(path, name)

@@ -22,7 +22,7 @@ local TITLE = "DAW Bridge"
 local LONGEST = 190 -- s, of the model
 local LAST_AGAIN = "last again" -- the name of the last press without a form
 local TOLD_FOR = 6 -- s that a line about what was sent is shown
-local STILL = "Your press before this one is being captured still, so this one was ignored." -- and nothing is spent twice
+local STILL = "Your press before this one is still being captured, so this one was ignored." -- and nothing is spent twice
 local NOTHING = "\n\nNothing was sent, nothing was spent."
 
 local function tell(text)

@@ -21,7 +21,7 @@ local function question(status, press)
     local text = "This is the same press as the one before it, so it was not sent. Nothing was spent for it."
     return text .. "\n\nSend it again" .. price .. "?", { again = true, confirm_usd = press.confirm_usd }
   elseif code == "E-CONFIRM" and usd then
-    local text = string.format("This costs %s, which nobody has agreed to yet. Nothing was spent.", form.dollars(usd))
+    local text = string.format("This costs %s, which you have not agreed to yet. Nothing was spent.", form.dollars(usd))
     return text .. "\n\nSend it?", { confirm_usd = usd }
   end
 end

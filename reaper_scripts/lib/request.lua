@@ -26,7 +26,7 @@ local function project_id(project)
   return id
 end
 
--- Return the rate that a project plays at, Hz, or nil where REAPER does not say.
+-- Return the rate that a project plays at, Hz, or nil if REAPER does not say.
 function request.sample_rate(project)
   local rate = 0
   if reaper.GetSetProjectInfo(project, "PROJECT_SRATE_USE", 0, false) ~= 0 then

@@ -160,7 +160,7 @@ function send.go(press)
   return id
 end
 
--- The watcher: begin with what a press has left. Returns the sending, or nil where nothing goes on.
+-- The watcher: begin with what a press has left. Returns the sending, or nil if nothing goes on.
 function send.begin(box, work)
   local self = setmetatable(work, send)
   self.box = box

@@ -30,7 +30,7 @@ local function stop_of(item)
   return position + length
 end
 
--- Return the item that a take goes into instead of its placeholder: the one that it was made of, where that is as it was; or nil.
+-- Return the item that a take goes into instead of its placeholder: the one that it was made of, if that is as it was; or nil.
 function settle.target(project, item, data, seconds)
   local wanted = data.placing and data.placing.into
   local target = wanted and find(project, { wanted })[wanted]
@@ -126,7 +126,7 @@ local function from_right(neighbour, seconds)
   return length
 end
 
--- Returns the lengths of the crossfades at both edges, 0 where nothing stands there.
+-- Returns the lengths of the crossfades at both edges, 0 if nothing stands there.
 local function crossfade(item, seconds)
   local left, right = 0, 0
   local track, lane = reaper.GetMediaItemTrack(item), reaper.GetMediaItemInfo_Value(item, "I_FIXEDLANE")

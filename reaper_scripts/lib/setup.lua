@@ -6,6 +6,7 @@ local ask = import("ask")
 local bridge_wait = import("bridge_wait")
 local config = import("config")
 local files = import("files")
+local icons = import("icons")
 local mailbox = import("mailbox")
 local menu = import("menu")
 local registered = import("registered")
@@ -21,8 +22,11 @@ local YES_NO, YES = 4, 6
 local SURE = "Unregister the actions of DAW Bridge? Shortcuts and toolbar buttons of them are lost."
 local AGAIN, TAKE_BACK = 1, 2 -- lines of the menu
 
+local PANEL = "DAW Bridge_Panel.lua"
+local REMEMBERED = { [watcher.SCRIPT] = registered.WATCHER, [PANEL] = registered.PANEL } -- those that are started by a script
+
 setup.ACTIONS = {
-  "DAW Bridge_Panel.lua",
+  PANEL,
   "DAW Bridge_Generate at cursor or time selection.lua",
   "DAW Bridge_Transform selection.lua",
   "DAW Bridge_Transform again with the last settings.lua",
@@ -40,7 +44,8 @@ local function register(add)
   for index, name in ipairs(setup.ACTIONS) do
     local last = index == #setup.ACTIONS -- REAPER writes its list once, at the end
     local path = scripts.folder .. name
-    local command = last and add and registered.add(path) or reaper.AddRemoveReaScript(add, 0, path, last)
+    local which = add and REMEMBERED[name]
+    local command = which and registered.add(path, which) or reaper.AddRemoveReaScript(add, 0, path, last)
     if command ~= 0 then
       done = done + 1
     else
@@ -93,18 +98,20 @@ local function see_bridge(tell)
   end)
 end
 
+local function started(script, which)
+  return { script = scripts.folder .. script, name = registered.name(which) }
+end
+
 local function offer_startup()
-  local script = scripts.folder .. watcher.SCRIPT
-  if startup.is_there() then
-    return startup.add(script, registered.name()) -- one of an earlier version is brought up to date
+  local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press, and open "
+    .. "the panel again if it was open?\n\nThis adds a block of four lines to Scripts/__startup.lua."
+  local is_there = startup.is_there() -- one of an earlier version is brought up to date
+  if not is_there and reaper.MB(question, TITLE, YES_NO) ~= YES then
+    return
   end
-  local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press?\n\n"
-    .. "This adds a block of three lines to Scripts/__startup.lua."
-  if reaper.MB(question, TITLE, YES_NO) == YES then
-    local done, problem = startup.add(script, registered.name())
-    if not done then
-      reaper.MB("Scripts/__startup.lua was not changed: " .. tostring(problem), TITLE, 0)
-    end
+  local done, problem = startup.add(started(watcher.SCRIPT, registered.WATCHER), started(PANEL, registered.PANEL))
+  if not done and not is_there then
+    reaper.MB("Scripts/__startup.lua was not changed: " .. tostring(problem), TITLE, 0)
   end
 end
 
@@ -116,6 +123,7 @@ local function install()
     end
   end
   local done, failed = register(true)
+  icons.bring()
   offer_startup()
   see_bridge(function(sentence)
     local text = string.format("%d actions are registered: look for DAW Bridge in the action list.\n\n%s", done, sentence)
@@ -128,6 +136,7 @@ end
 
 local function take_back()
   local _, problem = startup.remove()
+  icons.remove()
   register(false)
   local text = "The actions are unregistered. The scripts themselves are removed by: daw-bridge uninstall reaper"
   if problem then

@@ -15,7 +15,7 @@ local function quoted(word)
   return word:find("[^%w_./:\\-]") and '"' .. word:gsub('"', '\\"') .. '"' or word
 end
 
--- Return the command line, or nil where the installer has written none.
+-- Return the command line, or nil if the installer has written none.
 function start_bridge.line()
   local found = config.load()
   local words = found and found.start
@@ -32,11 +32,11 @@ function start_bridge.line()
   return table.concat(parts, " ")
 end
 
--- Start it. Returns true, or nil and a sentence where that cannot be.
+-- Start it. Returns true, or nil and a sentence if that cannot be.
 function start_bridge.run()
   local line = start_bridge.line()
   if not line then
-    return nil, "How the bridge is started is not known here. Run once in a terminal: daw-bridge install reaper"
+    return nil, "These scripts do not know how to start the bridge. Run once in a terminal: daw-bridge install reaper"
   elseif reaper.GetExtState(SECTION, AGREED) ~= "1" then
     if reaper.MB(QUESTION:format(line), TITLE, YES_NO) ~= YES then
       return nil, "The bridge was not started."

@@ -52,19 +52,22 @@ function startup.is_there()
   return text ~= nil and split(text) ~= nil
 end
 
-local BLOCK = "%s\ndo local id = reaper.NamedCommandLookup(%q); if id ~= 0 and reaper.file_exists(%q) then "
-  .. "reaper.Main_OnCommand(id, 0) end end\n%s\n"
+local LINE = "do local id = reaper.NamedCommandLookup(%q); if id ~= 0 and %sreaper.file_exists(%q) then "
+  .. "reaper.Main_OnCommand(id, 0) end end"
+local IF_OPEN = 'reaper.GetExtState("DAW Bridge", "panel") == "open" and ' -- lib/panel.lua keeps it
 
--- Add our block, or bring it up to date. It starts a script that is there still, by the name of its action: if somebody has removed the
--- action, nothing is started. Returns true, or nil and why not.
-function startup.add(script, name)
+-- Add our block, or bring it up to date. It starts scripts that are there still, by the names of their actions: where somebody has removed
+-- an action, nothing is started. ``watcher`` and ``panel``: script and name of each; the panel is opened if it was open when REAPER ended.
+-- Returns true, or nil and why not.
+function startup.add(watcher, panel)
   local text = files.exists(path()) and files.read(path()) or ""
   if not text then
     return nil, "it cannot be read"
   end
   local before, after = split(text)
   before = before or (text == "" or text:sub(-1) == "\n") and text or text .. "\n"
-  local whole = before .. string.format(BLOCK, FIRST, name, script, LAST) .. (after or "")
+  local lines = { FIRST, LINE:format(watcher.name, "", watcher.script), LINE:format(panel.name, IF_OPEN, panel.script), LAST, "" }
+  local whole = before .. table.concat(lines, "\n") .. (after or "")
   return whole == text or replace(whole)
 end
 

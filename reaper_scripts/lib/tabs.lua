@@ -7,7 +7,7 @@ local tag = import("tag")
 local tabs = {}
 tabs.__index = tabs
 
--- Return the open projects in the order of their tabs, each with the path of its file ("" where it was never saved).
+-- Return the open projects in the order of their tabs, each with the path of its file ("" if it was never saved).
 function tabs.open()
   local found, index = {}, 0
   local project, path = reaper.EnumProjects(0)

@@ -27,7 +27,7 @@ function undo.step(project, title, flags, change, ...)
   return table.unpack(result, 2, result.n)
 end
 
--- Take back the step that was made just now in this script, where it is proved to be the last one: by its title and by the count of the
+-- Take back the step that was made just now in this script, if it is proved to be the last one: by its title and by the count of the
 -- project's changes, which has not moved since. What can be redone then is nobody's. Tells whether it was taken back.
 function undo.take_back(project, title)
   local last = undo.last or {}

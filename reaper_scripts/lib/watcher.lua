@@ -162,17 +162,13 @@ function watcher:go_on_placing(now)
     end
     self.fits:tell(result)
     self.fits:update(self.walk)
-    self:go_on_fitting()
+    self.fits:step(self.walk, self)
   elseif outcome == "failed" then
     log.write("job " .. result.job .. " could not be placed: " .. tostring(more))
   elseif outcome == "busy" or outcome == "redo" then
     self:put_off(self.placing_name, result, outcome, now)
   end
   self.placing = nil
-end
-
-function watcher:go_on_fitting()
-  self.fits:step(self.walk, function(id) return self:text_of(id) end)
 end
 
 function watcher:capturing(id)
@@ -251,7 +247,7 @@ function watcher:look(now)
   end
   if not self.placing then
     self:next_result(now)
-    self:go_on_fitting()
+    self.fits:step(self.walk, self)
   end
   self:tell_of_refusals()
   self.period = self.period + 1

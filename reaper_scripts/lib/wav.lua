@@ -94,7 +94,7 @@ local function size_in(file)
   end
 end
 
--- Return rate (Hz) and frames of a file, or nil where it is no WAV file.
+-- Return rate (Hz) and frames of a file, or nil if it is no WAV file.
 function wav.size_of(path)
   local file = io.open(path, "rb")
   if not file then

@@ -54,7 +54,7 @@ local function combo(context, label, current, choices, choose)
   if not reaper.ImGui_BeginCombo(context, label, current) then
     return
   end
-  if reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Escape()) then
+  if imgui.pressed(context, "Escape") then
     reaper.ImGui_CloseCurrentPopup(context)
   end
   for index, choice in ipairs(choices) do
@@ -93,8 +93,8 @@ local function show_field(self, field)
     show_prompt(self, choose)
   elseif field.key == "preset" then
     combo(context, "Preset##preset", typed.preset, preset_names(daemon), choose)
-  elseif field.words then
-    combo(context, field.label .. "##" .. field.key, typed[field.key], field.words, choose)
+  elseif form.offered(field, typed[field.key]) then
+    combo(context, field.label .. "##" .. field.key, typed[field.key], form.offered(field, typed[field.key]), choose)
   elseif field.start then
     slider(context, field, typed)
   else
@@ -130,11 +130,10 @@ local function asked_by_key(self)
   local context = self.context
   if reaper.ImGui_IsWindowAppearing(context) or not reaper.ImGui_IsWindowFocused(context) then
     return nil -- the key that began the action may be down still; or a list is open
-  elseif reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Escape()) then
+  elseif imgui.pressed(context, "Escape") then
     return "closed"
   end
-  local enter = reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_Enter())
-    or reaper.ImGui_IsKeyPressed(context, reaper.ImGui_Key_KeypadEnter())
+  local enter = imgui.pressed(context, "Enter", "KeypadEnter")
   local control = reaper.ImGui_GetKeyMods(context) & reaper.ImGui_Mod_Ctrl() ~= 0
   return enter and (control or not self.in_prompt) and "send" or nil
 end

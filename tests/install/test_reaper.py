@@ -193,6 +193,21 @@ def test_the_block_in_the_startup_script_is_taken_out_and_nothing_else(computer:
     assert startup.read_bytes() == b'-- my own start\r\nreaper.ShowConsoleMsg("hi")\r\n-- more of mine\r\n'
 
 
+def test_the_icons_that_setup_has_brought_go_and_no_others(computer: Make, shipment: Shipment) -> None:
+    base = (here := computer("linux")).with_reaper()
+    shipment.write("reaper_scripts/toolbar_icons/150/daw_bridge_panel.png", "icon")
+    put(here)
+    assert (base / FOLDER / "toolbar_icons" / "150" / "daw_bridge_panel.png").is_file()
+    folder = base / "Data" / "toolbar_icons"
+    for name in ("daw_bridge_panel.png", "150/daw_bridge_panel.png", "150/mine.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"icon")
+    take(here, dry_run=True)
+    assert len(list(folder.rglob("*.png"))) == 3
+    take(here)
+    assert [path.name for path in folder.rglob("*.png")] == ["mine.png"]
+
+
 def test_a_startup_script_with_nothing_else_goes_and_a_broken_block_stays(computer: Make, shipment: Shipment) -> None:
     here = computer("linux")
     base = here.with_reaper()

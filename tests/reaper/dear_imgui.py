@@ -87,7 +87,7 @@ class DearImGui:
             "IsWindowFocused": lambda _: imgui.is_window_focused(),
             "IsItemActive": lambda _: imgui.is_item_active(),
             "SetKeyboardFocusHere": lambda _: imgui.set_keyboard_focus_here(),
-            "IsKeyPressed": lambda _, key: imgui.is_key_pressed(imgui.Key(key), False),
+            "IsKeyPressed": lambda _, key, repeat=True: imgui.is_key_pressed(imgui.Key(key), repeat),
         }
 
     def _frame(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.reaper.conftest import Start
 from tests.reaper.reaper import HERE, Reaper, to_lua
 from tests.reaper.standin import StandIn
+from tests.reaper.test_fit import GRID
 
 
 def begin(reaper: Reaper, *, take: bool) -> None:
@@ -76,16 +77,18 @@ def test_it_does_not_run_among_somebody_s_own_settings(reaper: Reaper, bridge: S
     assert report(reaper) is None
 
 
-def test_one_take_from_press_to_placed(reaper: Reaper, bridge: StandIn) -> None:
+@pytest.mark.parametrize("measured", [False, True])
+def test_one_take_from_press_to_placed(reaper: Reaper, bridge: StandIn, measured: bool) -> None:
     bridge.beat(engine="sketch", price_usd=0.0)
     begin(reaper, take=True)
     for _ in range(60):
         reaper.seconds(1)
         for sent in bridge.requests():
             (job,) = bridge.status(sent, "stored")
-            bridge.result(sent, job, seconds=1.0)
+            bridge.result(sent, job, seconds=1.0, **({"fit": "grid", "grid": GRID} if measured else {}))
         if told := report(reaper):
             break
     assert told is not None
-    assert [(one["result"], one.get("why")) for one in told["take"]] == [("holds", None)] * 4
+    notes = [None, None, "its fit was a step of its own" if measured else None, None]
+    assert [(one["result"], one.get("why")) for one in told["take"]] == [("holds", note) for note in notes]
     reaper.check()

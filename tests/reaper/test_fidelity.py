@@ -328,6 +328,18 @@ POINTS: dict[tuple[int, str], str] = {
         reaper.SetMediaItemTakeInfo_Value(take.pointer, "D_STARTOFFS", 0.5)
         local _, at, source = reaper.GetTakeStretchMarker(take.pointer, 1)
         assert(at == 3.0 and source == 2.0 and fake.source_at(take, 2.0 + 2.0) == 1.5)""",
+    (64, "imgui_calls"): """
+        local other = new_fake({resources = fake.resources, imgui = true, broken = next(fake.broken)})
+        local r, ui = other.reaper, other.ui
+        local context = r.ImGui_CreateContext("x")
+        assert(r.ImGui_Begin(context, "x", true))
+        assert(fails(r.ImGui_Button, context) and fails(r.ImGui_Button, context, 5))
+        assert(fails(r.ImGui_SliderInt, context, "x", 1, 0.5, 2) and fails(r.ImGui_Button, context, "x", 1, 1, 1))
+        ui.held = 525
+        assert(r.ImGui_IsKeyPressed(context, 525) and not r.ImGui_IsKeyPressed(context, 525, false))
+        r.ImGui_End(context)
+        ui.collapsed = true
+        assert(not r.ImGui_Begin(context, "x", true) and fails(r.ImGui_End, context))""",
     (47, "narrow"): """
         fake.narrow = true
         local before = fake.resources .. "/é"

@@ -63,6 +63,7 @@ def test_every_beat_stands_on_a_beat_of_the_project(reaper: Reaper, bridge: Stan
     assert reaper.get(f"{{{ITEM}.info.D_POSITION, {ITEM}.info.D_LENGTH}}") == [PLACE, 8.0]
     assert reaper.get(f"{{{ITEM}.info.D_FADEINLEN, {ITEM}.info.D_FADEOUTLEN}}") == [0.002, 0.010]
     assert "Fitted: its first beat, 120 ms late, on the place, 117.60 to 120.00 BPM." in notes(reaper)
+    assert "It ends 0.28 s before its item does." in notes(reaper)
     reaper.check()
 
 
@@ -117,9 +118,7 @@ def test_a_stretch_that_is_not_heard_is_not_made(reaper: Reaper, bridge: StandIn
     assert heard(reaper, 15, GRID | {"tempo": 119.9}) < 0.010
 
 
-def test_a_first_beat_that_comes_very_late_is_left_alone(
-    reaper: Reaper, bridge: StandIn, sent: dict[str, Any]
-) -> None:
+def test_a_first_beat_that_comes_very_late_is_left_alone(reaper: Reaper, bridge: StandIn, sent: dict[str, Any]) -> None:
     arrive(reaper, bridge, sent, grid=GRID | {"first_beat": 1.7})
     untouched(reaper)
     assert "Not fitted: its first beat comes 1.7 s late." in notes(reaper)
@@ -257,3 +256,25 @@ def test_a_loop_is_the_copy_whose_end_meets_its_beginning(
     assert reaper.get(f"{TAKE}.source.path") != str(tmp_path / "song" / "Media" / loop.name)
     assert reaper.get(f"{ITEM}.info.B_LOOPSRC") == 0
     reaper.check()
+
+
+def test_fit_and_loudness_are_asked_for_in_the_form(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    sent = transform(reaper, bridge, Fit="loop", Loudness="-14,5")
+    assert (sent["fit"], sent["loudness"]) == ("loop", -14.5)
+    reaper.do("song.time_selection = {30.0, 36.0}")
+    sent = transform(reaper, bridge, Prompt="another", Fit="", Loudness="Source")
+    assert "fit" not in sent
+    assert sent["loudness"] == "source"
+
+
+@pytest.mark.parametrize(("field", "value"), [("Fit", "sideways"), ("Loudness", "-50"), ("Loudness", "loud")])
+def test_what_is_no_choice_is_told_and_nothing_is_sent(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, field: str, value: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do(f'fake.answers = {{{{Prompt = "rain", {field} = "{value}"}}, "cancel"}}')
+    reaper.press("Transform selection")
+    reaper.seconds(2)
+    assert f"{field}: " in " ".join(reaper.get("fake.modals"))
+    assert bridge.requests() == []

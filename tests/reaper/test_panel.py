@@ -75,6 +75,18 @@ def test_it_tells_what_will_be_sent_and_control_enter_sends_it(reaper: Reaper, b
     reaper.check()
 
 
+def test_a_key_that_is_held_sends_once(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    opened(reaper, tmp_path)
+    type_prompt(reaper, "rain")
+    for _ in range(40):
+        reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1
+    reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1, "pressed anew, it sends again"
+
+
 def test_nothing_is_sent_while_something_is_missing(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
     opened(reaper, tmp_path)
     reaper.do(CONTROL_ENTER)
@@ -251,6 +263,29 @@ def test_toolbars_show_what_runs(reaper: Reaper, bridge: StandIn, tmp_path: Path
     bridge.beat()
     reaper.seconds(10)
     assert reaper.get("fake.shown_toggles[panel] == 0 and fake.shown_toggles[watcher] == 0")
+
+
+@pytest.mark.parametrize("end", ["reaper ends", "its window is closed", "the action is pressed again"])
+def test_it_opens_again_with_reaper_if_it_was_open(reaper: Reaper, bridge: StandIn, tmp_path: Path, end: str) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("fake.answers = {6}")
+    reaper.press("Setup")
+    reaper.tick(2)
+    press = f"reaper.Main_OnCommand(fake.commands[{to_lua(str(reaper.scripts / 'DAW Bridge_Panel.lua'))}], 0)"
+    reaper.do(press)
+    reaper.seconds(3)
+    assert reaper.get("fake.window_open") is True
+    if end == "its window is closed":
+        reaper.do("fake.key = -1 fake.tick() fake.key = 0")
+    elif end == "the action is pressed again":
+        reaper.do("history = #song.history " + press)
+        assert reaper.get("fake.window_open == false and #song.history == history"), "no undo step of ours"
+    reaper.do("fake.terminate_all()")
+    reaper.seconds(2)
+    reaper.do(f"fake.run({to_lua(str(reaper.resources / 'Scripts' / '__startup.lua'))})")
+    reaper.seconds(1)
+    assert reaper.get("fake.window_open") is (end == "reaper ends")
+    reaper.check()
 
 
 def test_the_place_in_the_docker_is_remembered(start: Start, bridge: StandIn, tmp_path: Path) -> None:

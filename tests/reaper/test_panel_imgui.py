@@ -56,6 +56,16 @@ def test_what_is_typed_and_dragged_is_sent_with_control_and_enter(
     assert "Sent." in ui.texts, "it stays open"
 
 
+def test_a_key_that_is_held_sends_once(reaper: Reaper, bridge: StandIn, ui: DearImGui) -> None:
+    ui.type("rain")
+    reaper.tick(2)
+    ui.key(imgui.Key.enter, True, control=True)
+    reaper.seconds(3)
+    ui.key(imgui.Key.enter, False)
+    reaper.seconds(2)
+    assert len(bridge.requests()) == 1
+
+
 def test_buttons_do_what_they_say(reaper: Reaper, bridge: StandIn, ui: DearImGui) -> None:
     click(reaper, ui, "Favourite")
     reaper.do("fake.answers = {6}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.reaper.conftest import Start
 from tests.reaper.flows import song, transform
 from tests.reaper.reaper import ROOT, SCRIPTS, Reaper
 from tests.reaper.standin import StandIn
+from tools import toolbar_icons
 
 FIRST, LAST = "-- >>> DAW Bridge (added by DAW Bridge_Setup)", "-- <<< DAW Bridge"
 THEIRS = "-- of another script\nlocal x = 1\n"
@@ -58,6 +61,18 @@ def test_the_block_at_the_start_comes_and_goes(reaper: Reaper, bridge: StandIn, 
         assert not startup(reaper).exists()
     assert reaper.get("fake.commands") == []
     assert not list(startup(reaper).parent.glob("__startup.lua.*"))
+
+
+def test_the_icons_are_brought_to_where_reaper_looks_and_taken_away(reaper: Reaper, bridge: StandIn) -> None:
+    folder = reaper.resources / "Data" / "toolbar_icons"
+    reaper.do("fake.answers = {7}")
+    reaper.press("Setup")
+    there = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+    assert there == {name: (toolbar_icons.FOLDER / name).read_bytes() for name in toolbar_icons.files()}
+    reaper.tick(3)
+    reaper.do("fake.answers = {2, 6}")
+    reaper.press("Setup")
+    assert list(folder.rglob("*.png")) == []
 
 
 def test_the_block_does_no_harm_when_the_scripts_are_gone(reaper: Reaper, bridge: StandIn) -> None:
@@ -215,3 +230,22 @@ def test_it_finds_out_whether_files_can_be_renamed(start: Start, bridge: StandIn
     reaper.seconds(1)
     assert not startup(reaper).exists() or startup(reaper).read_text() == ""
     reaper.check()
+
+
+def test_the_icons_are_what_the_tool_draws() -> None:
+    def pixels(data: bytes) -> tuple[int, int, bytes]:
+        width, height = struct.unpack(">II", data[16:24])
+        at, packed = 8, b""
+        while at < len(data):
+            length, name = struct.unpack(">I4s", data[at : at + 8])
+            packed += data[at + 8 : at + 8 + length] if name == b"IDAT" else b""
+            at += length + 12
+        return width, height, zlib.decompress(packed)
+
+    there = {path.relative_to(toolbar_icons.FOLDER).as_posix(): path for path in toolbar_icons.FOLDER.rglob("*.png")}
+    made = toolbar_icons.files()
+    assert there.keys() == made.keys()
+    for name, path in there.items():
+        width, height, rows = pixels(path.read_bytes())
+        assert (width, height, rows) == pixels(made[name])
+        assert width == 3 * height == 90 * toolbar_icons.SCALES[name.rpartition("/")[0]]

@@ -88,6 +88,10 @@ local function check(fake, spec, index, argument, value)
     if type(value) ~= "table" or not value.is_reaper_array then
       bad(spec.name, index, kind, value)
     end
+  elseif kind:match("^ImGui_") then
+    if value == nil then
+      bad(spec.name, index, kind, value)
+    end
   elseif kind == "ReaProject" and (value == nil or value == 0) then
     return -- fact 3: nil and 0 are the active project
   elseif not fake.pointers.find(value, kind) then
@@ -132,15 +136,14 @@ function core.make_tables(fake, own, api)
     local drawing = name:match("^gfx%.(.*)$")
     if drawing then
       gfx[drawing] = door(fake, spec, own[name])
+    elseif name:match("^ImGui_") then -- fact 64
+      reaper[name] = own[name] and (fake.broken.imgui_calls and own[name] or door(fake, spec, own[name]))
     elseif spec.since <= fake.version_number and (fake.sws or not name:match("^CF_")) then
       reaper[name] = door(fake, spec, own[name])
     end
   end
   for name in pairs(own) do
-    assert(api[name] or name:match("^ImGui_"), "REAPER has no " .. name)
-    if name:match("^ImGui_") then
-      reaper[name] = own[name]
-    end
+    assert(api[name], "REAPER has no " .. name)
   end
   if fake.broken.unknown then
     setmetatable(reaper, { __index = function() return function() end end })

@@ -26,6 +26,9 @@ return function(fake, own)
   function own.ImGui_Cond_FirstUseEver() return 4 end
   function own.ImGui_SetNextWindowSize(context) assert(context == ui.context) end
   function own.ImGui_Begin(context)
+    if ui.collapsed then -- fact 64: there is nothing to end then
+      return false, not ui.closed
+    end
     assert(context == ui.context and ui.depth == 0, "Begin twice")
     ui.depth, ui.frames, ui.texts = 1, ui.frames + 1, {}
     return true, not ui.closed
@@ -44,9 +47,9 @@ return function(fake, own)
   function own.ImGui_Key_Enter() return 525 end
   function own.ImGui_Key_KeypadEnter() return 627 end
   function own.ImGui_Key_Escape() return 526 end
-  function own.ImGui_IsKeyPressed(context, key)
+  function own.ImGui_IsKeyPressed(context, key, repeats)
     inside(context)
-    local down = ui.key == key
+    local down = ui.key == key or (repeats ~= false and ui.held == key)
     ui.key = not down and ui.key or nil
     return down
   end
