@@ -47,6 +47,16 @@ _CONFIG_XML: Final = (
 )
 
 
+_PRESET_ID: Final = "0b1d6e1a-7c39-4f0a-9d6f-3f2a6f6f7a11"
+#: Of an export in Ardour's own format "BWAV 32float Export".
+_PRESET: Final = (
+    f'<?xml version="1.0" encoding="UTF-8"?>\n<ExportPreset id="{_PRESET_ID}" name="test">'
+    '<ExportFormat id="20b4ab09-6452-4cb3-bd66-b921cdbd2942"/><ExportFilename><Folder relative="1" path="export"/>'
+    '<Field name="label" enabled="0"/><Field name="session" enabled="0"/><Field name="snapshot" enabled="0"/>'
+    '<Field name="timespan" enabled="1"/><Field name="revision" enabled="0"/><Field name="time" enabled="0"'
+    ' value="T_None"/><Field name="date" enabled="0" value="D_None"/></ExportFilename></ExportPreset>'
+)
+
 #: Writes a table as Ardour's own script manager does, with the bytecode of the factory of each script.
 _SERIALIZE: Final = r"""function(name, source)
   local function quoted(s)
@@ -149,6 +159,16 @@ class Display:
         find = ("search", "--onlyvisible", "--name", title)
         return until(lambda: self.do(*find).splitlines()[-1:], seconds, f"a window {title}")[0]
 
+    def answer(self, title: str, text: str, key: str) -> None:
+        """Type into the first field of a dialog, press the key of one of its buttons, and wait until it has gone."""
+        window = self.window(title)
+        self.do("windowfocus", "--sync", window)
+        if text:
+            self.do("type", "--delay", "10", text)
+        self.do("key", "--delay", "50", key)
+        find = ("search", "--onlyvisible", "--name", title)
+        until(lambda: window not in self.do(*find).split(), 10, f"the end of {title}")
+
     def close(self) -> None:
         """End it."""
         self._server.terminate()
@@ -210,6 +230,7 @@ class Ardour:
         assert self.file.is_file(), done.stdout + done.stderr
 
     def configure(self) -> None:
+        """Write the settings with which Ardour asks nothing, is silent, and listens to OSC."""
         self.port = free_port()
         config = _CONFIG_XML.format(port=self.port, reply=free_port(), clock=0)
         (self.config / "config").write_text(config, encoding="utf-8")
@@ -258,9 +279,32 @@ class Ardour:
         assert state == "fine", value
         return value
 
+    def send(self, lua: str) -> None:
+        """Run Lua in Ardour that does not come back."""
+        assert self._ask(lua, 10.0) is None
+
+    def answer(self, title: str, text: str, key: str) -> None:
+        """Answer a dialog: see Display.answer."""
+        self.display.answer(title, text, key)
+
     def save(self) -> None:
         """Save the session."""
         self.lua('Session:save_state("", false, false, false, false, false)')
+
+    def export(self, folder: Path, name: str, start: int, end: int) -> Path:
+        """Have the mix of a range exported as a Broadcast Wave, 32 bit, at the rate of the session."""
+        folder.mkdir(exist_ok=True)
+        preset = self.config / "export" / "test.preset"
+        preset.parent.mkdir(exist_ok=True)
+        preset.write_text(_PRESET, encoding="utf-8")
+        done = self.lua(
+            f"local e = Session:simple_export() assert(e:set_preset({lua_text(_PRESET_ID)}))\n"
+            f"e:set_folder({lua_text(folder)}) e:set_name({lua_text(name)}) e:set_range({start}, {end})\n"
+            "return e:run_export()",
+            60,
+        )
+        assert done == "true"
+        return folder / f"{name}.wav"
 
     def regions(self) -> list[Region]:
         """Return the regions that stand in playlists, as the session file on the disk has them."""
