@@ -1,4 +1,4 @@
-"""A bridge with the free sketch engine, and an Ardour with the scripts that ``daw-bridge install ardour`` puts there."""
+"""A bridge with the free sketch engine, and an Ardour with the scripts of ``daw-bridge install ardour``."""
 
 from __future__ import annotations
 
