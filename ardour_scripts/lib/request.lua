@@ -34,7 +34,8 @@ end
 
 -- Return the request. ``more``: client, id, action, place, source, confirm_usd, again.
 function request.make(values, more)
-  local body = { version = 1, preset = values.preset }
+  -- Ardour's Lua cannot stretch, and a copy that fits is made where a preset asks for it
+  local body = { version = 1, preset = values.preset, fit = not values.preset and "off" or nil }
   for _, one in ipairs(parameters) do
     if one.form then
       body[one.key] = values[one.key]
