@@ -28,6 +28,7 @@ from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.context import OnWire, StepContext
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.measure import Measuring
+from bridge_daemon.pipeline.ownership import Ownership
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
@@ -95,7 +96,7 @@ class Parts:
         return [self.link, self.midi, self.inbox, self.folders]
 
 
-def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Times) -> Parts:
+def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Times, ownership: Ownership) -> Parts:
     """Return the parts of a daemon whose journal is open. Opens nothing itself."""
     at_start = host.settings
 
@@ -126,6 +127,7 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
         on_wire=OnWire(),
         arrivals=Placement(journal, host.clock),
         measuring=Measuring(journal, settings, times),
+        ownership=ownership,
     )
     conveyor = Conveyor(context)
     catalogue = Catalogue(journal, engines, polls, budget, settings, times)

@@ -21,6 +21,7 @@ from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.measure import Measuring
+from bridge_daemon.pipeline.ownership import Alone, Ownership
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
@@ -96,6 +97,7 @@ class StepContext:
     on_wire: OnWire
     arrivals: Placement
     measuring: Measuring
+    ownership: Ownership = field(default_factory=Alone)
     watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Called with a job and its file once a take was copied to where its client wants it.
     ready: list[Callable[[Job, Path], None]] = field(default_factory=list)

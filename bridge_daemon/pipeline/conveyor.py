@@ -12,7 +12,7 @@ from typing import Final
 
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
-from bridge_daemon.errors import Internal, Stale, WrongState
+from bridge_daemon.errors import Internal, Stale, StudioAway, WrongState
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline import disk
 from bridge_daemon.pipeline.context import Step, StepContext
@@ -28,6 +28,7 @@ LAST_ANSWER: Final = 30.0
 _AFTER_FAULT: Final = (2.0, 300.0)  # s, after a fault of ours
 _MOST_CHANGES: Final = 20  # in a row, while a step was at work
 _LONG_REST: Final = 10.0  # s
+_AWAY: Final = 2.0  # s, until a journal that does not answer is asked again
 #: Where the service may still fetch a source.
 _SERVED: Final = OPEN | {State.UNKNOWN}
 
@@ -60,6 +61,15 @@ def _audio_step(job: Job) -> Step | None:
     return None
 
 
+def step_for_others(job: Job) -> Step | None:
+    """Return the step that can be done for a room that is not there: it needs none of its files and clients."""
+    if job.state in RESERVED and job.action != "generate":
+        return None
+    if job.state in RESERVED | {State.GENERATING} or (job.state is State.FETCHING and job.original is None):
+        return step_for(job)
+    return None
+
+
 def load_audio() -> None:
     """Load what reads and writes audio: takes a while, so it is done beside the start and not in it."""
     from bridge_daemon.audio import peaks  # noqa: F401 - loaded for those who need it later
@@ -76,6 +86,7 @@ class Conveyor:
         self._nudges: dict[str, asyncio.Event] = {}
         self._slots = asyncio.Semaphore(context.settings().engine.max_open_jobs)
         self._due: list[str] = []
+        self._adopted: set[str] = set()
         self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
         self._tasks = Tasks("conveyor")
 
@@ -86,7 +97,7 @@ class Conveyor:
         """
         context = self._context
         jobs = await context.journal.read(lambda tx: tx.jobs_in(RESERVED | OPEN | {State.STORED, State.UNKNOWN}))
-        recovered = [await self._recover(job) for job in jobs]
+        recovered = [await self._recover(job) for job in jobs if await context.ownership.take(job)]
         await context.pause.load()  # an answer that was read only now may be a reason to pause
         for job in recovered:
             if job.publication is not None and job.state in _SERVED:
@@ -123,6 +134,8 @@ class Conveyor:
 
     def _read_submit(self, tx: Transaction, job: Job) -> Job:
         """Find out what became of a submit that the last process did not live to see the end of."""
+        if not self._context.ownership.holds(tx, job):
+            raise WrongState(f"Another bridge sends the job {job.id}.", charge=job.charge)
         answer = None
         for event in tx.events_of(job.id):
             if event["kind"] == str(State.SUBMITTING):
@@ -153,6 +166,16 @@ class Conveyor:
             self._queued[job.id] = job
         else:
             self._queued.pop(job.id, None)
+
+    def drives(self, job: str) -> bool:
+        """Return whether a job is on its way here."""
+        return job in self._driven
+
+    def adopt(self, job: str) -> None:
+        """Take up a job that nobody alive works on, as after a restart of whoever did."""
+        if job not in self._driven:
+            self._adopted.add(job)
+            self.drive(job)
 
     def drive(self, job: str) -> None:
         """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""
@@ -187,6 +210,8 @@ class Conveyor:
                     if changed > _MOST_CHANGES:  # nobody is that quick
                         seconds = _AFTER_FAULT[1]
                         await self._fault(name, error)
+                except StudioAway:  # its own network, or the database: nothing is lost, and nothing can be written
+                    seconds = _AWAY
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not lose a job that is paid for
                     faults += 1
                     seconds = min(_AFTER_FAULT[1], _AFTER_FAULT[0] * 2.0 ** min(faults, 10))
@@ -206,10 +231,17 @@ class Conveyor:
         admitted = self._queued.pop(name, None)
         job = admitted if admitted is not None else await context.journal.read(lambda tx: tx.job(name))
         context.watch(job)  # its time runs from here, whatever happens to the clock
-        if job.state is State.SUBMITTING and wire_name(name) not in context.on_wire:
-            job = await self._recover(job)  # a fault of ours broke it off: as after a restart
-        step = step_for(job)
+        adopted = name in self._adopted
+        self._adopted.discard(name)
+        if not await context.ownership.take(job):
+            return None
+        if adopted or (job.state is State.SUBMITTING and wire_name(name) not in context.on_wire):
+            job = await self._recover(job)  # a fault broke it off, ours or another's: as after a restart
+        here = context.ownership.asked_here(job)
+        step = step_for(job) if here else step_for_others(job)
         if step is None:
+            if not here:
+                await context.ownership.leave(job)
             return None
         if job.state in RESERVED and not await self._turn(name, slot):
             return 0.0

@@ -195,7 +195,7 @@ async def test_what_other_rooms_are_told(studio: str, tmp_path: Path) -> None:
             listening.execute("LISTEN daw_bridge")
             job = await journal.write("test", add)
             [told] = list(listening.notifies(timeout=5, stop_after=1))
-            assert told.payload == job.id
+            assert told.payload.split() == [journal._database.run, job.id]
     finally:
         await journal.close()
 

@@ -25,6 +25,7 @@ def _studio() -> None:
     op.create_table(
         "workers",
         sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("run", sa.String(36), nullable=False),
         sa.Column("room", sa.String(40), nullable=False),
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("about", sa.JSON, nullable=False),
