@@ -17,6 +17,7 @@ from bridge_daemon.app.connections import connections
 from bridge_daemon.app.parts import Parts, build
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import OPEN
+from bridge_daemon.engine.budget import Budget, RateBudget
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
@@ -139,8 +140,11 @@ class Daemon:
         journal = Journal(self.home.journal, self._times, database=database)
         self._stack.push_async_callback(journal.close)
         await journal.open()
+        per_minute = self.settings.engine.requests_per_minute
+        budget: Budget = RateBudget(per_minute, self._times)
         if database is not None:
             self._membership = await self._join(database, journal, token)
+            budget = self._share_budget(database, self._membership, per_minute)
         parts = self.parts = build(
             self,
             journal=journal,
@@ -148,6 +152,7 @@ class Daemon:
             keys=self._keys,
             times=self._times,
             ownership=self._membership or Alone(),
+            budget=budget,
         )
         wiring.connect(parts)
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
@@ -160,6 +165,13 @@ class Daemon:
         self._stack.push_async_callback(membership.close)
         await membership.join()
         return membership
+
+    def _share_budget(self, database: Postgres, membership: Membership, per_minute: int) -> Budget:
+        from bridge_daemon.studio.budget import SharedBudget
+
+        shared = SharedBudget(database, membership.worker.id, per_minute)
+        self._stack.push_async_callback(shared.close)
+        return shared
 
     def _database(self) -> Postgres | None:
         """Return the database that rooms share, None for a journal in the home: then nothing of it is loaded."""

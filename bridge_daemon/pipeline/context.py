@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
 from bridge_daemon.domain.job import Job, Problem, State
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError, JournalUnusable
@@ -88,7 +88,7 @@ class StepContext:
     engines: Engines
     publishers: Publishers
     polls: PollSession
-    budget: RateBudget
+    budget: Budget
     roots: Callable[[], PathPolicy]
     home: Home
     library: Callable[[], Path]

@@ -100,6 +100,8 @@ async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | No
         lost = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge was stopped while the request was on the wire")
         await context.journal.write("outcome", lambda tx: apply(tx, begun, lost, context.times.now()))
         raise
+    if endpoint.paid:
+        context.budget.answered()
     await until_written(
         lambda: context.journal.write("answered", lambda tx: tx.add_event(job.id, "answer", sent.as_event())),
         f"the answer to job {job.id}: {sent.outcome().text} {sent.outcome().remote_id or ''}",

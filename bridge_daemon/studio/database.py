@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: What rooms tell each other after a commit: the ids of jobs that changed.
 CHANNEL: Final = "daw_bridge"
-#: Connections: one that writes, two that read, and what the studio itself asks.
-_CONNECTIONS: Final = 5
+#: Connections: one that writes, two that read, one that listens, one for the budget and one for who is there.
+_CONNECTIONS: Final = 6
 #: So long it is asked what became of a commit whose answer was lost, s.
 _ASKING: Final = 15.0
 _AGAIN: Final = 0.3  # s
