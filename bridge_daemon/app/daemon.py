@@ -154,6 +154,8 @@ class Daemon:
             ownership=self._membership or Alone(),
             budget=budget,
         )
+        if self._membership is not None:
+            parts.actions.studio = self._membership.about
         wiring.connect(parts)
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
             self._stack.push_async_callback(part.close)

@@ -117,6 +117,7 @@ def build() -> typer.Typer:
     app.add_typer(key.app, name="key")
     app.add_typer(config.app, name="config")
     app.add_typer(studio.app, name="studio")
+    app.command("keeper")(run.keeper)
     app.add_typer(install.app, name="install")
     app.add_typer(install.remove, name="uninstall")
     app.add_typer(midi.app, name="midi")

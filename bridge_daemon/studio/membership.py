@@ -224,12 +224,13 @@ class Membership:
         while not self._stop.is_set():
             try:
                 with self._database.begun(f"LISTEN {CHANNEL}") as connection:
-                    connection.detach()  # it listens to its end; nobody else shall have it
                     driver: Any = connection.connection.driver_connection
+                    connection.detach()  # it listens to its end; nobody else shall have it
                     while not self._stop.is_set():
                         for told in driver.notifies(timeout=_LISTEN):
                             loop.call_soon_threadsafe(self._heard, told.payload)
-            except (SQLAlchemyError, psycopg.Error):
+            except (SQLAlchemyError, psycopg.Error) as error:
+                log.info("The other rooms cannot be heard: %s", error)
                 self._stop.wait(_AGAIN)
 
     def _heard(self, payload: str) -> None:
