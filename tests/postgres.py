@@ -51,6 +51,7 @@ class Cluster:
         self.folder = folder
         self.port = free_port()
         self._durable = durable
+        self._template = False
         self._of: dict[Path, str] = {}
         self._as = ["su", "postgres", "-c"] if getpass.getuser() == "root" else ["sh", "-c"]
         if self._as[0] == "su":
@@ -80,9 +81,11 @@ class Cluster:
     def new(self) -> str:
         """Make a database with the tables of a studio and return its URL."""
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_TEMPLATE]).fetchone():
+            if not self._template:
+                connection.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
                 connection.execute(f"CREATE DATABASE {_TEMPLATE}")
                 database.init(make_url(self.address(_TEMPLATE)))
+                self._template = True
             name = f"t{uuid.uuid4().hex}"
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         with psycopg.connect(self.address(name), autocommit=True) as connection:

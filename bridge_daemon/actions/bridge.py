@@ -86,6 +86,8 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         self._started = time.monotonic()
         #: The MIDI intake, once it is there.
         self.pads: Pads | None = None
+        #: Tells who is there, in a studio.
+        self.studio: Callable[[], Awaitable[dict[str, Any]]] | None = None
         #: What tries the way for sources, once it is there.
         self.sources_trial: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
@@ -216,6 +218,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
             "price_usd": await self._price(engine["name"]),
             "paused": self._pause.current,
             **await self.spend(),
+            "studio": await self.studio() if self.studio is not None else None,
             "jobs": counts,
             "problems": [job.as_dict() for job in problems],
         }

@@ -84,7 +84,7 @@ class JobActions:
         """
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            found = tx.job(job)
+            found = tx.own_job(job)
             if found.state in RESERVED or found.state is State.HELD:
                 moved = tx.move(found, State.CANCELLED, text="cancelled by you", problem=None)
                 return moved, "Cancelled before it was sent. Nothing was spent."
@@ -107,7 +107,7 @@ class JobActions:
         ``place`` changes keys of its place; ``once`` as for :meth:`cancel`.
         """
         body = {"deliver": job}
-        return await self._act("deliver", _once(once, job, body, lambda tx: _deliver(tx.job(job), tx, place or {})))
+        return await self._act("deliver", _once(once, job, body, lambda tx: _deliver(tx.own_job(job), tx, place or {})))
 
     async def retry(self, job: str, data: dict[str, Any]) -> dict[str, Any]:
         """Try again, as cheaply as the state of the job allows: see rule of money 2."""
@@ -129,7 +129,7 @@ class JobActions:
         """Look at a job now. Its id is remembered: the same retry again, once the job has failed, must not pay anew."""
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            found = tx.job(job)
+            found = tx.own_job(job)
             if found.state not in OPEN:
                 raise WrongState(f"The job is {found.state} now. Nothing was sent.", charge=found.charge)
             if found.state is State.SUBMITTING:
@@ -146,7 +146,7 @@ class JobActions:
         engine = await self._engines.current()
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            held = tx.job(job.id)
+            held = tx.own_job(job.id)
             if repeated(tx, request_id, hash_of(body)) is not None:
                 return held, "This retry was accepted before."
             if not engine.made(held):
@@ -184,6 +184,7 @@ class JobActions:
             if now.state is not job.state:
                 raise WrongState(f"The job is {now.state} now. Nothing was sent.", charge=now.charge)
             if now.state is State.UNKNOWN:
+                tx.own_job(now.id)
                 _close(tx, now, charge=Charge.POSSIBLE, how="submitted again")
 
         answer, _ = await self._admit.admit(_body_again(job, _request_id(data), data), retry=Retry(job.id, check))
@@ -215,7 +216,7 @@ class JobActions:
         text = "It is followed now; its take is fetched as soon as it is done."
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            found, attached = tx.job(job), {"attached": name}
+            found, attached = tx.own_job(job), {"attached": name}
             if not _resolvable(found) or found.state is State.FETCHING:
                 raise _nothing_to_resolve(found)
             if tx.remote_id_taken(found.base_url, name):
@@ -237,7 +238,7 @@ class JobActions:
         freed = "counts as spent" if charged else "is free again"
 
         def write(tx: Transaction) -> tuple[Job, str]:
-            found = tx.job(job)
+            found = tx.own_job(job)
             if not _resolvable(found):
                 raise _nothing_to_resolve(found)
             closed = _close(tx, found, charge=charge, how="dismissed by you")

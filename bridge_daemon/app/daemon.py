@@ -8,7 +8,7 @@ import os
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bridge_daemon import __version__
 from bridge_daemon.actions.bridge import Actions
@@ -19,6 +19,7 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import OPEN
 from bridge_daemon.domain.request import warm_up
 from bridge_daemon.engine import client
+from bridge_daemon.engine.budget import Budget, RateBudget
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
@@ -26,11 +27,16 @@ from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home, Runtime
-from bridge_daemon.journal import Database, Journal
+from bridge_daemon.journal import Journal
+from bridge_daemon.pipeline.ownership import Alone
 from bridge_daemon.settings.changes import changes
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.studio.database import Postgres
+    from bridge_daemon.studio.membership import Membership
 
 log = logging.getLogger(__name__)
 #: Settings that were bound to a port or a budget at the start.
@@ -53,9 +59,15 @@ class Daemon:
         keys: KeyStore | None = None,
         times: Times | None = None,
         started_by: str = "terminal",
+        kind: Literal["room", "keeper"] = "room",
     ) -> None:
-        """Build nothing yet; ``keys`` and ``times`` are for tests. ``started_by`` is what the status tells."""
+        """Build nothing yet; ``keys`` and ``times`` are for tests. ``started_by`` is what the status tells.
+
+        A ``keeper`` has no frontends but the API: it works for the rooms of its studio.
+        """
         self._started_by = started_by
+        self._kind = kind
+        self._membership: Membership | None = None  # in a studio
         self.home = home
         self.settings = self._at_start = settings
         self.roots = self._make_roots(settings)
@@ -125,15 +137,46 @@ class Daemon:
 
     async def _build(self) -> None:
         token = self.home.read_token()
-        journal = Journal(self.home.journal, self._times, database=self._database())
+        database = self._database()
+        journal = Journal(self.home.journal, self._times, database=database)
         self._stack.push_async_callback(journal.close)
         await journal.open()
-        parts = self.parts = build(self, journal=journal, token=token, keys=self._keys, times=self._times)
+        per_minute = self.settings.engine.requests_per_minute
+        budget: Budget = RateBudget(per_minute, self._times)
+        if database is not None:
+            self._membership = await self._join(database, journal, token)
+            budget = self._share_budget(database, self._membership, per_minute)
+        parts = self.parts = build(
+            self,
+            journal=journal,
+            token=token,
+            keys=self._keys,
+            times=self._times,
+            ownership=self._membership or Alone(),
+            budget=budget,
+        )
+        if self._membership is not None:
+            parts.actions.studio = self._membership.about
         wiring.connect(parts)
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
             self._stack.push_async_callback(part.close)
 
-    def _database(self) -> Database | None:
+    async def _join(self, database: Postgres, journal: Journal, token: str) -> Membership:
+        from bridge_daemon.studio.membership import Membership
+
+        membership = Membership(database, journal, token=token, kind=self._kind)
+        self._stack.push_async_callback(membership.close)
+        await membership.join()
+        return membership
+
+    def _share_budget(self, database: Postgres, membership: Membership, per_minute: int) -> Budget:
+        from bridge_daemon.studio.budget import SharedBudget
+
+        shared = SharedBudget(database, membership.worker.id, per_minute)
+        self._stack.push_async_callback(shared.close)
+        return shared
+
+    def _database(self) -> Postgres | None:
         """Return the database that rooms share, None for a journal in the home: then nothing of it is loaded."""
         if self.settings.journal.url is None:
             return None
@@ -156,6 +199,8 @@ class Daemon:
         await self.parts.api.start()
 
     async def _open_osc(self) -> None:
+        if self._kind == "keeper":
+            return
         if self.parts.announcer is not None and self.parts.osc is not None:
             self._stack.push_async_callback(self.parts.announcer.close)
             self._stack.push_async_callback(self.parts.osc.close)
@@ -166,6 +211,9 @@ class Daemon:
         self._stack.push_async_callback(self.parts.context.measuring.close)
         self._stack.push_async_callback(self.parts.conveyor.stop)
         self.parts.conveyor.start()
+        if self._membership is not None:
+            self._stack.push_async_callback(self._membership.pause)
+            self._membership.start(self.parts.conveyor, self.parts.engines)
         self._stack.push_async_callback(self._tasks.close)
         self._tasks.start(self.parts.catalogue.watch(), "catalogue")
         keep_days = lambda: self.settings.audio.keep_sources_days  # noqa: E731
@@ -173,6 +221,8 @@ class Daemon:
         self._tasks.start(self._warm(), "engine")
 
     async def _open_frontends(self) -> None:
+        if self._kind == "keeper":
+            return
         for intake in self.parts.intakes:
             self.intakes.append(intake)
             self._stack.push_async_callback(intake.close)

@@ -10,7 +10,7 @@ from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.app.awake import Awake
 from bridge_daemon.clock.link import LinkSource
 from bridge_daemon.clock.transport import Clock
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.frontends.folders.frontend import Folders
@@ -28,6 +28,7 @@ from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.context import OnWire, StepContext
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.measure import Measuring
+from bridge_daemon.pipeline.ownership import Ownership
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
@@ -72,7 +73,7 @@ class Parts:
     hub: EventHub
     engines: Engines
     polls: PollSession
-    budget: RateBudget
+    budget: Budget
     listener: SourceListener
     publishers: Publishers
     pause: PauseGate
@@ -95,7 +96,16 @@ class Parts:
         return [self.link, self.midi, self.inbox, self.folders]
 
 
-def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Times) -> Parts:
+def build(
+    host: Host,
+    *,
+    journal: Journal,
+    token: str,
+    keys: KeyStore,
+    times: Times,
+    ownership: Ownership,
+    budget: Budget,
+) -> Parts:
     """Return the parts of a daemon whose journal is open. Opens nothing itself."""
     at_start = host.settings
 
@@ -107,7 +117,6 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
 
     engines = Engines(settings, keys, host.home, journal, sources=lambda: listener.url)
     polls = PollSession()
-    budget = RateBudget(at_start.engine.requests_per_minute, times)
     listener = SourceListener(at_start.publish.source_port)
     publishers = Publishers(listener, settings, times, journal=journal, engines=engines, budget=budget, home=host.home)
     pause = PauseGate(journal, times)
@@ -126,6 +135,7 @@ def build(host: Host, *, journal: Journal, token: str, keys: KeyStore, times: Ti
         on_wire=OnWire(),
         arrivals=Placement(journal, host.clock),
         measuring=Measuring(journal, settings, times),
+        ownership=ownership,
     )
     conveyor = Conveyor(context)
     catalogue = Catalogue(journal, engines, polls, budget, settings, times)

@@ -155,11 +155,18 @@ async def _jobs(home: Home) -> str:
     from sqlalchemy.exc import SQLAlchemyError
 
     from bridge_daemon.journal import Journal
+    from bridge_daemon.settings.load import read
     from bridge_daemon.util.times import Times
 
-    if not home.journal.exists():
+    settings = read(home.config, os.environ)[0]
+    database = None
+    if settings is not None and settings.journal.url is not None:
+        from bridge_daemon.studio.database import of_home
+
+        database = of_home(home, settings.journal)
+    elif not home.journal.exists():
         return "[]"
-    journal = Journal(home.journal, Times(), read_only=True)
+    journal = Journal(home.journal, Times(), read_only=True, database=database)
     try:
         await journal.open()
         found = await journal.read(lambda tx: tx.find(limit=_JOBS))

@@ -8,11 +8,14 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.care.finding import Examined, Finding, fail, ok, warn
 from bridge_daemon.errors import HomeUnsafe, JournalUnusable
 from bridge_daemon.util.files import discard, free_bytes
+
+if TYPE_CHECKING:
+    from bridge_daemon.settings.sections import JournalSettings
 
 _LITTLE: Final = 5 << 30
 #: Names of folders that other programs carry to other machines.
@@ -100,6 +103,9 @@ def journal(it: Examined) -> Finding:
     """Check that the journal is whole, and of a version that is known."""
     from bridge_daemon.journal import schema
 
+    settings = it.settings.journal
+    if settings.url is not None:
+        return _studio(it, settings)
     path = it.home.journal
     if not path.exists():
         return ok("There is no journal yet; nothing was ever asked for")
@@ -109,6 +115,20 @@ def journal(it: Examined) -> Finding:
     except JournalUnusable as error:
         return fail(error.message, error.next_step)
     return ok(f"The journal is whole (revision {found})")
+
+
+def _studio(it: Examined, settings: JournalSettings) -> Finding:
+    from bridge_daemon.studio import database
+
+    try:
+        studio = database.of_home(it.home, settings)
+        studio.open()
+    except JournalUnusable as error:
+        return fail(error.message, error.next_step)
+    try:
+        return ok(f"The journal of the studio answers; this is the room {studio.room}")
+    finally:
+        studio.close()
 
 
 def journal_place(it: Examined) -> Finding:

@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "key": ("key", "app"),
     "config": ("config", "app"),
     "studio": ("studio", "app"),
+    "keeper": ("run", "keeper"),
     "install": ("install", "app"),
     "uninstall": ("install", "remove"),
     "midi": ("midi", "app"),

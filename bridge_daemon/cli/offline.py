@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from typing import Any
 
@@ -11,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.errors import Fault, InvalidRequest, JournalUnusable, WrongState
 from bridge_daemon.home.paths import AlreadyRunning, Home
-from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.journal import Database, Journal, Transaction
 from bridge_daemon.journal.rebuild import Plan
 from bridge_daemon.journal.rebuild import plan as plan_of
 from bridge_daemon.journal.rebuild import rebuild as make_again
+from bridge_daemon.settings.load import read as read_settings
 from bridge_daemon.util.times import Times
 
 
@@ -29,15 +31,16 @@ def read_jobs(*, states: list[str], text: str | None, client: str | None, limit:
     unknown = [state for state in states if state not in known]
     if unknown:
         raise InvalidRequest([Fault("state", state, f"must be one of {', '.join(known)}") for state in unknown])
-    path = Home.locate().journal
-    if not path.exists():
+    home = Home.locate()
+    path, database = home.journal, _studio(home)
+    if database is None and not path.exists():
         return []
 
     def look(tx: Transaction) -> list[Job]:
         return tx.find(states=states, q=text, client=client, limit=limit)
 
     async def read() -> list[Job]:
-        journal = Journal(path, Times(), read_only=True)
+        journal = Journal(path, Times(), read_only=True, database=database)
         try:
             await journal.open()
             return await journal.read(look)
@@ -53,6 +56,16 @@ def read_jobs(*, states: list[str], text: str | None, client: str | None, limit:
         ) from error
 
 
+def _studio(home: Home) -> Database | None:
+    """Return the database of the studio that the settings name, None if the journal is a file."""
+    settings = read_settings(home.config, os.environ)[0]
+    if settings is None or settings.journal.url is None:
+        return None
+    from bridge_daemon.studio import database
+
+    return database.of_home(home, settings.journal)
+
+
 def rebuild(*, dry_run: bool) -> Plan:
     """Make a lost journal again from the record of what was sent, or tell what would be made.
 
@@ -60,6 +73,11 @@ def rebuild(*, dry_run: bool) -> Plan:
         WrongState: the bridge runs on this home.
     """
     home = Home.locate()
+    if _studio(home) is not None:
+        raise WrongState(
+            "The journal of this home is that of a studio, in PostgreSQL. Nothing was changed.",
+            next="Put back a copy of the database; each room makes again what it sent when it starts (docs/studio.md).",
+        )
     if dry_run:
         return plan_of(home.journal)
     home.prepare()

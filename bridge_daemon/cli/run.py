@@ -1,4 +1,4 @@
-"""``daw-bridge run``: the daemon itself, in the foreground."""
+"""``daw-bridge run`` and ``keeper``: the daemon itself, in the foreground."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import signal
 import sys
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from bridge_daemon import __version__
 from bridge_daemon.cli import format, terminal
-from bridge_daemon.errors import BridgeError, DiskTrouble
+from bridge_daemon.errors import BridgeError, DiskTrouble, SettingsInvalid
 from bridge_daemon.home.paths import AlreadyRunning, Home
 
 if TYPE_CHECKING:
@@ -62,6 +62,25 @@ def run(
     """
     for name, _, value in (one.partition("=") for one in env or ()):
         os.environ[name] = value
+    _until_ended(log_level, by, "room")
+
+
+def keeper(
+    log_level: Annotated[
+        Level, typer.Option(help="How much is written to the log.", case_sensitive=False)
+    ] = Level.INFO,
+    by: Annotated[
+        StartedBy, typer.Option(help="Who starts it, for status: start and service say so themselves.")
+    ] = StartedBy.TERMINAL,
+) -> None:
+    """Run a keeper of a studio, until Ctrl-C: on a machine that is always on.
+
+    It has no intakes. It sends, follows and fetches for rooms that are not there; see docs/studio.md.
+    """
+    _until_ended(log_level, by, "keeper")
+
+
+def _until_ended(log_level: Level, by: StartedBy, kind: Literal["room", "keeper"]) -> None:
     early = _Early()
     ends = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":
@@ -69,7 +88,7 @@ def run(
     for number in ends:
         signal.signal(number, early)
     try:
-        _run(log_level, early, by)
+        _run(log_level, early, by, kind)
     except AlreadyRunning as running:
         _say_running(running)
     except KeyboardInterrupt:
@@ -95,7 +114,7 @@ class _Early:
             raise KeyboardInterrupt
 
 
-def _run(level: Level, early: _Early, by: StartedBy) -> None:
+def _run(level: Level, early: _Early, by: StartedBy, kind: Literal["room", "keeper"]) -> None:
     from bridge_daemon.settings.file import create_default
     from bridge_daemon.settings.load import Settings
 
@@ -109,10 +128,15 @@ def _run(level: Level, early: _Early, by: StartedBy) -> None:
         except OSError as error:
             raise DiskTrouble(f"{home.config} cannot be written: {error.strerror}.") from error
         settings = Settings.load(home)
+        if kind == "keeper" and settings.journal.url is None:
+            raise SettingsInvalid(
+                "A keeper needs the journal of a studio, and config.toml names none.",
+                next='[journal] url = "postgresql://keeper@host/database"; see docs/studio.md.',
+            )
         logs = _start_log(home, level)
         log.info("daw-bridge %s starts (pid %d, home %s)", __version__, os.getpid(), home.path)
         try:
-            _serve(home, settings, early, by)
+            _serve(home, settings, early, by, kind)
             log.info("daw-bridge has stopped")
         except BridgeError as error:
             log.error("%s: %s", error.code, error.message)
@@ -152,12 +176,12 @@ class Warnings(logging.Handler):
             terminal.note(redact(self.format(shown)), "yellow")
 
 
-def _serve(home: Home, settings: Any, early: _Early, by: StartedBy) -> None:
+def _serve(home: Home, settings: Any, early: _Early, by: StartedBy, kind: Literal["room", "keeper"]) -> None:
     from bridge_daemon.app import run as running
     from bridge_daemon.app.daemon import Daemon
     from bridge_daemon.home.logs import log_loop_errors
 
-    daemon = Daemon(home, settings, started_by=by.value)
+    daemon = Daemon(home, settings, started_by=by.value, kind=kind)
     telling: set[asyncio.Task[None]] = set()
 
     async def serve() -> None:

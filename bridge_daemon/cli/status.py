@@ -50,6 +50,7 @@ def _print(status: dict[str, Any]) -> None:
         ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
         ("Asks", f"before a request of more than {format.usd(status['confirm_above_usd'])}"),
         ("Jobs", ", ".join(f"{count} {state}" for state, count in status["jobs"].items()) or "none yet"),
+        *_studio_lines(status.get("studio")),
         *_publish_lines(status),
         *_osc_lines(status.get("osc")),
         *_midi_lines(status.get("midi") or {}),
@@ -152,6 +153,20 @@ def _folder_lines(told: dict[str, Any] | None) -> list[tuple[str, str]]:
             text += f"; {folder['waiting']} waiting (daw-bridge folders)"
         lines.append(("Folder", text))
     return lines
+
+
+def _studio_lines(studio: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if studio is None:
+        return []
+    mine = f"{studio['kind']} {studio['room']}"
+    if studio["rooms"] is None:
+        return [("Studio", f"{mine}; {studio['problem']}")]
+    others = [
+        f"{one['kind']} {one['room']} on {one['host']}" + ("" if one["alive"] else ", not there")
+        for one in studio["rooms"]
+        if (one["kind"], one["room"]) != (studio["kind"], studio["room"])
+    ]
+    return [("Studio", "; ".join([mine, *others]))]
 
 
 def _limit(spent: float, limit: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from bridge_daemon.util.times import Times
 
@@ -17,6 +18,39 @@ KEPT_FOR_SUBMITS = 10
 LONGEST_BLOCK = 120.0
 #: The service counts when a request arrives, which may be later for an old one (a new connection) than for a new one.
 _MARGIN = 0.5  # s
+
+
+class Budget(Protocol):
+    """What whoever calls the service asks before, and tells after."""
+
+    @property
+    def polls_per_minute(self) -> int:
+        """What polls may use of it."""
+        ...
+
+    def block(self, retry_after: float | None) -> None:
+        """Send nothing for a while: the service said 429."""
+        ...
+
+    def spare_polls(self) -> int:
+        """Return how many polls could be sent at once."""
+        ...
+
+    def wait_for_poll(self) -> float:
+        """Return the seconds until a poll may be sent."""
+        ...
+
+    async def take_poll(self) -> bool:
+        """Count a poll that is sent now; False if none may be sent."""
+        ...
+
+    async def submit(self) -> None:
+        """Return as soon as a submit may be sent, counted."""
+        ...
+
+    def answered(self) -> None:
+        """Note that what was counted had its answer, or failed."""
+        ...
 
 
 class RateBudget:
@@ -49,7 +83,10 @@ class RateBudget:
         """Return the seconds until a poll may be sent."""
         return self._wait(self.polls_per_minute)
 
-    def take_poll(self) -> bool:
+    def answered(self) -> None:
+        """One process sends at once what it counts."""
+
+    async def take_poll(self) -> bool:
         """Count a poll that is sent now; False if none may be sent."""
         if self.wait_for_poll() > 0:
             return False

@@ -164,6 +164,11 @@ class Journal:
         if future.cancelled() or future.exception() is not None:
             return
         for job in future.result()[1]:
+            self.tell(job)
+
+    def tell(self, job: Job) -> None:
+        """Tell the listeners of a job that was changed; those of another room are not theirs."""
+        if job.room == self.room:
             for listener in self._listeners:
                 listener(job)
 

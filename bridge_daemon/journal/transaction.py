@@ -58,7 +58,8 @@ class Transaction:
         ``changed`` collects what listeners are told after the commit, ``recorded`` what is added to the record of what
         was sent; ``database`` must still be the one that was opened where money is decided about.
         """
-        self._connection = connection
+        #: For what a studio keeps in tables of its own, in the same transaction.
+        self.connection = self._connection = connection
         self._times = times
         self._seen: dict[str, Job] = {}  # nobody else changes a job while this transaction lasts
         self.changed: dict[str, Job] = {}
@@ -133,6 +134,17 @@ class Transaction:
         if job not in self._seen and not self._jobs(sql.JOB, job=job):
             raise NotFound(f"There is no job {job[:40]}.")
         return self._seen[job]
+
+    def own_job(self, job: str) -> Job:
+        """Return a job that this room asked for. Raises NotFound, and WrongState if it is another room's."""
+        found = self.job(job)
+        if found.room != self.room:
+            raise WrongState(
+                f"The job {found.id} belongs to the room {found.room}. Nothing was changed.",
+                next=f"Decide about it in the room {found.room}.",
+                charge=found.charge,
+            )
+        return found
 
     def _jobs(self, statement: Executable, **given: Any) -> list[Job]:
         found = [from_row(row) for row in self._connection.execute(statement, given).mappings()]
@@ -344,6 +356,11 @@ class Transaction:
         own = [fact_of(self.room, key) for key in keys]
         found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": own})}
         return [found.get(key) for key in own]
+
+    def paused(self, job: Job) -> bool:
+        """Return whether sending is paused here, or in the room that asked for a job."""
+        keys = {fact_of(room, "pause") for room in (self.room, job.room)}
+        return bool(self._connection.execute(sql.FACTS, {"keys": sorted(keys)}).first())
 
     def set_fact(self, key: str, value: Any) -> None:
         """Write a single fact; None removes it."""

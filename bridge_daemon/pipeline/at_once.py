@@ -13,6 +13,7 @@ from typing import Any
 
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.engine import client
+from bridge_daemon.engine.budget import RateBudget
 from bridge_daemon.engine.choice import Choice, Endpoint
 from bridge_daemon.errors import KeyTrouble
 from bridge_daemon.journal import Transaction
@@ -26,8 +27,9 @@ log = logging.getLogger(__name__)
 class AtOnce:
     """Leave to send one job without waiting; it counts as a request to the service until it is given back."""
 
-    def __init__(self, engine: Choice, endpoint: Endpoint, context: StepContext) -> None:
+    def __init__(self, budget: RateBudget, engine: Choice, endpoint: Endpoint, context: StepContext) -> None:
         """:func:`leave` makes them."""
+        self._budget = budget
         self._engine = engine
         self._context = context
         self.endpoint = endpoint
@@ -49,6 +51,10 @@ class AtOnce:
             self._context.marked.add(begun.id)
             self.begun = begun
 
+    def give_back(self) -> None:
+        """Give the request back that this counted as: it was not sent."""
+        self._budget.give_back()
+
     def settle(self) -> None:
         """Forget the mark: the job is on the wire, or the transaction failed."""
         if self.begun is not None:
@@ -67,6 +73,9 @@ async def leave(context: StepContext) -> AtOnce | None:
     if key is None or await no_room(context) is not None:
         return None
     await client.ready()
-    if not context.budget.take_submit():
+    budget = context.budget
+    if (
+        not isinstance(budget, RateBudget) or not budget.take_submit()
+    ):  # a budget that rooms share is asked for its turn
         return None
-    return AtOnce(engine, Endpoint(engine.base_url, key.value, paid=True), context)
+    return AtOnce(budget, engine, Endpoint(engine.base_url, key.value, paid=True), context)

@@ -49,7 +49,7 @@ def unplaced(tx: Transaction, name: str, delivery: int, code: str, message: str,
 
 
 def _delivered(tx: Transaction, name: str, delivery: int) -> Job:
-    job = tx.job(name)
+    job = tx.own_job(name)
     if job.state not in (State.STORED, State.PLACED) or delivery > job.delivery:
         raise WrongState(f"The job is {job.state}, and there was no delivery {delivery} of it.", charge=job.charge)
     return job

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 
 from bridge_daemon.audio.workers import WORKERS
 from bridge_daemon.domain.job import Job, Problem, State
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.errors import BridgeError, JournalUnusable
@@ -22,6 +22,7 @@ from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.measure import Measuring
+from bridge_daemon.pipeline.ownership import Alone, Ownership
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
@@ -89,7 +90,7 @@ class StepContext:
     engines: Engines
     publishers: Publishers
     polls: PollSession
-    budget: RateBudget
+    budget: Budget
     roots: Callable[[], PathPolicy]
     home: Home
     library: Callable[[], Path]
@@ -98,6 +99,7 @@ class StepContext:
     on_wire: OnWire
     arrivals: Placement
     measuring: Measuring
+    ownership: Ownership = field(default_factory=Alone)
     watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Jobs that a transaction writes as being sent, until they are on the wire or it has failed.
     marked: set[str] = field(default_factory=set)

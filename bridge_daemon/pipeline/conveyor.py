@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
-from bridge_daemon.errors import Internal, Stale, WrongState
+from bridge_daemon.errors import Internal, Stale, StudioAway, WrongState
 from bridge_daemon.journal import NotRecorded, Transaction
 from bridge_daemon.pipeline import disk
 from bridge_daemon.pipeline.at_once import AtOnce, leave
@@ -35,6 +35,7 @@ LAST_ANSWER: Final = 30.0
 _AFTER_FAULT: Final = (2.0, 300.0)  # s, after a fault of ours
 _MOST_CHANGES: Final = 20  # in a row, while a step was at work
 _LONG_REST: Final = 10.0  # s
+_AWAY: Final = 2.0  # s, until a journal that does not answer is asked again
 #: Where the service may still fetch a source.
 _SERVED: Final = OPEN | {State.UNKNOWN}
 
@@ -66,6 +67,15 @@ def _audio_step(job: Job) -> Step | None:
     return None
 
 
+def step_for_others(job: Job) -> Step | None:
+    """Return the step that can be done for a room that is not there: it needs none of its files and clients."""
+    if job.state in RESERVED and job.action != "generate":
+        return None
+    if job.state in RESERVED | {State.GENERATING} or (job.state is State.FETCHING and job.original is None):
+        return step_for(job)
+    return None
+
+
 async def load_audio() -> None:
     """Load what reads and writes audio, while the first job is made: a daemon that nobody asks needs none of it."""
     await load(*(f"bridge_daemon.pipeline.{step}" for step in ("prepare", "fetch", "finish")))
@@ -81,6 +91,7 @@ class Conveyor:
         self._nudges: dict[str, asyncio.Event] = {}
         self._slots = asyncio.Semaphore(context.settings().engine.max_open_jobs)
         self._due: list[str] = []
+        self._adopted: set[str] = set()
         self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
         self._tasks = Tasks("conveyor")
         self._audio_loads = False
@@ -93,7 +104,7 @@ class Conveyor:
         """
         context = self._context
         jobs = await context.journal.read(lambda tx: tx.jobs_in(RESERVED | OPEN | {State.STORED, State.UNKNOWN}))
-        recovered = [await self._recover(job) for job in jobs]
+        recovered = [await self._recover(job) for job in jobs if await context.ownership.take(job)]
         await context.pause.load()  # an answer that was read only now may be a reason to pause
         for job in recovered:
             if job.publication is not None and job.state in _SERVED:
@@ -130,6 +141,8 @@ class Conveyor:
 
     def _read_submit(self, tx: Transaction, job: Job) -> Job:
         """Find out what became of a submit that the last process did not live to see the end of."""
+        if not self._context.ownership.holds(tx, job):
+            raise WrongState(f"Another bridge sends the job {job.id}.", charge=job.charge)
         answer = None
         for event in tx.events_of(job.id):
             if event["kind"] == str(State.SUBMITTING):
@@ -163,7 +176,7 @@ class Conveyor:
         if going is None:
             return await admit(None)
         if self._slots.locked():  # somebody was quicker
-            self._context.budget.give_back()
+            going.give_back()
             return await admit(None)
         await slot.take()
         return await self._context.on_wire.run(self._press(admit, going, slot), "press")
@@ -189,7 +202,7 @@ class Conveyor:
             going.settle()
             if begun is None:
                 slot.free()
-                context.budget.give_back()
+                going.give_back()
 
     def changed(self, job: Job) -> None:
         """Handle a committed change of a job."""
@@ -199,6 +212,16 @@ class Conveyor:
             self._queued[job.id] = job
         else:
             self._queued.pop(job.id, None)
+
+    def drives(self, job: str) -> bool:
+        """Return whether a job is on its way here."""
+        return job in self._driven
+
+    def adopt(self, job: str) -> None:
+        """Take up a job that nobody alive works on, as after a restart of whoever did."""
+        if job not in self._driven:
+            self._adopted.add(job)
+            self.drive(job)
 
     def drive(self, job: str) -> None:
         """Make sure that a job is on its way, and look at it now, whatever it is waiting for."""
@@ -237,6 +260,8 @@ class Conveyor:
                     if changed > _MOST_CHANGES:  # nobody is that quick
                         seconds = _AFTER_FAULT[1]
                         await self._fault(name, error)
+                except StudioAway:  # its own network, or the database: nothing is lost, and nothing can be written
+                    seconds = _AWAY
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not lose a job that is paid for
                     faults += 1
                     seconds = min(_AFTER_FAULT[1], _AFTER_FAULT[0] * 2.0 ** min(faults, 10))
@@ -256,12 +281,20 @@ class Conveyor:
         admitted = self._queued.pop(name, None)
         job = admitted if admitted is not None else await context.journal.read(lambda tx: tx.job(name))
         context.watch(job)  # its time runs from here, whatever happens to the clock
-        if job.state is State.SUBMITTING and wire_name(name) not in context.on_wire and name not in context.marked:
-            job = await self._recover(job)  # a fault of ours broke it off: as after a restart
+        adopted = name in self._adopted
+        self._adopted.discard(name)
+        if not await context.ownership.take(job):
+            return None
+        off_the_wire = wire_name(name) not in context.on_wire and name not in context.marked
+        if adopted or (job.state is State.SUBMITTING and off_the_wire):
+            job = await self._recover(job)  # a fault broke it off, ours or another's: as after a restart
         if job.state is State.FETCHING or (job.state in RESERVED and job.action != "generate"):
             await load_audio()
-        step = step_for(job)
+        here = context.ownership.asked_here(job)
+        step = step_for(job) if here else step_for_others(job)
         if step is None:
+            if not here:
+                await context.ownership.leave(job)
             return None
         if job.state in RESERVED and not await self._turn(name, slot):
             return 0.0

@@ -40,7 +40,7 @@ async def follow(job: Job, context: StepContext) -> Wait | None:
     except KeyTrouble as error:
         await context.set_problem(job, error)
         return Wait(30.0)
-    if endpoint.paid and not context.budget.take_poll():
+    if endpoint.paid and not await context.budget.take_poll():
         return Wait(context.budget.wait_for_poll() + random.uniform(0.0, 0.2))
     watch.polls += 1
     return await _ask(job, endpoint, watch, context)
@@ -49,6 +49,8 @@ async def follow(job: Job, context: StepContext) -> Wait | None:
 async def _ask(job: Job, endpoint: Endpoint, watch: JobRuntime, context: StepContext) -> Wait | None:
     assert job.remote_id is not None, "a generating job has the service's id"
     answer = await context.polls.job(endpoint.url, job.remote_id, endpoint.key)
+    if endpoint.paid:
+        context.budget.answered()
     polled = _read(job, answer)
     if polled is None:
         await _trouble(job, answer, watch, context)
@@ -86,9 +88,11 @@ async def another_url(job: Job, context: StepContext) -> Job | None:
         endpoint = await context.engines.endpoint(job)
     except KeyTrouble:
         return None
-    if job.remote_id is None or (endpoint.paid and not context.budget.take_poll()):
+    if job.remote_id is None or (endpoint.paid and not await context.budget.take_poll()):
         return None
     answer = await context.polls.job(endpoint.url, job.remote_id, endpoint.key)
+    if endpoint.paid:
+        context.budget.answered()
     if isinstance(answer, Answer) and answer.status == 429:
         context.budget.block(seconds(answer.retry_after))
     polled = _read(job, answer)

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 _OFFLINE_PAUSE = (1.0, 60.0)
 #: Until a job is looked at again whose journal is not the one that was opened, s.
 _LOST_PAUSE = 60.0
+#: Until a job is looked at again whose room is paused, s.
+_ROOM_PAUSED = 5.0
 #: By so much a clock may be corrected without being set back, s.
 _CLOCKS_DIFFER = 5.0
 
@@ -85,8 +87,13 @@ def wire_name(job: str) -> str:
 async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | None:
     """From the check of the money to the meaning of the answer; runs to its end whoever is cancelled."""
     body = body_of(job)
+    since = context.ownership.now()
     begun = await _begin(job, body, context)
-    return begun if isinstance(begun, Wait) else await post(begun, body, endpoint, context)
+    if isinstance(begun, Wait):
+        return begun
+    if context.ownership.late(since):
+        return await _too_late(begun, context)
+    return await post(begun, body, endpoint, context)
 
 
 def body_of(job: Job) -> dict[str, Any]:
@@ -104,6 +111,8 @@ async def post(job: Job, body: dict[str, Any], endpoint: Endpoint, context: Step
         lost = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge was stopped while the request was on the wire")
         await context.journal.write("outcome", lambda tx: apply(tx, job, lost, context.times.now()))
         raise
+    if endpoint.paid:
+        context.budget.answered()
     await until_written(
         lambda: context.journal.write("answered", lambda tx: tx.add_event(job.id, "answer", sent.as_event())),
         f"the answer to job {job.id}: {sent.outcome().text} {sent.outcome().remote_id or ''}",
@@ -113,14 +122,51 @@ async def post(job: Job, body: dict[str, Any], endpoint: Endpoint, context: Step
         context.budget.block(outcome.retry_after)
     if outcome.pause == "401":
         context.engines.reload_key()
-    done = await until_written(
-        lambda: context.journal.write("outcome", lambda tx: apply(tx, job, outcome, context.times.now())),
-        f"the outcome of job {job.id}: {outcome.text} {outcome.remote_id or ''}",
-    )
+    done = await _written(job, outcome, context)
     if outcome.pause is not None:
         await context.pause.close(outcome.pause, outcome.text)  # written already; this tells those who wait
     log.info("Submitted: %s (%s)", done.state, outcome.text, extra=done.log_context())
     return _next(done, context)
+
+
+async def _written(begun: Job, outcome: Outcome, context: StepContext) -> Job:
+    """Write the outcome of a submit until that succeeds, also if somebody took this bridge for dead meanwhile."""
+    what = f"the outcome of job {begun.id}: {outcome.text} {outcome.remote_id or ''}"
+    now = context.times.now
+    try:
+        return await until_written(
+            lambda: context.journal.write("outcome", lambda tx: apply(tx, begun, outcome, now())), what
+        )
+    except WrongState:
+        log.warning("Another bridge wrote that job %s is unknown before its answer came", begun.id)
+        return await until_written(
+            lambda: context.journal.write("late_answer", lambda tx: late_answer(tx, begun.id, outcome)), what
+        )
+
+
+def late_answer(tx: Transaction, job: str, outcome: Outcome) -> Job:
+    """Attach a job of the service to ours that became unknown before its answer came: that is the evidence for it."""
+    found = tx.job(job)
+    if found.state is not State.UNKNOWN or outcome.kind is not SubmitOutcome.ACCEPTED:
+        return found
+    if tx.remote_id_taken(found.base_url, outcome.remote_id or ""):
+        return found
+    return tx.move(
+        found,
+        State.GENERATING,
+        event={"means": outcome.text, "late": True},
+        charge=Charge.CONFIRMED,
+        remote_id=outcome.remote_id,
+        problem=None,
+        text=_MEANINGS[SubmitOutcome.ACCEPTED].text,
+    )
+
+
+async def _too_late(job: Job, context: StepContext) -> Wait:
+    """Take back that a job is being sent: by now others may have written that it is unknown."""
+    kept = Outcome(kind=SubmitOutcome.NOT_SENT, text="the journal of the studio answered too late")
+    await context.journal.write("outcome", lambda tx: apply(tx, job, kept, context.times.now()))
+    return GO_ON
 
 
 async def _begin(job: Job, body: dict[str, Any], context: StepContext) -> Job | Wait:
@@ -136,6 +182,8 @@ async def _begin(job: Job, body: dict[str, Any], context: StepContext) -> Job | 
         return await not_recorded(job, error, context)
     if begun is None:
         await context.pause.load()
+        if context.pause.current is None:
+            return Wait(_ROOM_PAUSED)
     return begun if begun is not None and begun.state is State.SUBMITTING else GO_ON
 
 
@@ -162,16 +210,18 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], context: StepContext)
 
     From this commit on the job counts as perhaps charged, whatever happens to the process.
     """
-    if tx.fact("pause") is not None:
+    if tx.paused(job):
         return None
     now = context.times.now()
     fresh = tx.job(job.id)
     if fresh.state not in RESERVED:
         raise WrongState(f"The job {job.id} is {fresh.state} now.", charge=fresh.charge)
+    if not context.ownership.holds(tx, fresh):
+        raise WrongState(f"Another bridge works on the job {job.id}.", charge=fresh.charge)
     try:
         check_age(fresh, context.now(fresh))
         check_price(tx, fresh)
-        check_limits(tx, fresh.price, context.settings(), reserved_too=False)
+        check_limits(tx, fresh.price, context.settings(), reserved_too=False, room=fresh.room)
     except (Stale, PriceChanged, LimitReached) as error:
         return tx.move(fresh, State.HELD, problem=_problem(error, now), text="waits for you")
     return tx.move(

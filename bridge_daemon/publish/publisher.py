@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from bridge_daemon.domain.job import SERVED, Job, Publication
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import CLOUD, Choice, Engines
 from bridge_daemon.errors import NotPublished, PortTaken
 from bridge_daemon.home.paths import Home
@@ -114,7 +114,7 @@ class Publishers:
         *,
         journal: Journal,
         engines: Engines,
-        budget: RateBudget,
+        budget: Budget,
         home: Home,
     ) -> None:
         """Nothing is started or asked for yet."""

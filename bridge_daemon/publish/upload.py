@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge_daemon import __version__
 from bridge_daemon.domain.job import Job, Publication
 from bridge_daemon.engine.address import exact
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.errors import NotPublished
 from bridge_daemon.settings.sections import Publish
@@ -39,7 +39,7 @@ class UploadPublisher:
 
     method = "upload"
 
-    def __init__(self, engines: Engines, budget: RateBudget, settings: Callable[[], Publish], times: Times) -> None:
+    def __init__(self, engines: Engines, budget: Budget, settings: Callable[[], Publish], times: Times) -> None:
         """An upload counts as a request of the account, so it waits for its turn in ``budget``."""
         self._engines = engines
         self._budget = budget
@@ -78,6 +78,8 @@ class UploadPublisher:
                 next="It is tried again. " + _OTHERS,
                 passing=True,
             ) from error
+        finally:
+            self._budget.answered()
         return Publication(method=self.method, url=read(status, body), file=str(file), since=self._times.now())
 
     async def holds(self, publication: Publication) -> bool:

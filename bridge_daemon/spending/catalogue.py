@@ -10,7 +10,7 @@ from typing import Any, Final
 from bridge_daemon.domain.job import MICRO
 from bridge_daemon.domain.models import Model, learn, models
 from bridge_daemon.domain.parameters import TABLE
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.engine.protocol import Answer, error_text, read_listed, read_prices
@@ -36,7 +36,7 @@ class Catalogue:
         journal: Journal,
         engines: Engines,
         polls: PollSession,
-        budget: RateBudget,
+        budget: Budget,
         settings: Callable[[], Settings],
         times: Times,
     ) -> None:
@@ -114,9 +114,11 @@ class Catalogue:
 
     async def _ask(self, choice: Choice, model: str) -> Answer | Exception:
         key = await self._engines.key()
-        if not self._budget.take_poll():
+        if not await self._budget.take_poll():
             return TimeoutError("the rate budget is used up")
-        return await self._polls.model(choice.base_url, model, key.value if key else None)
+        answer = await self._polls.model(choice.base_url, model, key.value if key else None)
+        self._budget.answered()
+        return answer
 
     async def check_key(self) -> dict[str, Any]:
         """Ask the service, free of charge, whether it accepts the key."""

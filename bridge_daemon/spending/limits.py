@@ -65,11 +65,17 @@ def check_price_question(total: int, unasked: int, confirm_usd: float | None) ->
         )
 
 
-def check_limits(tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True) -> None:
-    """Raise LimitReached if ``price`` more would pass a limit of the day or month, of this bridge or of all rooms."""
+def check_limits(
+    tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True, room: str | None = None
+) -> None:
+    """Raise LimitReached if ``price`` more would pass a limit of the day or month, of this bridge or of all rooms.
+
+    ``room`` is the one that asked: what another one may spend was checked there, and its sum is reserved since.
+    """
     if price == 0:
         return
-    _check(price, tx.spent(), spend_limits(settings), reserved_too, "")
+    if room in (None, tx.room):
+        _check(price, tx.spent(), spend_limits(settings), reserved_too, "")
     account = tx.fact(ACCOUNT_LIMITS) if tx.room is not None else None
     if account is not None:
         limits = {name: micro(account[f"per_{name}_usd"]) for name in ("day", "month")}

@@ -4,4 +4,4 @@ Nothing of this is loaded where the journal is a file. May use pipeline, spendin
 domain, util and errors.
 """
 
-__all__ = ["database", "password"]
+__all__ = ["budget", "database", "leases", "membership", "overview", "password"]

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: What rooms tell each other after a commit: the ids of jobs that changed.
 CHANNEL: Final = "daw_bridge"
-#: Connections: one that writes, two that read, and what the studio itself asks.
-_CONNECTIONS: Final = 5
+#: Connections: one that writes, two that read, one that listens, one for the budget and one for who is there.
+_CONNECTIONS: Final = 6
 #: So long it is asked what became of a commit whose answer was lost, s.
 _ASKING: Final = 15.0
 _AGAIN: Final = 0.3  # s
@@ -95,6 +95,8 @@ class Postgres:
     ) -> None:
         """``secret`` returns the password, where libpq does not find one by itself."""
         self.room = room
+        #: Tells what this process says from what others say.
+        self.run = uuid.uuid4().hex
         self._url = url
         self._home = home
         self._secret = secret
@@ -176,9 +178,7 @@ class Postgres:
 
     def commit(self, connection: Connection, changed: Collection[Job]) -> None:
         """Commit, tell the other rooms, and find out what became of it if the answer is lost."""
-        jobs = [job.id for job in changed]
-        for start in range(0, len(jobs), _MOST_TOLD):
-            connection.execute(_TELL, {"channel": CHANNEL, "text": " ".join(jobs[start : start + _MOST_TOLD])})
+        self.tell(connection, [job.id for job in changed])
         transaction = connection.info["transaction"]
         try:
             connection.exec_driver_sql("COMMIT")
@@ -186,13 +186,23 @@ class Postgres:
             if not error.connection_invalidated or not self._was_committed(transaction, error):
                 raise
 
+    def tell(self, connection: Connection, jobs: Sequence[str]) -> None:
+        """Tell the other rooms of jobs, once what is begun is committed."""
+        for start in range(0, len(jobs), _MOST_TOLD):
+            told = " ".join((self.run, *jobs[start : start + _MOST_TOLD]))
+            connection.execute(_TELL, {"channel": CHANNEL, "text": told})
+
+    def plain(self) -> Connection:
+        """Return a connection on which each statement counts by itself."""
+        return self.begun("SELECT 1")
+
     def _was_committed(self, transaction: str, error: DBAPIError) -> bool:
         """Ask the database until it says whether a transaction was committed. Raises StudioAway if it does not say."""
         log.warning("The answer to a commit was lost; asking what became of it")
         end = time.monotonic() + _ASKING
         while time.monotonic() < end:
             try:
-                with self.begun("SELECT 1") as connection:
+                with self.plain() as connection:
                     state = connection.execute(_OUTCOME, {"transaction": transaction}).scalar_one()
             except DBAPIError:
                 state = "no answer"
@@ -296,6 +306,8 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
     engine = _engine(url, "init", secret)
     try:
         with engine.connect() as connection:
+            for timeout in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                connection.exec_driver_sql(f"SET {timeout} = 0")  # a large journal takes its time
             connection.exec_driver_sql("BEGIN")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('daw-bridge studio init'))")
             found = ledger_of(connection)

@@ -42,6 +42,8 @@ MOST_TIMES = 2
 NOT_WALKED = {
     "journal.restore": "a journal that lost something; tests/app/test_lost_journal.py dies at it",
     "journal.migrate": "walked by tests/journal/test_migrations.py on journals of older versions",
+    "journal.lease": "taking over another room's job; tests/studio/test_rooms.py ends the processes that have them",
+    "journal.late_answer": "an answer after the job became unknown; tests/studio/test_rooms.py",
     "file.config": "settings, written before anything can cost; tests/test_settings.py",
     "file.key": "the key, written by a command; tests/test_key.py",
     "file.s3_key": "the credentials of a bucket, written by a command; tests/publish/test_s3_key.py",

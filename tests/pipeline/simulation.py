@@ -98,9 +98,10 @@ class Simulation:
             at, number = heapq.heappop(due)
             self.clock.at = max(self.clock.at, at)
             job = jobs[number]
-            if not budget.take_poll():
+            if budget.wait_for_poll() > 0:
                 heapq.heappush(due, (self.clock.at + budget.wait_for_poll() + dice.uniform(0.0, 0.2), number))
                 continue
+            budget._sent.append(self.clock.at)
             self.requests.append(self.clock.at)
             age = self.clock.at - job.begun
             if age >= job.seconds:

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from bridge_daemon.domain.job import Job
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.limits import check_limits
+from bridge_daemon.spending.limits import ACCOUNT_LIMITS, check_limits
 from bridge_daemon.studio.database import Postgres
 from bridge_daemon.util.times import Times
 from tests.journal.conftest import add
@@ -43,3 +43,12 @@ def press(url: str, home: Path, name: str, limit: float, presses: int, answers: 
         return [repr(one) if isinstance(one, Exception) else "admitted" for one in done]
 
     answers.put(asyncio.run(work()))
+
+
+async def set_limit(url: str, folder: Path, usd: float) -> None:
+    """Limit what all rooms may spend together."""
+    journal = room(url, folder / "admin")
+    await journal.open()
+    fact = {"per_day_usd": usd, "per_month_usd": 1000.0}
+    await journal.write("limit", lambda tx: tx.set_fact(ACCOUNT_LIMITS, fact))
+    await journal.close()

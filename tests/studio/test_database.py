@@ -24,13 +24,13 @@ from bridge_daemon.journal.tables import metadata
 from bridge_daemon.studio.database import init
 from tests import postgres
 from tests.journal.conftest import add
-from tests.studio.pressing import PRICE, press, room
+from tests.studio.pressing import PRICE, press, room, set_limit
 
 
 class TestTheTables:
     def test_are_what_the_migrations_make(self, studio: str) -> None:
         engine = create_engine(make_url(studio).set(drivername="postgresql+psycopg"))
-        own = {"ledger", "workers", "leases"}
+        own = {"ledger", "workers", "leases", "budget", "calls", "waits"}
         with engine.connect() as connection:
             context = MigrationContext.configure(
                 connection,
@@ -79,7 +79,7 @@ async def test_no_limit_is_passed_by_200_presses_at_once_from_8_processes(
     answers, go = fork.Queue(), fork.Barrier(8)
     limit = 10.0 if rooms == "one" else 1000.0
     if rooms == "eight":
-        await _set_limit(studio, tmp_path, 10.0)
+        await set_limit(studio, tmp_path, 10.0)
     processes = [
         fork.Process(
             target=press,
@@ -97,14 +97,6 @@ async def test_no_limit_is_passed_by_200_presses_at_once_from_8_processes(
     assert told.count("admitted") == 17, "17 times $0.58 is $9.86"
     with psycopg.connect(studio) as connection:
         assert connection.execute("SELECT sum(price) FROM jobs").fetchone() == (17 * PRICE,)
-
-
-async def _set_limit(url: str, folder: Path, usd: float) -> None:
-    journal = room(url, folder / "admin")
-    await journal.open()
-    fact = {"per_day_usd": usd, "per_month_usd": 1000.0}
-    await journal.write("limit", lambda tx: tx.set_fact("account.limits", fact))
-    await journal.close()
 
 
 class TestALostAnswerToACommit:
@@ -195,7 +187,7 @@ async def test_what_other_rooms_are_told(studio: str, tmp_path: Path) -> None:
             listening.execute("LISTEN daw_bridge")
             job = await journal.write("test", add)
             [told] = list(listening.notifies(timeout=5, stop_after=1))
-            assert told.payload == job.id
+            assert told.payload.split() == [journal._database.run, job.id]
     finally:
         await journal.close()
 
