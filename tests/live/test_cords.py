@@ -90,7 +90,8 @@ async def test_every_cord_is_used(tmp_path: Path, file: Path) -> None:
         await fake.until("/bridge/generate", count=2)
         result(fake, take(tmp_path, "held", seconds=0.3))
         await live.until(lambda panel: "Keep" in panel["shown"])
-        await live.set(More=1, History="1 rain")
+        panel = await live.until(lambda panel: len(panel["history"]) > 1)
+        await live.set(More=1, History=panel["history"][1])
         for button in (*(("Hear",) if file == AUDIO else ()), "Favourite"):
             await live.click(button)
         await fake.until("/bridge/placed")

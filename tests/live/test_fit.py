@@ -1,4 +1,4 @@
-"""A take that was measured stands on the beat, as loud as asked; what is not sure is left alone, and one step takes the fit back."""
+"""A take that was measured stands on the beat, as loud as asked; what is not sure is left alone; one step undoes it."""
 
 from __future__ import annotations
 
