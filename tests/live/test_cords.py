@@ -94,6 +94,7 @@ async def test_every_cord_is_used(tmp_path: Path, file: Path) -> None:
         await live.set(More=1, History=panel["history"][1])
         for button in (*(("Hear",) if file == AUDIO else ()), "Favourite"):
             await live.click(button)
+            await live.until(lambda panel: "Stop" not in panel["buttons"])  # it was heard to its end
         await fake.until("/bridge/placed")
         for number, button in enumerate(("Keep", "Discard")):
             result(fake, take(tmp_path, button), job=f"j{number}")
