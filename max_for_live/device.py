@@ -73,8 +73,8 @@ def _controls(patcher: Patcher, kind: Kind, script: str) -> dict[str, str]:
     boxes: dict[str, str] = {}
     for number, control in enumerate(panel.controls(recorder=kind.recorder)):
         hidden = {"hidden": 1} if control.page not in panel.FIRST_PAGES else {}
-        name = {"varname": panel.name_of(control, number)} if control.page else {}
-        box = patcher.ui(control.maxclass, control.rect, **control.attributes(), **hidden, **name)
+        named = {"varname": panel.name_of(control, number)} if control.page else {}
+        box = patcher.ui(control.maxclass, control.rect, **control.attributes(), **hidden, **named)
         if control.valueof:
             patcher.parameter(box, control.valueof)
         name = control.message or control.title.lower()

@@ -199,21 +199,12 @@ Device.prototype.pressAgain = function () {
   this.presses.again(this.now());
 };
 
-Device.prototype.pressHear = function () {
-  this.held.hear();
-};
-
-Device.prototype.pressKeep = function () {
-  this.say(this.held.keep());
-};
-
-Device.prototype.pressFavourite = function () {
-  this.say(this.held.favourite());
-};
-
-Device.prototype.pressDiscard = function () {
-  this.say(this.held.discard());
-};
+/** What is done with a take that waits. */
+["hear", "keep", "favourite", "discard"].forEach(function (what) {
+  Device.prototype["press" + what.charAt(0).toUpperCase() + what.slice(1)] = function () {
+    this.say(this.held[what]() || "");
+  };
+});
 
 /** Tell what there is to tell. */
 Device.prototype.say = function (sentence) {
