@@ -6,10 +6,11 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from max_for_live import amxd, device, panel
+from max_for_live import amxd, check, device, panel
 
 HERE: Final = Path(__file__).parent
 BUILT: Final = HERE / "built"
@@ -33,17 +34,29 @@ def version() -> str:
 
 def script() -> str:
     """Return the one script of the devices: all modules in a scope of their own, then what Max calls."""
-    parts = [(HERE / "js" / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
-    inside = "\n".join(parts)
+    constants = {"LINES": panel.lines(), "PAGES": panel.pages(), "BUTTONS": panel.button_rooms()}
+    return _joined(MODULES, "main", constants, "Device: Device, VERSION: VERSION")
+
+
+def check_script() -> str:
+    """Return the script of the check."""
+    return _joined(check.MODULES, "check/main", {"LINES": check.lines()}, "Check: Check")
+
+
+def _joined(modules: Sequence[str], main: str, constants: Mapping[str, Any], given: str) -> str:
+    parts = [(HERE / "js" / f"{name}.js").read_text(encoding="utf-8") for name in modules]
     head = f'// daw-bridge {version()}, made of max_for_live/js\nvar DawBridge = (function () {{\n"use strict";\n'
-    tail = "\nreturn { Device: Device, VERSION: VERSION };\n}());\n"
-    constant = f'var VERSION = "{version()}";\nvar LINES = {json.dumps(panel.lines())};\n'
-    constant += f"var PAGES = {json.dumps(panel.pages())};\nvar BUTTONS = {json.dumps(panel.button_rooms())};\n\n"
-    return head + constant + inside + tail + "\n" + (HERE / "js" / "main.js").read_text(encoding="utf-8")
+    named = "".join(f"var {name} = {json.dumps(value)};\n" for name, value in constants.items())
+    tail = f"\nreturn {{ {given} }};\n}}());\n"
+    own = (HERE / "js" / f"{main}.js").read_text(encoding="utf-8")
+    return head + f'var VERSION = "{version()}";\n' + named + "\n" + "\n".join(parts) + tail + "\n" + own
 
 
 def build(kind: device.Kind) -> bytes:
     """Return the frozen file of a device."""
+    if kind is check.KIND:
+        entry = amxd.Entry(check.SCRIPT, "TEXT", check_script().encode("utf-8"))
+        return amxd.write(kind.name, kind.letters, check.document(), [entry])
     entry = amxd.Entry(device.SCRIPT, "TEXT", script().encode("utf-8"))
     return amxd.write(kind.name, kind.letters, device.document(kind), [entry])
 
@@ -52,19 +65,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the devices, or say which are out of date."""
     parser = argparse.ArgumentParser(prog="python -m max_for_live.build", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a device is out of date")
-    check = parser.parse_args(arguments).check
+    is_check = parser.parse_args(arguments).check
     old = []
-    for kind in device.KINDS:
+    for kind in (*device.KINDS, check.KIND):
         file, data = BUILT / kind.name, build(kind)
         if file.is_file() and file.read_bytes() == data:
             continue
         old.append(kind.name)
-        if not check:
+        if not is_check:
             BUILT.mkdir(exist_ok=True)
             file.write_bytes(data)
     if old:
-        sys.stdout.write(f"{'out of date' if check else 'written'}: {', '.join(old)}\n")
-    return 1 if check and old else 0
+        sys.stdout.write(f"{'out of date' if is_check else 'written'}: {', '.join(old)}\n")
+    return 1 if is_check and old else 0
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def document(kind: Kind) -> dict[str, Any]:
     script = _script(patcher, kind)
     boxes = _controls(patcher, kind, script)
     told = _told(patcher, kind, script)
-    _network(patcher, script)
+    network(patcher, script)
     _shown(patcher, told, boxes)
     _memory(patcher, script, told)
     _start(patcher, script, boxes)
@@ -73,8 +73,8 @@ def _controls(patcher: Patcher, kind: Kind, script: str) -> dict[str, str]:
     boxes: dict[str, str] = {}
     for number, control in enumerate(panel.controls(recorder=kind.recorder)):
         hidden = {"hidden": 1} if control.page not in panel.FIRST_PAGES else {}
-        name = {"varname": panel.name_of(control, number)} if control.page else {}
-        box = patcher.ui(control.maxclass, control.rect, **control.attributes(), **hidden, **name)
+        named = {"varname": panel.name_of(control, number)} if control.page else {}
+        box = patcher.ui(control.maxclass, control.rect, **control.attributes(), **hidden, **named)
         if control.valueof:
             patcher.parameter(box, control.valueof)
         name = control.message or control.title.lower()
@@ -96,7 +96,8 @@ def _told(patcher: Patcher, kind: Kind, script: str) -> dict[str, tuple[str, int
     return {word: (route, index) for index, word in enumerate(words)}
 
 
-def _network(patcher: Patcher, script: str) -> None:
+def network(patcher: Patcher, script: str) -> None:
+    """Add what sends for the script, and what it listens with."""
     # port 0: none is taken until the script names one
     send, receive = patcher.typed("udpsend 127.0.0.1 9130"), patcher.typed("udpreceive 0 @quiet 1")
     patcher.cord(script, send, outlet=0)
@@ -159,22 +160,30 @@ def _start(patcher: Patcher, script: str, boxes: dict[str, str]) -> None:
 
 
 def _audio(patcher: Patcher, script: str, told: dict[str, tuple[str, int]]) -> None:
-    """Pass the sound on untouched; keep the last of it, and of Live's beat, in delay lines that can be recorded."""
-    plugin, plugout, beat = patcher.typed("plugin~"), patcher.typed("plugout~"), patcher.typed("plugphasor~")
-    recorder = patcher.typed("sfrecord~ 3")
-    for channel in (0, 1):
-        patcher.cord(plugin, plugout, outlet=channel, inlet=channel)
-    for channel, (source, outlet) in enumerate(((plugin, 0), (plugin, 1), (beat, 0))):
-        line, tap = patcher.typed(f"tapin~ {DELAY_LINE}"), patcher.typed("tapout~ 1")
-        patcher.cord(source, line, outlet=outlet)
-        patcher.chain(line, tap)
-        patcher.cord(told["delay"][0], tap, outlet=told["delay"][1])
-        patcher.cord(tap, recorder, inlet=channel)
-    patcher.cord(told["recorder"][0], recorder, outlet=told["recorder"][1])
-    # a take that waits is heard beside what passes through
+    """Pass the sound on, with a take that waits to be heard beside it."""
+    plugout = recorder(patcher, delay=told["delay"], recorder=told["recorder"])
     player, heard = patcher.typed("sfplay~ 2"), patcher.typed("prepend heard")
     for channel in (0, 1):
         patcher.cord(player, plugout, outlet=channel, inlet=channel)
     patcher.cord(told["player"][0], player, outlet=told["player"][1])
     patcher.cord(player, heard, outlet=2)
     patcher.cord(heard, script)
+
+
+def recorder(patcher: Patcher, *, delay: tuple[str, int], recorder: tuple[str, int]) -> str:
+    """Pass the sound on untouched; keep the last of it, and of Live's beat, in delay lines that can be recorded.
+
+    Return the box of what leaves the device.
+    """
+    plugin, plugout, beat = patcher.typed("plugin~"), patcher.typed("plugout~"), patcher.typed("plugphasor~")
+    record = patcher.typed("sfrecord~ 3")
+    for channel in (0, 1):
+        patcher.cord(plugin, plugout, outlet=channel, inlet=channel)
+    for channel, (source, outlet) in enumerate(((plugin, 0), (plugin, 1), (beat, 0))):
+        line, tap = patcher.typed(f"tapin~ {DELAY_LINE}"), patcher.typed("tapout~ 1")
+        patcher.cord(source, line, outlet=outlet)
+        patcher.chain(line, tap)
+        patcher.cord(delay[0], tap, outlet=delay[1])
+        patcher.cord(tap, record, inlet=channel)
+    patcher.cord(recorder[0], record, outlet=recorder[1])
+    return plugout

@@ -105,7 +105,7 @@ class _Pen:
 
     def __init__(self, theme: Theme, said: list[str], *, more: bool) -> None:
         self._theme = theme
-        self._on = ("launch", "tempo", *(("more",) if more else ()))  # some are on, to show how that looks
+        self._on = ("launch", "tempo", *(("more", "hold") if more else ()))  # some are on, to show how that looks
         self._said = said  # the lines of text, in their order
 
     def draw(self, box: Box, message: str) -> str:

@@ -71,7 +71,7 @@ def _label(text: str, rect: Rect) -> Control:
     return Control("live.comment", rect, look={"text": text, "textjustification": 0})
 
 
-def _button(text: str, rect: Rect, message: str, long: str, info: str) -> Control:
+def button(text: str, rect: Rect, message: str, long: str, info: str) -> Control:
     """A button that can be mapped and not automated: an automated button would spend money."""
     valueof = _valueof(long, text, ENUM, HIDDEN, long, info, **_enum(("Idle", "Pressed")))
     # outputmode 1: the mouse has to go up on it
@@ -213,14 +213,14 @@ def _go(*, recorder: bool) -> list[Control]:
         "A capture that waits or records is given up."
     )
     page = [
-        _button("Transform", (348, 50, 92, 18), "transform", "Transform Clip", transform),
+        button("Transform", (348, 50, 92, 18), "transform", "Transform Clip", transform),
         _menu(("Clip", "Loop"), (444, 50, 48, 18), "source", "Transform Source", "Source", source),
         *(_capture() if recorder else [_label("Takes go to an audio track.", (348, 74, 144, 14))]),
-        _button("Again", (348, 96, 70, 16), "again", "Again", again),
-        _button("Cancel", (422, 96, 70, 16), "cancel", "Cancel", cancel),
+        button("Again", (348, 96, 70, 16), "again", "Again", again),
+        button("Cancel", (422, 96, 70, 16), "cancel", "Cancel", cancel),
     ]
     return [
-        _button("Generate", (348, 22, 144, 24), "generate", "Generate", generate),
+        button("Generate", (348, 22, 144, 24), "generate", "Generate", generate),
         *_on_page("go", page),
         *_on_page("held", _held(recorder=recorder)),
     ]
@@ -232,12 +232,12 @@ def _held(*, recorder: bool) -> list[Control]:
     keep = "Places the take."
     discard = "Does not place the take and puts it into the trash of the bridge; its file is kept."
     favourite = "Marks the take as a favourite of the bridge, and places it."
-    first = [_button("Hear", (348, 52, 144, 18), "hear", "Hear", hear)] if recorder else []
+    first = [button("Hear", (348, 52, 144, 18), "hear", "Hear", hear)] if recorder else []
     return [
         *first,
-        _button("Keep", (348, 74, 70, 18), "keep", "Keep", keep),
-        _button("Favourite", (422, 74, 70, 18), "favourite", "Favourite", favourite),
-        _button("Discard", (348, 96, 144, 16), "discard", "Discard", discard),
+        button("Keep", (348, 74, 70, 18), "keep", "Keep", keep),
+        button("Favourite", (422, 74, 70, 18), "favourite", "Favourite", favourite),
+        button("Discard", (348, 96, 144, 16), "discard", "Discard", discard),
     ]
 
 
@@ -248,7 +248,7 @@ def _capture() -> list[Control]:
         "a stopped set is played for it."
     )
     return [
-        _button("Capture", (348, 72, 92, 18), "capture", "Capture", capture),
+        button("Capture", (348, 72, 92, 18), "capture", "Capture", capture),
         _menu(("Next", "Last", "Loop"), (444, 72, 48, 18), "which", "Capture Which", "Capture", which),
     ]
 
@@ -257,30 +257,39 @@ def _on_page(page: str, controls: list[Control]) -> list[Control]:
     return [replace(control, page=page) for control in controls]
 
 
+#: How a line of text looks that changes. It takes clicks: without them the pointer would not show its annotation.
+LINE: Final = {
+    "fontname": "Ableton Sans Medium",
+    "fontsize": 10.0,
+    "text": "",
+    "textjustification": 0,
+    "ignoreclick": 0,
+}
+
+
 def _told() -> list[Control]:
     info = "Lit while the bridge answers."
     light = _valueof("Connected", "Bridge", ENUM, HIDDEN, "Connected", info, **_enum(("Away", "Connected")))
-    # clicks: without them the pointer would not show the annotation
-    line = {"fontname": "Ableton Sans Medium", "fontsize": 10.0, "text": "", "textjustification": 0, "ignoreclick": 0}
     show = "Opens the folder of the last take in the Finder or the Explorer."
     bar = {"ignoreclick": 1, "orientation": 0, "setminmax": [0.0, 1.0], "setstyle": 1, "size": 1, "parameter_enable": 0}
     return [
         Control("live.toggle", (348, 5, 12, 12), "", "Connected", info, light, {"ignoreclick": 1}),
-        Control("comment", (364, 2, 128, 18), "connection", look=line | {"text": "Starting ..."}),
-        Control("comment", (6, 117, 422, 29), "status", look=line),
-        _button("Show File", (432, 123, 60, 16), "reveal", "Show File", show),
+        Control("comment", (364, 2, 128, 18), "connection", look=LINE | {"text": "Starting ..."}),
+        Control("comment", (6, 117, 422, 29), "status", look=LINE),
+        button("Show File", (432, 123, 60, 16), "reveal", "Show File", show),
         Control("multislider", (8, 147, 484, 3), "progress", look=bar),
-        Control("comment", (6, 150, 488, 18), "money", look=line),
+        Control("comment", (6, 150, 488, 18), "money", look=LINE),
     ]
+
+
+def room(rect: Rect) -> list[int]:
+    """Return the pixels of a row of a line of text, and the number of its rows."""
+    return [rect[2] - 2 * _INSET, 1 + (rect[3] - _ONE_ROW) // _NEXT_ROW]
 
 
 def lines() -> dict[str, list[int]]:
     """Return, for each line of text that changes, the pixels of a row and the number of rows."""
-    boxes = {box.message: box.rect for box in _told() if box.maxclass == "comment"}
-    return {
-        name: [width - 2 * _INSET, 1 + (height - _ONE_ROW) // _NEXT_ROW]
-        for name, (_, _, width, height) in boxes.items()
-    }
+    return {box.message: room(box.rect) for box in _told() if box.maxclass == "comment"}
 
 
 def controls(*, recorder: bool) -> list[Control]:

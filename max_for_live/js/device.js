@@ -70,7 +70,9 @@ Device.prototype.start = function (devicePath) {
     this.outlet(2, ["model", "bang"]);
   }
   this.recall();
-  this.identity.restore(this.saved, this.now(), this.here());
+  if (this.identity.restore(this.saved, this.now(), this.here())) {
+    this.keep(); // what another one has saved is not to be taken for this one's later
+  }
   this.outlet(2, ["prompt", "bang"]);
   this.panel.names("preset");
   this.panel.names("model");
@@ -125,11 +127,15 @@ Device.BUTTONS = {
   again: "pressAgain", hear: "pressHear", keep: "pressKeep", favourite: "pressFavourite", discard: "pressDiscard"
 };
 
-/** Save who this device is with the set, at the first thing that is done with it: adding it alone changes nothing. */
+/**
+ * Save who this device is with the set, at the first thing that is done with it, since adding it alone changes nothing; and anew when the
+ * set was saved for the first time, or under another name: otherwise it would be somebody else's there.
+ */
 Device.prototype.keep = function () {
-  if (!this.identity.saved) {
-    this.identity.saved = true;
-    this.outlet(2, ["identity"].concat(this.identity.words(this.here()), [encodeURIComponent(this.home.path || "-")]));
+  var words = this.identity.words(this.here());
+  if (!this.identity.isSaved(words)) {
+    this.identity.saved = words.join(" ");
+    this.outlet(2, ["identity"].concat(words, [encodeURIComponent(this.home.path || "-")]));
   }
 };
 
@@ -193,21 +199,12 @@ Device.prototype.pressAgain = function () {
   this.presses.again(this.now());
 };
 
-Device.prototype.pressHear = function () {
-  this.held.hear();
-};
-
-Device.prototype.pressKeep = function () {
-  this.say(this.held.keep());
-};
-
-Device.prototype.pressFavourite = function () {
-  this.say(this.held.favourite());
-};
-
-Device.prototype.pressDiscard = function () {
-  this.say(this.held.discard());
-};
+/** What is done with a take that waits. */
+["hear", "keep", "favourite", "discard"].forEach(function (what) {
+  Device.prototype["press" + what.charAt(0).toUpperCase() + what.slice(1)] = function () {
+    this.say(this.held[what]() || "");
+  };
+});
 
 /** Tell what there is to tell. */
 Device.prototype.say = function (sentence) {

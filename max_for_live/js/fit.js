@@ -26,10 +26,20 @@ var Fit = (function () {
     return span === Panel.SHOT ? "start" : session ? "loop" : "grid";
   }
 
-  /** What a result says of the fit: the preset's or the pad's word, else that of the press. Left out, the bridge says grid. */
+  /** What the bridge says where nobody has named a fit: whole bars loop in a slot and go on the grid elsewhere. */
+  function unnamed(told) {
+    var meter = /^(\d+)\/(\d+)$/.exec(String(told.time_signature || "4/4"));
+    var bar = Number(meter[1]) * 4 / Number(meter[2]);
+    bar = bar === Math.round(bar) ? bar : bar * 2; // of 7/8 two bars have whole beats
+    var bars = number(told, "length") * number(told, "tempo") / 60 / bar;
+    var whole = Math.round(bars) >= 1 && Math.abs(bars - Math.round(bars)) < 0.01;
+    return !whole ? "off" : told.target === "session" ? "loop" : "grid";
+  }
+
+  /** How a take is to fit: as a preset or a pad has named it, else as the press said. */
   function wanted(told, token) {
-    var said = String(told.fit || "grid");
-    return said !== "grid" ? said : String(token.f || said);
+    var said = String(told.fit || "");
+    return said !== "" && said !== unnamed(told) ? said : String(token.f || said || "off");
   }
 
   /** Whether something was measured. */

@@ -6,7 +6,7 @@ function Identity(ledger) {
   this.ledger = ledger;
   this.client = "live-" + Text.hex(8);
   this.set = "set-" + Text.uuid(0);
-  this.saved = false;
+  this.saved = ""; // what the set holds of it
   this.begun = false; // from then on it stays as it is
   this.waiting = null; // {client, set, until}: saved elsewhere in this set, and taken where nobody else is it
 }
@@ -14,23 +14,30 @@ function Identity(ledger) {
 Identity.UNSAVED = "-";
 Identity.WAIT = 1500; // ms in which the device that was moved least may say that it is meant
 
-/** Take what the set has saved. `here`: {path: of the set, null where Live does not tell, track: number and name}. */
+/** Whether the set holds it as it is now. */
+Identity.prototype.isSaved = function (words) {
+  return this.saved === words.join(" ");
+};
+
+/** Take what the set has saved; true where that is somebody else's. `here`: {path: of the set, null where Live does not tell, track: number and name}. */
 Identity.prototype.restore = function (words, now, here) {
   var saved = Identity.read(words);
   if (this.begun) {
     // a preset was loaded, or the writing was undone: it is written again at the next press
-    this.saved = this.saved && saved !== null && saved.client === this.client && saved.set === this.set;
-    return;
+    this.saved = saved !== null && saved.client === this.client && saved.set === this.set ? words.slice(0, 4).join(" ") : "";
+    return false;
   }
   this.begun = true;
   if (saved === null || Identity.foreign(saved, here)) {
-    return;
+    return saved !== null;
   }
+  saved.words = words.slice(0, 4).join(" ");
   if (saved.track !== undefined && saved.track !== here.track) {
     this.waiting = { client: saved.client, set: saved.set, until: now + Identity.WAIT };
-    return;
+    return false;
   }
   this.take(saved, now);
+  return false;
 };
 
 Identity.read = function (words) {
@@ -75,7 +82,7 @@ Identity.prototype.take = function (saved, now) {
   }
   this.ledger.release("client_" + this.client);
   this.client = saved.client;
-  this.saved = true;
+  this.saved = saved.words;
   this.ledger.claim("client_" + this.client, now);
 };
 
@@ -83,7 +90,7 @@ Identity.prototype.take = function (saved, now) {
 Identity.prototype.hold = function (now) {
   if (this.waiting && now >= this.waiting.until) {
     this.take(this.waiting, now);
-    this.saved = false; // it is somewhere else now
+    this.saved = ""; // it is somewhere else now
     this.waiting = null;
   }
   if (this.waiting) {

@@ -90,7 +90,7 @@ def holds_what_the_checkout_ships(installed: Installed) -> None:
         found = {name.removeprefix(base): wheel.read(name) for name in wheel.namelist() if name.startswith(base)}
     assert found == wanted
     assert "reaper_scripts/DAW Bridge_Setup.lua" in found
-    assert len([name for name in found if name.endswith(".amxd")]) == 2
+    assert len([name for name in found if name.endswith(".amxd")]) == 3
 
 
 def holds_the_page(installed: Installed) -> None:

@@ -98,6 +98,16 @@ class Player:
             ) from error
         return panel
 
+    async def until_line(self, text: str, device: str = "a", *, seconds: float = 20.0) -> None:
+        """Wait until any line of a device says so."""
+        lines: list[str] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while text not in " ".join(lines := await self.do("lines", device=device)):
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            raise Trouble(f"never seen: {lines}, the console {(await self.logs(device))['console']}") from error
+
     async def until_status(self, text: str, device: str = "a", *, seconds: float = 20.0) -> dict[str, Any]:
         return await self.until(lambda panel: text in panel["status"], device, seconds=seconds)
 

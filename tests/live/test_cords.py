@@ -90,9 +90,11 @@ async def test_every_cord_is_used(tmp_path: Path, file: Path) -> None:
         await fake.until("/bridge/generate", count=2)
         result(fake, take(tmp_path, "held", seconds=0.3))
         await live.until(lambda panel: "Keep" in panel["shown"])
-        await live.set(More=1, History="1 rain")
+        panel = await live.until(lambda panel: len(panel["history"]) > 1)
+        await live.set(More=1, History=panel["history"][1])
         for button in (*(("Hear",) if file == AUDIO else ()), "Favourite"):
             await live.click(button)
+            await live.until(lambda panel: "Stop" not in panel["buttons"])  # it was heard to its end
         await fake.until("/bridge/placed")
         for number, button in enumerate(("Keep", "Discard")):
             result(fake, take(tmp_path, button), job=f"j{number}")

@@ -300,5 +300,5 @@ async def test_the_bridge_is_killed_in_the_middle_and_the_service_charges_once(t
             async with asyncio.timeout(30):
                 while [job["state"] for job in await asyncio.to_thread(process.jobs)] != ["placed"]:
                     await asyncio.sleep(0.02)
-            assert len(service.charges("rain on a tin roof")) == 1
+            assert len(service.charges("rain on a tin roof, 120 BPM")) == 1
             assert len(placed(await live.live())) == 1

@@ -1,4 +1,4 @@
-"""A take that was measured stands on the beat, as loud as asked; what is not sure is left alone, and one step takes the fit back."""
+"""A take that was measured stands on the beat, as loud as asked; what is not sure is left alone; one step undoes it."""
 
 from __future__ import annotations
 
@@ -222,8 +222,23 @@ async def test_what_is_asked_for_follows_the_length_and_the_place(tmp_path: Path
         assert fake.presses("/bridge/generate")[-1]["length"] == "3"  # seconds
 
 
-async def test_a_preset_that_names_a_fit_is_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "length", "pressed", "way"),
+    [
+        ("loop", "8", "start", "start"),  # the bridge's own choice for whole bars: the panel's word counts
+        ("loop", "8", "loop", "loop"),
+        ("off", "7.3", "start", "start"),
+        ("off", "8", "loop", "off"),  # named by a preset
+        ("start", "8", "loop", "start"),
+    ],
+)
+async def test_a_fit_that_a_preset_names_wins_over_the_panel(
+    tmp_path: Path, said: str, length: str, pressed: str, way: str
+) -> None:
     async with ready(tmp_path) as (fake, live):
-        result(fake, take(tmp_path), target="session", slot=0, length="2", fit="off", **grid(GRID), **token("loop"))
+        told = {"target": "session", "slot": 0, "length": length, "tempo": "120", "fit": said}
+        result(fake, take(tmp_path, seconds=9), **told, **grid(GRID), **token(pressed))
         await fake.until("/bridge/placed")
-        assert (await one(live))["warping"] == 0
+        clip = await one(live)
+        found = "loop" if clip["warping"] else "start" if clip["loop_start"] > 0 else "off"
+        assert found == way

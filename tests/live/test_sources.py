@@ -144,13 +144,15 @@ async def captured(fake: Bridge, live: Player) -> tuple[dict[str, Any], dict[str
     return asked, (await live.logs())["recorded"][-1]
 
 
-def samples_off(asked: dict[str, Any], recorded: dict[str, Any], at: str = "start") -> float:
+def samples_off(asked: dict[str, Any], recorded: dict[str, Any], at: str = "start", *, loop: float = 0) -> float:
     """How far an end of the region of a capture lies from the sample in which its beat was heard."""
     heard = recorded["since"] + float(asked[at]) * 1000  # ms
     since, beats, speed = [part for part in recorded["past"] if part[0] <= heard + 1][-1]
     bars = 0 if at == "start" else float(asked["length"]) * float(asked["tempo"]) / 60
     beat = beats + (heard - since) * speed
-    return float(abs(beat - float(asked["beats"]) - bars) / speed / 1000 * recorded["rate"])
+    off = beat - float(asked["beats"]) - bars
+    off -= loop * round(off / loop) if loop else 0  # it may have gone around
+    return float(abs(off) / speed / 1000 * recorded["rate"])
 
 
 async def test_the_next_bars_are_captured_from_a_bar_line(tmp_path: Path) -> None:

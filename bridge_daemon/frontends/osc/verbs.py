@@ -220,7 +220,8 @@ class Verbs:
     async def mark(self, call: OscCall) -> list[Answer]:
         """Note what a person thinks of a take. Nothing is paid and no file goes, so it may be done twice."""
         faults = _Faults(call)
-        job, marks = faults.job(), {key: call.data[key] for key in _MARKS if key in call.data}
+        job = faults.job()
+        marks: Pairs = {key: call.data[key] for key in _MARKS if key in call.data}
         for key, value in (marks or {"favourite": None}).items():
             if not isinstance(value, bool):
                 faults.add(key, value, "must be true or false, or 1 or 0")

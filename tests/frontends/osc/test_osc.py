@@ -64,6 +64,8 @@ async def test_hello_welcome_and_ping(tmp_path: Path) -> None:
             "spent_today_usd": "0",
             "limit_today_usd": "10",
             "can_transform": 1,
+            "models": "stable-audio-2-0\nstable-audio-2-5",
+            "models_usd": "0\n0",
         }
         await daemon.actions.pause("panic")
         told = await client.hello()
@@ -219,6 +221,18 @@ async def test_refusals_of_money_come_with_their_codes(tmp_path: Path) -> None:
         other = asked | {"id": str(uuid.uuid4()), "confirm_usd": "1.16"}
         assert (await client.ask("/bridge/generate", **other))[1]["code"] == "E-DOUBLE-PRESS"
         assert (await client.ask("/bridge/generate", **other, again=1))[0] == "/bridge/accepted"
+
+
+async def test_what_a_person_thinks_of_a_take(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", None) as daemon, caller(daemon, "a") as client:
+        job = await client.press(prompt="x", duration="1")
+        await until(daemon, job, {State.STORED})
+        for marks in ({"favourite": 1}, {"favourite": 1, "trashed": "true"}, {"trashed": False}):
+            assert (await client.ask("/bridge/mark", job=job, **marks))[0] == "/bridge/ok"
+        told = (await daemon.actions.jobs(states=[], q=None, client=None, before=None, limit=1))[0]
+        assert (told["favourite"], told["trashed_at"]) == (True, None)
+        for marks in ({}, {"favourite": "much"}, {"tags": "x"}):
+            assert (await client.ask("/bridge/mark", job=job, **marks))[1]["code"] == "E-INVALID"
 
 
 async def test_commands(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ class Lom {
   functions(object) {
     const set = this.set;
     if (object === set) {
-      return { start_playing: () => { set.play(); this.told("is_playing"); }, stop_playing: () => { set.stop(); this.told("is_playing"); },
+      return { undo: () => set.undo(), redo: () => set.redo(), start_playing: () => { set.play(); this.told("is_playing"); }, stop_playing: () => { set.stop(); this.told("is_playing"); },
         create_scene: (i) => set.addScene(i), delete_scene: (i) => set.removeScene(i),
         create_audio_track: (i) => set.addTrack(i),
         delete_track: (i) => { set.tracks.splice(i, 1); set.changed(); } };

@@ -135,6 +135,11 @@ class Rig {
     };
   }
 
+  // What the lines of text of a device say.
+  lines({ device = "a" }) {
+    return this.devices.get(device).boxes.filter((box) => box instanceof boxes.Comment).map((box) => box.text);
+  }
+
   logs({ device = "a" }) {
     const { log } = this.devices.get(device);
     const plain = (entries) => entries.map((entry) => ({ ms: Number(entry.at / 1000n) / 1000, port: entry.port, message: entry.message }));

@@ -1,6 +1,7 @@
 "use strict";
 // [js]: runs a script of a device as Max 8 does: ES5 and nothing newer, LiveAPI that prints its errors, Task, File, Global.
 const fs = require("fs");
+const path_ = require("path");
 const vm = require("vm");
 
 // What ECMAScript 5.1 has; all else is taken away, so that a newer name fails here as it would in Max (facts: 2.1).
@@ -89,14 +90,17 @@ class Script {
   // Everything that one message or task does is one turn: Live makes one undo step of it (facts: 1.4).
   turn(act) {
     this.spent = {};
-    const before = this.lom.set.changes;
+    const { set } = this.lom;
+    const before = set.changes;
+    set.beginStep();
     try {
       return this.hold(act);
     } catch (fault) {
       this.console.push(`js: ${fault && fault.stack ? fault.stack : fault}`);
       return undefined;
     } finally {
-      const changes = this.lom.set.changes - before;
+      const changes = set.changes - before;
+      set.endStep(changes > 0);
       if (changes > 0) {
         this.log.undo.push({ of: "live", changes });
       }
@@ -240,6 +244,7 @@ class Script {
           return null;
         }
         self.count("calls");
+        lom.set.mayChange(what);
         try {
           const answer = act();
           return answer === undefined ? null : answer;
@@ -279,6 +284,10 @@ function fileClass(maxPath, files) {
     const asked = volume && path.startsWith(volume) ? path.slice(volume.length) : path;
     const name = files[asked] || asked; // a test says what lies where on the other machine
     let data = null;
+    if (access === "write" && name.startsWith("/") && fs.existsSync(path_.dirname(name))) {
+      data = Buffer.alloc(0);
+      fs.writeFileSync(name, data);
+    }
     if (access === "read" || access === "readwrite") {
       try {
         data = name.startsWith("/") && fs.statSync(name).isFile() ? fs.readFileSync(name) : null;
@@ -288,7 +297,13 @@ function fileClass(maxPath, files) {
     }
     this.isopen = data === null || (access === "readwrite" && files.readonly) ? 0 : 1;
     this.position = 0;
-    Object.defineProperty(this, "eof", { get: () => (data === null ? 0 : data.length) });
+    Object.defineProperty(this, "eof", {
+      get: () => (data === null ? 0 : data.length),
+      set: (length) => {
+        data = data.subarray(0, length);
+        fs.writeFileSync(name, data);
+      }
+    });
     const piece = (count) => {
       const found = data === null ? Buffer.alloc(0) : data.subarray(this.position, this.position + count);
       this.position += found.length;
@@ -297,7 +312,7 @@ function fileClass(maxPath, files) {
     this.readstring = (count) => piece(count).toString("latin1");
     this.readbytes = (count) => Array.from(piece(count));
     this.writebytes = (bytes) => {
-      if (this.isopen && access === "readwrite") {
+      if (this.isopen && access !== "read") {
         const some = Buffer.from(Array.from(bytes).slice(0, 16384));
         data = Buffer.concat([data.subarray(0, this.position), some, data.subarray(this.position + some.length)]);
         this.position += some.length;

@@ -58,6 +58,9 @@ class LiveSet {
     this.master = new Track(this, { name: "Main", audio: false });
     this.selected = { scene: given.selected_scene || 0, slot: null, detail: null };
     this.changes = 0;
+    this.keepsUndo = given.undo || false;
+    this.done = [];
+    this.undone = [];
   }
 
   get playing() {
@@ -105,6 +108,56 @@ class LiveSet {
     this.position = this.songTime;
     this.playingSince = null;
     this.turned();
+  }
+
+  // Undo: what one turn of a script changes is one step (facts: 1.4). Kept where a test wants it: big sets would be copied each time.
+  beginStep() {
+    this.step = null;
+  }
+
+  mayChange(what) {
+    if (this.keepsUndo && this.step === null && !/^(undo|redo)/.test(what)) {
+      this.step = this.snapshot();
+    }
+  }
+
+  endStep(changed) {
+    if (this.step !== null && changed) {
+      this.done.push({ before: this.step, after: this.snapshot() });
+      this.undone = [];
+    }
+    this.step = null;
+  }
+
+  snapshot() {
+    const clips = new Map();
+    const kept = (clip) => clip && (clips.set(clip, Object.assign({}, clip, { markers: clip.markers.map((m) => ({ ...m })) })), clip);
+    return { clips, scenes: this.scenes.slice(), tracks: this.tracks.map((track) => ({ track, name: track.name, slots: track.slots.slice(),
+      inside: track.slots.map((slot) => kept(slot.clip)), clips: track.clips.map(kept),
+      lanes: track.lanes.map((lane) => ({ lane, clips: lane.clips.map(kept) })) })) };
+  }
+
+  restore({ clips, scenes, tracks }) {
+    this.scenes = scenes.slice();
+    this.tracks = tracks.map((one) => {
+      Object.assign(one.track, { name: one.name, slots: one.slots.slice(), clips: one.clips.slice(), lanes: one.lanes.map(({ lane }) => lane) });
+      one.slots.forEach((slot, i) => { slot.clip = one.inside[i]; });
+      one.lanes.forEach((kept) => { kept.lane.clips = kept.clips.slice(); });
+      return one.track;
+    });
+    clips.forEach((values, clip) => Object.assign(clip, values, { markers: values.markers.map((m) => ({ ...m })), gone: false }));
+  }
+
+  undo() {
+    const step = this.done.pop();
+    this.undone.push(step);
+    this.restore(step.before);
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    this.done.push(step);
+    this.restore(step.after);
   }
 
   changed() {
