@@ -12,18 +12,6 @@ for line in io.lines("tests/reaper/data/api.tsv") do
   end
 end
 
--- ReaImGui, which the window asks for before it uses it.
-for _, name in ipairs({
-  "CreateContext", "Begin", "End", "Text", "TextWrapped", "InputText", "InputTextMultiline", "SliderDouble", "SliderInt",
-  "BeginCombo", "EndCombo", "Selectable", "Button", "ProgressBar", "SameLine", "Separator", "SetNextWindowSize", "Cond_FirstUseEver",
-  "IsWindowAppearing", "IsWindowFocused", "IsItemActive", "SetKeyboardFocusHere", "IsKeyPressed", "GetKeyMods", "Mod_Ctrl",
-  "Key_Enter", "Key_KeypadEnter", "Key_Escape", "CloseCurrentPopup", "Checkbox", "ConfigFlags_DockingEnable", "SetNextWindowDockID",
-  "SetNextItemWidth", "Dummy", "GetWindowDrawList", "DrawList_AddRectFilled", "GetCursorScreenPos", "GetContentRegionAvail", "BeginDisabled",
-  "EndDisabled", "PushStyleColor", "PopStyleColor", "Col_Text",
-}) do
-  reaper["ImGui_" .. name] = {}
-end
-
 for _, name in ipairs({ "x", "y", "w", "h", "mouse_x", "mouse_y", "mouse_cap", "mouse_wheel" }) do
   gfx[name] = { read_only = false }
 end

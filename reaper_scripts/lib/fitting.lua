@@ -156,10 +156,11 @@ end
 -- A take that is moved and played faster may end before its item does. Return a sentence about that, or nil.
 local function gap(data, made, seconds)
   local stop = data.position - data.anchor + data.span
-  local left = stop - (seconds - made.shift) / made.rate
-  if made.changes and not made.loop and not made.markers and stop <= seconds + tag.SAME and left > LEAST_GAP then
-    return (string.format("It ends %.2f s before its item does.", left):gsub(",", "."))
+  if not made.changes or made.loop or made.markers or stop > seconds + tag.SAME then
+    return nil -- it plays as before, or was too short before
   end
+  local left = stop - (seconds - made.shift) / made.rate
+  return left > LEAST_GAP and (string.format("It ends %.2f s before its item does.", left):gsub(",", ".")) or nil
 end
 
 -- Work out what is to be done in each item that holds the take. Returns a list for each project.
