@@ -172,6 +172,7 @@ class OnWire:
     def __init__(self) -> None:
         """None yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._presses: set[asyncio.Task[Any]] = set()  # that may begin a submit; nothing of theirs is on the wire yet
 
     def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Run ``work`` as a task that the end of the daemon waits for."""
@@ -184,6 +185,13 @@ class OnWire:
         """Run ``work`` so that cancelling the caller does not cancel it."""
         return await asyncio.shield(self.start(work, name))
 
+    async def press(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run an admission that may begin a submit: neither its caller nor :meth:`finish` cuts it off."""
+        task = asyncio.create_task(work, name="press")
+        self._presses.add(task)
+        task.add_done_callback(self._presses.discard)
+        return await asyncio.shield(task)
+
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._tasks)
@@ -195,10 +203,10 @@ class OnWire:
     async def finish(self, seconds: float) -> None:
         """Wait for them; whatever still waits after ``seconds`` is cut off and becomes unknown."""
         end = asyncio.get_running_loop().time() + seconds
-        while self._tasks:  # one that ends may have begun another: a press, its POST
+        while self._tasks or self._presses:  # a press that ends may have begun a POST
             left = end - asyncio.get_running_loop().time()
-            _, late = await asyncio.wait(set(self._tasks), timeout=max(0.0, left))
-            for task in late:
+            _, late = await asyncio.wait(self._tasks | self._presses, timeout=max(0.0, left))
+            for task in late - self._presses:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 

@@ -179,7 +179,7 @@ class Conveyor:
             going.give_back()
             return await admit(None)
         await slot.take()
-        return await self._context.on_wire.run(self._press(admit, going, slot), "press")
+        return await self._context.on_wire.press(self._press(admit, going, slot))
 
     async def _press(self, admit: Admission, going: AtOnce, slot: _Slot) -> tuple[dict[str, Any], bool]:
         """From the admission to the POST; runs to its end whoever is cancelled."""

@@ -191,7 +191,7 @@ async def test_the_end_waits_for_a_press_that_is_just_going(tmp_path: Path, monk
             await daemon.warm.wait()
             body = request()
             pressing = asyncio.create_task(daemon.actions.admit(body))
-            while not len(daemon.parts.context.on_wire):
+            while not daemon.parts.context.on_wire._presses:
                 await asyncio.sleep(0)
         await asyncio.gather(pressing, return_exceptions=True)
         async with running(tmp_path / "home", service) as daemon:
@@ -199,6 +199,21 @@ async def test_the_end_waits_for_a_press_that_is_just_going(tmp_path: Path, monk
             assert again
             assert (await until(daemon, answer["jobs"][0])).state is State.PLACED
         assert len(service.posts) == len(service.charges) == 1
+
+
+async def test_a_cut_cuts_off_no_press(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal gives up the wire. A press whose transaction is being written has its answer all the same."""
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        await daemon.warm.wait()
+        pressing = asyncio.create_task(daemon.actions.admit(request()))
+        while not daemon.parts.context.on_wire._presses:
+            await asyncio.sleep(0)
+        await daemon.cut()
+        answer, again = await pressing
+        assert not again
+        job = await until(daemon, answer["jobs"][0])
+        assert job.state in (State.UNKNOWN, State.PLACED)
+        assert len(service.posts) <= 1
 
 
 #: Where the process dies → what the next start makes of the job, and how many POSTs the service saw in all.
