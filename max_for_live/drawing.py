@@ -57,7 +57,7 @@ class Shown:
 
 DRAWINGS: Final = {
     "live-device.svg": Shown(device.AUDIO),
-    "live-device-more.svg": Shown(device.AUDIO, ("", "more", "held"), LIGHT),
+    "live-device-more.svg": Shown(device.AUDIO, ("", "what", "more", "held"), LIGHT),
     "live-device-midi.svg": Shown(device.MIDI),
 }
 

@@ -120,15 +120,23 @@ def _what() -> list[Control]:
     )
     history = "Prompts of this device's last takes. Choosing one writes it into the prompt."
     model = "Which model of the service makes the take. Prices differ; the button says what the press costs."
+    without = "What is not to be heard. Only some models take it."
+    stored_as = _valueof("Negative Prompt", "Without", BLOB, STORED, "Negative Prompt", without)
+    small = look | {"lines": 2, "fontsize": 10.0}
+    field = Control("textedit", (52, 77, 144, 36), "negative", "Negative Prompt", without, stored_as, small)
     menu = {"parameter_enable": 0, "arrow": 1, "fontsize": 10.0, "align": 0}
-    return [
-        _label("Prompt", (8, 4, 48, 14)),
-        Control("umenu", (92, 2, 104, 16), "history", "History", history, look=menu | {"items": ["Earlier prompts"]}),
-        Control("textedit", (8, 20, 188, 52), "prompt", "Prompt", info, valueof, look | {"fontsize": 10.0}),
+    menus = [
         _label("Preset", (8, 78, 40, 14)),
         Control("umenu", (52, 77, 144, 16), "preset", "Preset", preset, look=menu | {"items": ["No preset"]}),
         _label("Model", (8, 98, 40, 14)),
         Control("umenu", (52, 97, 144, 16), "model", "Model", model, look=menu | {"items": ["Default model"]}),
+    ]
+    return [
+        _label("Prompt", (8, 4, 48, 14)),
+        Control("umenu", (92, 2, 104, 16), "history", "History", history, look=menu | {"items": ["Earlier prompts"]}),
+        Control("textedit", (8, 20, 188, 52), "prompt", "Prompt", info, valueof, look | {"fontsize": 10.0}),
+        *_on_page("what", menus),
+        *_on_page("without", [_label("Without", (8, 78, 42, 14)), field]),
     ]
 
 
@@ -300,7 +308,7 @@ def controls(*, recorder: bool) -> list[Control]:
 
 
 #: Which pages are shown when nothing was folded out and no take waits.
-FIRST_PAGES: Final = ("", "how", "go")
+FIRST_PAGES: Final = ("", "what", "how", "go")
 
 
 def name_of(control: Control, number: int) -> str:
@@ -336,7 +344,7 @@ DIMMED: Final = (
 
 
 #: The controls that can be typed into.
-FIELDS: Final = ("prompt", "bars", "variations", "seed", "strength", "cfg")
+FIELDS: Final = ("prompt", "negative", "bars", "variations", "seed", "strength", "cfg")
 
 
 def stored(title: str, info: str) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class Model(BaseModel):
         return base + each * (self.steps_default if steps is None else steps)
 
 
+def takes(model: str, parameter: str) -> bool:
+    """Return whether the service's catalogue lists a parameter for a model, of those that not every model takes."""
+    return parameter in models()[model].listed
+
+
 @cache
 def models() -> dict[str, Model]:
     """Return every model of the table by its name."""

@@ -105,7 +105,7 @@ var Asking = (function () {
     var adds = panel.tempo && !preset && panel.span < Panel.SHOT && panel.prompt !== "";
     var own = {
       prompt: adds ? musical(panel.prompt, song) : panel.prompt, variations: panel.variations, model: panel.model,
-      loudness: Panel.LOUDNESS[panel.loudness]
+      negative_prompt: panel.takesNegative() ? panel.negative : undefined, loudness: Panel.LOUDNESS[panel.loudness]
     };
     if (!preset) {
       own.strength = Text.decimal(panel.strength, 3);

@@ -135,7 +135,9 @@ Device.prototype.keep = function () {
   var words = this.identity.words(this.here());
   if (!this.identity.isSaved(words)) {
     this.identity.saved = words.join(" ");
-    this.outlet(2, ["identity"].concat(words, [encodeURIComponent(this.home.path || "-")]));
+    // a home that was not found yet does not take the place of the one that was saved
+    var home = this.home.secret() !== "" ? this.home.path : this.home.kept;
+    this.outlet(2, ["identity"].concat(words, [encodeURIComponent(home || "-")]));
   }
 };
 
@@ -263,6 +265,7 @@ Device.HEARD = {
 Device.prototype.welcomed = function (told) {
   var lines = function (text) { return String(text || "").split("\n").filter(function (name) { return name !== ""; }); };
   this.panel.names("preset", lines(told.presets));
+  this.panel.negatives = lines(told.negative_prompt);
   this.panel.names("model", lines(told.models));
   if (this.connection.welcomed(told, this.now())) {
     this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);

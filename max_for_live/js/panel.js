@@ -4,6 +4,8 @@ function Panel(outlet, hide) {
   this.hide = hide; // (name of a box, whether it is hidden)
   this.shownPages = {};
   this.prompt = "";
+  this.negative = "";
+  this.negatives = []; // the models that take a negative prompt
   this.preset = "";
   this.model = "";
   this.prompts = []; // earlier ones, the newest first
@@ -64,9 +66,9 @@ Panel.prototype.hear = function (word, values) {
     }
     return true;
   }
-  if (word === "prompt") {
+  if (word === "prompt" || word === "negative") {
     // "text", then all of it as one word, or as many; an empty field says bang, of which prepend may leave nothing
-    this.prompt = String(values[0]) === "text" ? values.slice(1).join(" ") : "";
+    this[word] = String(values[0]) === "text" ? values.slice(1).join(" ") : "";
     return true;
   }
   return false;
@@ -128,9 +130,15 @@ Panel.prototype.recall = function (values) {
   }
 };
 
+/** Whether the model that is chosen takes a negative prompt. */
+Panel.prototype.takesNegative = function () {
+  return this.negatives.indexOf(this.model || this.known.model[0]) >= 0;
+};
+
 /** Show what was folded away, and a take that waits. */
 Panel.prototype.pages = function (held) {
-  var shown = { how: !this.more, more: Boolean(this.more), go: !held, held: held };
+  var without = Boolean(this.more) && this.takesNegative();
+  var shown = { what: !without, without: without, how: !this.more, more: Boolean(this.more), go: !held, held: held };
   for (var page in shown) {
     for (var i = 0; this.shownPages[page] !== shown[page] && i < PAGES[page].length; i += 1) {
       this.hide(PAGES[page][i], shown[page] ? 0 : 1);

@@ -27,6 +27,7 @@ CONTROLS: dict[str, tuple[Any, str, Any]] = {
     "Seed": (4711, "seed", 4711),
     "Seed Lock": (1, "seed", 4711),
     "Model": ("large", "model", "large"),
+    "Negative Prompt": ("drums", "negative_prompt", "drums"),
     "Target Track": (2, "token", '{"w":0,"f":"loop","k":1}'),
     "Fit": (2, "token", '{"w":0,"f":"start","t":0,"n":"Guitar"}'),
     "Loudness": (3, "loudness", "-14"),
@@ -55,7 +56,12 @@ async def test_each_control_changes_what_is_asked(tmp_path: Path, control: str) 
     value, key, wanted = CONTROLS[control]
     async with bridge(tmp_path) as fake, player(tmp_path, loop=[0, 20]) as live:
         assert fake.welcomes is not None
-        fake.welcomes |= {"presets": "pad", "models": "small\nlarge", "models_usd": "0.58\n1.16"}
+        fake.welcomes |= {
+            "presets": "pad",
+            "models": "small\nlarge",
+            "models_usd": "0.58\n1.16",
+            "negative_prompt": "small",
+        }
         await live.open(home=fake.home.path)
         await live.until(lambda panel: "pad" in panel["presets"])
         await live.set(Prompt="rain")
@@ -78,7 +84,12 @@ async def test_each_control_changes_what_is_asked(tmp_path: Path, control: str) 
 async def test_every_cord_is_used(tmp_path: Path, file: Path) -> None:
     async with bridge(tmp_path) as fake, player(tmp_path, tempo=480) as live:
         assert fake.welcomes is not None
-        fake.welcomes |= {"presets": "pad", "models": "small\nlarge", "models_usd": "0.58\n1.16"}
+        fake.welcomes |= {
+            "presets": "pad",
+            "models": "small\nlarge",
+            "models_usd": "0.58\n1.16",
+            "negative_prompt": "small",
+        }
         await live.open(amxd=file, home=fake.home.path)
         await live.until(lambda panel: "pad" in panel["presets"])
         await live.set(Prompt="rain")

@@ -100,6 +100,25 @@ async def test_the_button_says_what_the_press_costs(tmp_path: Path) -> None:
         await live.until(lambda panel: "Send · $4.64" in panel["buttons"])
 
 
+async def test_a_negative_prompt_where_the_model_takes_one(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as fake, player(tmp_path) as live:
+        assert fake.welcomes is not None
+        models = {"models": "small\nlarge", "models_usd": "0.58\n1.16", "negative_prompt": "large"}
+        fake.welcomes |= models
+        await live.open(home=fake.home.path)
+        await live.connected()
+        await live.set(Prompt="rain", More=1)
+        await live.type("Negative Prompt", "drums")
+        await live.click("Generate")
+        assert "negative_prompt" not in await fake.until("/bridge/generate")
+        assert "Negative Prompt" not in (await live.panel())["shown"]
+        await live.set(Model="large")
+        panel = await live.until(lambda panel: "Negative Prompt" in panel["shown"])
+        assert "Model" not in panel["shown"]
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate", count=2))["negative_prompt"] == "drums"
+
+
 async def test_what_is_free_has_no_price(tmp_path: Path) -> None:
     async with bridge(tmp_path) as fake, player(tmp_path) as live:
         assert fake.welcomes is not None

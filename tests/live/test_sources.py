@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from bridge_daemon.audio.opening import probe
+from bridge_daemon.audio.region import probe
 from bridge_daemon.audio.wav import read_bext
 from tests.live.bridge import Bridge, bridge
 from tests.live.player import MIDI, Player, player

@@ -11,6 +11,7 @@ from typing import Any, Final
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
 from bridge_daemon.domain import ids, views
+from bridge_daemon.domain.models import takes
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, TooBusy
 from bridge_daemon.frontends.osc.clients import Clients
 from bridge_daemon.frontends.osc.keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
@@ -136,6 +137,7 @@ class Verbs:
                     # names one a line: a device shows them in a menu
                     "presets": "\n".join(self._actions.presets()) or None,
                     "models": "\n".join(models),
+                    "negative_prompt": "\n".join(name for name in models if takes(name, "negative_prompt")) or None,
                     "models_usd": "\n".join(decimal(usd) for usd in models.values()),
                 },
             )
