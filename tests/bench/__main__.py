@@ -25,7 +25,7 @@ HEAD = """# Figures
 
 Made by `python -m tests.bench`, which measures the daemon as it runs for people, in processes of its own, with every
 commit on the disk. Run it again on your machine: it writes this page anew. Other tables: `python -m tests.bench.pads`
-(MIDI), `.folders`, `.inbox`, `.clock`, `.live`, `.reaper_watcher`. `python -m tests.bench.press --profile` tells where
+(MIDI), `.folders`, `.inbox`, `.clock`, `.live`, `.page`, `.reaper_watcher`. `python -m tests.bench.press --profile` tells where
 a press spends its time.
 
 Where the time goes that is missing on the machine of the table:
