@@ -113,7 +113,8 @@ export function follow(onSignedOut) {
     changed("job");
     refreshSoon();
   });
-  for (const kind of ["paused", "publish", "settings"]) on(kind, () => { changed(kind); refreshSoon(); });
+  on("paused", ({ paused }) => { if (known.status) known.status = { ...known.status, paused }; changed("paused"); refreshSoon(); }); // seen at once
+  for (const kind of ["publish", "settings"]) on(kind, () => { changed(kind); refreshSoon(); });
   on("lost", () => readAll().catch(() => {}));
   source.onerror = async () => {
     known.alive = false;
