@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.domain.job import State
 from tests.frontends.midi.controller import controller, jack_server, note, off
-from tests.frontends.midi.pads import PRESETS, eventually, in_state, intake, midi, pad, plugged
+from tests.frontends.midi.pads import PRESETS, all_jobs, counts, eventually, intake, midi, pad, plugged
 from tests.recorded.record_hardour import CONFIG, LIB, environment, make_session
 from tests.support import running
 
@@ -76,7 +75,8 @@ async def test_the_clock_of_hardour_gives_a_pad_its_place(tmp_path: Path, monkey
                 assert transport.playing
                 before = ticks()
                 await keys.play(note(36), off(36))
-                (job,) = await in_state(daemon, State.PLACED)
+                await eventually(lambda: counts(daemon, "here")["taken"] == 1, seconds=60)
+                (job,) = await all_jobs(daemon)
                 after = ticks()
         place = job.place
         assert place.beats is not None
