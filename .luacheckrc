@@ -17,3 +17,11 @@ for _, name in ipairs({ "x", "y", "w", "h", "mouse_x", "mouse_y", "mouse_cap", "
 end
 
 read_globals = { reaper = { fields = reaper }, gfx = { fields = gfx } }
+
+-- Ardour's own names. Its scripts define globals that Ardour looks for.
+files["ardour_scripts"] = {
+  read_globals = {
+    "ardour", "ARDOUR", "C", "Editing", "Editor", "LuaDialog", "LuaSignal", "Session", "Temporal",
+  },
+  globals = { "factory", "signals" },
+}

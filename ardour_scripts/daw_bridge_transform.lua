@@ -15,7 +15,7 @@ function factory () return function ()
   local folder = ARDOUR.LuaAPI.build_filename (ARDOUR.user_config_directory (-1), "scripts", "daw-bridge")
   local chunk, problem = loadfile (ARDOUR.LuaAPI.build_filename (folder, "lib", "app.lua"), "t")
   if not chunk then
-    LuaDialog.Message ("DAW Bridge", "The scripts are not whole: " .. tostring (problem) .. "\nRun in a terminal: daw-bridge install ardour",
+    LuaDialog.Message ("DAW Bridge", "The scripts are not whole: " .. tostring (problem) .. "\nIn a terminal: daw-bridge install ardour",
       LuaDialog.MessageType.Error, LuaDialog.ButtonType.Close):run ()
     return
   end

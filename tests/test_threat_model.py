@@ -44,7 +44,8 @@ def test_every_path_of_a_test_leads_somewhere(page: str) -> None:
 
 
 def test_scripts_of_daws_start_no_program_but_these() -> None:
-    scripts = [*(ROOT / "reaper_scripts").rglob("*.lua"), *(ROOT / "max_for_live" / "js").rglob("*.js")]
+    lua = [file for folder in ("ardour_scripts", "reaper_scripts") for file in (ROOT / folder).rglob("*.lua")]
+    scripts = [*lua, *(ROOT / "max_for_live" / "js").rglob("*.js")]
     assert len(scripts) > 60
     start = {file for file in scripts if STARTS.search(file.read_text(encoding="utf-8"))}
     assert {file.relative_to(ROOT).as_posix() for file in start} == MAY_START

@@ -38,14 +38,20 @@ end
 
 -- Forget what has ended, with its capture. The bridge has kept what it sent.
 function sent.tidy(box)
-  local list, kept = read(), {}
+  local list, kept, over, needed = read(), {}, {}, {}
   for _, one in ipairs(list) do
     if type(one) == "table" and type(one.id) == "string" then
-      if not is_over(box, one) then
+      if is_over(box, one) then
+        over[#over + 1] = one
+      else
         kept[#kept + 1] = one
-      elseif type(one.path) == "string" then
-        files.remove(one.path)
+        needed[one.path or ""] = true -- a press that was sent once more has the capture of the one before
       end
+    end
+  end
+  for _, one in ipairs(over) do
+    if type(one.path) == "string" and not needed[one.path] then
+      files.remove(one.path)
     end
   end
   if #kept ~= #list then

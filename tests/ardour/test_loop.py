@@ -10,7 +10,7 @@ import pytest
 
 from tests.ardour.conftest import GENERATE, NEEDS, PLACE, TRANSFORM, put_sound, with_hook
 from tests.ardour.daw import RATE, Ardour, until
-from tests.ardour.hearing import heard_at, time_stamp
+from tests.ardour.hearing import heard_at, read, time_stamp
 from tests.e2e.processes import Bridge
 
 pytestmark = [*NEEDS, pytest.mark.timeout(300)]
@@ -43,6 +43,9 @@ for region in Session:route_by_name("drums"):to_track():playlist():region_list()
   list:push_back(Editor:regionview_from_region(region))
 end
 Editor:set_selection(list, ArdourUI.SelectionOp.Set)"""
+
+#: A range that can be selected.
+LOOP = f'Editor:set_loop_range(Temporal.timepos_t({AT + 1000}), Temporal.timepos_t({AT + 1000 + RATE}), "loop")'
 
 #: Saves, and dies in the same breath: between the save and the word to the bridge.
 SAVE_AND_DIE = """Session:save_state("", false, false, false, false, false)
@@ -125,6 +128,14 @@ def test_what_ardour_exports_comes_back_at_the_same_sample(
     ardour.answer("^DAW Bridge$", "", CLOSE)
     assert in_state(daemon, made["job"], "placed")
     assert positions(ardour, made["job"]) == [AT]
+
+    ardour.lua(LOOP)
+    ardour.osc("/access_action", "Editor/select-loop-range")
+    ardour.press(TRANSFORM)
+    ardour.answer("DAW Bridge: transform", "", OK)
+    piece = next(one for one in arrived(daemon, 3) if one["job"] not in (job["job"], made["job"]))
+    source = Path(piece["source"]["path"])
+    assert (time_stamp(source), len(read(source)), heard_at(sound, source)) == (AT + 1000, RATE, 1000)
 
     ardour.lua(MUTE)
     put_sound(ardour, beep(tmp_path), EARLIER)  # so that the mix begins before them

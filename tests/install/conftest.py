@@ -38,6 +38,18 @@ class Computer:
             (base / "reaper-install-rev.txt").write_text(version, encoding="ascii")
         return base
 
+    def with_ardour(self, version: int = 7) -> Path:
+        """Put an Ardour there that was started once; return its settings folder."""
+        base = {
+            "darwin": self.machine.user / "Library" / "Preferences" / f"Ardour{version}",
+            "win32": self.machine.user / "AppData" / "Local" / f"ardour{version}",
+            "linux": self.machine.user / ".config" / f"ardour{version}",
+        }[self.machine.platform]
+        (base / "scripts").mkdir(parents=True)
+        (base / "config").write_text("<Ardour/>\n", encoding="utf-8")
+        (base / "scripts" / "mine.lua").write_text("-- mine\n", encoding="utf-8")
+        return base
+
     def with_live(self, version: str, library: Path | None = None, *, told: bool = True) -> Path:
         """Put a Live there; return its User Library."""
         windows = self.machine.platform == "win32"

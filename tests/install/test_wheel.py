@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bridge_daemon import __version__
-from bridge_daemon.install import shipped
+from bridge_daemon.install import ardour, shipped
 from tests.install.test_folder import content, tree
 
 ROOT = Path(__file__).parents[2]
@@ -76,13 +76,14 @@ def test_a_wheel_brings_everything(tmp_path: Path) -> None:
     holds_what_the_checkout_ships(installed)
     holds_the_page(installed)
     installs_for_reaper(installed, tmp_path / "Zoë Ünal")
+    installs_for_ardour(installed, tmp_path / "Åsa Öberg")
     installs_for_live(installed, tmp_path / "user", tmp_path / "Söhne" / "User Library")
 
 
 def holds_what_the_checkout_ships(installed: Installed) -> None:
     wanted = {
         f"{name}/{path}": data
-        for name in (shipped.REAPER, shipped.LIVE)
+        for name in (shipped.ARDOUR, shipped.REAPER, shipped.LIVE)
         for path, data in shipped.read(ROOT / name, "*.lua", "lib/*.lua", "check/*.lua", "built/*.amxd").items()
     }
     with zipfile.ZipFile(installed.wheel) as wheel:
@@ -121,6 +122,22 @@ def installs_for_reaper(installed: Installed, user: Path) -> None:
     assert (home / "token").is_file()
     assert installed.json(user, "install")["reaper"][0]["up_to_date"] is True
     assert installed.json(user, "uninstall", "reaper")["places"][0]["version_before"] == __version__
+    assert tree(base) == before
+
+
+def installs_for_ardour(installed: Installed, user: Path) -> None:
+    base = user / ".config" / "ardour7"
+    base.mkdir(parents=True)
+    (base / "config").touch()
+    before = tree(base)
+    assert "Script Manager" in installed.run(user, "install", "ardour").stdout
+    found = content(base)
+    for path, data in shipped.read(ROOT / shipped.ARDOUR, "*.lua").items():
+        assert found[f"scripts/{path}"] == data
+    shared = shipped.read(ROOT / shipped.REAPER / "lib", *ardour.SHARED)
+    for path, data in (shared | shipped.read(ROOT / shipped.ARDOUR / "lib", "*.lua")).items():
+        assert found[f"{ardour.FOLDER}/lib/{path}"] == data
+    installed.json(user, "uninstall", "ardour")
     assert tree(base) == before
 
 

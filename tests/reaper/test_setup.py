@@ -178,7 +178,9 @@ def test_modules_are_small() -> None:
 
 @pytest.mark.needs("luacheck", "lua-check")
 def test_luacheck_has_nothing_to_say() -> None:
-    done = subprocess.run(["luacheck", "--no-color", "reaper_scripts"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        ["luacheck", "--no-color", "reaper_scripts", "ardour_scripts"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 
