@@ -26,8 +26,8 @@ HEAD = """# Figures
 Made by `python -m tests.bench`, which measures the daemon as it runs for people, in processes of its own, with every
 commit on the disk. Run it again on your machine: it writes this page anew. Each figure stands beside its peer or a
 limit of the machine that was measured in the same run, as a ratio. Other tables: `python -m tests.bench.folders`,
-`.inbox`, `.clock`, `.live`, `.page`, `.reaper_watcher`. `python -m tests.bench.press --profile` tells where a press spends
-its time.
+`.inbox`, `.clock`, `.live`, `.page`, `.reaper_watcher`. `python -m tests.bench.press --profile` tells where a press
+spends its time.
 
 Where the time goes:
 
