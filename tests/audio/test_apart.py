@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from bridge_daemon.audio import apart, opening
-from bridge_daemon.audio.take import verify
 from bridge_daemon.audio.workers import Died, Limits, Workers
 from bridge_daemon.errors import DecoderDied, SourceRefused
 from tests.audio.sounds import noise, write
+from tests.audio.test_take import verify
 
 RATE = 44_100
 LIMITS = Limits(answer=3.0, in_all=30.0, memory=400 << 20, look=0.05)

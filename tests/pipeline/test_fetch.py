@@ -135,13 +135,13 @@ async def test_a_decoder_that_dies_later_loses_no_original(tmp_path: Path, monke
     """The proof was good, and the process that reads it for the take is ended."""
     died = iter([True])
 
-    def make_take(*args: Any, **kwargs: Any) -> Any:
+    def once(*args: Any, **kwargs: Any) -> Any:
         if next(died, False):
             raise DecoderDied("its decoder crashed (signal 9)", charge="confirmed")
         return made(*args, **kwargs)
 
-    made = finishing.make_take
-    monkeypatch.setattr(finishing, "make_take", make_take)
+    made = finishing._made
+    monkeypatch.setattr(finishing, "_made", once)
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         name = await press(daemon)
         await until_event(daemon, name, "problem", seconds=60)
