@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-rest test-all test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz
+.PHONY: mutants soak stories demo test test-rest test-all test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -24,6 +24,17 @@ test-rest: $(VENV)/.ready-dev
 	@$(RUN) -m pytest -m thorough
 
 test-all: test test-rest
+
+# Whether each rule of money is watched: breaks them one at a time, each in a copy. An hour or two; docs/proof.md.
+mutants: $(VENV)/.ready-dev
+	@$(RUN) -m tools.mutants
+
+# An hour each: eight clients and kill -9; stories that are drawn anew.
+soak: $(VENV)/.ready-dev
+	@$(RUN) -m tests.stories soak
+
+stories: $(VENV)/.ready-dev
+	@$(RUN) -m tests.stories machine --stories 2000
 
 # The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64). Not all pass yet.
 test-windows: $(VENV)/.ready-dev

@@ -44,13 +44,13 @@ NOT_WALKED = {
     "journal.migrate": "walked by tests/journal/test_migrations.py on journals of older versions",
     "journal.lease": "taking over another room's job; tests/studio/test_rooms.py ends the processes that have them",
     "journal.late_answer": "an answer after the job became unknown; tests/studio/test_rooms.py",
-    "file.config": "settings, written before anything can cost; tests/test_settings.py",
-    "file.key": "the key, written by a command; tests/test_key.py",
-    "file.s3_key": "the credentials of a bucket, written by a command; tests/publish/test_s3_key.py",
+    "file.config": "settings, written before anything can cost; tests/settings",
+    "file.key": "the key, written by a command; tests/home/test_api_key.py",
+    "file.s3_key": "the credentials of a bucket, written by a command; tests/home/test_s3_key.py",
     "journal.object": "needs a real bucket: walked by tests/publish/test_kill.py",
     "journal.object_gone": "the same",
     "journal.republish": "needs a tunnel that dies: walked by tests/publish/test_kill.py",
-    "journal.nudge": "remembers an id and changes no job; tests/test_actions.py says it again after the job has ended",
+    "journal.nudge": "remembers an id and changes no job; tests/actions/test_actions.py says it again after the job has ended",
     "file.installed": "what was copied into a DAW, by a command that spends nothing; tests/install",
     "file.manifest": "the same; its process ends at three failpoints in tests/install/test_folder.py",
     "file.fit": "a copy, written by a process of its own; tests/pipeline/test_measure.py ends that",
@@ -242,6 +242,11 @@ async def _die_and_start_again(folder: Path, name: str, point: str) -> None:
         deliveries = any(verb == "deliver" for verb, _ in scenario.ops(home, service))
         if not deliveries:  # an op that counts up is meant to change something
             assert pictures[1] == pictures[2], f"I7, {name} died at {point}"
+
+
+def test_what_is_not_walked_is_watched_by_tests_that_are_there() -> None:
+    named = re.findall(r"tests/[\w/.]+\w", " ".join(NOT_WALKED.values()))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_no_step_writes_past_the_failpoints() -> None:

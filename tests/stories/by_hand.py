@@ -281,6 +281,8 @@ class ByHand:
         context = self.daemon.parts.context
         if job.state in RESERVED and (context.pause.current or context.budget._wait(context.budget.per_minute) > 0):
             return False
+        if job.state is State.STORED and context.pause.panic:
+            return False  # its step waits until that is over
         if job.state is State.STORED and (not job.wanted or (job.client is not None and job.delivery)):
             return False
         return step_for(job) is not None and self._due.get(job.id, 0.0) <= self.clock.monotonic()

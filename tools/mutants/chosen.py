@@ -272,6 +272,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/press.py RecentPresses.remember: edge: len(self._accepted) > _REMEMBERED": "999 or 1000 are remembered",
     "spending/press.py module: member 'version'": "there is one version",
     "spending/press.py module: member 'place'": "the place is written anew after that",
+    "spending/prices.py covers: edge: usd * MICRO + HALF_A_CENT + 0.5 >= price": "half a micro-dollar is no price",
     "spending/pause.py module: member PANIC": "a panic has a rank of its own",
 }
 
