@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.ardour.conftest import GENERATE, NEEDS, PLACE, TRANSFORM, put_sound, with_hook
-from tests.ardour.daw import RATE, Ardour, until
+from tests.ardour.daw import RATE, TIMER, Ardour, until
 from tests.ardour.hearing import heard_at, read, time_stamp
 from tests.e2e.processes import Bridge
 
@@ -150,6 +150,7 @@ def test_a_take_stands_exactly_once_whoever_dies(ardour: Ardour, daemon: Bridge)
     with_hook(ardour)
     daemon.start()
     ardour.start()
+    assert ardour.lua("return LuaSignal.LuaTimerS") == str(TIMER)
     ardour.osc("/locate", LATER, 0)
     until(lambda: ardour.lua("return Session:transport_sample()") == str(LATER), 10, "the playhead")
     ardour.press(GENERATE)
