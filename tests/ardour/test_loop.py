@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,8 @@ def test_what_ardour_exports_comes_back_at_the_same_sample(
     ardour.answer("^DAW Bridge$", "", NO)  # "This is the same press ..."
     assert len(daemon.jobs()) == 2
 
+    beat = home / "outbox" / "ardour" / "daemon.json"  # every two seconds: until then it names no result
+    until(lambda: json.loads(beat.read_text(encoding="utf-8"))["results"], 30, "the result in the heartbeat")
     ardour.press(PLACE)
     ardour.press(PLACE)
     ardour.answer("^DAW Bridge$", "", CLOSE)
