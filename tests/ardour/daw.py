@@ -30,7 +30,7 @@ CONFIG: Final = ".config/ardour7"
 RATE: Final = 48000
 TICKS: Final = 282_240_000  # of Ardour's superclock in a second
 PROBE: Final = 16  # the action that runs any Lua file
-#: ``LuaSignal.LuaTimerS`` of Ardour 7.3, which test_facts.py reads from Ardour itself.
+#: ``LuaSignal.LuaTimerS`` of Ardour 7.3; a test asks Ardour itself.
 TIMER: Final = 46
 
 _CONFIG_XML: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.ardour.conftest import GENERATE, NEEDS, PLACE, TRANSFORM, put_sound, with_hook
-from tests.ardour.daw import RATE, Ardour, until
+from tests.ardour.daw import RATE, TIMER, Ardour, until
 from tests.ardour.hearing import heard_at, read, time_stamp
 from tests.e2e.processes import Bridge
 
@@ -122,6 +123,8 @@ def test_what_ardour_exports_comes_back_at_the_same_sample(
     ardour.answer("^DAW Bridge$", "", NO)  # "This is the same press ..."
     assert len(daemon.jobs()) == 2
 
+    beat = home / "outbox" / "ardour" / "daemon.json"  # every two seconds: until then it names no result
+    until(lambda: json.loads(beat.read_text(encoding="utf-8"))["results"], 30, "the result in the heartbeat")
     ardour.press(PLACE)
     ardour.press(PLACE)
     ardour.answer("^DAW Bridge$", "", CLOSE)
@@ -150,6 +153,7 @@ def test_a_take_stands_exactly_once_whoever_dies(ardour: Ardour, daemon: Bridge)
     with_hook(ardour)
     daemon.start()
     ardour.start()
+    assert ardour.lua("return LuaSignal.LuaTimerS") == str(TIMER)
     ardour.osc("/locate", LATER, 0)
     until(lambda: ardour.lua("return Session:transport_sample()") == str(LATER), 10, "the playhead")
     ardour.press(GENERATE)

@@ -325,6 +325,25 @@ async def test_the_heartbeat(tmp_path: Path, quick: None) -> None:
         assert (last["running"], last["beat"] > told["beat"]) == (False, True)
 
 
+async def test_the_heartbeat_names_the_results_for_who_cannot_list_a_folder(tmp_path: Path, quick: None) -> None:
+    def told(script: Script) -> list[str] | None:
+        return (script.read("daemon.json") or {}).get("results")
+
+    async with Service() as service:
+        async with running(tmp_path / "home", service):
+            script = Script(tmp_path / "home").make()
+            await script.until(lambda: told(script) == [])
+            script.request()
+            found = await script.result()
+            name = f"{found['job']}.1.result.json"
+            await script.until(lambda: told(script) == [name])
+        assert told(script) is None
+        async with running(tmp_path / "home", service):  # it lies there still, and nothing was written anew
+            await script.until(lambda: told(script) == [name])
+            script.confirm(found)
+            await script.until(lambda: told(script) == [])
+
+
 async def test_an_idle_client_gets_ten_seconds_and_an_active_one_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
