@@ -17,6 +17,7 @@ from bridge_daemon.install import folder as folder_
 from bridge_daemon.install.folder import Act, carry_out, plan_install, plan_uninstall
 from bridge_daemon.install.manifest import NAME, Manifest
 from bridge_daemon.util import files as files_
+from tests.util.wine import is_wine
 
 OWN = ("Scripts/Our Söhne",)
 ONE = {f"{OWN[0]}/a.lua": b"a 1", f"{OWN[0]}/lib/b.lua": b"b 1"}
@@ -163,6 +164,8 @@ def test_a_folder_or_a_link_in_the_place_of_a_file_is_somebodys(base: Path, kind
         (place / "deep").mkdir(parents=True)
     else:
         place.symlink_to(base / "Scripts" / "mine.lua")
+        if is_wine() and not place.is_symlink():
+            pytest.skip("wine shows a link as the file that it leads to")
     put(base, ONE)
     assert (base / OWN[0] / "a.lua").read_bytes() == b"a 1"
     assert not (base / OWN[0] / "a.lua").is_symlink()
