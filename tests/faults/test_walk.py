@@ -50,7 +50,7 @@ NOT_WALKED = {
     "journal.object": "needs a real bucket: walked by tests/publish/test_kill.py",
     "journal.object_gone": "the same",
     "journal.republish": "needs a tunnel that dies: walked by tests/publish/test_kill.py",
-    "journal.nudge": "remembers an id and changes no job; tests/actions/test_actions.py says it again after the job has ended",
+    "journal.nudge": "remembers an id and changes no job; tests/actions says it again after the job ended",
     "file.installed": "what was copied into a DAW, by a command that spends nothing; tests/install",
     "file.manifest": "the same; its process ends at three failpoints in tests/install/test_folder.py",
     "file.fit": "a copy, written by a process of its own; tests/pipeline/test_measure.py ends that",
