@@ -126,6 +126,13 @@ class TestThePlace:
             await press(daemon, place={"when": "arrival_bar", "bars": 2, "tempo": 120})
             await press(daemon, place={"when": "arrival_bar", "bars": 4, "tempo": 120})
 
+    async def test_bars_after_the_press_are_not_those_after_the_arrival(self, tmp_path: Path, service: Service) -> None:
+        async with running(tmp_path / "home", service) as daemon:
+            song = {"playing": True, "tempo": 120.0, "beats": 21.0, "position": 10.5}
+            daemon.clock.update("reaper", song, at=daemon.clock.monotonic() + 60)
+            for when in ("arrival_bar", "press_bar"):
+                await press(daemon, client="reaper", place={"when": when, "bars": 2})
+
     async def test_another_folder_is_another_press(self, tmp_path: Path, service: Service) -> None:
         async with running(tmp_path / "home", service) as daemon:
             for name in ("one", "two"):

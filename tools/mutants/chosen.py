@@ -48,7 +48,7 @@ MODULES: Final = (
         "engine/client.py", (_WIRE, _SUBMIT), frozenset({"outcome", "classify_error", "submit", "_mark_sent", "_read"})
     ),
     Module("engine/protocol.py", (_PROTOCOL, _SUBMIT), frozenset({"classify", "_accepted", "remote_id", "_micro"})),
-    Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record", "_check_files"})),
+    Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record"})),
     Module("journal/store.py", (_DURABILITY, _TRANSITIONS, _LOST), frozenset({"_write", "write", "_note", "_compare"})),
     Module("journal/record.py", (_LOST,), frozenset({"check", "add", "to_compare", "_parsed"})),
     Module("actions/jobs.py", (_ACTIONS,)),
@@ -70,8 +70,8 @@ NAMED: Final = (
     _Named(
         "a bare timeout counts as never sent",
         "engine/client.py",
-        "if isinstance(error, _NEVER_SENT) or not sent:",
-        "if isinstance(error, (*_NEVER_SENT, TimeoutError)) or not sent:",
+        "if isinstance(error, never_sent) or not sent:",
+        "if isinstance(error, (*never_sent, TimeoutError)) or not sent:",
         (_WIRE,),
     ),
     _Named(
@@ -139,14 +139,14 @@ NAMED: Final = (
     ),
     _Named(
         "a transaction takes its lock at its first write",
-        "journal/store.py",
-        '            connection.exec_driver_sql("BEGIN IMMEDIATE")\n            try:',
-        '            connection.exec_driver_sql("BEGIN")\n            try:',
+        "journal/sqlite.py",
+        'return self._begun("BEGIN IMMEDIATE")',
+        'return self._begun("BEGIN")',
         (_TRANSITIONS, _DURABILITY),
     ),
     _Named(
         "a commit is not flushed to the medium",
-        "journal/store.py",
+        "journal/sqlite.py",
         '"synchronous=FULL",',
         '"synchronous=NORMAL",',
         (_DURABILITY,),
@@ -175,15 +175,15 @@ NAMED: Final = (
     _Named(
         "nothing is reserved",
         "journal/statements.py",
-        '_sum(jobs.c.state.in_(_texts(RESERVED))).label("reserved")',
-        '_sum(jobs.c.state.in_([])).label("reserved")',
+        '_sum(jobs.c.state.in_(_texts(RESERVED)), *whose).label("reserved")',
+        '_sum(jobs.c.state.in_([]), *whose).label("reserved")',
         (_TRANSITIONS, _ADMIT),
     ),
     _Named(
         "charges of later days do not count",
         "journal/statements.py",
-        '_sum(_CHARGED, jobs.c.charge_day >= bindparam("today")).label("day")',
-        '_sum(_CHARGED, jobs.c.charge_day == bindparam("today")).label("day")',
+        '_sum(_CHARGED, jobs.c.charge_day >= bindparam("today"), *whose).label("day")',
+        '_sum(_CHARGED, jobs.c.charge_day == bindparam("today"), *whose).label("day")',
         (_TRANSITIONS, _ADMIT),
     ),
     _Named(
@@ -224,8 +224,8 @@ NAMED: Final = (
     _Named(
         "the length that the service told is not held against what came",
         "pipeline/fetch.py",
-        "verified, notes = await asyncio.to_thread(_prove, part, declared, watch.refused_download)",
-        "verified, notes = await asyncio.to_thread(_prove, part, None, watch.refused_download)",
+        "await asyncio.to_thread(_prove, job, part, folder, context, declared)",
+        "await asyncio.to_thread(_prove, job, part, folder, context, None)",
         ("tests/pipeline/test_fetch.py",),
     ),
     _Named(
