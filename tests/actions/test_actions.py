@@ -255,7 +255,9 @@ class TestRetry:
             answers = await asyncio.gather(
                 *(on.actions.retry(on.name, fresh()) for _ in range(5)), return_exceptions=True
             )
-            assert sum(isinstance(answer, dict) for answer in answers) == 1
+            # one that comes late finds the job on its way, and looks at it: that costs nothing
+            sent = [one for one in answers if isinstance(one, dict) and "It is sent now" in one["message"]]
+            assert len(sent) == 1
             await until(on.daemon, on.name)
             assert len(on.service.charges) == 1
 
