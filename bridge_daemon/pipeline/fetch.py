@@ -158,7 +158,7 @@ async def _declared(job: Job, context: StepContext) -> float | None:
 
 def _flush(part: Path) -> str:
     """Return the hash of a download once it lies on the medium."""
-    with part.open("r+b") as file:
+    with files.open_to_flush(part) as file:
         return files.flush_and_hash(file, part)
 
 

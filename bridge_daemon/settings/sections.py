@@ -441,8 +441,8 @@ class _PresetAction(Section):
     source: Literal["take"] | None = Field(
         default=None, description="Transforms a take: of the presets in of, which are made first; else the newest."
     )
-    of: Many[Name] = Field(
-        default=(),
+    of: Many[Name] | None = Field(
+        default=None,
         max_length=MOST_MIXED + 1,
         description="Presets whose takes, laid over each other, are its source. One press makes and pays for all.",
     )

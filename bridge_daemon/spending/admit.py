@@ -156,7 +156,7 @@ class Admit:
         found: list[_Asked] = []
         for one in steps:
             preset = settings.presets.get(one.preset or "")
-            of = preset.of if preset is not None and one.source is None else ()
+            of = (preset.of or ()) if preset is not None and one.source is None else ()
             given = one if one.source is not None else await self._with_take(one, settings)
             resolved, more = resolve(given, settings, fields)
             named = {fault.field.partition(".")[0] for fault in faults}

@@ -22,7 +22,7 @@ def steps_of(request: Request, presets: Mapping[str, Preset]) -> list[Request]:
     names: list[str] = []
 
     def visit(name: str) -> None:
-        for before in presets[name].of:  # no circle: the settings were checked
+        for before in presets[name].of or ():  # no circle: the settings were checked
             visit(before)
         if name not in names:
             names.append(name)

@@ -92,6 +92,11 @@ def flush_to_disk(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
+def open_to_flush(path: Path) -> BinaryIO:
+    """Open a file of ours again to flush and hash it, and follow no link. Windows flushes only what may be written."""
+    return path.open("r+b") if os.name == "nt" else open_plain(path)
+
+
 def flush_folder(folder: Path) -> None:
     """Make a rename inside of ``folder`` durable. Windows has no such call and needs none."""
     if os.name == "nt":

@@ -63,6 +63,7 @@ async def test_an_upload_is_not_tried(tmp_path: Path) -> None:
 async def test_the_object_in_a_bucket_is_deleted(tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret_access_key)
-    async with Service() as service, running(tmp_path / "home", service, publish=s3.settings) as daemon:
+    publish = s3.settings | {"s3_prefix": tmp_path.name}
+    async with Service() as service, running(tmp_path / "home", service, publish=publish) as daemon:
         assert (await daemon.actions.try_sources())["method"] == "s3"
-    assert s3.objects() == []
+    assert [name for name in s3.objects() if name.startswith(tmp_path.name)] == []

@@ -147,7 +147,7 @@ def test_every_rename_and_removal_of_the_package_goes_through_one_place() -> Non
         if isinstance(node, ast.Attribute) and _renames_or_removes(node)
     ]
     # throw-away folders; errors are ignored
-    assert sorted(found) == ["cli/demo.py: rmtree", "cli/setup_steps.py: rmtree"]
+    assert sorted(found) == ["care/steps.py: rmtree", "cli/demo.py: rmtree"]
 
 
 def _renames_or_removes(node: ast.Attribute) -> bool:
