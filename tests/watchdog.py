@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,10 +49,18 @@ def watched(least: float = LONGEST / 4) -> Iterator[list[tuple[float, str]]]:
         gc.enable()
 
 
-def watch_process(report: Path) -> None:
-    """Write each callback of this process that holds the loop up into a file."""
+def watch_process(report: Path, runtime: Path) -> None:
+    """Write each callback of this process that holds the loop up into a file, from when the bridge says where it is.
+
+    While it starts it loads what it needs, and nobody waits for anything else.
+    """
+    ready = False
 
     def told(seconds: float, handle: str) -> None:
+        nonlocal ready
+        if not ready:
+            ready = runtime.exists() and f'"pid": {os.getpid()},' in runtime.read_text(encoding="utf-8")
+            return
         with report.open("a", encoding="utf-8") as file:
             file.write(f"{seconds:.4f} {handle}\n")
 

@@ -75,7 +75,8 @@ def _run(env: dict[str, str], said: str) -> None:
     for number in (1, 2):
         os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     sys.argv = ["daw-bridge", "run"]
-    watchdog.watch_process(_report(Path(env["DAW_BRIDGE_HOME"])))
+    home = Path(env["DAW_BRIDGE_HOME"])
+    watchdog.watch_process(_report(home), home / "runtime.json")
     main()
 
 
