@@ -196,11 +196,13 @@ SCENARIOS = {
     "cancelled": Scenario(
         lambda *_: [
             _generate(8),
+            _generate(9, prompt="wind"),  # waits, for there is one place at the service
             ["cancel", {"state": "queued"}],
             ["cancel", {"state": "generating"}],
             ["pause", None],
             REST,
         ],
         service={"job_seconds": 1.0},
+        settings={"engine": {"max_open_jobs": 1}},
     ),
 }

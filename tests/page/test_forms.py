@@ -34,7 +34,7 @@ def with_preset(page: Page, bridge: Bridge) -> Page:
     page.get_by_role("button", name="Add to presets").click()
     presets = page.get_by_role("region", name="Presets")
     presets.get_by_label("Name of the new one").fill("glue")
-    presets.get_by_label("prompt").fill("tape glue, 90 bpm")
+    presets.get_by_role("textbox", name="prompt", exact=True).fill("tape glue, 90 bpm")
     presets.get_by_label("action").select_option("transform")
     presets.get_by_label("duration").fill("200")
     page.get_by_role("button", name="Save").click()

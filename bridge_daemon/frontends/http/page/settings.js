@@ -3,7 +3,7 @@ import { get, known, listen, patch } from "./api.js";
 import { ask, h, tell, toast } from "./dom.js";
 import { widget } from "./forms.js";
 
-const TITLES = { engine: "Engine", spend: "Money", defaults: "Defaults", publish: "Sources for transforms", osc: "OSC", http: "HTTP", audio: "Takes and sources", midi: "Pads and knobs", clock: "Tempo and bars" };
+const TITLES = { engine: "Engine", spend: "Money", defaults: "Defaults", publish: "Sources for transforms", osc: "OSC", http: "HTTP", audio: "Takes and sources", midi: "Pads and knobs", clock: "Tempo and bars", journal: "Journal and studio" };
 const LISTS = { "presets.<name>": "Presets", folders: "Watched folders", "midi.bindings": "Bindings of pads" };
 const ABOUT = { "presets.<name>": "A request under a name, for pads, folders and this page.", folders: "A folder whose renders become requests.", "midi.bindings": "What a pad, a key or a knob does. Learn new ones by pressing them, under Pads." };
 
@@ -90,7 +90,7 @@ export function view() {
       faults.hidden = true;
       const sections = [...new Set(now.fields.map((one) => one.section))].filter((name) => !name.includes(".") && !LISTS[name]);
       place.replaceChildren(...sections.map(section), ...Object.keys(LISTS).map(list));
-      index.replaceChildren(...[...sections, ...Object.keys(LISTS)].map((name) => h("button", { type: "button", class: "quiet", onclick: () => document.getElementById(`s-${name}`).scrollIntoView({ block: "start", behavior: "smooth" }) }, TITLES[name] || LISTS[name])));
+      index.replaceChildren(...[...sections, ...Object.keys(LISTS)].map((name) => h("button", { type: "button", class: "quiet", onclick: () => document.getElementById(`s-${name}`).scrollIntoView({ block: "start", behavior: "smooth" }) }, TITLES[name] || LISTS[name] || name)));
     } catch (error) { tell(error); }
   }
 

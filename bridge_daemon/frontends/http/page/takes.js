@@ -125,7 +125,7 @@ export function view() {
   /** Only the rows in sight, and a few more, are in the page. */
   function show() {
     tall.style.height = `${Math.max(1, jobs.length) * ROW}px`;
-    if (!jobs.length) { tall.replaceChildren(h("p", { class: "empty" }, search.used ? "Nothing fits." : "No take yet.")); rows.clear(); return; }
+    if (!jobs.length) { tall.replaceChildren(h("p", { class: "empty", role: "listitem" }, search.used ? "Nothing fits." : "No take yet.")); rows.clear(); return; }
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - AHEAD);
     const last = Math.min(jobs.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + AHEAD);
     const wanted = new Set(jobs.slice(first, last).map((job) => job.job));
