@@ -26,7 +26,7 @@ from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
 #: What a retry takes over from the job that it repeats.
-_REPEATED = tuple(one.name for one in sent() if one.name != "duration")
+_REPEATED = (*(one.name for one in sent() if one.name != "duration"), "fit", "loudness", "negative_prompt")
 
 
 class JobActions:
@@ -343,11 +343,6 @@ def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str,
     if job.source is not None:
         body["source"] = job.source.as_dict()
     body["prompt"] = wildcards.escape(parameters.prompt)  # what was chosen then is asked for again
-    body |= {
-        name: value
-        for name in ("fit", "loudness", "negative_prompt")
-        if (value := getattr(parameters, name)) is not None
-    }
     body["place"] = job.place.as_dict()
     body |= {name: data[name] for name in ("confirm_usd", "again") if data.get(name) is not None}
     return body

@@ -23,13 +23,13 @@ def mix(sources: Sequence[Path], target: Path) -> None:
     It is as long as the longest of them, and turned down if its peaks would clip. Raises SourceRefused for what is no
     audio, OSError.
     """
-    peak = convert.peak_of(_sum(sources))
-    gain, _ = convert.gain_for(peak)
+    rate = _rate(sources)
+    gain, _ = convert.gain_for(convert.peak_of(_sum(sources, rate)))
     part = files.part_of(target)
     try:
         with files.create(part, mode=0o600) as file:
-            with WavWriter(file, rate=_rate(sources), channels=2, reserve=False) as writer:
-                for block in convert.scale(_sum(sources), gain):
+            with WavWriter(file, rate=rate, channels=2, reserve=False) as writer:
+                for block in convert.scale(_sum(sources, rate), gain):
                     writer.write(block)
             files.flush_to_disk(file)
         files.replace(part, target)
@@ -46,9 +46,8 @@ def _rate(sources: Sequence[Path]) -> int:
     return found
 
 
-def _sum(sources: Sequence[Path]) -> Iterator[Block]:
+def _sum(sources: Sequence[Path], rate: int) -> Iterator[Block]:
     """Return the sum block by block: little of it is in memory at one time."""
-    rate = _rate(sources)
     with ExitStack() as stack:
         parts = [_Pieces(_stereo(stack.enter_context(open_audio(source)), rate)) for source in sources]
         while True:

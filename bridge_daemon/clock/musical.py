@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bridge_daemon.clock.meter import Meter
 from bridge_daemon.clock.transport import LIMITS, LINK, MIDI_CLOCK, Clock, Transport
+from bridge_daemon.domain.job import whole_bars
 from bridge_daemon.domain.request import Place, Request
 
 #: From the moment a take is told to the bar line that it goes to, at least, s: the client has to import it before.
@@ -21,7 +22,6 @@ LEAD: Final = 0.5
 #: Tempos that differ by less are the same: the jitter of a cable, BPM.
 SAME_TEMPO: Final = 0.1
 _LONGEST: Final = 86_400.0  # s, of a place
-_WHOLE: Final = 0.01  # bars; a length so near to whole bars is that many
 _NAMES: Final = {MIDI_CLOCK: "the MIDI clock", LINK: "Ableton Link"}
 _METER: Final = re.compile(r"(\d{1,3})/(\d{1,3})", re.ASCII)
 
@@ -182,8 +182,7 @@ class _Reading:
         """Return how many whole bars a length has, None if it has no whole number of them."""
         if self.tempo is None or not self.meter_known:
             return None
-        bars = seconds / self.meter.seconds(1, self.tempo)
-        return round(bars) if round(bars) >= 1 and abs(bars - round(bars)) < _WHOLE else None
+        return whole_bars(seconds / self.meter.seconds(1, self.tempo))
 
 
 def of_request(request: Request, clock: Clock) -> tuple[Request, Musical]:

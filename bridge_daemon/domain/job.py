@@ -14,6 +14,11 @@ _WHOLE: Final = 0.01  # bars; a length so near to whole bars is that many
 MICRO: Final = 1_000_000  # micro-dollars in a dollar: money is whole micro-dollars everywhere inside
 
 
+def whole_bars(bars: float) -> int | None:
+    """Return a number of bars that is as good as whole, None if it is not."""
+    return round(bars) if round(bars) >= 1 and abs(bars - round(bars)) < _WHOLE else None
+
+
 class State(StrEnum):
     """Where a job stands on its way. Only the journal changes it."""
 
@@ -241,8 +246,7 @@ class Job:
         numerator, denominator = (int(part) for part in (self.place.time_signature or "4/4").split("/"))
         beats, bars = numerator * 4 / (denominator or 4), self.place.bars
         if bars is None and self.tempo is not None and self.place.length is not None and beats:
-            counted = self.place.length * self.tempo / 60 / beats
-            bars = round(counted) if round(counted) >= 1 and abs(counted - round(counted)) < _WHOLE else None
+            bars = whole_bars(self.place.length * self.tempo / 60 / beats)
         if beats != round(beats):  # of 7/8: two bars of it have whole beats
             beats, bars = beats * 2, bars // 2 if bars is not None and bars % 2 == 0 else None
         return max(1, round(beats)), bars

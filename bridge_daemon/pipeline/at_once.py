@@ -73,9 +73,7 @@ async def leave(context: StepContext) -> AtOnce | None:
     if key is None or await no_room(context) is not None:
         return None
     await client.ready()
-    budget = context.budget
-    if (
-        not isinstance(budget, RateBudget) or not budget.take_submit()
-    ):  # a budget that rooms share is asked for its turn
+    budget = context.budget  # one that rooms share is asked for its turn
+    if not isinstance(budget, RateBudget) or not budget.take_submit():
         return None
     return AtOnce(budget, engine, Endpoint(engine.base_url, key.value, paid=True), context)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge_daemon.audio.mix import mix
-from bridge_daemon.domain.job import Job, State, Take
+from bridge_daemon.domain.job import Job, Take
 from bridge_daemon.domain.request import Source
 from bridge_daemon.errors import SourceRefused
 from bridge_daemon.journal import Transaction
@@ -14,8 +14,6 @@ from bridge_daemon.util import files
 
 #: How often a job looks whether the takes are there that it is made from, s.
 LOOK: Final = 1.0
-#: A job in one of these has no take, and gets none any more.
-_WITHOUT: Final = frozenset({State.CANCELLED, State.REFUSED, State.FAILED, State.DISMISSED})
 
 
 def takes_of(tx: Transaction, source: Source) -> list[Take] | None:
@@ -40,7 +38,7 @@ def takes_of(tx: Transaction, source: Source) -> list[Take] | None:
 
 
 def _ended_without(job: Job) -> bool:
-    return job.state in _WITHOUT and job.take is None
+    return job.terminal and job.take is None
 
 
 def file_of(job: Job, takes: list[Take], folder: Path) -> Path:

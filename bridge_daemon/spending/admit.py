@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from bridge_daemon.clock.musical import of_request
 from bridge_daemon.clock.transport import Clock
@@ -23,7 +23,7 @@ from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.chain import steps_of
+from bridge_daemon.spending.chain import COMING, steps_of
 from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, price_now
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
@@ -34,8 +34,6 @@ from bridge_daemon.util.times import Times
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Stands for the takes of steps before, whose jobs have no ids yet.
-_COMING: Final = "0"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
 
 
@@ -130,6 +128,8 @@ class Admit:
             asked = await self._resolve(request, faults, {**musical.fields, **(fields or {})})
             engine = await self._engines.current()
             wanted = _Admissible(dict(data), engine, [])
+            if (folder := request.place.folder) is not None:
+                await self._off(folder, self._roots().check_folder_for_writing, folder)
             for one in asked:
                 given = (*notes, *musical.notes, *one.resolved.notes)
                 wanted.steps.append(await self._look_at_source(one, wanted, given, musical.fields.get("tempo")))
@@ -154,34 +154,27 @@ class Admit:
         settings = self._settings()
         steps = steps_of(request, settings.presets)
         found: list[_Asked] = []
-        for one in steps:
-            preset = settings.presets.get(one.preset or "")
-            of = (preset.of or ()) if preset is not None and one.source is None else ()
-            given = one if one.source is not None else await self._with_take(one, settings)
+        for index, one in enumerate(steps):
+            of = settings.presets[one.preset or ""].of or () if one.source is COMING else ()
+            given = one if one.source is not COMING or of else await self._of_the_newest(one)
             resolved, more = resolve(given, settings, fields)
             named = {fault.field.partition(".")[0] for fault in faults}
-            if one is not request:
+            if index < len(steps) - 1:
                 more = [replace(fault, field=f"presets.{one.preset}.{fault.field}") for fault in more]
             faults += [fault for fault in more if fault.field.partition(".")[0] not in named]
             if resolved is not None:
-                before = tuple(index for index, step in enumerate(steps) if step is not one and step.preset in of)
+                before = tuple(number for number, step in enumerate(steps[:index]) if step.preset in of)
                 found.append(_Asked(given, resolved, before))
         if faults:
             raise InvalidRequest(faults)
         return found
 
-    async def _with_take(self, request: Request, settings: Settings) -> Request:
-        """Return a request whose preset is made from a take, with that take as its source."""
-        preset = settings.presets.get(request.preset or "")
-        if preset is None or preset.source is None:
-            return request
-        take = _COMING  # of the presets before it
-        if not preset.of:
-            newest = await self._journal.read(lambda tx: tx.newest_take(client=request.client))
-            if newest is None:
-                raise SourceRefused("There is no take yet that could be the source.", next="Make one first.")
-            take = newest.id
-        return request.model_copy(update={"source": Source(take=take)})
+    async def _of_the_newest(self, request: Request) -> Request:
+        """Return a request with the newest take of its client as its source. Raises SourceRefused if there is none."""
+        newest = await self._journal.read(lambda tx: tx.newest_take(client=request.client))
+        if newest is None:
+            raise SourceRefused("There is no take yet that could be the source.", next="Make one first.")
+        return request.model_copy(update={"source": Source(take=newest.id)})
 
     async def _look_at_source(
         self, asked: _Asked, wanted: _Admissible, given: tuple[str, ...], tempo: float | None
@@ -189,9 +182,6 @@ class Admit:
         """Check what needs files and the engine. Raises a Refusal."""
         request, resolved, of, engine = asked.request, asked.resolved, asked.of, wanted.engine
         source_seconds, sound, notes = None, None, list(dict.fromkeys(given))
-        if request.place.folder is not None:
-            folder = request.place.folder
-            await self._off(folder, self._roots().check_folder_for_writing, folder)
         if resolved.action == "transform":
             notice = self._publishers.choose(engine).notice()
             notes += [notice] if notice else []

@@ -15,10 +15,18 @@ from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.engine.client import PollSession
 from bridge_daemon.engine.protocol import Answer, error_text, read_listed, read_prices
 from bridge_daemon.errors import KeyTrouble, NotFound
-from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.journal import Journal
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import invalid
-from bridge_daemon.spending.prices import PriceFacts, covers, dollars, price_facts, write_agreed, write_seen
+from bridge_daemon.spending.prices import (
+    PriceFacts,
+    covers,
+    dollars,
+    listed_parameters,
+    price_facts,
+    write_agreed,
+    write_seen,
+)
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -91,12 +99,9 @@ class Catalogue:
         if prices is None:
             return False
         now, listed = self._times.now(), read_listed(answer.body) & _OPTIONAL
-
-        def seen(tx: Transaction) -> None:
-            write_seen(tx, choice.base_url, model.name, prices, now)
-            tx.set_fact(_listed_key(choice.base_url, model.name), sorted(listed))
-
-        await self._journal.write("price_seen", seen)
+        await self._journal.write(
+            "price_seen", lambda tx: write_seen(tx, choice.base_url, model.name, prices, listed, now)
+        )
         learn(model.name, listed)
         facts = await self._journal.read(lambda tx: price_facts(tx, choice.base_url, model))
         if facts.dearer():
@@ -107,10 +112,10 @@ class Catalogue:
 
     async def _remember(self) -> None:
         """Learn again what the catalogue listed when it was read last."""
-        names, base_url = tuple(models()), self._settings().engine.base_url
-        keys = tuple(_listed_key(base_url, name) for name in names)
-        for name, listed in zip(names, await self._journal.read(lambda tx: tx.facts(*keys)), strict=True):
-            learn(name, frozenset(listed or ()))
+        base_url = self._settings().engine.base_url
+        known = await self._journal.read(lambda tx: {name: listed_parameters(tx, base_url, name) for name in models()})
+        for name, listed in known.items():
+            learn(name, listed)
 
     async def _ask(self, choice: Choice, model: str) -> Answer | Exception:
         key = await self._engines.key()
@@ -154,10 +159,6 @@ class Catalogue:
         seen, now = facts.seen, self._times.now()
         await self._journal.write("price_agreed", lambda tx: write_agreed(tx, base_url, model, seen, now))
         return _as_dict(await self._journal.read(lambda tx: price_facts(tx, base_url, models()[model])))
-
-
-def _listed_key(base_url: str, model: str) -> str:
-    return f"listed {base_url} {model}"
 
 
 def _as_dict(facts: PriceFacts) -> dict[str, Any]:

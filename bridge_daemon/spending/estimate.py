@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge_daemon.domain.job import MICRO
-from bridge_daemon.domain.request import Request, Source, parse
+from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.errors import BridgeError, InvalidRequest, PriceQuestion
 from bridge_daemon.journal import Journal, Transaction
@@ -25,7 +25,7 @@ async def estimate(
     Raises KeyTrouble if it is not known which engine would make it.
     """
     request, faults = parse({"id": str(uuid.uuid4())} | dict(data))
-    *before, request = (_made_from_take(one, settings) for one in steps_of(request, settings.presets))
+    *before, request = steps_of(request, settings.presets)
     resolved, more = resolve(request, settings)
     named = {fault.field.partition(".")[0] for fault in faults}
     faults += [fault for fault in more if fault.field.partition(".")[0] not in named]
@@ -70,14 +70,6 @@ def _money(
     except PriceQuestion:
         told["confirm"] = True
     return told
-
-
-def _made_from_take(request: Request, settings: Settings) -> Request:
-    """Return a request whose preset is made from a take as one that names one: the price does not depend on which."""
-    preset = settings.presets.get(request.preset or "")
-    if preset is None or preset.source is None or request.source is not None:
-        return request
-    return request.model_copy(update={"source": Source(take="0")})
 
 
 def _finished(request: Request) -> Request:

@@ -75,9 +75,14 @@ def price_facts(tx: Transaction, base_url: str, model: Model) -> PriceFacts:
     )
 
 
-def write_seen(tx: Transaction, base_url: str, model: str, prices: Prices, at: float) -> None:
-    """Remember what the catalogue said."""
-    fact = {"generation": prices.generation, "step": prices.step, "at": at}
+def listed_parameters(tx: Transaction, base_url: str, model: str) -> frozenset[str]:
+    """Return what the catalogue listed for a model, of the parameters that not every model takes."""
+    return frozenset((tx.fact(_key("seen", base_url, model)) or {}).get("listed", ()))
+
+
+def write_seen(tx: Transaction, base_url: str, model: str, prices: Prices, listed: frozenset[str], at: float) -> None:
+    """Remember what the catalogue said: the price, and which parameters it lists."""
+    fact = {"generation": prices.generation, "step": prices.step, "listed": sorted(listed), "at": at}
     tx.set_fact(_key("seen", base_url, model), fact)
 
 
