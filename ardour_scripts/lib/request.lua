@@ -2,7 +2,7 @@
 
 local import = ...
 local json = import("json")
-local parameters = import("parameters")
+local request_body = import("request_body")
 local session = import("session")
 
 local request = {}
@@ -34,17 +34,9 @@ end
 
 -- Return the request. ``more``: client, id, action, place, source, confirm_usd, again.
 function request.make(values, more)
-  -- Ardour's Lua cannot stretch, and a copy that fits is made where a preset asks for it
-  local body = { version = 1, preset = values.preset, fit = not values.preset and "off" or nil }
-  for _, one in ipairs(parameters) do
-    if one.form then
-      body[one.key] = values[one.key]
-    end
-  end
-  for key, value in pairs(more) do
-    body[key] = value
-  end
-  return body
+  -- Ardour's Lua cannot stretch, and a copy that fits is made where the form or a preset asks for it
+  more.fit = values.fit or not values.preset and "off" or nil
+  return request_body.make(values, more)
 end
 
 -- Return the session that a place was sent from, or nil.

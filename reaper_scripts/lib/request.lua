@@ -3,9 +3,8 @@
 
 local import = ...
 local json = import("json")
-local parameters = import("parameters")
 
-local request = {}
+local request = { make = import("request_body").make }
 
 local LONGEST_NAME = 200 -- characters, of the bridge
 
@@ -58,20 +57,6 @@ function request.place(project, track, mark, position, length)
     sample_rate = request.sample_rate(project),
     token = json.encode({ mark = mark, track = reaper.GetTrackGUID(track) }),
   }
-end
-
--- Return the request. ``more``: client, id, action, place, source, confirm_usd.
-function request.make(values, more)
-  local body = { version = 1, preset = values.preset }
-  for _, one in ipairs(parameters) do
-    if one.form then
-      body[one.key] = values[one.key]
-    end
-  end
-  for key, value in pairs(more) do
-    body[key] = value
-  end
-  return body
 end
 
 -- Return the mark and the track's GUID that a place was sent with, or nil.

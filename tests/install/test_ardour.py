@@ -12,7 +12,9 @@ import pytest
 
 from bridge_daemon import __version__
 from bridge_daemon.errors import InstallTrouble
+from bridge_daemon.frontends.http.bodies import Setup
 from bridge_daemon.install.ardour import FOLDER, SHARED, Ardour
+from bridge_daemon.install.daws import targets
 from bridge_daemon.install.manifest import NAME
 from bridge_daemon.install.target import InstallOutcome, install, states, uninstall
 from tests.install.conftest import PLATFORMS, Computer, Shipment
@@ -136,3 +138,8 @@ def test_every_module_that_is_asked_for_is_installed() -> None:
         assert not re.search(r"\breaper\.\w", re.sub(r"--.*", "", text)), path
         for name in re.findall(r'import\("(\w+)"\)', text):
             assert f"{name}.lua" in {**own, **shared}, (path.name, name)
+
+
+def test_the_page_installs_into_every_daw_that_it_offers() -> None:
+    daws = Setup.model_json_schema()["properties"]["daws"]["anyOf"][0]["items"]["enum"]
+    assert set(daws) == {target.name for target in targets()}

@@ -76,7 +76,7 @@ class Setup(Body):
     per_month_usd: float | None = None
     confirm_above_usd: float | None = None
     way: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    daws: Annotated[tuple[Literal["reaper", "live"], ...], BeforeValidator(_list)] | None = None
+    daws: Annotated[tuple[Literal["reaper", "live", "ardour"], ...], BeforeValidator(_list)] | None = None
     folder: Annotated[str, Field(max_length=4000)] | None = None
     preset: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     clock_port: Annotated[str, Field(max_length=200)] | None = None
