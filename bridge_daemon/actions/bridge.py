@@ -215,7 +215,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
             **_transforms(engine, about["publish"]),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "engine": engine,
-            "price_usd": await self._price(engine["name"]),
+            "price_usd": next(iter((await self.model_prices(engine["name"])).values())),
             "paused": self._pause.current,
             **await self.spend(),
             "studio": await self.studio() if self.studio is not None else None,
@@ -233,20 +233,15 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
             }
         return {"name": choice.name, "base_url": choice.base_url, "model": settings.model, "ready": True}
 
-    async def _price(self, engine: str, model: str | None = None) -> float:
-        """Return what one generation of a model, else of the default one, costs, in dollars."""
+    async def model_prices(self, engine: str) -> dict[str, float]:
+        """Return what one generation of each model costs at an engine, in dollars, the default model first."""
+        settings, known = self._settings().engine, models()
+        names = sorted(known, key=lambda name: name != settings.model)
         if engine == "sketch":
-            return 0.0
-        settings = self._settings().engine
-        known = models()[model or settings.model]
-        facts = await self._journal.read(lambda tx: price_facts(tx, settings.base_url, known))
-        return facts.price(None) / MICRO
-
-    async def model_prices(self) -> dict[str, float]:
-        """Return what one generation of each model costs, in dollars, the default model first."""
-        engine, default = (await self._engine_status())["name"], self._settings().engine.model
-        names = sorted(models(), key=lambda name: name != default)
-        return {name: await self._price(engine, name) for name in names}
+            return dict.fromkeys(names, 0.0)
+        return await self._journal.read(
+            lambda tx: {name: price_facts(tx, settings.base_url, known[name]).price(None) / MICRO for name in names}
+        )
 
     async def prices(self) -> list[dict[str, Any]]:
         """Return the table's, the catalogue's and the agreed price of each model."""

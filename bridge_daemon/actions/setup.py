@@ -112,10 +112,7 @@ class SetupActions:
         way = first_run.sources_of(self._settings())
         if way is None:
             raise InvalidRequest([Fault("way", None, "is needed: a tunnel program, upload or an https address")])
-        told = await self.try_sources()
-        if not told["tried"]:
-            return f"{way}; not tried, for what lies there cannot be taken back"
-        return f"{way}: a sound came back by its public address in {told['seconds']:.1f} s"
+        return first_run.trial_text(way, await self.try_sources())
 
     async def _daws(self, data: Data, by_session: bool) -> str:
         from bridge_daemon.care import steps

@@ -61,9 +61,6 @@ class Worker:
 
     def __init__(self, command: list[str]) -> None:
         """Start it. Raises OSError."""
-        apart: dict[str, Any] = {"start_new_session": True}  # Ctrl-C is for the daemon
-        if sys.platform == "win32":
-            apart = {"creationflags": subprocess.CREATE_NO_WINDOW}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -71,7 +68,7 @@ class Worker:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             env=_environment(),
-            **apart,
+            **ourselves.apart(),
         )
         _widen(self._process.stdout)
         self._is_ready = False

@@ -236,6 +236,13 @@ def sources_patch(choice: str) -> Data:
     return {"publish": nothing | {"method": "auto", "tunnel_command": choice}}
 
 
+def trial_text(way: str | None, told: Mapping[str, Any]) -> str:
+    """Return what came of trying a way for sources, in words."""
+    if not told["tried"]:
+        return f"{way}; not tried, for what lies there cannot be taken back"
+    return f"{way}: a sound came back by its public address in {told['seconds']:.1f} s"
+
+
 def is_installed(program: str) -> bool:
     """Tell whether a program is on the search path."""
     return shutil.which(program) is not None

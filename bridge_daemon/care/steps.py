@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection
 from contextlib import nullcontext
@@ -98,9 +97,6 @@ def test_takes(follow: trial.Follow | None = None) -> str:
 
 def begin_service() -> None:
     """Have the service installed by a process that outlives this one: the service takes the place of this daemon."""
-    apart: Data = {"start_new_session": True}
-    if sys.platform == "win32":
-        apart = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.DETACHED_PROCESS}
     nothing = subprocess.DEVNULL
     command = ourselves.command("service", "install")
-    subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, **apart)
+    subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, **ourselves.apart("DETACHED_PROCESS"))

@@ -23,10 +23,6 @@ _START: Final = 90.0  # s; a first start compiles every module, and a virus scan
 #: A request on the wire is awaited for 30 s; then the daemon ends all the same.
 _STOP: Final = 45.0  # s
 _PAUSE: Final = 0.05  # s between two looks
-#: No console: closing the window from which it was started does not end it.
-_DETACHED: Final[int] = sum(
-    getattr(subprocess, name, 0) for name in ("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW")
-)
 
 
 def start(json: o.Json = False) -> None:
@@ -161,8 +157,7 @@ def _start(home: Home) -> dict[str, Any]:
             stdout=descriptor,
             stderr=subprocess.STDOUT,
             cwd=home.path,  # not where it is called: that folder could then not be moved or removed
-            start_new_session=True,
-            creationflags=_DETACHED,
+            **ourselves.apart("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP"),
         )
     finally:
         os.close(descriptor)

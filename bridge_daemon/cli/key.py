@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,8 +37,7 @@ def set_key(
         where = store.set(value)
     except ValueError as error:
         raise InvalidRequest([Fault("key", None, f"this is no API key: {error}")]) from None
-    kept = f"the file {home.key_file}, which only you can read" if where == "file" else "the keyring of this machine"
-    terminal.say(f"The key {mask(value.strip())} is kept in {kept}.")
+    terminal.say(f"The key {mask(value.strip())} is kept in {_place(where, home.key_file)}.")
     found = store.get()
     if found is not None and found.where == "environment":
         terminal.note(f"{VARIABLE} is set in the environment, and beats it here.", "yellow")
@@ -55,15 +56,21 @@ def set_studio_password(
     home.prepare()
     store = password.store(home)
     if clear:
-        cleared = store.clear()
-        terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was nothing to remove.")
+        _say_cleared(store.clear())
         return
     value = _read("Password of the database (not shown): ").rstrip("\r\n")
     if not value:
         raise InvalidRequest([Fault("password", None, "there is none")])
     where = store.set(value)
-    kept = f"the file {store.file}, which only you can read" if where == "file" else "the keyring of this machine"
-    terminal.say(f"The password is kept in {kept}. It is used from the next start on.")
+    terminal.say(f"The password is kept in {_place(where, store.file)}. It is used from the next start on.")
+
+
+def _place(where: str, file: Path) -> str:
+    return f"the file {file}, which only you can read" if where == "file" else "the keyring of this machine"
+
+
+def _say_cleared(places: Sequence[str], nothing: str = "There was nothing to remove.") -> None:
+    terminal.say(f"Removed from the {' and the '.join(places)}." if places else nothing)
 
 
 def _read(ask: str = "API key (not shown): ") -> str:
@@ -100,15 +107,14 @@ def set_s3_key(
     home.prepare()
     store = S3KeyStore(home)
     if clear:
-        cleared = store.clear()
-        terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was nothing to remove.")
+        _say_cleared(store.clear())
         return
     name, secret = _read_s3()
     try:
         where = store.set(name, secret)
     except ValueError as error:
         raise InvalidRequest([Fault("s3 key", None, str(error))]) from None
-    kept = f"the file {home.s3_key_file}, which only you can read" if where == "file" else "the keyring of this machine"
+    kept = _place(where, home.s3_key_file)
     terminal.say(f"The credentials {mask(name.strip())} are kept in {kept}. They are used from the next transform on.")
     found = store.get()
     if found is not None and found.where == "environment":
@@ -150,8 +156,7 @@ def clear_key() -> None:
 
     from bridge_daemon.home.api_key import VARIABLE, KeyStore
 
-    cleared = KeyStore(Home.locate()).clear()
-    terminal.say(f"Removed from the {' and the '.join(cleared)}." if cleared else "There was no key to remove.")
+    _say_cleared(KeyStore(Home.locate()).clear(), nothing="There was no key to remove.")
     if os.environ.get(VARIABLE):
         terminal.note(f"{VARIABLE} is still set in the environment.", "yellow")
     try:

@@ -44,13 +44,13 @@ class StartedBy(StrEnum):
     SERVICE = "service"
 
 
+LogLevel = Annotated[Level, typer.Option(help="How much is written to the log.", case_sensitive=False)]
+By = Annotated[StartedBy, typer.Option(help="Who starts it, for status: start and service say so themselves.")]
+
+
 def run(
-    log_level: Annotated[
-        Level, typer.Option(help="How much is written to the log.", case_sensitive=False)
-    ] = Level.INFO,
-    by: Annotated[
-        StartedBy, typer.Option(help="Who starts it, for status: start and service say so themselves.")
-    ] = StartedBy.TERMINAL,
+    log_level: LogLevel = Level.INFO,
+    by: By = StartedBy.TERMINAL,
     env: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Sets a variable of the environment: a task of Windows has none."),
@@ -65,14 +65,7 @@ def run(
     _until_ended(log_level, by, "room")
 
 
-def keeper(
-    log_level: Annotated[
-        Level, typer.Option(help="How much is written to the log.", case_sensitive=False)
-    ] = Level.INFO,
-    by: Annotated[
-        StartedBy, typer.Option(help="Who starts it, for status: start and service say so themselves.")
-    ] = StartedBy.TERMINAL,
-) -> None:
+def keeper(log_level: LogLevel = Level.INFO, by: By = StartedBy.TERMINAL) -> None:
     """Run a keeper of a studio, until Ctrl-C: on a machine that is always on.
 
     It has no intakes. It sends, follows and fetches for rooms that are not there; see docs/studio.md.

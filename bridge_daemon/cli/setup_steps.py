@@ -97,9 +97,7 @@ def sources(home: Home, given: Given) -> str:
     told = tell(lambda bridge: bridge.try_sources())
     if told is None:
         raise NotRunning(f"{way} is set, and was not tried: the bridge does not run.")
-    if not told["tried"]:
-        return f"{way}; not tried, for what lies there cannot be taken back"
-    return f"{way}: a sound came back by its public address in {told['seconds']:.1f} s"
+    return first_run.trial_text(way, told)
 
 
 def _chosen_way(now: str | None) -> str | None:

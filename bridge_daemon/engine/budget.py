@@ -20,6 +20,16 @@ LONGEST_BLOCK = 120.0
 _MARGIN = 0.5  # s
 
 
+def blocked_for(retry_after: float | None) -> float:
+    """Return for how long nothing is sent after a 429, s."""
+    return min(max(retry_after if retry_after is not None else 5.0, 1.0), LONGEST_BLOCK)
+
+
+def polls_of(per_minute: int) -> int:
+    """Return what polls may use of the requests of a minute."""
+    return max(1, per_minute - KEPT_FOR_SUBMITS)
+
+
 class Budget(Protocol):
     """What whoever calls the service asks before, and tells after."""
 
@@ -66,8 +76,7 @@ class RateBudget:
 
     def block(self, retry_after: float | None) -> None:
         """Send nothing for a while: the service said 429."""
-        wait = min(max(retry_after if retry_after is not None else 5.0, 1.0), LONGEST_BLOCK)
-        self._blocked_until = max(self._blocked_until, self._times.monotonic() + wait)
+        self._blocked_until = max(self._blocked_until, self._times.monotonic() + blocked_for(retry_after))
 
     def spare_polls(self) -> int:
         """Return how many polls could be sent at once."""
@@ -77,7 +86,7 @@ class RateBudget:
     @property
     def polls_per_minute(self) -> int:
         """What polls may use of it."""
-        return max(1, self.per_minute - KEPT_FOR_SUBMITS)
+        return polls_of(self.per_minute)
 
     def wait_for_poll(self) -> float:
         """Return the seconds until a poll may be sent."""

@@ -3,7 +3,7 @@
 May use domain, util and errors.
 """
 
-from bridge_daemon.journal.database import Database
+from bridge_daemon.journal.database import Database, explained
 from bridge_daemon.journal.store import Journal, NotRecorded
 from bridge_daemon.journal.transaction import Accepted, Spent, Transaction
 
@@ -14,6 +14,7 @@ __all__ = [
     "NotRecorded",
     "Spent",
     "Transaction",
+    "explained",
     "rebuild",
     "record",
     "renders",

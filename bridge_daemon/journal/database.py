@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -56,3 +57,13 @@ class Database(Protocol):
     def close(self) -> None:
         """Close every connection; may be called twice."""
         ...
+
+
+@contextmanager
+def explained(database: Database) -> Iterator[None]:
+    """Say of an error of the database what it means for those who use the journal, if it means more than itself."""
+    try:
+        yield
+    except DatabaseError as error:
+        database.explain(error)
+        raise

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bridge_daemon.domain.job import Job
 from bridge_daemon.journal import record, restore
-from bridge_daemon.journal.database import Database
+from bridge_daemon.journal.database import Database, explained
 from bridge_daemon.journal.sqlite import READERS, Sqlite
 from bridge_daemon.journal.transaction import Transaction
 from bridge_daemon.util.failpoints import failpoint
@@ -91,7 +91,7 @@ class Journal:
         if not lost:
             return
         log.error("The journal had lost %d job(s) that were sent; they are made again: %s", len(lost), lost)
-        with self._explained(), self._database.begin() as connection, _or_back(connection):
+        with explained(self._database), self._database.begin() as connection, _or_back(connection):
             restore.restore(connection, record.everything(sent.path), lost, self.times.now(), room=self.room)
             failpoint("journal.restore.commit")
             self._database.commit(connection, ())
@@ -127,7 +127,7 @@ class Journal:
 
     def _write(self, name: str, work: Callable[[Transaction], T]) -> tuple[T, list[Job]]:
         failpoint(f"journal.{name}.begin")
-        with self._explained(), self._database.begin() as connection, _or_back(connection):
+        with explained(self._database), self._database.begin() as connection, _or_back(connection):
             transaction = Transaction(connection, self.times, self._database)
             result = work(transaction)
             changed = list(transaction.changed.values())
@@ -136,15 +136,6 @@ class Journal:
         failpoint(f"journal.{name}.committed")
         self._note(transaction.recorded)
         return result, changed
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Say of an error of the database what it means for those who use the journal, if it means more than itself."""
-        try:
-            yield
-        except DatabaseError as error:
-            self._database.explain(error)
-            raise
 
     def _note(self, lines: list[record.Line]) -> None:
         """Add to the record. What does not let anything be sent is added later if it cannot be now."""
@@ -182,7 +173,7 @@ class Journal:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._explained(), self._database.begin_reading() as connection:
+        with explained(self._database), self._database.begin_reading() as connection:
             try:
                 yield connection
             finally:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import subprocess
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
@@ -176,9 +174,7 @@ class _Child:
         """Start it, if it does not run."""
         if self._process is not None and self._process.returncode is None:
             return
-        low: dict[str, Any] = {"start_new_session": True}  # Ctrl-C is for the daemon
-        if sys.platform == "win32":
-            low = {"creationflags": subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW}
+        low = ourselves.apart("BELOW_NORMAL_PRIORITY_CLASS")
         command = ourselves.command("fit", "--serve", "--json")
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LONGEST_ANSWER, **low

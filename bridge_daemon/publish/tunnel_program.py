@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Coroutine
@@ -62,8 +61,7 @@ class TunnelProgram:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=environ,
-                start_new_session=True,  # Ctrl-C in a terminal is for the daemon, which ends this in order
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same for Windows, and a closed window
+                **ourselves.apart(),  # the daemon ends it in order
             )
         except OSError as error:
             raise NotPublished(

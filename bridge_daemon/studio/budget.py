@@ -22,7 +22,7 @@ from typing import Final, Literal, TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
-from bridge_daemon.engine.budget import KEPT_FOR_SUBMITS, LONGEST_BLOCK, WINDOW
+from bridge_daemon.engine.budget import WINDOW, blocked_for, polls_of
 from bridge_daemon.errors import StudioAway
 from bridge_daemon.studio.database import Postgres
 from bridge_daemon.util.tasks import Tasks
@@ -66,7 +66,7 @@ def seconds_until(
     ``calls`` are those that may still count, ``waiting`` the others who want to send.
     """
     counting = sorted(call.at for call in calls)
-    most = allowed if kind == "submit" else max(1, allowed - KEPT_FOR_SUBMITS)
+    most = allowed if kind == "submit" else polls_of(allowed)
     free = most - len(counting)
     ahead = _ahead(me, kind, calls, waiting)
     if free > ahead and (kind == "submit" or _has_share(me, calls, waiting, most)):
@@ -118,7 +118,7 @@ class SharedBudget:
     @property
     def polls_per_minute(self) -> int:
         """What polls may use of it."""
-        return max(1, self.per_minute - KEPT_FOR_SUBMITS)
+        return polls_of(self.per_minute)
 
     def spare_polls(self) -> int:
         """Return how many polls could be sent at once, as far as is known."""
@@ -147,8 +147,8 @@ class SharedBudget:
 
     def block(self, retry_after: float | None) -> None:
         """Have nobody send anything for a while: the service said 429."""
-        wait = min(max(retry_after if retry_after is not None else 5.0, 1.0), LONGEST_BLOCK)
-        self._later("block", lambda connection: connection.execute(_BLOCK, {"wait": wait}))
+        wait = {"wait": blocked_for(retry_after)}
+        self._later("block", lambda connection: connection.execute(_BLOCK, wait))
 
     def _later(self, name: str, work: Callable[[Connection], object]) -> None:
         def write() -> None:

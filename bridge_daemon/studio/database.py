@@ -12,7 +12,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 from bridge_daemon.domain.ids import is_client
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import JournalUnusable, StudioAway
-from bridge_daemon.journal import schema
+from bridge_daemon.journal import explained, schema
 from bridge_daemon.settings.sections import is_loopback
 from bridge_daemon.studio import password
 
@@ -219,26 +219,14 @@ class Postgres:
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
             raise away(self._url, error) from error
 
-    def explained(self) -> _Explained:
+    def explained(self) -> AbstractContextManager[None]:
         """Raise StudioAway for an error within that means it."""
-        return _Explained(self)
+        return explained(self)
 
     def close(self) -> None:
         """Close every connection."""
         if self._engine is not None:
             self._engine.dispose()
-
-
-class _Explained:
-    def __init__(self, database: Postgres) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DatabaseError):
-            self._database.explain(error)
 
 
 def shown(url: URL) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, text
 
-from bridge_daemon.domain.job import State
+from bridge_daemon.domain.job import OPEN, RESERVED
 
 #: So often a worker says that it is there, s.
 BEAT: Final = 3.0
@@ -32,8 +32,8 @@ KEEPER: Final = "keeper"
 _NOW: Final = "extract(epoch FROM clock_timestamp())"
 _ALIVE: Final = f"seen_at > {_NOW} - {DEAD}"
 #: States in which there is work that another one can do.
-_OPEN: Final = [str(state) for state in (State.SUBMITTING, State.GENERATING, State.FETCHING)]
-_RESERVED: Final = [str(state) for state in (State.QUEUED, State.PREPARING)]
+_OPEN: Final = sorted(map(str, OPEN))
+_RESERVED: Final = sorted(map(str, RESERVED))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 #: The hidden first word under which a frozen build, which has no Python beside it, runs the supervisor of a tunnel.
 SUPERVISE: Final = "--supervise"
@@ -37,3 +38,12 @@ def decoder() -> list[str]:
     if is_frozen():
         return [sys.executable, DECODE]
     return [sys.executable, "-P", "-m", "bridge_daemon.audio.worker"]
+
+
+def apart(*flags: str) -> dict[str, Any]:
+    """Return how to start a program that Ctrl-C in a terminal and a closed window do not reach; those are for us.
+
+    ``flags`` are further ones of Windows, by their names in ``subprocess``; no other system has them.
+    """
+    of_windows = (getattr(subprocess, name, 0) for name in ("CREATE_NO_WINDOW", *flags))
+    return {"start_new_session": True, "creationflags": sum(of_windows)}

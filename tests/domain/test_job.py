@@ -6,29 +6,14 @@ from typing import Any
 
 import pytest
 
-from bridge_daemon.domain.job import Charge, Job, Parameters, State
+from bridge_daemon.domain.job import Job, Parameters
 from bridge_daemon.domain.request import Place
+from tests.journal.conftest import new_job
 
 
 def a_job(place: dict[str, Any], *, client: str | None = "live", fit: str | None = None) -> Job:
-    return Job(
-        id="a",
-        seq=1,
-        request_id="",
-        client=client,
-        action="generate",
-        preset=None,
-        engine="sketch",
-        base_url="sketch",
-        model="stable-audio-2-0",
-        price=0,
-        state=State.STORED,
-        charge=Charge.NONE,
-        parameters=Parameters(prompt="x", duration=8, seed=1, fit=fit),
-        variation=1,
-        variations=1,
-        place=Place(**place),
-    )
+    parameters = Parameters(prompt="x", duration=8, seed=1, fit=fit)
+    return new_job(client=client, parameters=parameters, place=Place(**place))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.windows.machine import Machine, shim_complex, shim_prng
-from tests.windows.smoke import LONGEST, Failed, User, await_, must, say
+from tests.windows.smoke import LONGEST, User, await_, must, walk
 from tests.windows.wine import Wine
 
 _ENVIRONMENT = r"HKCU\Environment"
@@ -58,17 +58,7 @@ def check_setup(setup: Path, version: str) -> int:
     with tempfile.TemporaryDirectory(prefix="daw-bridge-setup-", ignore_cleanup_errors=True) as folder:
         machine = InstalledMachine(Wine(Path(folder) / "prefix"), version)
         with machine.wine.on():
-            user = User(machine)
-            for step in (installed, used, updated, uninstalled):
-                since = time.monotonic()
-                try:
-                    step(user, setup)
-                except (Failed, TimeoutError) as error:
-                    say(f"Setup: {step.__name__} failed: {error}\n{user.log()}")
-                    return 1
-                say(f"Setup: {step.__name__} in {time.monotonic() - since:.0f} s")
-    say(f"Setup: all is well after {time.monotonic() - begun:.0f} s.")
-    return 0
+            return walk("Setup", User(machine), (installed, used, updated, uninstalled), begun, setup)
 
 
 def _machine(user: User) -> InstalledMachine:

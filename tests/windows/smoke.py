@@ -10,7 +10,7 @@ import tempfile
 import time
 import uuid
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +51,21 @@ def smoke(version: str) -> int:
                 say(f"Windows is not tested: there is no Python for it ({error}).")
                 return 0
             say(f"Windows: a machine with Python {version} and the wheel: {time.monotonic() - begun:.0f} s")
-            user = User(machine)
-            for step in (demo, run_and_settings, killed, background, folders, inbox, keys, installs):
-                since = time.monotonic()
-                try:
-                    step(user)
-                except (Failed, TimeoutError) as error:
-                    say(f"Windows: {step.__name__} failed: {error}\n{user.log()}")
-                    return 1
-                say(f"Windows: {step.__name__} in {time.monotonic() - since:.0f} s")
-    say(f"Windows: all is well after {time.monotonic() - begun:.0f} s.")
+            steps = (demo, run_and_settings, killed, background, folders, inbox, keys, installs)
+            return walk("Windows", User(machine), steps, begun)
+
+
+def walk(title: str, user: User, steps: Sequence[Callable[..., object]], begun: float, *given: Any) -> int:
+    """Do one step after the other and tell how long each took; return the exit code."""
+    for step in steps:
+        since = time.monotonic()
+        try:
+            step(user, *given)
+        except (Failed, TimeoutError) as error:
+            say(f"{title}: {step.__name__} failed: {error}\n{user.log()}")
+            return 1
+        say(f"{title}: {step.__name__} in {time.monotonic() - since:.0f} s")
+    say(f"{title}: all is well after {time.monotonic() - begun:.0f} s.")
     return 0
 
 

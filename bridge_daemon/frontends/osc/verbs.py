@@ -120,7 +120,7 @@ class Verbs:
         if not self._clients.hello(name, port=port, sender=call.sender):
             raise TooBusy("Too many clients are connected already.")
         status = await self._actions.status()
-        pause, models = status["paused"], await self._actions.model_prices()
+        pause, models = status["paused"], await self._actions.model_prices(status["engine"]["name"])
         return [
             (
                 "/bridge/welcome",
