@@ -19,6 +19,8 @@ from bridge_daemon.util.threads import DaemonPool
 
 #: For short work that blocks; more than asyncio takes, since one may hang on a disk for a while.
 _THREADS: Final = 32
+#: A thread that makes takes gives way to the event loop after so long, s; Python's own 5 ms add up during a press.
+_TURN: Final = 0.0005
 log = logging.getLogger(__name__)
 _WIRE: Final = " A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it."
 
@@ -54,6 +56,7 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
         loop.call_soon_threadsafe(on_signal)
 
     # a thread that hangs on a disk must not hold up the end
+    sys.setswitchinterval(_TURN)
     loop.set_default_executor(DaemonPool(_THREADS, "asyncio"))
     with (
         _signals(on_signal, on_hangup),

@@ -257,6 +257,11 @@ class Job:
         return self.parameters.loudness or "off"
 
     @property
+    def wants_fit(self) -> bool:
+        """Whether the take is to fit, by its client or by a copy."""
+        return (self.fit, self.loudness) != ("off", "off")
+
+    @property
     def wants_copy(self) -> bool:
         """Whether a copy that fits was asked for."""
         return self.take is not None and (self.parameters.fit or "off", self.loudness) != ("off", "off")

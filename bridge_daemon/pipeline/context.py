@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+#: Takes that are made at a time: each keeps a thread and a decoder busy.
+_AT_ONCE: Final = max(1, min(3, (os.cpu_count() or 1) // 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class StepContext:
     watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Jobs that a transaction writes as being sent, until they are on the wire or it has failed.
     marked: set[str] = field(default_factory=set)
+    #: Held while a take is made: more at once make none of them sooner, and take the processor from a press.
+    making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     #: Answers of a service about a model that told no progress, since this process started; far below 0 once one did.
     silence: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Called with a job and its file once a take was copied to where its client wants it.

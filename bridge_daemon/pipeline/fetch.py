@@ -100,7 +100,8 @@ async def _fetch(job: Job, context: StepContext) -> None:
         declared = await _declared(job, context)
         hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
-            made, notes = await asyncio.to_thread(_prove, job, part, folder, context, declared)
+            async with context.making:
+                made, notes = await asyncio.to_thread(_prove, job, part, folder, context, declared)
         finally:
             digest = await hashing  # also if the file is removed next
         verified = made.verified

@@ -24,7 +24,8 @@ _SHORT = 0.05  # s; less than this is no shorter take, it is rounding
 async def finish(job: Job, context: StepContext) -> Wait | None:
     """Make the take and put it into the library."""
     try:
-        made = await asyncio.to_thread(_make, job, context)
+        async with context.making:
+            made = await asyncio.to_thread(_make, job, context)
     except (DecoderDied, OSError) as error:  # the original lies there
         return await kept_back(job, error, context)
     except Undecodable as error:

@@ -85,13 +85,16 @@ class Measuring:
             self.changed(job)
 
     async def settled(self, job: Job) -> None:
-        """Wait until a take is measured, or cannot be: for a moment, or for its copy if nobody waits for the take."""
+        """Wait until a take is measured, or cannot be: for a moment, or for its copy if nobody waits for the take.
+
+        A take that its client places as it is does not wait: what is measured is told to the client by itself.
+        """
         known = self._waiting.get(job.id)
         if known is None or job.take is None:
             return
         if job.client is None and job.wants_copy:
             await asyncio.wait({known}, timeout=PATIENCE)
-        elif job.client is not None and job.take.frames <= _QUICK * job.take.rate:
+        elif job.client is not None and job.wants_fit and job.take.frames <= _QUICK * job.take.rate:
             await asyncio.wait({known}, timeout=MOMENT)
 
     async def close(self) -> None:

@@ -60,6 +60,7 @@ def environment(home: Path, port: int | None) -> dict[str, str]:
         "DAW_BRIDGE_ENGINE__REQUESTS_PER_MINUTE": "10000",
         "DAW_BRIDGE_SPEND__PER_DAY_USD": "100000",
         "DAW_BRIDGE_SPEND__PER_MONTH_USD": "100000",
+        "DAW_BRIDGE_SPEND__CONFIRM_ABOVE_USD": "100000",
     }
 
 
@@ -104,5 +105,6 @@ class Presser:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds):
             while (message := parse(await loop.sock_recv(self.sock, 65_536))[0]).address != address:
-                pass
+                if message.address == "/bridge/refused":
+                    raise RuntimeError(f"the bridge refused: {message.values}")
         return message
