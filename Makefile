@@ -75,11 +75,11 @@ live: $(VENV)/.ready-dev
 	@$(RUN) -m max_for_live.build
 	@$(RUN) -m max_for_live.drawing
 
-# Schemathesis on the HTTP API of a daemon of its own, some minutes: no answer may be a fault of ours.
 # The process dies at every failpoint with its journal in PostgreSQL. It has not passed as a whole yet.
 walk-postgresql: $(VENV)/.ready-dev
 	@WALK_POSTGRESQL=1 $(RUN) -m pytest tests/faults/test_walk.py -k postgresql
 
+# Schemathesis on the HTTP API of a daemon of its own, some minutes: no answer may be a fault of ours.
 fuzz: $(VENV)/.ready-dev $(VENV)-fuzz/.ready
 	@$(RUN) -m tests.fuzz $(VENV)-fuzz/bin/schemathesis --max-time 180
 

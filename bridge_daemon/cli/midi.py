@@ -13,6 +13,7 @@ from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli.connection import talk, tell
 from bridge_daemon.home.paths import Home
+from bridge_daemon.util.tasks import cancel_and_wait
 
 app = typer.Typer(help="Controllers: pads, knobs and keys.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -193,8 +194,7 @@ async def _learn(pattern: str, *, knob: bool, relative: bool) -> Data:
                 learned.pop("bits", None)
             return learned
         finally:
-            feeder.cancel()
-            await asyncio.gather(feeder, return_exceptions=True)
+            await cancel_and_wait(feeder)
 
 
 async def _feed(messages: AsyncGenerator[Data, None], queue: asyncio.Queue[Data]) -> None:

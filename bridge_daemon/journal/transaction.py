@@ -61,7 +61,10 @@ class Transaction:
         #: For what a studio keeps in tables of its own, in the same transaction.
         self.connection = self._connection = connection
         self._times = times
-        self._seen: dict[str, Job] = {}  # nobody else changes a job while this transaction lasts
+        # nobody else changes a job or a fact while this transaction lasts
+        self._seen: dict[str, Job] = {}
+        self._facts: dict[str, Any] = {}
+        self._asked: dict[str, dict[str, Any]] = {}  # requests that were added
         self.changed: dict[str, Job] = {}
         self.recorded: list[Line] = []
         self._database = database
@@ -108,6 +111,7 @@ class Transaction:
             "created_at": self._times.now(),
         }
         self._connection.execute(sql.ADD_REQUEST, row)
+        self._asked[request_id] = row
 
     def _own_press(self, fingerprint: str) -> str:
         """Return a fingerprint that is no other room's: two people may press the same at once."""
@@ -291,8 +295,10 @@ class Transaction:
         line |= {"request": job.request_id, "remote_id": job.remote_id, "changes": changes}
         if job.state is State.SUBMITTING:
             line["row"] = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
-            asked = self._connection.execute(sql.ACCEPTED, {"id": job.request_id}).mappings().one()
-            line["asked"] = dict(asked)
+            asked = self._asked.get(job.request_id)
+            if asked is None:
+                asked = dict(self._connection.execute(sql.ACCEPTED, {"id": job.request_id}).mappings().one())
+            line["asked"] = asked
         self.recorded.append(line)
 
     def _changed(self, job: Job) -> Job:
@@ -353,14 +359,19 @@ class Transaction:
 
     def facts(self, *keys: str) -> list[Any]:
         """Return several facts in one look, each None if it is not known."""
-        own = [fact_of(self.room, key) for key in keys]
-        found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": own})}
-        return [found.get(key) for key in own]
+        return self._facts_named([fact_of(self.room, key) for key in keys])
+
+    def _facts_named(self, names: list[str]) -> list[Any]:
+        missing = [name for name in names if name not in self._facts]
+        if missing:
+            found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": missing})}
+            self._facts |= {name: found.get(name) for name in missing}
+        return [self._facts[name] for name in names]
 
     def paused(self, job: Job) -> bool:
         """Return whether sending is paused here, or in the room that asked for a job."""
-        keys = {fact_of(room, "pause") for room in (self.room, job.room)}
-        return bool(self._connection.execute(sql.FACTS, {"keys": sorted(keys)}).first())
+        pauses = self._facts_named([fact_of(room, "pause") for room in (self.room, job.room)])
+        return any(pause is not None for pause in pauses)
 
     def set_fact(self, key: str, value: Any) -> None:
         """Write a single fact; None removes it."""
@@ -368,6 +379,7 @@ class Transaction:
         self._connection.execute(sql.REMOVE_FACT, {"key": key})
         if value is not None:
             self._connection.execute(sql.ADD_FACT, {"key": key, "value": value})
+        self._facts[key] = value
 
 
 def fact_of(room: str | None, key: str) -> str:

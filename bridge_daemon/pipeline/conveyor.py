@@ -22,7 +22,7 @@ from bridge_daemon.pipeline.deliver import deliver
 from bridge_daemon.pipeline.follow import follow
 from bridge_daemon.pipeline.submit import apply, check_age, not_recorded, post, submit, wire_name
 from bridge_daemon.util.loading import load
-from bridge_daemon.util.tasks import Tasks
+from bridge_daemon.util.tasks import Tasks, cancel_and_wait
 
 log = logging.getLogger(__name__)
 #: Is called with the first job of a request in the transaction that admits it.
@@ -318,9 +318,7 @@ class Conveyor:
             await asyncio.wait({nudge, ready}, return_when=asyncio.FIRST_COMPLETED)
             return ready.done() and not self._nudges[name].is_set()
         finally:
-            nudge.cancel()
-            ready.cancel()
-            await asyncio.gather(nudge, ready, return_exceptions=True)
+            await cancel_and_wait(nudge, ready)
 
     async def _ready(self, slot: _Slot) -> None:
         await slot.take()

@@ -23,6 +23,7 @@ from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.probe import check_for_cloud, fetch_back
 from bridge_daemon.publish.store import Bucket, Learned, Store, StoreRefused
 from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,7 @@ class BucketPublisher:
         self._times = times
         self._making: set[str] = set()  # objects that no job names yet
         self._checked: dict[str, float] = {}
-        self._cleaning: asyncio.Task[None] | None = None
-        self._closed = False
+        self._tasks = Tasks("bucket")
         self._poked = asyncio.Event()
         self._learned: dict[Bucket, Learned] = {}
         self._left: dict[str, str] = {}  # object that could not be deleted → where it lies and why
@@ -160,10 +160,8 @@ class BucketPublisher:
     def clean(self) -> None:
         """Delete every object that no job needs any more, now and until it is done."""
         self._poked.set()
-        if self._closed:
-            return
-        if self._cleaning is None or self._cleaning.done():
-            self._cleaning = asyncio.create_task(self._clean(), name="bucket")
+        if not self._tasks:
+            self._tasks.start(self._clean(), "bucket")
 
     async def recover(self) -> None:
         """Delete what the last process left behind. The jobs must have been recovered."""
@@ -172,11 +170,7 @@ class BucketPublisher:
 
     async def close(self) -> None:
         """Stop deleting; the next start goes on with it."""
-        self._closed = True
-        if self._cleaning is not None:
-            await asyncio.wait({self._cleaning}, timeout=_LAST)  # of a job that ended just now
-            self._cleaning.cancel()
-            await asyncio.gather(self._cleaning, return_exceptions=True)
+        await self._tasks.close(patience=_LAST)  # of a job that ended just now
 
     async def _clean(self) -> None:
         pause, most = _PAUSE

@@ -23,6 +23,7 @@ from bridge_daemon.publish.tunnel_command import TunnelCommand, tunnel_command
 from bridge_daemon.publish.tunnel_program import TunnelProgram
 from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.redact import redact
+from bridge_daemon.util.tasks import Tasks, cancel_and_wait
 from bridge_daemon.util.times import Times
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,7 @@ class Tunnel:
         self._command: tuple[str, str | None] | None = None
         self._opening: asyncio.Future[str] | None = None  # of the newest run, for whoever waits for its URL
         self._life: asyncio.Task[None] | None = None
-        self._keeping: asyncio.Task[None] | None = None
-        self._shut = False
+        self._tasks = Tasks("tunnel")
 
     def _move(self, to: Stage, base: str | None = None) -> None:
         """Go to another stage, and tell where that changes the URL. The only place that writes stage and base."""
@@ -129,23 +129,19 @@ class Tunnel:
 
     def keep(self) -> None:
         """Open it again in the background, while sources are open that the service may not have fetched yet."""
-        if not self._shut and (self._keeping is None or self._keeping.done()):
-            self._keeping = asyncio.create_task(self._keep(), name="tunnel again")
+        if not self._tasks:
+            self._tasks.start(self._keep(), "tunnel again")
 
     async def renew(self) -> None:
         """End a tunnel whose program runs and whose URL leads nowhere; the next one who asks opens a new one."""
         life = self._life
         if life is not None:
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
+            await cancel_and_wait(life)
             await asyncio.sleep(0)  # its callback is called
 
     async def close(self) -> None:
         """End it for good."""
-        self._shut = True
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._tasks.close()
         await self.renew()
 
     # One run of the program
@@ -251,7 +247,7 @@ class Tunnel:
 
     async def _keep(self) -> None:
         pause, most = _AGAIN
-        while self.open_sources and not self._shut:
+        while self.open_sources:
             try:
                 await self.url()
             except NotPublished as error:

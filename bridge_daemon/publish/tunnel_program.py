@@ -18,6 +18,7 @@ from bridge_daemon.publish import supervisor
 from bridge_daemon.publish.tunnel_command import TunnelCommand
 from bridge_daemon.util import ourselves
 from bridge_daemon.util.redact import redact_command
+from bridge_daemon.util.tasks import cancel_and_wait
 
 log = logging.getLogger(__name__)
 
@@ -140,8 +141,7 @@ class TunnelProgram:
             _kill_group(process)
             await process.wait()
         await asyncio.wait({self._reader}, timeout=_ENDING)
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
+        await cancel_and_wait(self._reader)
         with suppress(ConnectionError):
             await process.stdin.wait_closed()
 

@@ -15,6 +15,13 @@ from weakref import WeakSet
 log = logging.getLogger(__name__)
 
 
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their end. What they raise belongs to whoever awaits them besides, if anybody does."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Tasks:
     """Start tasks and timers, and end all of them at once.
 
@@ -61,10 +68,7 @@ class Tasks:
             timer.cancel()
         if self._tasks and patience:
             await asyncio.wait(set(self._tasks), timeout=patience)
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # _ended has logged those that failed
+        await cancel_and_wait(*self._tasks)  # _ended has logged those that failed
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -23,7 +23,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.engine import client
 from bridge_daemon.frontends.osc import server as osc_module
@@ -31,6 +30,7 @@ from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline import submit as submit_module
+from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit
 from tests.bench import limits
@@ -117,8 +117,8 @@ class Profile:
         self.spans: dict[str, list[float]] = defaultdict(list)
         self._wrap(osc_module.OscServer, "datagram_received", "datagram")
         self._wrap(Admit, "admit", "admit")
-        self._wrap(Admit, "_plan", "plan")
-        self._wrap(Actions, "_drive", "drive")
+        self._wrap(Admit, "_resolve", "resolve")
+        self._wrap(Conveyor, "_drive", "drive")
         self._wrap(submit_module, "submit", "submit step")
         self._wrap(client, "submit", "client.submit")
         self._journal()

@@ -54,10 +54,9 @@ async def start_again(tmp_path: Path, service: Service, publish: dict[str, Any])
 
 async def _cleaned(conveyor: Conveyor) -> None:
     """Wait until what lies in a bucket for nothing is deleted."""
-    cleaning = conveyor._context.publishers._bucket._cleaning
-    if cleaning is not None:
-        async with asyncio.timeout(30):
-            await asyncio.shield(cleaning)
+    async with asyncio.timeout(30):
+        while conveyor._context.publishers._bucket._tasks:
+            await asyncio.sleep(0.01)
 
 
 def check(job: Job, service: Service) -> None:
