@@ -61,6 +61,7 @@ class Catalogue:
         self._told_by: str | None = None  # the service whose models are known
         self._whole = True  # whether all of it is to be read
         self._strangers: dict[str, float] = {}  # names that were asked for, and when
+        self._pending: set[str] = set()  # of them, those that are not asked for yet
         self._why: dict[str, str] = {}  # why a name cannot be used
 
     async def watch(self) -> None:
@@ -94,6 +95,7 @@ class Catalogue:
         if not ids.is_model(model):
             return "That is no name of a model"
         if self._is_due(model):
+            self._pending.add(model)
             self._changed.set()
         return self._why.get(model)
 
@@ -102,6 +104,7 @@ class Catalogue:
         if not ids.is_model(model):
             raise invalid("model", model, "must be the name of a model")
         if model not in models() and self._is_due(model):
+            self._pending.add(model)
             await self._look_at_strangers()
 
     def _is_due(self, model: str) -> bool:
@@ -129,10 +132,10 @@ class Catalogue:
 
     async def _look_at_strangers(self) -> None:
         choice = await self._cloud()
-        if choice is None:
-            return
-        for name in [name for name in self._strangers if name not in models()]:
-            await self._read(choice, name)
+        while self._pending:
+            name = self._pending.pop()
+            if choice is not None and name not in models():
+                await self._read(choice, name)
 
     async def _cloud(self) -> Choice | None:
         """Return the service, None if it is not in use."""
@@ -163,19 +166,21 @@ class Catalogue:
         self._why[name] = f"It cannot be used: {why}"
         log.warning("The model %s cannot be used: %s.", name, why)
         if name in models():
-            await self._journal.write("price_unseen", lambda tx: remove_seen(tx, choice.base_url, name))
+            await self._journal.write("price_seen", lambda tx: remove_seen(tx, choice.base_url, name))
             unlearn(name)
 
     def _not_told(self, name: str, answer: Answer | Exception) -> None:
         if isinstance(answer, Answer) and answer.status == 404:
             self._why[name] = "The service has no model of this name"
-            log.warning("The service has no model %s.", name)
+            if name not in models():
+                log.warning("The service has no model %s.", name)
 
     async def _keep(self, choice: Choice, name: str, prices: Prices, told: Told) -> None:
         """Write down what was told, and heed it."""
         now = self._times.now()
         await self._journal.write("price_seen", lambda tx: write_seen(tx, choice.base_url, name, prices, told, now))
-        learn(name, told)
+        if choice.base_url == self._told_by:  # else the settings changed while it was asked
+            learn(name, told)
         self._why.pop(name, None)
         facts = await self._journal.read(lambda tx: price_facts(tx, choice.base_url, known(name)))
         if facts.new:

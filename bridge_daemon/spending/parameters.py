@@ -83,8 +83,7 @@ def resolve(
     if preset is not None and preset.source is not None:  # whichever command presses it
         values["action"] = "transform"
     faults += _region_faults(values)
-    if values.get("action") == "replace":  # which is a transform of a part
-        values["action"] = "transform"
+    values |= _replacing(values, request)
     model = models().get(values["model"])
     if model is None:
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
@@ -161,6 +160,13 @@ def _region_faults(values: Mapping[str, Any]) -> list[Fault]:
     if end - start < _LEAST_REGION:
         return [Fault("region_end", end, f"must be more than region_start ({start:g})")]
     return []
+
+
+def _replacing(values: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return what a region that is replaced means for the rest: it is a transform of a part of the source."""
+    changed = {"action": "transform"} if values.get("action") == "replace" else {}
+    # what is around the region lies there already, as it is to be
+    return changed | ({"fit": request.fit or "off"} if "region_start" in values else {})
 
 
 def _asked(request: Request, preset: Any, name: str) -> Any:
