@@ -59,14 +59,15 @@ export function view() {
 
   const region = () => [...fields.querySelectorAll("[data-parameter^=region_]")];
 
-  /** Show the region that is replaced only where the model replaces one; what is not shown is not asked for. */
+  /** Show the region that is replaced only where the model replaces one; what is not shown is not asked for.
+   * Returns whether that changes what is asked for. */
   function offer(replaces) {
     let changed = false;
     for (const label of region()) {
       changed ||= label.hidden === replaces && label.querySelector("input").value !== "";
       label.hidden = !replaces;
     }
-    if (changed) soon();
+    return changed;
   }
 
   function request() {
@@ -83,7 +84,7 @@ export function view() {
     try {
       const told = await post("estimate", request());
       if (mine !== asked) return; // something else is asked for meanwhile
-      offer(told.replace && source !== null);
+      if (offer(told.replace && source !== null)) { soon(); return; }
       free = told.usd === 0;
       send.textContent = told.usd ? `${source ? "Transform" : "Make"} · ${usd(told.usd)}` : `${source ? "Transform" : "Make"} · free`;
       send.disabled = busy || Boolean(told.refused) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
