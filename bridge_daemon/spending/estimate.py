@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge_daemon.domain.job import MICRO
+from bridge_daemon.domain.parameters import REGION
 from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.engine.choice import Choice, Engines
 from bridge_daemon.errors import BridgeError, InvalidRequest, ModelTrouble, PriceQuestion
@@ -82,9 +83,9 @@ def _money(
 
 def _finished(request: Request) -> Request:
     """Return a request in which nothing is missing that the price does not depend on."""
-    prompt = {"prompt": request.prompt or "-"}
+    prompt = {"prompt": request.prompt or "-"} | dict.fromkeys(REGION)
     if request.source is not None and request.source.take is not None:
-        return request.model_copy(update=prompt)
+        return request.model_copy(update=prompt | ({"action": "transform"} if request.action == "replace" else {}))
     return request.model_copy(update=prompt | {"action": "generate", "source": None})
 
 

@@ -126,6 +126,14 @@ async def test_a_model_that_does_not_list_it_is_not_offered(tmp_path: Path) -> N
         assert cloud.posts == []
 
 
+@pytest.mark.parametrize("given", [{"region_end": 1}, {"region_end": None}, {"prompt": None}, {"region_end": 400}])
+async def test_what_is_wrong_with_a_region_does_not_take_it_from_the_form(tmp_path: Path, given: Any) -> None:
+    async with service() as cloud, replacing(tmp_path, cloud) as daemon:
+        told = await daemon.actions.estimate(request(**(asked(tmp_path) | given)))
+        assert (told["replace"], told["usd"]) == (True, 0.68)
+        assert [fault["field"] for fault in told["faults"]] == list(given)
+
+
 async def test_where_no_model_lists_it_nothing_offers_it(tmp_path: Path) -> None:
     tone(tmp_path / "a.wav")
     async with Service() as cloud, running(tmp_path / "home", cloud) as daemon:

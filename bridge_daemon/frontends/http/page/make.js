@@ -57,13 +57,13 @@ export function view() {
   const place = h("div");
   const file = h("input", { type: "file", accept: "audio/*", hidden: true, "aria-label": "Source file", onchange: () => file.files[0] && bring(file.files[0]) });
 
-  const region = () => [...fields.querySelectorAll("[data-parameter^=region_]")];
+  const edges = () => [...fields.querySelectorAll("[data-parameter^=region_]")];
 
   /** Show the region that is replaced only where the model replaces one; what is not shown is not asked for.
    * Returns whether that changes what is asked for. */
   function offer(replaces) {
     let changed = false;
-    for (const label of region()) {
+    for (const label of edges()) {
       changed ||= label.hidden === replaces && label.querySelector("input").value !== "";
       label.hidden = !replaces;
     }
