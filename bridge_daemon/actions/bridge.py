@@ -263,7 +263,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         """Agree to what the service's catalogue says a model costs now."""
         model = data.get("model", self._settings().engine.model)
         if not isinstance(model, str) or model not in models():
-            raise stranger(str(model), self._catalogue.meet(str(model)))
+            raise invalid("model", model, f"must be one of {', '.join(models())}")
         return await self._catalogue.agree(model, data.get("usd"))
 
     async def reload_key(self) -> dict[str, Any]:
