@@ -18,7 +18,7 @@ from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.engine.choice import Engines
-from bridge_daemon.errors import KeyTrouble, NotFound, Paused
+from bridge_daemon.errors import KeyTrouble, NotFound, Paused, invalid
 from bridge_daemon.home.logs import end_of_log
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction

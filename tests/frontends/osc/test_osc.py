@@ -167,7 +167,7 @@ async def test_transforms_and_presets(tmp_path: Path) -> None:
         job = await daemon.actions.job(name)
         assert job["source"] == {"path": str(file), "start": 1, "end": 7.5}
         assert (job["action"], job["strength"]) == ("transform", 0.7)
-        part = await client.press("/bridge/transform", file=str(file), region_start="1.5", region_end=3)
+        part = await client.press("/bridge/transform", file=str(file), region_start="1.5", region_end=3, duration=8)
         job = await daemon.actions.job(part)
         assert (job["action"], job["region_start"], job["region_end"]) == ("transform", 1.5, 3)
         await until(daemon, name, {State.STORED, State.PLACED})
