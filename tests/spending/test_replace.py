@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import typer
 
 from bridge_daemon.app.daemon import Daemon
+from bridge_daemon.cli.sending import body_of
 from bridge_daemon.domain.job import State
 from bridge_daemon.domain.models import models
 from bridge_daemon.errors import BridgeError
@@ -206,3 +208,12 @@ async def test_the_sketch_engine_replaces_for_free(tmp_path: Path) -> None:
     assert np.sqrt((inside**2).mean()) > 0.05
     step = np.abs(np.diff(made, axis=0)).max(axis=1)
     assert max(step[start - 2 : start + 2].max(), step[end - 2 : end + 2].max()) < 0.05, "no click at the edges"
+
+
+def test_the_command_line_names_a_region() -> None:
+    body = body_of("transform", {"replace": "4:8.5", "prompt": "toms"})
+    assert (body["action"], body["region_start"], body["region_end"]) == ("transform", 4, 8.5)
+    assert "replace" not in body
+    for wrong in ("4", "4:", "4:8:9", "a:b", "nan:8", "4-8"):
+        with pytest.raises(typer.BadParameter):
+            body_of("transform", {"replace": wrong})
