@@ -131,6 +131,11 @@ class InvalidRequest(Refusal):
         return super().as_dict() | {"faults": listed}
 
 
+def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:
+    """Return an InvalidRequest with one fault."""
+    return InvalidRequest([Fault(field, value, allowed)])
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value[:200]
@@ -241,6 +246,14 @@ class PriceChanged(Refusal):
     code = "E-PRICE"
     status = 503
     next = "daw-bridge price agree, if you accept the new price."
+
+
+class ModelTrouble(Refusal):
+    """The service's catalogue does not tell of this model, or not that it does what was asked for."""
+
+    code = "E-MODEL"
+    status = 503
+    next = "daw-bridge price --model MODEL asks the catalogue now, free of charge."
 
 
 class NotFound(Refusal):

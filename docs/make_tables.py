@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bridge_daemon.domain.models import models
+from bridge_daemon.domain.models import table
 from bridge_daemon.domain.parameters import TABLE, Parameter, number_of
 from bridge_daemon.errors import CODES
 from bridge_daemon.frontends.http.openapi import description
@@ -94,7 +94,7 @@ def _for_scripts(one: Parameter) -> dict[str, object]:
         name: bound for name, bound in (("low", one.low), ("high", one.high), ("start", one.start)) if bound is not None
     }
     if one.name == "strength":  # every model has the same direction, or its maker would have to be asked for each
-        (facts["one_means"],) = {model.strength_one_means for model in models().values()}
+        (facts["one_means"],) = {model.strength_one_means for model in table().values()}
     if one.choices:
         facts["choices"] = one.choices
     return facts | {"form": "form" in one.set_by, "sound": one.shapes_sound, "on": one.actions}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bridge_daemon.domain import models
 from bridge_daemon.pipeline import pace
 from tests import postgres
 
@@ -83,6 +84,13 @@ def where(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with postgres.journals_in(request.getfixturevalue("server")):
         yield "postgresql"
+
+
+@pytest.fixture(autouse=True)
+def nothing_told() -> Iterator[None]:
+    """Let every test begin with the models of the table: what a catalogue told of others is known to the process."""
+    yield
+    models.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -18,16 +18,17 @@ from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.engine.choice import Engines
-from bridge_daemon.errors import KeyTrouble, NotFound, Paused
+from bridge_daemon.errors import KeyTrouble, NotFound, Paused, invalid
 from bridge_daemon.home.logs import end_of_log
 from bridge_daemon.home.paths import Home
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline import confirm
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.admit import Admit, invalid
+from bridge_daemon.spending.admit import Admit
 from bridge_daemon.spending.catalogue import Catalogue
 from bridge_daemon.spending.estimate import estimate
+from bridge_daemon.spending.offers import stranger
 from bridge_daemon.spending.pause import PANIC, PauseGate
 from bridge_daemon.spending.prices import price_facts
 from bridge_daemon.util.redact import redact
@@ -215,7 +216,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
             **_transforms(engine, about["publish"]),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "engine": engine,
-            "price_usd": next(iter((await self.model_prices(engine["name"])).values())),
+            "price_usd": (await self.model_prices(engine["name"])).get(engine["model"]),
             "paused": self._pause.current,
             **await self.spend(),
             "studio": await self.studio() if self.studio is not None else None,
@@ -235,17 +236,28 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
 
     async def model_prices(self, engine: str) -> dict[str, float]:
         """Return what one generation of each model costs at an engine, in dollars, the default model first."""
-        settings, known = self._settings().engine, models()
-        names = sorted(known, key=lambda name: name != settings.model)
+        settings, each = self._settings().engine, models()
+        names = sorted(each, key=lambda name: name != settings.model)
         if engine == "sketch":
             return dict.fromkeys(names, 0.0)
         return await self._journal.read(
-            lambda tx: {name: price_facts(tx, settings.base_url, known[name]).price(None) / MICRO for name in names}
+            lambda tx: {name: price_facts(tx, settings.base_url, each[name]).shown(None) / MICRO for name in names}
         )
 
-    async def prices(self) -> list[dict[str, Any]]:
-        """Return the table's, the catalogue's and the agreed price of each model."""
-        return await self._catalogue.prices()
+    async def replacing(self, engine: str) -> list[str]:
+        """Return the models that replace a region of a source at an engine."""
+        return [name for name, model in models().items() if engine == "sketch" or model.region is not None]
+
+    async def replaces(self) -> bool:
+        """Return whether some model replaces a region of a source at the engine that is set."""
+        return bool(await self.replacing((await self._engine_status())["name"]))
+
+    async def prices(self, model: str | None = None) -> list[dict[str, Any]]:
+        """Return the table's, the catalogue's and the agreed price of each model; one is asked for, if it is new."""
+        found = await self._catalogue.prices(model)
+        if model is not None and model not in models():
+            raise stranger(model, self._catalogue.meet(model))
+        return found
 
     async def agree_price(self, data: dict[str, Any]) -> dict[str, Any]:
         """Agree to what the service's catalogue says a model costs now."""
@@ -279,6 +291,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
     async def reload_settings(self) -> dict[str, Any]:
         """Read config.toml again. Wrong settings keep the old ones."""
         done = await self._reload()
+        await self._catalogue.remember()
         self._catalogue.look_again()
         self.announce("settings", {name: done[name] for name in ("changed", "after_restart")})
         return done

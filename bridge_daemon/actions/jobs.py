@@ -15,11 +15,11 @@ from bridge_daemon.domain.parameters import sent
 from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.protocol import MAX_ID
-from bridge_daemon.errors import OtherEngine, WrongState
+from bridge_daemon.errors import OtherEngine, WrongState, invalid
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.admit import Admit, Retry, invalid
+from bridge_daemon.spending.admit import Admit, Retry
 from bridge_daemon.spending.limits import Guard, check_limits, check_pause, check_price, check_price_question
 from bridge_daemon.spending.press import hash_of, repeated
 from bridge_daemon.spending.prices import dollars

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from bridge_daemon.errors import NotFound
-from bridge_daemon.spending.admit import invalid
+from bridge_daemon.errors import NotFound, invalid
 from bridge_daemon.spending.prices import dollars
 
 Answer = dict[str, Any]

@@ -187,6 +187,7 @@ class Daemon:
     async def _recover(self) -> None:
         """Bring every job out of the state in which the last process left it, before anybody can press."""
         parts = self.parts
+        await parts.catalogue.remember()  # jobs may be of models that only it knows
         await parts.conveyor.recover()
         await parts.context.measuring.recover()
         for job in await parts.journal.read(lambda tx: tx.jobs_in(OPEN)):

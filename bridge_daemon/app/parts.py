@@ -140,7 +140,7 @@ def build(
     conveyor = Conveyor(context)
     catalogue = Catalogue(journal, engines, polls, budget, settings, times)
     actions = Actions(
-        admit=Admit(journal, settings, engines, publishers, roots, times, host.clock),
+        admit=Admit(journal, settings, engines, publishers, roots, times, host.clock, catalogue.meet),
         journal=journal,
         conveyor=conveyor,
         pause=pause,

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from bridge_daemon.domain.models import models
+from bridge_daemon.domain.models import table
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest
 from bridge_daemon.home import api_key
 from bridge_daemon.home.api_key import KeyStore
@@ -213,7 +213,8 @@ def proved_form(value: str) -> str:
 
 def price_text(settings: Settings) -> str:
     """Return what a generation costs by our table."""
-    return f"${models()[settings.engine.model].price(None) / 1_000_000:.2f}"
+    model = table().get(settings.engine.model)
+    return f"${model.price(None) / 1_000_000:.2f}" if model is not None else "what the service's catalogue tells"
 
 
 def change(home: Home, patch: Data) -> None:

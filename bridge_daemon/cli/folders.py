@@ -151,7 +151,8 @@ def _all_waiting(folder: str | None) -> list[dict[str, Any]]:
 
 def _agree(count: int) -> None:
     price = talk(lambda bridge: bridge.status())["price_usd"]
-    text = f"{count} render(s) wait. Sending them costs {format.usd(price * count)} or more (variations cost each)."
+    sum_of = format.usd(price * count) if price is not None else "what the service's catalogue has not told yet"
+    text = f"{count} render(s) wait. Sending them costs {sum_of} or more (variations cost each)."
     if CliOutput.json or not terminal.is_person():
         raise typer.BadParameter(f"{text} Say --yes if you agree")
     terminal.note(text, "yellow")

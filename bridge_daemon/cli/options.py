@@ -30,6 +30,10 @@ Again = Annotated[bool, typer.Option("--again", help="Mean it: the same as a few
 Track = Annotated[str | None, typer.Option(help="Name of the track that gets the take.")]
 Client = Annotated[str | None, typer.Option(help="The client that gets the take; left out: the library only.")]
 Model = Annotated[str | None, typer.Option(help="The model, if not the one of config.toml.")]
+NewModel = Annotated[
+    str | None,
+    typer.Option("--model", help="Ask the service's catalogue for this model first, if it is not known yet."),
+]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait; print the ids of the jobs.")]
 
 
@@ -76,6 +80,7 @@ REQUEST: Final = (
     Option("source", Annotated[Path, _SOURCE], "source", "path", ("transform",)),
     Option("start", _number("Where the region in the file starts, in seconds."), "source", actions=("transform",)),
     Option("end", _number("Where it ends, in seconds."), "source", actions=("transform",)),
+    Option("replace", _text("Replace this region only: FROM:TO, in seconds of the source."), actions=("transform",)),
     *map(_of_parameter, parameters.TABLE),
     Option("preset", _text("A preset of config.toml; what is given here beats it.")),
     Option("position", _number("Place of the take on the timeline, in seconds."), "place"),

@@ -19,14 +19,14 @@ app = typer.Typer(
 
 
 @app.callback()
-def price(context: typer.Context, json: o.Json = False) -> None:
+def price(context: typer.Context, model: o.NewModel = None, json: o.Json = False) -> None:
     """What a generation costs.
 
     By our table, by the service's catalogue, and which of them counts.
     """
     if context.invoked_subcommand is not None:
         return
-    prices = talk(lambda bridge: bridge.prices())
+    prices = talk(lambda bridge: bridge.prices(model))
     if json:
         terminal.dump(prices)
         return
@@ -34,7 +34,7 @@ def price(context: typer.Context, json: o.Json = False) -> None:
         (
             one["model"],
             format.usd(one["usd"]),
-            format.usd(one["table_usd"]),
+            format.usd(one["table_usd"]) if one["table_usd"] is not None else "-",
             format.usd(one["catalogue_usd"]) if one["catalogue_usd"] is not None else "-",
             format.when(one["catalogue_read_at"]) or "never",
         )
@@ -42,7 +42,13 @@ def price(context: typer.Context, json: o.Json = False) -> None:
     ]
     terminal.table(("MODEL", "COUNTS", "OUR TABLE", "CATALOGUE", "CATALOGUE READ"), rows)
     for one in prices:
-        if one["dearer"]:
+        if one["new"]:
+            terminal.say(
+                f"{one['model']} is new, so paid requests for it are refused until you agree to its price.  "
+                f"Next: daw-bridge price agree --model {one['model']}",
+                "yellow",
+            )
+        elif one["dearer"]:
             terminal.say(
                 f"{one['model']} became dearer, so paid requests are refused until you agree.  "
                 "Next: daw-bridge price agree",
@@ -69,7 +75,7 @@ def agree(
 
 def _ask(model: str | None) -> float:
     async def look(bridge: Any) -> tuple[str, list[dict[str, Any]]]:
-        return model or (await bridge.status())["engine"]["model"], await bridge.prices()
+        return model or (await bridge.status())["engine"]["model"], await bridge.prices(model)
 
     name, prices = talk(look)
     asked = next((one["catalogue_usd"] for one in prices if one["model"] == name), None)

@@ -16,6 +16,7 @@ from bridge_daemon.cli.connection import talk
 from bridge_daemon.cli.options import REQUEST
 from bridge_daemon.cli.problems import CliOutput
 from bridge_daemon.cli.progress import Follow
+from bridge_daemon.domain.parameters import REGION
 from bridge_daemon.errors import DoublePress, PriceQuestion
 
 if TYPE_CHECKING:
@@ -32,14 +33,28 @@ def new_id() -> str:
 def body_of(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Make a request, with an id of its own, from the options of a command: only what was given is in it."""
     _check(options)
+    options = dict(options) | _region(options.get("replace"))
     body: dict[str, Any] = {"version": 1, "id": new_id(), "action": action}
     for one in REQUEST:
         value = options.get(one.name)
-        if value is None or value is False:
+        if value is None or value is False or one.name == "replace":
             continue
         inside = body.setdefault(one.inside, {}) if one.inside else body
         inside[one.key or one.name] = whole_path(value) if isinstance(value, Path) else value
     return body
+
+
+def _region(given: str | None) -> dict[str, float]:
+    """Return the region that ``--replace`` names."""
+    if given is None:
+        return {}
+    try:
+        start, end = (float(edge) for edge in given.split(":"))
+    except ValueError:
+        raise typer.BadParameter("--replace must be FROM:TO, in seconds, as 4:8") from None
+    found = dict(zip(REGION, (start, end), strict=True))
+    _check(found)
+    return found
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -84,7 +84,7 @@ def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
         ]
     return [
         ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
-        ("Price", f"{format.usd(status['price_usd'])} a generation"),
+        ("Price", _price(status["price_usd"])),
     ]
 
 
@@ -167,6 +167,10 @@ def _studio_lines(studio: dict[str, Any] | None) -> list[tuple[str, str]]:
         if (one["kind"], one["room"]) != (studio["kind"], studio["room"])
     ]
     return [("Studio", "; ".join([mine, *others]))]
+
+
+def _price(usd: float | None) -> str:
+    return "not known yet: daw-bridge price" if usd is None else f"{format.usd(usd)} a generation"
 
 
 def _limit(spent: float, limit: float) -> str:

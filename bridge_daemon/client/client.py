@@ -151,9 +151,10 @@ class BridgeClient:
         """Return the presets."""
         return await self._call("GET", "/api/presets")
 
-    async def prices(self) -> list[Data]:
-        """Return our prices beside those of the service."""
-        found: list[Data] = (await self._call("GET", "/api/prices"))["prices"]
+    async def prices(self, model: str | None = None) -> list[Data]:
+        """Return our prices beside those of the service, which is asked for a model that nobody knows."""
+        query = f"?model={quote(model, safe='')}" if model is not None else ""
+        found: list[Data] = (await self._call("GET", f"/api/prices{query}"))["prices"]
         return found
 
     async def agree_price(self, data: Mapping[str, Any]) -> Data:

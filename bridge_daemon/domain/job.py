@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -111,7 +112,9 @@ if TYPE_CHECKING:
     class _Sent:
         # what the code names itself; the table has more. None: left out, the service's own default
         steps: int | None = None
-        strength: float | None = None  # transform only, and then always sent
+        strength: float | None = None  # transform only, and then always sent, unless a region is replaced
+        region_start: float | None = None  # s in the source
+        region_end: float | None = None
 
 else:
     _Sent = make_dataclass(
@@ -130,6 +133,9 @@ class Parameters(_Sent):
     fit: str | None = None  # as asked; None: not asked for
     loudness: str | float | None = None  # as asked: a word, or LUFS
     tempo: float | None = None  # BPM, of the project at the press
+    mode: str | None = None  # as the model's catalogue writes it; None: the action's, as the service's page does
+    #: What is sent, by its usual name, and the model's own name for it; None: all of it, under its usual name.
+    named: Mapping[str, str] | None = None
     cut: float | None = None  # s: the take is cut back to this (asked for less than the service or its source allows)
 
 

@@ -188,6 +188,32 @@ TABLE: tuple[Parameter, ...] = (
         sent_as="seed",
     ),
     Parameter(
+        name="region_start",
+        kind="number",
+        meaning="Replaces a region of the source: where it begins in it, in seconds; for models that can.",
+        unit="s",
+        low=0,
+        high=190,
+        default="nothing is replaced, all of the source is transformed",
+        set_by=(),
+        actions=("transform",),
+        sent_as="mask_start",
+        listed=True,
+    ),
+    Parameter(
+        name="region_end",
+        kind="number",
+        meaning="Where the region that is replaced ends in the source, in seconds.",
+        unit="s",
+        low=0,
+        high=190,
+        default="as region_start",
+        set_by=(),
+        actions=("transform",),
+        sent_as="mask_end",
+        listed=True,
+    ),
+    Parameter(
         name="variations",
         kind="whole",
         meaning="Takes at once; each one is paid for.",
@@ -245,6 +271,10 @@ def names(*, set_by: Setter | None = None, kind: str | None = None) -> tuple[str
 def sent() -> tuple[Parameter, ...]:
     """Return the numbers that the service gets."""
     return tuple(one for one in TABLE if one.sent_as is not None and one.kind in ("whole", "number"))
+
+
+#: What says which region of a source is replaced: both or none.
+REGION: Final = ("region_start", "region_end")
 
 
 def by_name() -> dict[str, Parameter]:

@@ -156,7 +156,7 @@ class Request(_Parameters):
     version: Annotated[Whole, Field(ge=VERSION, le=VERSION)] = VERSION
     id: RequestId
     client: Annotated[str, Field(pattern=f"^{ids.CLIENT}$")] | None = None
-    action: Literal["generate", "transform"] | None = None  # None: the preset says
+    action: Literal["generate", "transform", "replace"] | None = None  # None: the preset says
     preset: Name | None = None
     source: Source | None = None
     place: Place = Place()

@@ -3,4 +3,4 @@
 May use settings, home, journal, domain, util and errors. Knows nothing of requests, frontends or publishers.
 """
 
-__all__ = ["address", "budget", "choice", "client", "download", "outgoing", "protocol", "resolver", "sketch"]
+__all__ = ["address", "budget", "choice", "client", "download", "listing", "outgoing", "protocol", "resolver", "sketch"]

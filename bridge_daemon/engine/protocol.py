@@ -48,7 +48,11 @@ def payload(job: Job, audio_url: str | None) -> dict[str, Any]:
         body["negative_prompt"] = parameters.negative_prompt
     if job.action == "transform":
         body["audio_url"] = audio_url
-    return body
+    if parameters.mode is not None:
+        body["mode"] = parameters.mode
+    if parameters.named is None:
+        return body
+    return {parameters.named[name]: value for name, value in body.items() if name in parameters.named}
 
 
 def _number(value: float) -> float | int:
@@ -230,7 +234,7 @@ def _has_control(text: str) -> bool:
     return any(map(_is_control, text))
 
 
-def _number_of(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
     """Return a number of the service as a finite float, None for everything else, also for 1 with 400 zeros."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -298,7 +302,7 @@ def read_poll(body: bytes, *, source_url: str | None = None) -> Polled | None:
 
 
 def _fraction(value: Any) -> float | None:
-    number = _number_of(value)
+    number = number_of(value)
     return number if number is not None and 0 <= number <= 1 else None
 
 
@@ -359,62 +363,5 @@ def _may_be_audio(kind: Any) -> bool:
 
 
 def _length(value: Any) -> float | None:
-    number = _number_of(value)
+    number = number_of(value)
     return number if number is not None and number > 0 else None
-
-
-# The catalogue
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prices:
-    """What a model costs, in micro-dollars."""
-
-    generation: int
-    step: int
-
-
-def read_prices(body: bytes) -> Prices | None:
-    """Read the prices of a model out of the service's catalogue; None if they are not understood."""
-    data = load(body)
-    rows = data.get("pricing_rows") if isinstance(data, dict) else None
-    if not isinstance(rows, list):
-        return None
-    found: dict[str, int] = {}
-    for row in rows:
-        if not isinstance(row, dict):
-            continue
-        words = " ".join(str(value).lower() for value in row.values() if isinstance(value, str))
-        amount = next(
-            (m for key in ("rate", "price", "amount", "usd", "value") if (m := _micro(row.get(key))) is not None), None
-        )
-        if amount is None:
-            continue
-        if "per step" in words or "step cost" in words:
-            found.setdefault("step", amount)
-        elif "generation" in words or "base" in words:
-            found.setdefault("generation", amount)
-    if "generation" not in found:
-        return None
-    return Prices(generation=found["generation"], step=found.get("step", 0))
-
-
-def read_listed(body: bytes) -> frozenset[str]:
-    """Return the names of the parameters that the service's catalogue lists for a model."""
-    data = load(body)
-    rows = data.get("supported_parameters") if isinstance(data, dict) else None
-    names = (row.get("name") if isinstance(row, dict) else row for row in (rows if isinstance(rows, list) else ()))
-    return frozenset(name for name in names if isinstance(name, str))
-
-
-def _micro(value: Any) -> int | None:
-    """Return dollars, as a number or as text like "$0.58", in micro-dollars; rounded up, so never too cheap."""
-    if isinstance(value, str):
-        try:
-            value = float(value.strip().removeprefix("$").replace(",", ""))
-        except ValueError:
-            return None
-    number = _number_of(value)
-    if number is None or number < 0:
-        return None
-    return math.ceil(round(min(number, 1e9) * 1_000_000, 3))  # the bound keeps what is absurd a number

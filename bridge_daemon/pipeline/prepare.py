@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from bridge_daemon.audio.region import SOURCE_RATE, Extracted, check_region, extract
 from bridge_daemon.domain.job import Job, Publication, State, Take
-from bridge_daemon.domain.models import models
+from bridge_daemon.domain.models import known
 from bridge_daemon.errors import NotPublished, OtherEngine, Refusal, SourceRefused, Stale
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
@@ -113,7 +113,7 @@ async def _source_file(job: Job, takes: list[Take], context: StepContext) -> tup
 def _extract(job: Job, file: Path, takes: list[Take], context: StepContext) -> Extracted:
     """Cut the source out. Raises SourceRefused if something else lies there than at the press."""
     assert job.source is not None
-    source, model = job.source, models()[job.model]
+    source, model = job.source, known(job.model)
     given = file_of(job, takes, file.parent) if takes else Path(source.path or "")
     path = context.roots().check(str(given))
     region = check_region(path, source.start, source.end, longest=model.source_longest)

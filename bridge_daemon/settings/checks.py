@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from bridge_daemon.domain import parameters, prompt_fields
-from bridge_daemon.domain.models import models
+from bridge_daemon.domain.models import table
 from bridge_daemon.settings.faults import MISSING, Found, Loc, meant
 from bridge_daemon.util.text import is_visible
 
@@ -146,7 +146,7 @@ def _preset(name: str, preset: Any, default_model: Any) -> Iterator[Found]:
         if prompt and not is_visible(prompt):
             yield Found((*loc, "prompt"), prompt, "has nothing in it that can be seen")
         yield from _prompt((*loc, "prompt"), prompt)
-    model = models().get(str(preset.get("model", default_model)))
+    model = table().get(str(preset.get("model", default_model)))
     if model is None:
         return
     action = preset.get("action")

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bridge_daemon.domain import ids
 from bridge_daemon.domain.job import MICRO
-from bridge_daemon.domain.models import models
+from bridge_daemon.domain.models import table
 from bridge_daemon.domain.parameters import TABLE, Parameter
 from bridge_daemon.domain.request import MOST_MIXED
 from bridge_daemon.util.text import is_visible
@@ -108,13 +108,10 @@ def _visible(name: str) -> str:
     return name
 
 
-def _known_models() -> str:
-    return " or ".join(f'"{name}"' for name in models())
-
-
-def _known_model(name: str) -> str:
-    if name not in models():
-        raise ValueError(f"must be {_known_models()}")
+def _model(name: str) -> str:
+    # one that is not in the table may be new at the service: its catalogue is asked, and until then nothing is sent
+    if not ids.is_model(name):
+        raise ValueError(f"must be {_MODELS}")
     return name
 
 
@@ -134,7 +131,8 @@ DatabaseUrl = Annotated[
 ]
 RoomName = Annotated[str, Field(pattern=rf"^{ids.CLIENT}$", json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"})]
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
-ModelName = Annotated[str, AfterValidator(_known_model), Field(json_schema_extra={"allowed": _known_models()})]
+_MODELS = ", ".join(f'"{name}"' for name in table()) + " or another name that the service has"
+ModelName = Annotated[str, AfterValidator(_model), Field(json_schema_extra={"allowed": _MODELS})]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 CommandLine = Annotated[str, Field(min_length=1, max_length=2000)]  # with the token of a tunnel in it
 Many = Annotated[tuple[_T, ...], BeforeValidator(_tuple)]

@@ -18,13 +18,21 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Request, Source, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused, SourceRefused
+from bridge_daemon.errors import (
+    BridgeError,
+    DoublePress,
+    Fault,
+    InvalidRequest,
+    PathRefused,
+    SourceRefused,
+)
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.chain import COMING, steps_of
 from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, price_now
+from bridge_daemon.spending.offers import check_region, refuse_stranger, told_of
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
 from bridge_daemon.util import foreign
@@ -93,8 +101,12 @@ class Admit:
         roots: Callable[[], PathPolicy],
         times: Times,
         clock: Clock,
+        meet: Callable[[str], str | None],
     ) -> None:
-        """Nothing is kept between two requests but when they were accepted."""
+        """``meet`` is told of models that nobody knows: it looks for them, and returns why one cannot be used.
+
+        Nothing is kept between two requests but when they were accepted.
+        """
         self._journal = journal
         self._settings = settings
         self._engines = engines
@@ -102,6 +114,7 @@ class Admit:
         self._roots = roots
         self._times = times
         self._clock = clock
+        self._meet = meet
         self._presses = RecentPresses(times)
 
     async def admit(
@@ -166,6 +179,7 @@ class Admit:
                 before = tuple(number for number, step in enumerate(steps[:index]) if step.preset in of)
                 found.append(_Asked(given, resolved, before))
         if faults:
+            refuse_stranger(faults, self._meet)
             raise InvalidRequest(faults)
         return found
 
@@ -193,10 +207,12 @@ class Admit:
             source_seconds, sound = await self._region(request.source, resolved.model.source_longest)
         if not engine.paid:
             notes.append("made by the built-in sketch engine, which is not the model")
+        region = check_region(engine, resolved, source_seconds, request.duration)
         duration, cut = lengths(request, resolved, source_seconds, self._settings().defaults.duration)
         if cut is not None:
             notes.append(f"the take is cut back to {cut:g} s")
-        variations = parameters(resolved, duration, cut, press=request.id, tempo=tempo)
+        variations = parameters(resolved, duration, cut, press=request.id, tempo=tempo, region=region)
+        notes += told_of(resolved, variations[0])
         return _Step(request, resolved, of, variations, tuple(notes), sound)
 
     async def _region(self, source: Source, longest: float) -> tuple[float, str]:
@@ -321,8 +337,3 @@ def _jobs(wanted: _Admissible, prices: list[int], now: float, retry_of: str | No
 
 def _new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(10))
-
-
-def invalid(field: str, value: Any, allowed: str) -> InvalidRequest:
-    """Return an InvalidRequest with one fault."""
-    return InvalidRequest([Fault(field, value, allowed)])

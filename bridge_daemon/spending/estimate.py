@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge_daemon.domain.job import MICRO
+from bridge_daemon.domain.parameters import REGION
 from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import BridgeError, InvalidRequest, PriceQuestion
+from bridge_daemon.errors import BridgeError, InvalidRequest, ModelTrouble, PriceQuestion
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.chain import steps_of
 from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, price_now
+from bridge_daemon.spending.offers import check_region, region_of
 from bridge_daemon.spending.parameters import Resolved, lengths, resolve
 
 
@@ -34,11 +36,12 @@ async def estimate(
     steps = [one for one in (resolve(_finished(one), settings)[0] for one in before) if one is not None]
     engine = await engines.current()
     told: dict[str, Any] = {"engine": engine.name, "usd": None, "each_usd": None, "confirm": False, "refused": None}
-    told |= {"variations": None, "model": None, "duration": None, "cut": None}
+    told |= {"variations": None, "model": None, "duration": None, "cut": None, "replace": False}
     told["faults"] = InvalidRequest(faults).as_dict()["faults"] if faults else []
     if priced is None or len(steps) != len(before):
         return told
     told |= {"variations": priced.variations, "model": priced.model.name}
+    told["replace"] = region_of(engine, priced.model) is not None
     makes = [*steps, priced]
     names = [*(one.preset for one in before), request.preset]
     told |= await journal.read(lambda tx: _money(tx, request, makes, engine, settings))
@@ -46,6 +49,12 @@ async def estimate(
     if before and usd is not None:  # what each preset that the press makes costs
         told["steps"] = [{"preset": name, "usd": one} for name, one in zip(names, usd, strict=True)]
     seconds = _source_seconds(request)
+    try:
+        check_region(engine, priced, seconds, request.duration)
+    except InvalidRequest as error:
+        told["faults"] = told["faults"] + error.as_dict()["faults"]
+    except ModelTrouble as error:
+        told["refused"] = told["refused"] or error.as_dict()
     if not faults and (priced.action == "generate" or seconds is not None or request.duration is not None):
         told["duration"], told["cut"] = lengths(request, priced, seconds, settings.defaults.duration)
     return told
@@ -74,9 +83,9 @@ def _money(
 
 def _finished(request: Request) -> Request:
     """Return a request in which nothing is missing that the price does not depend on."""
-    prompt = {"prompt": request.prompt or "-"}
+    prompt = {"prompt": request.prompt or "-"} | dict.fromkeys(REGION)
     if request.source is not None and request.source.take is not None:
-        return request.model_copy(update=prompt)
+        return request.model_copy(update=prompt | ({"action": "transform"} if request.action == "replace" else {}))
     return request.model_copy(update=prompt | {"action": "generate", "source": None})
 
 

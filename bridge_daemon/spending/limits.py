@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from bridge_daemon.domain.job import MICRO, Job
-from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain.models import Model, known
 from bridge_daemon.engine.choice import SKETCH, Choice
-from bridge_daemon.errors import LimitReached, Paused, PriceChanged, PriceQuestion
+from bridge_daemon.errors import LimitReached, ModelTrouble, Paused, PriceChanged, PriceQuestion
 from bridge_daemon.journal import Spent, Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.settings.sections import micro
@@ -30,10 +30,23 @@ def check_pause(tx: Transaction) -> None:
 
 
 def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) -> int:
-    """Return the price of one generation in micro-dollars. Raises PriceChanged if it is dearer than agreed."""
+    """Return the price of one generation in micro-dollars.
+
+    Raises PriceChanged if it is dearer than agreed, ModelTrouble if there is none.
+    """
     if not engine.paid:
         return 0
     facts = price_facts(tx, engine.base_url, model)
+    if model.learned and facts.seen is None:
+        raise ModelTrouble(
+            f"The service's catalogue has not told what {model.title} costs. Nothing was sent.", next=_look(model)
+        )
+    if facts.new:
+        raise PriceChanged(
+            f"{model.title} costs ${facts.seen_price(steps) / MICRO:.2f} a generation by the service's catalogue, and "
+            "you have not agreed to that yet. Nothing was sent.",
+            next=f"daw-bridge price agree --model {model.name}, if you accept the price.",
+        )
     if facts.dearer(steps):
         raise PriceChanged(
             f"{model.title} now costs ${facts.seen_price(steps) / MICRO:.2f} a generation at the service; "
@@ -46,13 +59,23 @@ def check_price(tx: Transaction, job: Job) -> None:
     """Raise PriceChanged if the service is dearer now than what a job that waits was admitted for."""
     if job.engine == SKETCH:
         return
-    price = price_facts(tx, job.base_url, models()[job.model]).seen_price(job.parameters.steps)
+    facts = price_facts(tx, job.base_url, known(job.model))
+    price = facts.seen_price(job.parameters.steps)
+    if facts.model.learned and facts.seen is None:
+        raise PriceChanged(
+            f"What {job.model} costs now is not known. Nothing was sent.",
+            next=f"daw-bridge price --model {job.model}, and then: daw-bridge jobs retry {job.id}",
+        )
     if price > job.price:
         raise PriceChanged(
             f"The service asks ${price / MICRO:.2f} now, and this job was admitted for ${job.price / MICRO:.2f}. "
             "Nothing was sent.",
             next="Cancel the job and ask for it anew, at the new price.",
         )
+
+
+def _look(model: Model) -> str:
+    return f"daw-bridge price --model {model.name} asks for it now, free of charge."
 
 
 def check_price_question(total: int, unasked: int, confirm_usd: float | None) -> None:

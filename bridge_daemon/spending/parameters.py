@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bridge_daemon.domain import prompt_fields, wildcards
 from bridge_daemon.domain.job import Parameters
-from bridge_daemon.domain.models import Model, models
-from bridge_daemon.domain.parameters import MAX_PROMPT, TABLE, names, sent
+from bridge_daemon.domain.models import AUDIO, INPAINT, TEXT, Model, Region, models
+from bridge_daemon.domain.parameters import MAX_PROMPT, REGION, TABLE, names, sent
 from bridge_daemon.domain.request import Request, Source
 from bridge_daemon.errors import Fault
 from bridge_daemon.settings.load import Settings
@@ -20,6 +21,11 @@ from bridge_daemon.util.text import is_visible
 #: Seeds are drawn from 1 to this; both of the documented readings of the service take these.
 LARGEST_DRAWN_SEED = 2_147_483_647
 MAX_VARIATIONS = 8
+#: A shorter region is a slip, s.
+_LEAST_REGION: Final = 0.01
+#: What is sent beside the numbers.
+_ALWAYS: Final = ("model", "prompt")
+_BESIDE: Final = ("mode", "output_format", "random_seed", "negative_prompt", "audio_url")
 #: What this module gives a meaning of its own; every other number of the table is passed on.
 _OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for", "fit", "loudness", "negative_prompt")
 
@@ -48,6 +54,12 @@ class Resolved:
         steps = self.numbers.get("steps")
         return None if steps is None else int(steps)
 
+    @property
+    def region(self) -> tuple[float, float] | None:
+        """The region of the source that is to be replaced, in s; None: nothing is."""
+        start, end = (self.numbers.get(name) for name in REGION)
+        return None if start is None or end is None else (start, end)
+
 
 def resolve(
     request: Request, settings: Settings, fields: Mapping[str, object] | None = None
@@ -70,6 +82,8 @@ def resolve(
     values |= {name: value for name in (*names(), "action") if (value := getattr(request, name)) is not None}
     if preset is not None and preset.source is not None:  # whichever command presses it
         values["action"] = "transform"
+    faults += _region_faults(values)
+    values |= _replacing(values, request)
     model = models().get(values["model"])
     if model is None:
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
@@ -77,13 +91,18 @@ def resolve(
         faults += _missing(values)
     faults += _source_faults(values.get("action"), request.source)
     if model is not None:
-        faults += _range_faults(values, model) + _place_faults(request, model) + _listed_faults(values, model)
+        faults += _range_faults(values, model) + _place_faults(request, model)
+        faults += _listed_faults({**values, "strength": _asked(request, preset, "strength")}, model)
     if faults or model is None:
         return None, faults
     return Resolved(
         model=model,
         notes=notes,
-        numbers={one.name: values[one.name] for one in sent() if one.name in values and one.name not in _OWN},
+        numbers={
+            one.name: values[one.name]
+            for one in sent()
+            if one.name in values and one.name not in _OWN and (one.name in REGION or model.takes(one.name))
+        },
         **{name: values[name] for name in _OWN if name in values},
     ), []
 
@@ -109,7 +128,7 @@ def _did_you_mean(name: str, known: Mapping[str, Any]) -> str:
 def _missing(values: Mapping[str, Any]) -> list[Fault]:
     faults = []
     if values.get("action") is None:
-        faults.append(Fault("action", None, "is required: generate or transform (or a preset that says it)"))
+        faults.append(Fault("action", None, "is required: generate, transform or replace (or a preset that says it)"))
     prompt = values.get("prompt") or ""
     if not prompt.strip():
         faults.append(Fault("prompt", values.get("prompt"), "is required; transforms need one too"))
@@ -124,6 +143,36 @@ def _source_faults(action: str | None, source: Source | None) -> list[Fault]:
     if action == "generate" and source is not None:
         return [Fault("source", source.as_dict(), "belongs to transform only")]
     return []
+
+
+def _region_faults(values: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with the region of a source that is to be replaced, whatever its source is."""
+    action, given = values.get("action"), {name: values[name] for name in REGION if name in values}
+    if not given and action != "replace":
+        return []
+    if action == "generate":
+        return [Fault(name, value, "belongs to transforms only") for name, value in given.items()]
+    missing = [name for name in REGION if name not in given]
+    if missing:
+        need = "is required to replace a region: seconds in the source"
+        return [Fault(name, None, need) for name in missing]
+    start, end = given.values()
+    if end - start < _LEAST_REGION:
+        return [Fault("region_end", end, f"must be more than region_start ({start:g})")]
+    return []
+
+
+def _replacing(values: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return what a region that is replaced means for the rest: it is a transform of a part of the source."""
+    changed = {"action": "transform"} if values.get("action") == "replace" else {}
+    # what is around the region lies there already, as it is to be
+    return changed | ({"fit": request.fit or "off"} if "region_start" in values else {})
+
+
+def _asked(request: Request, preset: Any, name: str) -> Any:
+    """Return what the request or its preset says of a parameter, without the defaults."""
+    given = getattr(request, name)
+    return given if given is not None else getattr(preset, name, None)
 
 
 def _place_faults(request: Request, model: Model) -> list[Fault]:
@@ -155,11 +204,21 @@ def _range_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
 
 def _listed_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     """Return what the service's catalogue does not list for the model."""
-    return [
+    faults = [
         Fault(one.name, values[one.name], f"is not taken by {model.title}: the service's catalogue does not list it")
         for one in TABLE
-        if one.listed and values.get(one.name) and one.name not in model.listed
+        # a region is looked at with the engine, a seed only told of: without one the take is made all the same
+        if one.name not in (*REGION, "seed") and values.get(one.name) and not model.takes(one.name)
     ]
+    action = values.get("action")
+    mode = {"generate": TEXT, "transform": INPAINT if "region_start" in values else AUDIO}.get(str(action))
+    if mode is not None and mode != INPAINT and mode not in model.modes:
+        faults.append(Fault("action", action, f"is not done by {model.title}: its catalogue has {_list(model.modes)}"))
+    return faults
+
+
+def _list(words: Iterable[str]) -> str:
+    return ", ".join(words) or "no mode that is known"
 
 
 def lengths(
@@ -173,24 +232,35 @@ def lengths(
     least, most = resolved.model.duration
     short_source = source_seconds is not None and source_seconds < resolved.model.source_least
     given = (request.duration, request.place.length, source_seconds, resolved.duration)
+    if resolved.region is not None:  # the take stands for its source
+        given = (source_seconds, *given[:2], resolved.duration)
     wanted = next((seconds for seconds in given if seconds is not None), default)
     # the service makes no less than its least, and a source that was repeated may come back whole
     return min(max(wanted, least), most), wanted if short_source or wanted < least else None
 
 
 def parameters(
-    resolved: Resolved, duration: float, cut: float | None, *, press: str = "", tempo: float | None = None
+    resolved: Resolved,
+    duration: float,
+    cut: float | None,
+    *,
+    press: str = "",
+    tempo: float | None = None,
+    region: Region | None = None,
 ) -> list[Parameters]:
     """Return the parameters of each variation: complete, and with a seed, so that each take can be made again.
 
     ``press`` is the id of the request: the same press, sent again after a question, draws the same seed, and so makes
-    the same choices in its prompt. ``tempo`` is that of the project at the press.
+    the same choices in its prompt. ``tempo`` is that of the project at the press, ``region`` how the model takes a
+    region that it replaces.
     """
-    drawn = random.Random(press or None).randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
+    drawn = random.Random(press or None).randint(*_seeds(resolved.model))
     seed = resolved.seed if resolved.seed is not None else drawn
     fitting = {"fit": resolved.fit, "loudness": resolved.loudness, "tempo": tempo}
     numbers = {one.name: resolved.numbers.get(one.name) for one in sent() if resolved.action in one.actions}
     numbers = {name: value for name, value in numbers.items() if name not in _OWN}
+    if resolved.region is not None and region is not None:
+        numbers |= {"strength": None} | dict(zip(REGION, _edges(resolved.region, region), strict=True))
     return [
         Parameters(
             prompt=wildcards.resolve(resolved.prompt, each).strip(),
@@ -198,8 +268,51 @@ def parameters(
             duration=duration,
             seed=each,
             cut=cut,
+            mode=_mode(resolved, region),
+            named=_names(resolved, region),
             **fitting,  # type: ignore[arg-type]
             **numbers,  # type: ignore[arg-type]
         )
         for each in range(seed, seed + resolved.variations)
     ]
+
+
+def _seeds(model: Model) -> tuple[int, int]:
+    """Return between what a seed is drawn, so that every variation has one that the model takes."""
+    low, high = model.range("seed") or (1, LARGEST_DRAWN_SEED)
+    most = min(LARGEST_DRAWN_SEED, int(high)) - MAX_VARIATIONS
+    return (int(low), most) if low < most else (int(low), int(high) - MAX_VARIATIONS)
+
+
+def _edges(region: tuple[float, float], taken: Region) -> tuple[float, float]:
+    """Return a region as the model takes it: where that is in whole seconds, all of what is to be replaced."""
+    start, end = region
+    return (float(math.floor(start)), float(math.ceil(end))) if taken.whole else region
+
+
+def _mode(resolved: Resolved, region: Region | None) -> str | None:
+    """Return how the mode is written to the model; None: as the service's page writes it."""
+    modes = resolved.model.modes
+    if resolved.region is not None and region is not None:
+        return modes.get(INPAINT, INPAINT)
+    return modes.get(AUDIO if resolved.action == "transform" else TEXT) if resolved.model.learned else None
+
+
+def _names(resolved: Resolved, region: Region | None) -> dict[str, str] | None:
+    """Return what is sent, and under which name; None: everything, under its usual name."""
+    model, replaces = resolved.model, resolved.region is not None and region is not None
+    if not model.learned and not replaces:
+        return None
+    usual = (*_ALWAYS, *_BESIDE, *(one.sent_as for one in sent() if one.sent_as is not None and one.name not in REGION))
+    names = {name: name for name in usual}
+    if model.learned:
+        told = model.told.fields if model.told is not None else frozenset()
+        names = {name: name for name in usual if name in _ALWAYS or name in told}
+        if "seed" not in names:
+            names.pop("random_seed", None)
+        if model.told is not None and not model.told.wav:
+            names.pop("output_format", None)
+    if replaces and region is not None:
+        names.pop("strength", None)
+        names |= {"mask_start": region.start, "mask_end": region.end}
+    return names

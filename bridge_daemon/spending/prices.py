@@ -1,22 +1,26 @@
 """What a generation costs: our table, what the service's catalogue says, and what the person agreed to.
 
 What counts is the dearer of the table and what the person agreed to. A catalogue that is cheaper changes nothing; one
-that is dearer stops paid requests until the person agrees; one that does not answer leaves the table.
+that is dearer stops paid requests until the person agrees; one that does not answer leaves the table. A model that
+the table does not have has no price but the one that the person agreed to.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from bridge_daemon.domain.job import MICRO
-from bridge_daemon.domain.models import Model
-from bridge_daemon.engine.protocol import Prices
+from bridge_daemon.domain.models import Model, Told, table
+from bridge_daemon.engine.listing import Prices
 from bridge_daemon.journal import Transaction
 
 #: Prices are shown rounded to cents, so what a person agrees to may be half a cent less than what is meant.
 HALF_A_CENT: Final = 5_000
+#: Models that are remembered; each is asked for once a day.
+_MOST_TOLD: Final = 32
 
 
 def covers(usd: float, price: int) -> bool:
@@ -52,12 +56,24 @@ class PriceFacts:
         """Return what one generation costs by the catalogue; what is counted with if that was never read."""
         return self._of(self.seen, steps) if self.seen is not None else self.price(steps)
 
+    @property
+    def new(self) -> bool:
+        """Whether nobody knows a price of it but the catalogue."""
+        return self.model.learned and self.agreed is None
+
+    def shown(self, steps: int | None) -> int:
+        """Return what a person is told that it costs."""
+        return self.seen_price(steps) if self.new else self.price(steps)
+
     def dearer(self, steps: int | None = None) -> bool:
         """Whether the service asks for more than is counted with."""
         return self.seen_price(steps) > self.price(steps)
 
     def _of(self, prices: Prices | None, steps: int | None) -> int:
-        return self.model.price(steps, generation=prices.generation, step=prices.step) if prices is not None else 0
+        if prices is None:
+            return 0
+        made = prices.steps if steps is None else steps
+        return self.model.price(made, generation=prices.generation, step=prices.step)
 
 
 def _key(kind: str, base_url: str, model: str) -> str:
@@ -75,22 +91,41 @@ def price_facts(tx: Transaction, base_url: str, model: Model) -> PriceFacts:
     )
 
 
-def listed_parameters(tx: Transaction, base_url: str, model: str) -> frozenset[str]:
-    """Return what the catalogue listed for a model, of the parameters that not every model takes."""
-    return frozenset((tx.fact(_key("seen", base_url, model)) or {}).get("listed", ()))
+def told_models(tx: Transaction, base_url: str) -> dict[str, Told]:
+    """Return what the catalogue told of each model when it was read last."""
+    names: list[str] = sorted({*(tx.fact(_index(base_url)) or ()), *table()})
+    facts = tx.facts(*(_key("seen", base_url, name) for name in names))
+    return {name: _told(fact) for name, fact in zip(names, facts, strict=True) if fact is not None}
 
 
-def write_seen(tx: Transaction, base_url: str, model: str, prices: Prices, listed: frozenset[str], at: float) -> None:
-    """Remember what the catalogue said: the price, and which parameters it lists."""
-    fact = {"generation": prices.generation, "step": prices.step, "listed": sorted(listed), "at": at}
+def write_seen(tx: Transaction, base_url: str, model: str, prices: Prices, told: Told, at: float) -> None:
+    """Remember what the catalogue said of a model: its price, and what it takes."""
+    fact = asdict(prices) | {"told": told.model_dump(mode="json"), "at": at}
     tx.set_fact(_key("seen", base_url, model), fact)
+    known = tx.fact(_index(base_url)) or []
+    if model not in known:
+        tx.set_fact(_index(base_url), [*known, model][-_MOST_TOLD:])
+
+
+def remove_seen(tx: Transaction, base_url: str, model: str) -> None:
+    """Forget what the catalogue said of a model; what the person agreed to stays."""
+    tx.set_fact(_key("seen", base_url, model), None)
 
 
 def write_agreed(tx: Transaction, base_url: str, model: str, prices: Prices, at: float) -> None:
     """Remember what the person agreed to."""
-    fact = {"generation": prices.generation, "step": prices.step, "at": at}
-    tx.set_fact(_key("agreed", base_url, model), fact)
+    tx.set_fact(_key("agreed", base_url, model), asdict(prices) | {"at": at})
+
+
+def _index(base_url: str) -> str:
+    return f"price.models {base_url}"  # of the account, as the prices are
+
+
+def _told(fact: Mapping[str, Any]) -> Told:
+    if "told" not in fact:  # of a version that kept the names of some parameters only
+        return Told(fields=frozenset(fact.get("listed", ())))
+    return Told.model_validate(fact["told"])
 
 
 def _prices(fact: Any) -> Prices | None:
-    return Prices(generation=fact["generation"], step=fact["step"]) if fact else None
+    return Prices(generation=fact["generation"], step=fact["step"], steps=fact.get("steps")) if fact else None

@@ -361,7 +361,8 @@ Device.prototype.show = function (now) {
     this.panel.once("label_hear", this.held.playing ? "Stop" : "Hear");
   }
   if (connected) {
-    var price = Number(welcome.price_usd) ? Text.dollars(welcome.price_usd) + " a take" : "free";
+    var unknown = welcome.price_usd === undefined ? "price not known" : "free";
+    var price = Number(welcome.price_usd) ? Text.dollars(welcome.price_usd) + " a take" : unknown;
     var left = Number(welcome.limit_today_usd) - Number(welcome.spent_today_usd);
     this.panel.say("money", price + " · " + Text.dollars(Math.max(0, left)) + " left today · " + this.identity.client);
   }

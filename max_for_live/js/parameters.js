@@ -8,6 +8,8 @@ var Parameters = [
   { key: "cfg_scale", kind: "number", on: ["generate", "transform"] },
   { key: "steps", kind: "whole", on: ["generate", "transform"] },
   { key: "seed", kind: "whole", on: ["generate", "transform"] },
+  { key: "region_start", kind: "number", on: ["transform"] },
+  { key: "region_end", kind: "number", on: ["transform"] },
   { key: "variations", kind: "whole", on: ["generate", "transform"] },
   { key: "valid_for", kind: "number", on: ["generate", "transform"] },
   { key: "fit", kind: "choice", on: ["generate", "transform"] },

@@ -76,7 +76,7 @@ class TestFaults:
     def test_the_sentences(self) -> None:
         assert the_fault(id="x").allowed == "must be a UUID, made new for each press"
         assert the_fault(client="A b").allowed == "1 to 40 of a-z, 0-9 and -"
-        assert the_fault(action="x").allowed == "must be one of 'generate' or 'transform'"
+        assert the_fault(action="x").allowed == "must be one of 'generate', 'transform' or 'replace'"
         assert the_fault(again=1).allowed == "must be true or false"
         assert the_fault(place=[]).allowed == "must be an object"
         assert the_fault(place={"position": -1e9}).allowed == "input should be greater than or equal to -86400"

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from bridge_daemon.domain.job import Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Place
+from bridge_daemon.engine.listing import Prices, read_price_of_stranger, read_prices, read_told
 from bridge_daemon.engine.protocol import (
     MAX_TEXT,
     OUTPUT_PATHS,
     Answer,
-    Prices,
     SubmitOutcome,
     classify,
     clean,
@@ -28,7 +28,6 @@ from bridge_daemon.engine.protocol import (
     load,
     payload,
     read_poll,
-    read_prices,
     remote_id,
     seconds,
 )
@@ -272,6 +271,7 @@ _KEYS = st.sampled_from(
     [
         "job_id", "id", "status", "progress", "result", "data", "url", "audio", "audio_url", "content_type", "error",
         "duration_seconds", "completed_at", "pricing_rows", "rate", "type", "message", "code", "outputs",
+        "supported_parameters", "name", "range", "enum", "default", "min", "max",
     ]
 )  # fmt: skip
 JSON = st.recursive(
@@ -284,7 +284,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_reader_ever_raises(data: Any) -> None:
     body = json.dumps(data).encode()
-    for reader in (remote_id, error_code, error_text, read_poll, read_prices):
+    for reader in (remote_id, error_code, error_text, read_poll, read_prices, read_price_of_stranger, read_told):
         reader(body)
     for status in (200, 400, 503):
         classify(answer(status, body))

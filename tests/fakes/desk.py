@@ -184,7 +184,7 @@ class FakeDesk:
         await self._called("change_settings", patch, by_session, revision)
         return {"changed": {}, "after_restart": [], "revision": "2"}
 
-    async def prices(self) -> list[Data]:
+    async def prices(self, model: str | None = None) -> list[Data]:
         await self._called("prices")
         return [{"model": "stable-audio-2-0", "usd": 0.58}]
 

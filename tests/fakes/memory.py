@@ -86,6 +86,9 @@ class Settings:
     take_channels: int = 2
     take_bits: int = 16  # of a WAV
     price_rows: Any = None  # None: the page's; see prices()
+    replaces: Sequence[str] = ()  # models whose catalogue lists audio-inpaint
+    mask: tuple[str, str] = ("mask_start", "mask_end")  # how those call the edges of a region
+    catalogues: dict[str, dict[str, Any]] = field(default_factory=dict)  # what is told of a model instead
     catalogue_extra: dict[str, Any] = field(default_factory=dict)
 
 

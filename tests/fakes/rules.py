@@ -8,6 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MODES = ("text-to-audio", "audio-to-audio")
+#: Of models that list it; the model's maker has it for 2.5, with a start and an end in seconds and without a strength.
+INPAINT = "audio-inpaint"
+MASK = (0, 190)
 #: name → (least, greatest); all are numbers.
 RANGES = {"duration": (1, 190), "steps": (30, 100), "cfg_scale": (1, 25), "strength": (0, 1), "seed": (0, 2**32 - 2)}
 #: The page's notes on audio-to-audio recommend 6 to 8 steps against its own table.
@@ -51,8 +54,20 @@ def parse(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def check(body: dict[str, Any], models: tuple[str, ...], uploads: Collection[str] = ()) -> None:
-    """Refuse what the page does not allow; ``uploads`` are the files that the service has itself."""
+def check(
+    body: dict[str, Any],
+    models: tuple[str, ...],
+    uploads: Collection[str] = (),
+    mask: tuple[str, str] | None = None,
+) -> None:
+    """Refuse what the page does not allow.
+
+    ``uploads`` are the files that the service has itself, ``mask`` the names of the edges of a region, for a model that
+    replaces one.
+    """
+    if mask is not None and body.get("mode") == INPAINT:
+        _inpaint(body, mask)
+        body = {name: value for name, value in body.items() if name not in mask} | {"mode": "audio-to-audio"}
     if unknown := sorted(set(body) - FIELDS):
         raise refused(f"unknown fields: {unknown}")
     for name in ("model", "prompt"):
@@ -67,6 +82,24 @@ def check(body: dict[str, Any], models: tuple[str, ...], uploads: Collection[str
         _in_range(name, body[name], STEPS_TRANSFORM if name == "steps" and transform else RANGES[name])
     _seed(body)
     _mode(body, transform, uploads)
+
+
+def _inpaint(body: dict[str, Any], mask: tuple[str, str]) -> None:
+    for name in mask:
+        _in_range(name, body.get(name), MASK)
+    if body[mask[0]] >= body[mask[1]]:
+        raise refused(f"{mask[1]} must be more than {mask[0]}")
+    if "strength" in body:
+        raise refused("strength: audio-to-audio only")
+
+
+def check_listed(body: dict[str, Any], listed: Any) -> None:
+    """Refuse what the catalogue of a model of its own does not list; model and prompt are always taken."""
+    if listed is None:
+        return
+    names = {row["name"] if isinstance(row, dict) else row for row in listed}
+    if unknown := sorted(set(body) - names - {"model", "prompt"}):
+        raise refused(f"not listed: {unknown}")
 
 
 def _texts(body: dict[str, Any], models: tuple[str, ...]) -> None:

@@ -174,7 +174,9 @@ class Service(Memory):
             if x.header("Content-Type") != "application/json":
                 raise rules.refused("Content-Type must be application/json")
             seen.body = rules.parse(x.body)
-            rules.check(seen.body, tuple(self.models), self.uploads)
+            model = seen.body.get("model")
+            rules.check(seen.body, tuple(self.models), self.uploads, self.mask if model in self.replaces else None)
+            rules.check_listed(seen.body, self.catalogues.get(str(model), {}).get("supported_parameters"))
             if "audio_url" in seen.body and self.source_trouble == "refuse":
                 await self._refuse_bad_source(seen.body["audio_url"])
             name, arg = self._next("post") if x.path == GENERATIONS else ("ok", "")
@@ -281,7 +283,12 @@ class Service(Memory):
         if self.price_rows is None:
             self.prices()
         parameters = [{"name": n, "type": "number", "range": list(span)} for n, span in rules.RANGES.items()]
+        if model in self.replaces:
+            modes = [*rules.MODES, rules.INPAINT]
+            parameters += [{"name": "mode", "type": "enum", "enum": modes}, {"name": "audio_url", "type": "string"}]
+            parameters += [{"name": n, "type": "number", "range": list(rules.MASK)} for n in self.mask]
         document = {"id": model, "supported_parameters": parameters, "pricing_rows": self.price_rows}
+        document |= self.catalogues.get(model, {})
         name, arg = self._next("catalogue")
         await TABLES["catalogue"][name](Act(self, x, name, arg, document=document | self.catalogue_extra))
 

@@ -60,6 +60,12 @@ def test_a_double_click_on_again_is_one_charge(shop: Page, paid: Bridge, service
         assert len(service.charges("a bell, once more")) == before + 1, name
 
 
+def test_what_no_model_does_is_not_on_the_form(shop: Page) -> None:
+    shop.get_by_role("link", name="Make", exact=True).click()
+    expect(shop.locator("#p-strength")).to_be_visible()
+    expect(shop.locator("[data-parameter^=region_]")).to_have_count(0)
+
+
 def test_a_lost_answer_is_asked_for_under_the_same_id(shop: Page, paid: Bridge, service: FakeService) -> None:
     lost = []
 

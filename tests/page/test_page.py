@@ -84,6 +84,31 @@ def test_a_press_is_followed_to_its_take_and_heard(page: Page, bridge: Bridge) -
     assert len(list((bridge.home / "library").rglob("*marimba*[!l].wav"))) == 2, "the files were never touched"
 
 
+def test_a_part_of_a_source_is_replaced(page: Page, bridge: Bridge, tmp_path: Path) -> None:
+    page.get_by_role("link", name="Make", exact=True).click()
+    start, end = page.locator("#p-region_start"), page.locator("#p-region_end")
+    expect(page.get_by_role("button", name=re.compile("free$"))).to_be_visible()
+    expect(start).to_be_hidden()  # there is no source yet
+    page.get_by_label("Source file").set_input_files(loop(tmp_path / "part.wav"))
+    expect(start).to_be_visible(timeout=10_000)
+    start.fill("2")
+    end.fill("1")
+    expect(page.get_by_text("region_end must be more than")).to_be_visible(timeout=10_000)
+    end.fill("4.5")
+    page.get_by_label("Prompt", exact=True).fill("a fill of toms")
+    page.get_by_role("button", name=re.compile(r"^Transform · free")).click()
+    expect(page.get_by_role("heading", name="Now", exact=True)).to_be_visible(timeout=15_000)
+    job = page.locator("[data-job]", has_text="a fill of toms")
+    expect(job.get_by_text("placed").first).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Takes", exact=True).click()
+    page.locator(".take .name", has_text="a fill of toms").click()
+    expect(page.get_by_text("region end")).to_be_visible()
+    page.get_by_role("button", name="Change and run").click()
+    expect(start).to_have_value("2")
+    expect(end).to_have_value("4.5")
+    expect(end).to_be_visible(timeout=10_000)
+
+
 def test_a_region_of_a_dropped_file_is_transformed(page: Page, tmp_path: Path) -> None:
     page.get_by_role("link", name="Make", exact=True).click()
     page.get_by_label("Source file").set_input_files(loop(tmp_path / "lööp.wav"))

@@ -195,7 +195,7 @@ class TestFile:
 
 
 LOOPBACK = "must be 127.0.0.1, ::1 or localhost. The bridge spends money"
-MODELS = 'must be "stable-audio-2-0" or "stable-audio-2-5"'
+MODELS = 'must be "stable-audio-2-0", "stable-audio-2-5" or another name that the service has'
 BINDING = '[presets.p]\n[[midi.bindings]]\nname = "a"\nport = "x"\n'
 
 FAULTS = [
@@ -237,7 +237,7 @@ FAULTS = [
     ("[midi]\narm_budget_usd = -1", "midi.arm_budget_usd = -1", "must be a number"),
     # the engine
     ("[engine]\nname = 'cloud'", "engine.name", 'must be "auto", "empiriolabs" or "sketch"'),
-    ("[engine]\nmodel = 'stable-audio-3'", "engine.model", MODELS),
+    ("[engine]\nmodel = 'stable audio 3'", "engine.model", MODELS),
     ("[engine]\nrequests_per_minute = 11", "engine.requests_per_minute = 11", "12 to 10000"),
     ("[engine]\nmax_open_jobs = 0", "engine.max_open_jobs = 0", "1 to 64"),
     ("[engine]\nmax_open_jobs = 65", "engine.max_open_jobs = 65", "1 to 64"),
@@ -342,7 +342,7 @@ FAULTS = [
     # presets
     ("[presets.a]\naction = 'make'", "presets.a.action", 'must be "generate" or "transform"'),
     ("[presets.a]\nduration = 191", "presets.a.duration = 191", "must be 1 to 190 for stable-audio-2-0"),
-    ("[presets.a]\nmodel = 'x'", "presets.a.model", MODELS),
+    ("[presets.a]\nmodel = '../x'", "presets.a.model", MODELS),
     ("[presets.a]\nmodel='stable-audio-2-5'\nsteps=50", "presets.a.steps = 50", "4 to 8 for stable-audio-2-5"),
     ("[presets.a]\naction='generate'\nsteps=6", "presets.a.steps = 6", "30 to 100"),
     ("[presets.a]\nsteps=5", "presets.a.steps = 5", "6 to 100"),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bridge_daemon.domain.models import learn, models
-from bridge_daemon.engine.protocol import read_listed
+from bridge_daemon.domain.models import forget, models
+from bridge_daemon.engine.listing import read_told
 from bridge_daemon.errors import BridgeError
 from tests.fakes.service import Service
 from tests.support import press, running, until
@@ -19,16 +17,9 @@ MODEL = "stable-audio-2-0"
 LISTED = {"supported_parameters": [{"name": "prompt", "type": "string"}, {"name": "negative_prompt", "type": "string"}]}
 
 
-@pytest.fixture(autouse=True)
-def nothing_learned() -> Iterator[None]:
-    yield
-    for name in models():
-        learn(name, frozenset())
-
-
 async def known() -> None:
     async with asyncio.timeout(10):
-        while not models()[MODEL].listed:
+        while not models()[MODEL].takes("negative_prompt"):
             await asyncio.sleep(0.02)
 
 
@@ -54,8 +45,7 @@ async def test_where_it_is_listed_it_is_sent_kept_and_asked_for_again(tmp_path: 
             await until(daemon, again["job"])
             await until(daemon, await press(daemon, preset="dry", prompt="piano"))
             assert [post.body.get("negative_prompt") for post in service.posts] == ["drums", "drums", "reverb"]
-        for name in models():  # as a new process knows them
-            learn(name, frozenset())
+        forget()  # as a new process knows them
         service.script_catalogue("500*9")
         async with running(tmp_path / "home", service, presets=presets):
             await known()  # it was written down
@@ -71,9 +61,8 @@ async def test_where_it_is_listed_it_is_sent_kept_and_asked_for_again(tmp_path: 
     ],
 )
 def test_a_catalogue_of_any_form_is_read(body: bytes, names: set[str]) -> None:
-    assert read_listed(body) == names
+    assert read_told(body).fields == names
 
 
-def test_the_model_that_is_described_to_us_lists_none(tmp_path: Path) -> None:
-    listed: Any = models()[MODEL].listed
-    assert listed == frozenset()
+def test_the_model_that_is_described_to_us_lists_none() -> None:
+    assert not models()[MODEL].takes("negative_prompt")

@@ -10,12 +10,10 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
-from bridge_daemon.domain.models import models
-from bridge_daemon.domain.parameters import MAX_PROMPT, Parameter, sent
+from bridge_daemon.domain.models import AUDIO, INPAINT, TEXT, table
+from bridge_daemon.domain.parameters import MAX_PROMPT, REGION, Parameter, sent
 
 MODEL: Final = "stable-audio-2-0"
-TEXT: Final = "text-to-audio"
-AUDIO: Final = "audio-to-audio"
 MAX_SEED: Final = 4_294_967_294
 _DRAWN_SEEDS: Final = 2**31 - 1
 
@@ -103,24 +101,26 @@ def _is_finite(value: float) -> bool:
 def _row(one: Parameter) -> Row:
     """Return a parameter of ours as the page has it; of the seed it names no range."""
     name = one.sent_as or one.name
-    span = models()[MODEL].range(one.name, "generate") if one.name != "seed" else None
+    span = table()[MODEL].range(one.name, "generate") if one.name != "seed" else None
     low, high = span or (-math.inf, math.inf)
     return Row(name=name, type="number", default=one.left_out, low=low, high=high)
 
 
 ROWS: Final[tuple[Row, ...]] = (
     Row(name="prompt", type="string"),
-    Row(name="mode", type="enum", default=TEXT, values=(TEXT, AUDIO)),
+    Row(name="mode", type="enum", default=TEXT, values=(TEXT, AUDIO, INPAINT)),
     Row(name="output_format", type="enum", default="mp3", values=("mp3", "wav")),
     *(_row(one) for one in sent()),
     Row(name="random_seed", type="boolean", default=True),
     Row(name="audio_url", type="string"),
 )
 _BY_NAME: Final = {row.name: row for row in ROWS}
+#: Where a region begins and ends that is replaced. The page of this model has no such mode; it is here to be tried.
+_MASK: Final = tuple(str(one.sent_as) for one in sent() if one.name in REGION)
 #: Refused in text-to-audio: the caller meant the other mode, and the cloud would charge for this one.
 _AUDIO_ONLY: Final = (*(one.sent_as for one in sent() if one.actions == ("transform",)), "audio_url")
 #: The page gives other steps for audio-to-audio: both are let pass where they belong.
-_IN_AUDIO: Final = {one.sent_as: models()[MODEL].range(one.name, "transform") for one in sent() if one.name != "seed"}
+_IN_AUDIO: Final = {one.sent_as: table()[MODEL].range(one.name, "transform") for one in sent() if one.name != "seed"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +136,8 @@ class SketchRequest:
     strength: float
     seed: int
     audio_url: str | None
+    mask_start: float | None = None  # s in the source
+    mask_end: float | None = None
     other: dict[str, float] = field(default_factory=dict)  # parameters that change nothing here
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,7 +177,7 @@ def _faults(given: dict[str, Any]) -> list[str]:
     for name, row in _BY_NAME.items():
         if name not in given:
             continue
-        span = _IN_AUDIO.get(name) if mode == AUDIO else None
+        span = _IN_AUDIO.get(name) if mode in (AUDIO, INPAINT) else None
         row = replace(row, low=span[0], high=span[1]) if span is not None else row
         if fault := row.fault(given[name]):
             faults.append(f"{name}: {fault}")
@@ -190,13 +192,27 @@ def _rules(given: dict[str, Any], mode: Any) -> list[str]:
         faults.append("prompt: is required")
     elif isinstance(prompt, str) and len(prompt) > MAX_PROMPT:
         faults.append(f"prompt: must be at most {MAX_PROMPT} characters")
-    if mode == AUDIO and not given.get("audio_url"):
-        faults.append("audio_url: is required in audio-to-audio mode")
+    if mode in (AUDIO, INPAINT) and not given.get("audio_url"):
+        faults.append(f"audio_url: is required in {mode} mode")
+    faults += _mask_faults(given, mode)
     if mode == TEXT:
         faults += [f"{name}: is for audio-to-audio mode only" for name in _AUDIO_ONLY if name in given]
     seed: Any = given.get("seed")
     if _BY_NAME["seed"].fault(seed) is None and not (0 <= seed <= MAX_SEED and float(seed).is_integer()):
         faults.append(f"seed: must be a whole number between 0 and {MAX_SEED}")
+    return faults
+
+
+def _mask_faults(given: dict[str, Any], mode: Any) -> list[str]:
+    if mode == AUDIO:
+        return [f"{name}: is for {INPAINT} mode only" for name in _MASK if name in given]
+    if mode != INPAINT:
+        return []
+    faults = [f"{name}: is required in {INPAINT} mode" for name in _MASK if name not in given]
+    faults += ["strength: is for audio-to-audio mode only"] if "strength" in given else []
+    start, end = (given.get(name) for name in _MASK)
+    if isinstance(start, int | float) and isinstance(end, int | float) and not start < end:
+        faults.append("mask_end: must be more than mask_start")
     return faults
 
 

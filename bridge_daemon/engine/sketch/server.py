@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from bridge_daemon import __version__
+from bridge_daemon.domain.models import AUDIO, INPAINT
 from bridge_daemon.engine.sketch import contract, source, store, take
 from bridge_daemon.engine.sketch.contract import Rejected
 from bridge_daemon.engine.sketch.store import HOUR, WEEK, Record, Store
@@ -270,7 +271,7 @@ class SketchEngine:
             raise RuntimeError("the sketch engine is not running")
         asked = record.asked
         reference = None
-        if asked.mode == contract.AUDIO and asked.audio_url is not None:
+        if asked.mode in (AUDIO, INPAINT) and asked.audio_url is not None:
             reference = await source.fetch(asked.audio_url, self._sources() if self._sources else None)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._render, record, reference)
 

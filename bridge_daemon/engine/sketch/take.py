@@ -7,8 +7,9 @@ from typing import Final
 
 import soundfile as sf
 
-from bridge_daemon.engine.sketch import sound, source, transform
-from bridge_daemon.engine.sketch.contract import AUDIO, SketchRequest
+from bridge_daemon.domain.models import AUDIO, INPAINT
+from bridge_daemon.engine.sketch import replace, sound, source, transform
+from bridge_daemon.engine.sketch.contract import SketchRequest
 from bridge_daemon.engine.sketch.sound import Progress
 from bridge_daemon.engine.sketch.voices import Stereo
 
@@ -47,6 +48,19 @@ def _audio(asked: SketchRequest, reference: bytes | None, progress: Progress) ->
             steps=asked.steps,
             cfg_scale=asked.cfg_scale,
             strength=asked.strength,
+            progress=progress,
+        )
+    if asked.mode == INPAINT and reference is not None:
+        heard, rate = source.decode(reference, asked.duration)
+        return replace.replace(
+            heard,
+            rate,
+            asked.prompt,
+            region=(asked.mask_start or 0.0, asked.mask_end or asked.duration),
+            seconds=asked.duration,
+            seed=asked.seed,
+            steps=asked.steps,
+            cfg_scale=asked.cfg_scale,
             progress=progress,
         )
     return sound.render(

@@ -58,13 +58,13 @@ def transform(
         rate=rate,
         progress=lambda fraction: progress(0.5 * fraction),
     )
-    reference = _prepared(source, source_rate, music.shape[0], rate)
+    reference = prepared(source, source_rate, music.shape[0], rate)
     loudest = float(np.abs(reference).max(initial=0.0))
     if closeness <= 0 or loudest < _SILENT:
         progress(1.0)
         return music  # nothing to hold on to
     # both at one loudness, so that the mix means what it says; the peak of the result lies between those of the two
-    reference *= np.float32(_rms(music) / _rms(reference))
+    reference *= np.float32(rms(music) / rms(reference))
     mixed = _blend(music, reference, closeness, rate, lambda fraction: progress(0.5 + 0.45 * fraction))
     peak = float(sound.PEAK ** (1 - closeness) * min(loudest, 1.0) ** closeness)
     sound.finish(mixed, rate, press=None, peak=peak)
@@ -72,11 +72,12 @@ def transform(
     return mixed
 
 
-def _rms(audio: Stereo) -> float:
+def rms(audio: Stereo) -> float:
+    """Return the level of a sound; never 0."""
     return float(np.sqrt(np.mean(np.square(audio), dtype=np.float64))) + 1e-12
 
 
-def _prepared(source: npt.NDArray[np.floating], source_rate: int, frames: int, rate: int) -> Stereo:
+def prepared(source: npt.NDArray[np.floating], source_rate: int, frames: int, rate: int) -> Stereo:
     """Return the source in stereo, at ``rate``, ``frames`` long."""
     audio = np.asarray(source, dtype=np.float32)
     audio = audio[:, None] if audio.ndim == 1 else audio

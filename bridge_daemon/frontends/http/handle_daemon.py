@@ -42,7 +42,7 @@ async def resume(call: Call) -> web.StreamResponse:
 
 async def prices(call: Call) -> web.StreamResponse:
     """Answer with the prices."""
-    return answer({"prices": await call.api.actions.prices()})
+    return answer({"prices": await call.api.actions.prices(call.query["model"])})
 
 
 async def agree_price(call: Call) -> web.StreamResponse:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
-from bridge_daemon.domain.models import models
-from bridge_daemon.domain.parameters import TABLE
+from bridge_daemon.domain.models import models, widest
+from bridge_daemon.domain.parameters import REGION, TABLE, Parameter
 from bridge_daemon.frontends.http.answers import answer
 from bridge_daemon.frontends.http.openapi import description
 from bridge_daemon.frontends.http.routing import Call
@@ -20,9 +20,21 @@ async def presets(call: Call) -> web.StreamResponse:
 
 async def parameters(call: Call) -> web.StreamResponse:
     """Answer with the table of parameters, without what no model takes here."""
-    taken = frozenset().union(*(model.listed for model in models().values()))
-    rows = [asdict(one) | {"range": one.range} for one in TABLE if not one.listed or one.name in taken]
+    replacing = await call.api.actions.replaces()
+    rows = [
+        _row(one)
+        for one in TABLE
+        if (replacing if one.name in REGION else any(model.takes(one.name) for model in models().values()))
+    ]
     return answer({"parameters": rows})
+
+
+def _row(one: Parameter) -> dict[str, object]:
+    """Return a parameter with what the widest of all models allows; the model with the names that are known."""
+    span = widest(one.name) if one.by_model else None
+    one = one if span is None else replace(one, low=span[0], high=span[1])
+    names = {"known": list(models())} if one.name == "model" else {}
+    return asdict(one) | {"range": one.range} | names
 
 
 async def doctor(call: Call) -> web.StreamResponse:

@@ -302,7 +302,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         method="GET",
         path="/api/prices",
         handler=handle_daemon.prices,
-        summary="for each model: the price counted with, the table's, the catalogue's",
+        per_minute=60,
+        query=(
+            Text(
+                name="model",
+                meaning="A model that the service's catalogue is asked for first, if nobody knows it yet.",
+                pattern=f"^{ids.MODEL}$",
+                allowed="the name of a model",
+            ),
+        ),
+        summary="for each model: the price counted with, the table's, the catalogue's; `new`: nobody agreed to it yet",
     ),
     Route(
         method="POST",

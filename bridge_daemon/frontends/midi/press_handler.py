@@ -19,7 +19,7 @@ from bridge_daemon.clock.musical import Musical, musical
 from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain import parameters
 from bridge_daemon.domain.job import Job
-from bridge_daemon.domain.models import Model, models
+from bridge_daemon.domain.models import Model, known
 from bridge_daemon.domain.sound_files import is_render
 from bridge_daemon.errors import Paused, WrongState
 from bridge_daemon.frontends.midi.arming import Arming
@@ -140,8 +140,8 @@ class PressHandler:
 
     def _model(self, preset: str | None) -> Model:
         settings = self._settings()
-        known = settings.presets.get(preset or "")
-        return models()[(known.model if known is not None else None) or settings.engine.model]
+        found = settings.presets.get(preset or "")
+        return known((found.model if found is not None else None) or settings.engine.model)
 
     def _parameters(self, binding: Binding, gesture: Gesture, action: str) -> dict[str, float]:
         """Return what knobs and the velocity say about a press, each in the range of the model."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
 from bridge_daemon.domain import ids, views
-from bridge_daemon.domain.models import takes
+from bridge_daemon.domain.models import known
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, TooBusy
 from bridge_daemon.frontends.osc.clients import Clients
 from bridge_daemon.frontends.osc.keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
@@ -128,7 +128,7 @@ class Verbs:
                     "version": status["version"],
                     "engine": status["engine"]["name"],
                     "paused": pause["reason"] if pause else "",
-                    "price_usd": decimal(status["price_usd"]),
+                    "price_usd": decimal(status["price_usd"]) if status["price_usd"] is not None else None,
                     "spent_today_usd": decimal(status["spent_today_usd"]),
                     "limit_today_usd": decimal(status["limit_today_usd"]),
                     "text": pause["text"] if pause else None,
@@ -137,7 +137,9 @@ class Verbs:
                     # names one a line: a device shows them in a menu
                     "presets": "\n".join(self._actions.presets()) or None,
                     "models": "\n".join(models),
-                    "negative_prompt": "\n".join(name for name in models if takes(name, "negative_prompt")) or None,
+                    "negative_prompt": "\n".join(name for name in models if known(name).takes("negative_prompt"))
+                    or None,
+                    "replace": "\n".join(await self._actions.replacing(status["engine"]["name"])) or None,
                     "models_usd": "\n".join(decimal(usd) for usd in models.values()),
                 },
             )

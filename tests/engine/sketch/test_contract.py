@@ -27,7 +27,18 @@ FAULTS: list[tuple[dict[str, Any], int, str, str]] = [
     (GOOD | {"prompt": "  "}, 422, "invalid_request", "prompt"),
     (GOOD | {"prompt": 3}, 422, "invalid_request", "prompt"),
     (GOOD | {"prompt": "x" * 10_001}, 422, "invalid_request", "prompt"),
-    (GOOD | {"mode": "audio-inpaint"}, 422, "invalid_request", "mode"),
+    (GOOD | {"mode": "audio-inpaint"}, 422, "invalid_request", "audio_url"),
+    (TRANSFORM | {"mode": "audio-inpaint", "mask_start": 1}, 422, "invalid_request", "mask_end"),
+    (TRANSFORM | {"mode": "audio-inpaint", "mask_start": 2, "mask_end": 1}, 422, "invalid_request", "mask_end"),
+    (TRANSFORM | {"mode": "audio-inpaint", "mask_start": 1, "mask_end": 191}, 422, "invalid_request", "mask_end"),
+    (
+        TRANSFORM | {"mode": "audio-inpaint", "mask_start": 1, "mask_end": 2, "strength": 1},
+        422,
+        "invalid_request",
+        "strength",
+    ),
+    (TRANSFORM | {"mask_start": 1, "mask_end": 2}, 422, "invalid_request", "mask_start"),
+    (GOOD | {"mask_start": 1, "mask_end": 2}, 422, "invalid_request", "mask_start"),
     (GOOD | {"mode": ["text-to-audio"]}, 422, "invalid_request", "mode"),
     (GOOD | {"output_format": "ogg"}, 422, "invalid_request", "output_format"),
     (GOOD | {"duration": 0.99}, 422, "invalid_request", "duration"),
@@ -147,7 +158,7 @@ async def test_catalogue(caller) -> None:
     assert "Not the model" in answer["description"]
     rows = {row["name"]: row for row in answer["supported_parameters"]}
     assert rows["duration"] == {"name": "duration", "type": "number", "default": 190, "range": [1, 190]}
-    assert rows["mode"]["range"] == ["text-to-audio", "audio-to-audio"]
+    assert rows["mode"]["range"] == ["text-to-audio", "audio-to-audio", "audio-inpaint"]  # to be tried free
     assert rows["seed"]["range"] is None
     assert {row["rate"] for row in answer["pricing_rows"]} == {"$0.00"}
     status, answer = await caller.ask("GET", "/v1/models/other")

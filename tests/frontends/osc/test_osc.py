@@ -66,6 +66,7 @@ async def test_hello_welcome_and_ping(tmp_path: Path) -> None:
             "can_transform": 1,
             "models": "stable-audio-2-0\nstable-audio-2-5",
             "models_usd": "0\n0",
+            "replace": "stable-audio-2-0\nstable-audio-2-5",  # the sketch engine does
         }
         await daemon.actions.pause("panic")
         told = await client.hello()
@@ -135,7 +136,7 @@ async def test_a_press_with_every_key(tmp_path: Path) -> None:
         sent = {"id": name} | given | more | again
         answer, told = await client.ask("/bridge/generate", **sent)
         assert answer == "/bridge/accepted", told
-        of_transforms = {"strength", "file", "take", "start", "end"}
+        of_transforms = {"strength", "region_start", "region_end", "file", "take", "start", "end"}
         assert (
             set(REQUEST_KEYS) - set(sent) - of_transforms - {"client", "action", "preset", "negative_prompt"} == set()
         )
@@ -166,6 +167,9 @@ async def test_transforms_and_presets(tmp_path: Path) -> None:
         job = await daemon.actions.job(name)
         assert job["source"] == {"path": str(file), "start": 1, "end": 7.5}
         assert (job["action"], job["strength"]) == ("transform", 0.7)
+        part = await client.press("/bridge/transform", file=str(file), region_start="1.5", region_end=3, duration=8)
+        job = await daemon.actions.job(part)
+        assert (job["action"], job["region_start"], job["region_end"]) == ("transform", 1.5, 3)
         await until(daemon, name, {State.STORED, State.PLACED})
         of_take = await client.press("/bridge/transform", take=name, duration=7)
         assert (await daemon.actions.job(of_take))["source"] == {"take": name}

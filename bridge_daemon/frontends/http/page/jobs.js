@@ -79,7 +79,7 @@ export function buttons(job) {
 /** Ask for the same once more: the same words, with the same seed or a new one. */
 export function requestOf(job, { seed = false } = {}) {
   const request = { version: 1, action: job.action };
-  for (const name of ["prompt", "duration", "strength", "cfg_scale", "steps", "model"]) if (job[name] !== null && job[name] !== undefined) request[name] = job[name];
+  for (const name of ["prompt", "duration", "strength", "cfg_scale", "steps", "model", "region_start", "region_end"]) if (job[name] !== null && job[name] !== undefined) request[name] = job[name];
   if (seed) request.seed = job.seed;
   if (job.source) request.source = job.source;
   if (job.negative_prompt) request.negative_prompt = job.negative_prompt;

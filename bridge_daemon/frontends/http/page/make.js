@@ -28,10 +28,14 @@ function field(one, value) {
   if (one.kind === "choice") props["data-choice"] = one.choices.join(" ");
   else if (one.kind !== "text") Object.assign(props, { type: "number", step: one.kind === "whole" ? "1" : "any", min: one.low === null ? undefined : String(one.low), max: one.high === null ? undefined : String(one.high) });
   const words = one.kind === "choice" && one.low === null; // with a range a number may be typed as well
+  const names = one.known ? h("datalist", { id: `l-${one.name}` }, one.known.map((name) => h("option", { value: name }))) : null;
+  if (names) props.list = names.id;
   const input = words ? h("select", props, h("option", { value: "" }, "as the bridge has it"), one.choices.map((word) => h("option", { value: word }, word))) : h("input", props);
   if (value !== undefined && value !== null) input.value = value;
   input.placeholder = one.default.length > 22 || one.default.startsWith("[") ? "as the bridge has it" : one.default;
-  return h("label", {}, one.label || named(one.name), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
+  // a name that nobody knows yet is looked for at the service once it is typed to its end
+  if (names) input.addEventListener("change", () => { if (input.value && !one.known.includes(input.value)) get(`prices?model=${encodeURIComponent(input.value)}`).catch(tell).finally(() => input.dispatchEvent(new Event("input", { bubbles: true }))); });
+  return h("label", { "data-parameter": one.name }, names, one.label || named(one.name), one.unit ? ` (${one.unit})` : "", input, h("span", { class: "small", id: `d-${one.name}` }, `${one.meaning} ${range(one)}`));
 }
 
 export function view() {
@@ -53,11 +57,24 @@ export function view() {
   const place = h("div");
   const file = h("input", { type: "file", accept: "audio/*", hidden: true, "aria-label": "Source file", onchange: () => file.files[0] && bring(file.files[0]) });
 
+  const edges = () => [...fields.querySelectorAll("[data-parameter^=region_]")];
+
+  /** Show the region that is replaced only where the model replaces one; what is not shown is not asked for.
+   * Returns whether that changes what is asked for. */
+  function offer(replaces) {
+    let changed = false;
+    for (const label of edges()) {
+      changed ||= label.hidden === replaces && label.querySelector("input").value !== "";
+      label.hidden = !replaces;
+    }
+    return changed;
+  }
+
   function request() {
     const made = { version: 1, action: source ? "transform" : "generate" };
     if (prompt.value.trim()) made.prompt = prompt.value.trim();
     if (preset.value) made.preset = preset.value;
-    for (const input of fields.querySelectorAll("input, select")) if (input.value !== "") made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
+    for (const input of fields.querySelectorAll("input, select")) if (input.value !== "" && !input.closest("[hidden]")) made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
     if (source) made.source = { ...(source.path ? { path: source.path } : { take: source.take, mix: source.mix }), ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
     return made;
   }
@@ -67,6 +84,7 @@ export function view() {
     try {
       const told = await post("estimate", request());
       if (mine !== asked) return; // something else is asked for meanwhile
+      if (offer(told.replace && source !== null)) { soon(); return; }
       free = told.usd === 0;
       send.textContent = told.usd ? `${source ? "Transform" : "Make"} · ${usd(told.usd)}` : `${source ? "Transform" : "Make"} · free`;
       send.disabled = busy || Boolean(told.refused) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);

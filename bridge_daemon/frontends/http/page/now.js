@@ -88,7 +88,7 @@ function connections(status) {
 
 function about(status) {
   const sketch = status.engine.name === "sketch";
-  const rows = [["Engine", sketch ? "sketch: built in, free, not the model" : `${status.engine.name}, ${status.engine.model}`], ["A take costs", sketch ? "nothing" : `$${status.price_usd.toFixed(2)}`],
+  const rows = [["Engine", sketch ? "sketch: built in, free, not the model" : `${status.engine.name}, ${status.engine.model}`], ["A take costs", sketch ? "nothing" : status.price_usd === null ? "not known yet" : usd(status.price_usd)],
     ["Transforms", sketch || status.publish.ready ? "ready" : status.publish.problem?.next || status.publish.text || "not ready"],
     ["Pads", status.midi.stage.armed ? "armed: a press spends" : `not armed: ${status.midi.stage.why}`], ["Started", STARTED[status.started_by] || status.started_by],
     ["Library", status.library], ["Home", status.home], ["Version", status.version]];

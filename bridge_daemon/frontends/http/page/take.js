@@ -97,7 +97,7 @@ function once(job, label, seed) {
 }
 
 function facts(job) {
-  const names = ["duration", "strength", "cfg_scale", "steps", "seed", "model", "preset", "client"];
+  const names = ["duration", "strength", "region_start", "region_end", "cfg_scale", "steps", "seed", "model", "preset", "client"];
   const rows = names.filter((name) => job[name] !== null && job[name] !== undefined).map((name) => [name.replace("_", " "), name === "duration" ? seconds(job[name]) : String(job[name])]);
   if (job.source) rows.push(["source", `${nameOfSource(job.source)}${job.source.end ? `, ${(job.source.start || 0).toFixed(2)} to ${job.source.end.toFixed(2)} s` : ""}`]);
   if (job.place?.project) rows.push(["project", job.place.project]);
