@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge_daemon.domain import prompt_fields, wildcards
+from bridge_daemon.domain.fitting import fit_of, spare_of
 from bridge_daemon.domain.job import Parameters
 from bridge_daemon.domain.models import Model, models
 from bridge_daemon.domain.parameters import MAX_PROMPT, TABLE, names, sent
@@ -21,7 +22,10 @@ from bridge_daemon.util.text import is_visible
 LARGEST_DRAWN_SEED = 2_147_483_647
 MAX_VARIATIONS = 8
 #: What this module gives a meaning of its own; every other number of the table is passed on.
-_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for", "fit", "loudness", "negative_prompt")
+_OWN = (
+    *("action", "prompt", "duration", "seed", "variations", "valid_for"),
+    *("continue_from", "fit", "loudness", "negative_prompt"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +39,7 @@ class Resolved:
     valid_for: float  # s
     duration: float | None = None
     seed: int | None = None
+    continue_from: float | None = None  # s
     fit: str | None = None
     loudness: str | float | None = None
     negative_prompt: str | None = None
@@ -75,7 +80,7 @@ def resolve(
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
     if preset is not None or request.preset is None:  # what an unknown preset would have said is not missing
         faults += _missing(values)
-    faults += _source_faults(values.get("action"), request.source)
+    faults += _source_faults(values, request.source)
     if model is not None:
         faults += _range_faults(values, model) + _place_faults(request, model) + _listed_faults(values, model)
     if faults or model is None:
@@ -118,7 +123,10 @@ def _missing(values: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _source_faults(action: str | None, source: Source | None) -> list[Fault]:
+def _source_faults(values: Mapping[str, Any], source: Source | None) -> list[Fault]:
+    action, continued = values.get("action"), values.get("continue_from")
+    if action == "generate" and continued is not None:
+        return [Fault("continue_from", continued, "belongs to transform only")]
     if action == "transform" and source is None:
         return [Fault("source", None, "is required by transform: {path, start, end} or {take}")]
     if action == "generate" and source is not None:
@@ -162,10 +170,24 @@ def _listed_faults(values: Mapping[str, Any], model: Model) -> list[Fault]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long a take is to be, s."""
+
+    duration: float  #: what the service is asked for
+    cut: float | None  #: to what the take is cut back; None: not
+    spare: float | None  #: what of the duration is beyond the bars of the place; None: nothing
+
+    @property
+    def seconds(self) -> float:
+        """The length of the take, as asked for."""
+        return self.cut if self.cut is not None else round(self.duration - (self.spare or 0), 6)
+
+
 def lengths(
-    request: Request, resolved: Resolved, source_seconds: float | None, default: float
-) -> tuple[float, float | None]:
-    """Return how many seconds the service is asked for, and to what the take is cut back (None: not).
+    request: Request, resolved: Resolved, source_seconds: float | None, default: float, *, tempo: float | None = None
+) -> Lengths:
+    """Return how many seconds the service is asked for, and what is made of them. ``tempo`` is that of the project.
 
     The request's own duration counts first, then the length of its place, then that of its source (checked before: it
     is not longer than the model makes), then the preset's, then the default.
@@ -175,29 +197,41 @@ def lengths(
     given = (request.duration, request.place.length, source_seconds, resolved.duration)
     wanted = next((seconds for seconds in given if seconds is not None), default)
     # the service makes no less than its least, and a source that was repeated may come back whole
-    return min(max(wanted, least), most), wanted if short_source or wanted < least else None
+    cut = wanted if short_source or wanted < least else None
+    spare = 0.0
+    if cut is None and request.duration is None and resolved.action == "generate":
+        fit = fit_of(resolved.fit, request.client, request.place, tempo)
+        spare = min(spare_of(fit, request.place, tempo), max(0.0, most - wanted))
+    return Lengths(min(max(wanted + spare, least), most), cut, spare or None)
 
 
 def parameters(
-    resolved: Resolved, duration: float, cut: float | None, *, press: str = "", tempo: float | None = None
+    resolved: Resolved,
+    length: Lengths,
+    *,
+    press: str = "",
+    tempo: float | None = None,
+    after: float | None = None,
 ) -> list[Parameters]:
     """Return the parameters of each variation: complete, and with a seed, so that each take can be made again.
 
     ``press`` is the id of the request: the same press, sent again after a question, draws the same seed, and so makes
-    the same choices in its prompt. ``tempo`` is that of the project at the press.
+    the same choices in its prompt. ``tempo`` is that of the project at the press, ``after`` the length of a source that
+    is continued, s.
     """
     drawn = random.Random(press or None).randint(1, LARGEST_DRAWN_SEED - MAX_VARIATIONS)
     seed = resolved.seed if resolved.seed is not None else drawn
     fitting = {"fit": resolved.fit, "loudness": resolved.loudness, "tempo": tempo}
+    fitting |= {"continue_from": resolved.continue_from, "after": after, "spare": length.spare}
     numbers = {one.name: resolved.numbers.get(one.name) for one in sent() if resolved.action in one.actions}
     numbers = {name: value for name, value in numbers.items() if name not in _OWN}
     return [
         Parameters(
             prompt=wildcards.resolve(resolved.prompt, each).strip(),
             negative_prompt=resolved.negative_prompt or None,
-            duration=duration,
+            duration=length.duration,
             seed=each,
-            cut=cut,
+            cut=length.cut,
             **fitting,  # type: ignore[arg-type]
             **numbers,  # type: ignore[arg-type]
         )

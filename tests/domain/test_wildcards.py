@@ -62,7 +62,7 @@ def of(prompt: str, **more: object) -> list[str]:
     request = Request.model_validate({"id": ID, "action": "generate", "prompt": prompt} | more)
     resolved, faults = fill_in(request, Settings())
     assert resolved is not None, faults
-    return [one.prompt for one in parameters(resolved, 5.0, None, press=request.id)]
+    return [one.prompt for one in parameters(resolved, Lengths(5.0, None, None), press=request.id)]
 
 
 def test_each_variation_differs_and_can_be_made_again_by_its_seed() -> None:
