@@ -338,7 +338,9 @@ def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str,
     parameters = job.parameters
     body: dict[str, Any] = {"version": 1, "id": request_id, "action": job.action, "model": job.model}
     body |= {name: value for name in _REPEATED if (value := getattr(parameters, name)) is not None}
-    if parameters.spare is None and (parameters.cut is None or parameters.cut == parameters.duration):
+    if parameters.continue_from is not None:
+        body["duration"] = parameters.seconds
+    elif parameters.spare is None and (parameters.cut is None or parameters.cut == parameters.duration):
         body["duration"] = parameters.duration  # else its place or source says it again
     if job.client is not None:
         body["client"] = job.client

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge_daemon.audio import convert
 from bridge_daemon.audio.apart import open_audio, probe
@@ -20,7 +21,7 @@ from bridge_daemon.errors import SourceRefused
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
 
-__all__ = ["Extracted", "Region", "SourceInfo", "check_region", "extract", "open_audio", "probe"]
+__all__ = ["Extracted", "Region", "SourceInfo", "check_region", "extract", "open_audio", "probe", "samples_of"]
 
 #: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
 SOURCE_RATE: Final = 44_100
@@ -207,6 +208,19 @@ def extract(region: Region, target: Path, *, rate: int = SOURCE_RATE, least: flo
     failpoint("file.source.replace")
     files.flush_folder(target.parent)
     return extracted
+
+
+def samples_of(path: Path, start: float, end: float, rate: int) -> NDArray[np.float32]:
+    """Return what lies between two moments of a file, s, as frames × channels (one or two) at a rate.
+
+    Raises SourceRefused.
+    """
+    with open_audio(path) as audio:
+        info = audio.info
+        first, last = round(start * info.rate), min(info.frames, round(end * info.rate))
+        blocks = convert.to_stereo(audio.blocks(first, last - first), info.layout)
+        found = list(convert.resample(blocks, info.rate, rate, info.layout.channels, "HQ"))
+    return np.concatenate(found).astype(np.float32)
 
 
 def _write(audio: OpenAudio, region: Region, part: Path, rate: int, least: float) -> Extracted:

@@ -60,12 +60,14 @@ def fit_of(fit: str | None, client: str | None, place: Place, tempo: float | Non
     return "loop" if place.target == "session" else "grid"
 
 
-def spare_of(fit: str, place: Place, tempo: float | None) -> float:
-    """Return by how many seconds a take is asked for longer than its bars, so that it fills them once it fits.
+def spare_of(fit: str, place: Place, tempo: float | None, seconds: float, *, continues: bool = False) -> float:
+    """Return by how many seconds a take of a length is asked for longer, so that it fills its bars once it fits.
 
-    A loop gets a bar more: there its seam finds what it blends with, and it may begin a bar later.
+    A loop gets a bar more: there its seam finds what it blends with, and it may begin a bar later. So does what
+    continues its source: it may go on within a bar.
     """
     (beats, bars), found = bars_of(place, tempo), tempo_of(place, tempo)
-    if fit not in ("grid", "loop") or bars is None or place.length is None or found is None:
-        return 0.0
-    return round(_OFF * place.length + _LATE + (beats * 60 / found if fit == "loop" else 0.0), 3)
+    if fit not in ("grid", "loop") or found is None or (bars is None and not continues):
+        return _LATE if continues else 0.0
+    bar = beats * 60 / found if fit == "loop" or continues else 0.0
+    return round(_OFF * seconds + _LATE + bar, 3)

@@ -247,7 +247,8 @@ class Job:
         if self.parameters.after is None:
             return self.place
         found = moved(self.place, self.parameters.after, self.tempo)
-        return found if found.length is None else found.model_copy(update={"length": self.parameters.seconds})
+        told = found.length is not None or self.parameters.spare is not None
+        return found.model_copy(update={"length": self.parameters.seconds}) if told else found
 
     @property
     def loudness(self) -> str | float:

@@ -13,6 +13,7 @@ import soundfile
 from bridge_daemon.audio.wav import Acid, WavWriter, read_bext, read_info
 from bridge_daemon.errors import SourceRefused
 from bridge_daemon.fit import loudness
+from bridge_daemon.fit.continued import Before, Entry
 from bridge_daemon.fit.copy import Fitted, Wish, render
 from bridge_daemon.fit.grid import LEAST_BEATS, LEAST_SECONDS, MOST_OFF, Grid, measure
 from bridge_daemon.fit.onsets import Samples
@@ -89,7 +90,16 @@ def measure_samples(samples: Samples, rate: int, tempo: float | None) -> Measure
     )
 
 
-def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, *, of: Path) -> Fitted:
+def copy(
+    samples: Samples,
+    rate: int,
+    measured: Measured,
+    wish: Wish,
+    to: Path,
+    *,
+    of: Path,
+    after: tuple[Before, Entry] | None = None,
+) -> Fitted:
     """Write a fitted copy of a take as a 24-bit WAV file, in place of a file of that name.
 
     It says what the file ``of`` says of itself; its time stamp is earlier by what stands before the place in the copy.
@@ -97,7 +107,7 @@ def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, 
     grid = measured.grid
     if grid is not None and measured.why_not:  # only its first sound counts
         grid = replace(grid, confidence=0.0, why_not=measured.why_not)
-    made = render(samples, rate, grid, wish)
+    made = render(samples, rate, grid, wish, after=after)
     whole = io.BytesIO()
     bext, info = read_bext(of), read_info(of)
     if bext is not None:

@@ -198,10 +198,11 @@ def lengths(
     wanted = next((seconds for seconds in given if seconds is not None), default)
     # the service makes no less than its least, and a source that was repeated may come back whole
     cut = wanted if short_source or wanted < least else None
-    spare = 0.0
-    if cut is None and request.duration is None and resolved.action == "generate":
-        fit = fit_of(resolved.fit, request.client, request.place, tempo)
-        spare = min(spare_of(fit, request.place, tempo), max(0.0, most - wanted))
+    spare, continues = 0.0, resolved.continue_from is not None
+    if cut is None and (continues or (request.duration is None and resolved.action == "generate")):
+        fit = fit_of(resolved.fit, request.client, request.place, tempo, continues=continues)
+        spare = spare_of(fit, request.place, tempo, wanted, continues=continues)
+        spare = min(spare, max(0.0, most - wanted))
     return Lengths(min(max(wanted + spare, least), most), cut, spare or None)
 
 
