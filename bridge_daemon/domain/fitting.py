@@ -57,7 +57,8 @@ def fit_of(fit: str | None, client: str | None, place: Place, tempo: float | Non
         return "grid"
     if client is None or bars_of(place, tempo)[1] is None:
         return "off"
-    return "loop" if place.target == "session" else "grid"
+    in_a_slot = place.target == "session" or (place.target is None and place.slot is not None)
+    return "loop" if in_a_slot else "grid"
 
 
 def spare_of(fit: str, place: Place, tempo: float | None, seconds: float, *, continues: bool = False) -> float:

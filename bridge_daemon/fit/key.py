@@ -1,7 +1,7 @@
 """The key of a take: which of the 24 major and minor keys its notes agree with, and whether to trust that.
 
-The notes are the peaks of the spectrum, folded into twelve pitch classes; profiles of how often each pitch class is heard in a key
-say which one it is. essentia and librosa tell keys, too; neither may be used here, or is small enough (fit/grid.py).
+The notes are the peaks of the spectrum, folded into twelve pitch classes; profiles of how often each pitch class is
+heard in a key say which one it is. essentia may not be used here, and librosa is too large (fit/grid.py).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MINOR: Final = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 
 
 # What is needed to tell a key. Measured: docs/fit.md.
 _LEAST_FIT: Final = 0.6  # correlation of the notes with the profile
-_LEAST_LEAD: Final = 0.08  # by which it is better than the second
+_LEAST_LEAD: Final = 0.12  # by which it is better than the second
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +80,7 @@ def chroma(samples: Samples, rate: int) -> NDArray[np.float64] | None:
     if not len(pitch):
         return None
     tuning = _tuning(pitch, strength)
-    for overtone in range(1, _OVERTONES + 1):  # a peak may be an overtone of a lower note: it counts a little for that, too
+    for overtone in range(1, _OVERTONES + 1):  # a peak may be an overtone: it counts a little for the lower note, too
         shifted = pitch - 12 * np.log2(overtone) - tuning
         near = np.round(shifted)
         weight = strength * _FALL ** (overtone - 1) * np.clip(1 - (np.abs(shifted - near) / 0.5) ** 2, 0, 1)
@@ -89,12 +89,13 @@ def chroma(samples: Samples, rate: int) -> NDArray[np.float64] | None:
 
 
 def _peaks(spectra: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the pitch (MIDI) and the strength of the peaks of each frame; a loud frame counts as much as a quiet one."""
+    """Return the pitch (MIDI) and the strength of the peaks of each frame; quiet frames count like loud ones."""
     low, high = int(_LOW * _WINDOW / _RATE), int(_HIGH * _WINDOW / _RATE)
     part = spectra[:, low - 1 : high + 1]
     inner = part[:, 1:-1]
     loudest = inner.max(axis=1, keepdims=True)
-    found = (inner > part[:, :-2]) & (inner >= part[:, 2:]) & (inner > loudest * 10 ** (-_FLOOR / 20)) & (loudest > 1e-3)
+    heard = (inner > loudest * 10 ** (-_FLOOR / 20)) & (loudest > 1e-3)
+    found = (inner > part[:, :-2]) & (inner >= part[:, 2:]) & heard
     row, column = np.nonzero(found)
     logs = np.log(part[row[:, None], column[:, None] + np.arange(3)] + 1e-12)
     bend = logs[:, 0] - 2 * logs[:, 1] + logs[:, 2]

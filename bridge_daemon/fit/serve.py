@@ -114,6 +114,7 @@ def _grid(measured: Measured, tempo: float | None) -> dict[str, Any]:
         "why_not": grid.get("why_not", unknown),
         "loudness": told["lufs"],
         "true_peak": told["true_peak_db"],
+        **{name: told[name] for name in ("key", "key_confidence") if name in told},
     }
 
 
