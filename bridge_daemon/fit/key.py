@@ -30,8 +30,8 @@ _MAJOR: Final = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 
 _MINOR: Final = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
 
 # What is needed to tell a key. Measured: docs/fit.md.
-_LEAST_FIT: Final = 0.6  # correlation of the notes with the profile
-_LEAST_LEAD: Final = 0.12  # by which it is better than the second
+_LEAST_FIT: Final = 0.8  # correlation of the notes with the profile
+_LEAST_LEAD: Final = 0.15  # by which it is better than the second
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -215,9 +215,7 @@ class TestLengths:
             ({"client": "reaper", "action": "transform", "source": {"path": "/a.wav"}}, None),
         ],
     )
-    def test_a_take_of_whole_bars_is_asked_for_a_little_longer(
-        self, more: dict[str, Any], spare: float | None
-    ) -> None:
+    def test_a_take_of_whole_bars_is_asked_for_a_little_longer(self, more: dict[str, Any], spare: float | None) -> None:
         place = {"length": 8.0, "tempo": 120.0} | more.pop("place", {})
         request = Request.model_validate(body(place=place, **more))
         found = lengths(request, filled(**request.as_dict()), None, 30)
@@ -266,7 +264,11 @@ class TestSeeds:
         assert len({parameters(filled(), Lengths(5.0, None, None))[0].seed for _ in range(20)}) > 1
 
     def test_a_given_one_is_kept(self) -> None:
-        assert [each.seed for each in parameters(filled(seed=42, variations=3), Lengths(5.0, None, None))] == [42, 43, 44]
+        assert [each.seed for each in parameters(filled(seed=42, variations=3), Lengths(5.0, None, None))] == [
+            42,
+            43,
+            44,
+        ]
 
     @pytest.mark.parametrize("variations", range(1, MAX_VARIATIONS + 1))
     def test_every_variation_stays_in_the_range_of_the_model(self, variations: int) -> None:
