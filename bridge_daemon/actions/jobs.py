@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge_daemon.domain import ids, wildcards
+from bridge_daemon.domain import fitting, ids, wildcards
 from bridge_daemon.domain.job import MICRO, OPEN, RESERVED, Charge, Job, State
 from bridge_daemon.domain.parameters import sent
 from bridge_daemon.domain.request import Place
@@ -26,7 +26,8 @@ from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
 #: What a retry takes over from the job that it repeats.
-_REPEATED = (*(one.name for one in sent() if one.name != "duration"), "fit", "loudness", "negative_prompt")
+_REPEATED = (*(one.name for one in sent() if one.name != "duration"), "continue_from")
+_REPEATED += ("fit", "loudness", "negative_prompt")
 
 
 class JobActions:
@@ -256,7 +257,8 @@ class JobActions:
 def _deliver(job: Job, tx: Transaction, place: Mapping[str, Any]) -> tuple[Job, str]:
     changes: dict[str, Any] = {"wanted": True, "problem": None, "delivery": job.delivery + 1}
     if place:
-        changes["place"] = Place.model_validate(job.place.as_dict() | dict(place))
+        given = Place.model_validate(job.stands.as_dict() | dict(place))
+        changes["place"] = fitting.moved(given, -(job.parameters.after or 0.0), job.tempo)  # see Job.stands
     text = "It is brought once more; that costs nothing."
     if job.state is State.STORED:
         return tx.note(job, "delivery", {"number": job.delivery + 1}, **changes), text
@@ -336,7 +338,9 @@ def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str,
     parameters = job.parameters
     body: dict[str, Any] = {"version": 1, "id": request_id, "action": job.action, "model": job.model}
     body |= {name: value for name in _REPEATED if (value := getattr(parameters, name)) is not None}
-    if parameters.cut is None or parameters.cut == parameters.duration:
+    if parameters.continue_from is not None:
+        body["duration"] = parameters.seconds
+    elif parameters.spare is None and (parameters.cut is None or parameters.cut == parameters.duration):
         body["duration"] = parameters.duration  # else its place or source says it again
     if job.client is not None:
         body["client"] = job.client

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge_daemon.audio import convert
 from bridge_daemon.audio.apart import open_audio, probe
@@ -20,7 +21,7 @@ from bridge_daemon.errors import SourceRefused
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
 
-__all__ = ["Extracted", "Region", "SourceInfo", "check_region", "extract", "open_audio", "probe"]
+__all__ = ["Extracted", "Region", "SourceInfo", "check_region", "extract", "open_audio", "probe", "samples_of"]
 
 #: What the service takes from everybody: WAV, 16 bit, 44.1 kHz.
 SOURCE_RATE: Final = 44_100
@@ -45,6 +46,7 @@ class Region:
     frames: int
     peak: float  # of full scale, over all channels
     sound: str  # SHA-256 of the decoded samples: the same for the same sound, whatever file it lies in
+    whole: float  # s from the start that was asked for to the end: more than is sent of a source that is continued
     notes: tuple[str, ...] = ()  # what was found in the file and read through, for people
 
 
@@ -61,17 +63,26 @@ class Extracted:
 
 
 def check_region(
-    path: Path, start: float | None, end: float | None, *, longest: float, rate: int = SOURCE_RATE
+    path: Path,
+    start: float | None,
+    end: float | None,
+    *,
+    longest: float,
+    last: float | None = None,
+    rate: int = SOURCE_RATE,
 ) -> Region:
     """Decode the region from ``start`` to ``end`` (s; None: the file's own) and say whether it can be sent.
 
-    ``longest`` is the greatest length that the model takes, in seconds, ``rate`` what is sent. Raises SourceRefused
-    with one clear sentence.
+    ``longest`` is the greatest length that the model takes, in seconds, ``rate`` what is sent. Of a source that is
+    continued only the ``last`` seconds are sent: they are the region then. Raises SourceRefused in one clear sentence.
     """
     with open_audio(path) as audio:
         info = audio.info
         _check_whole(audio, end)
         begin, finish = _limits(info, start, end)
+        whole = finish - begin
+        if last is not None:
+            begin = _begin_of_last(info, begin, finish, last)
         first, frames = _frames(info, begin, finish, longest)
         digest = hashlib.sha256(f"{info.rate} {info.channels}".encode())
         peak, is_silent = _listen(audio, _hashed(audio.blocks(first, frames), digest), rate)
@@ -81,7 +92,7 @@ def check_region(
         if peak < convert.SILENCE:
             raise SourceRefused(f"{where} is silent (below -80 dB).")
         raise SourceRefused(f"{where} is silent (below -80 dB) as it would be sent: {_as_sent(info, rate)}.")
-    return Region(info, begin, finish, frames / info.rate, first, frames, peak, digest.hexdigest(), notes)
+    return Region(info, begin, finish, frames / info.rate, first, frames, peak, digest.hexdigest(), whole, notes)
 
 
 def _hashed(blocks: Iterator[Block], digest: hashlib._Hash) -> Iterator[Block]:
@@ -147,6 +158,16 @@ def _limits(info: SourceInfo, start: float | None, end: float | None) -> tuple[f
     return begin, min(finish, info.seconds)
 
 
+def _begin_of_last(info: SourceInfo, begin: float, finish: float, last: float) -> float:
+    """Return where the last seconds of a region begin. Raises SourceRefused if it has fewer."""
+    if last > finish - begin + ROUNDING:
+        raise SourceRefused(
+            f"The region of {_quoted(info)} is {finish - begin:.2f} s long; its last {last:g} s cannot be continued.",
+            next=f"Ask for fewer seconds (continue_from), or for a source of {last:g} s at least.",
+        )
+    return max(begin, finish - last)
+
+
 def _frames(info: SourceInfo, begin: float, finish: float, longest: float) -> tuple[int, int]:
     """Turn the limits into the first frame and their number, and check the length."""
     first = math.floor(begin * info.rate + 0.5)
@@ -187,6 +208,19 @@ def extract(region: Region, target: Path, *, rate: int = SOURCE_RATE, least: flo
     failpoint("file.source.replace")
     files.flush_folder(target.parent)
     return extracted
+
+
+def samples_of(path: Path, start: float, end: float, rate: int) -> NDArray[np.float32]:
+    """Return what lies between two moments of a file, s, as frames × channels (one or two) at a rate.
+
+    Raises SourceRefused.
+    """
+    with open_audio(path) as audio:
+        info = audio.info
+        first, last = round(start * info.rate), min(info.frames, round(end * info.rate))
+        blocks = convert.to_stereo(audio.blocks(first, last - first), info.layout)
+        found = list(convert.resample(blocks, info.rate, rate, info.layout.channels, "HQ"))
+    return np.concatenate(found).astype(np.float32)
 
 
 def _write(audio: OpenAudio, region: Region, part: Path, rate: int, least: float) -> Extracted:

@@ -1,4 +1,4 @@
-"""``daw-bridge fit``: the tempo, first beat and loudness of a take, and a copy of it that fits."""
+"""``daw-bridge fit``: the tempo, first beat, key and loudness of a take, and a copy of it that fits."""
 
 from __future__ import annotations
 
@@ -113,6 +113,8 @@ def _tell(measured: Measured, made: Fitted | None, to: Path | None) -> None:
         pairs.append(("tempo", f"{grid.tempo:.2f} BPM, asked for {grid.asked:g} ({grid.deviation:+.2%})"))
         pairs.append(("first beat", f"{grid.beat:.3f} s"))
         pairs.append(("trust", f"no: {measured.why_not}" if measured.why_not else f"yes ({grid.confidence:.1f})"))
+    if (key := measured.key) is not None and key.confidence >= 1:
+        pairs.append(("key", f"{key.name} ({key.confidence:.1f})"))
     terminal.fields(pairs, err=made is not None)
     if made is not None and to is not None:
         for note in made.notes:

@@ -65,8 +65,9 @@ def _measured(grid: Mapping[str, Any] | None) -> str:
         return ""
     tempo = f"{grid['tempo']:.2f} BPM from {grid['first_beat']:.3f} s" if grid["tempo"] else ""
     sound = f"{grid['loudness']:.1f} LUFS" if grid.get("loudness") is not None else ""
+    key = grid.get("key", "")
     doubt = f"not sure: {grid['why_not']}" if grid["why_not"] else ""
-    return ", ".join(part for part in (tempo, sound, doubt) if part)
+    return ", ".join(part for part in (tempo, key, sound, doubt) if part)
 
 
 def _print_problem(job: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bridge_daemon.clock.meter import Meter
 from bridge_daemon.clock.transport import LIMITS, LINK, MIDI_CLOCK, Clock, Transport
-from bridge_daemon.domain.job import whole_bars
+from bridge_daemon.domain.fitting import whole_bars
 from bridge_daemon.domain.request import Place, Request
 
 #: From the moment a take is told to the bar line that it goes to, at least, s: the client has to import it before.

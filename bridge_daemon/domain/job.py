@@ -7,17 +7,11 @@ from dataclasses import dataclass, field, make_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge_daemon.domain.fitting import bars_of, fit_of, moved, tempo_of
 from bridge_daemon.domain.parameters import sent, values_of
 from bridge_daemon.domain.request import Place, Source
 
-_TEMPI: Final = (20.0, 400.0)  # BPM
-_WHOLE: Final = 0.01  # bars; a length so near to whole bars is that many
 MICRO: Final = 1_000_000  # micro-dollars in a dollar: money is whole micro-dollars everywhere inside
-
-
-def whole_bars(bars: float) -> int | None:
-    """Return a number of bars that is as good as whole, None if it is not."""
-    return round(bars) if round(bars) >= 1 and abs(bars - round(bars)) < _WHOLE else None
 
 
 class State(StrEnum):
@@ -136,7 +130,15 @@ class Parameters(_Sent):
     mode: str | None = None  # as the model's catalogue writes it; None: the action's, as the service's page does
     #: What is sent, by its usual name, and the model's own name for it; None: all of it, under its usual name.
     named: Mapping[str, str] | None = None
+    spare: float | None = None  # s of the duration that are beyond the bars of the place
+    continue_from: float | None = None  # s: so much of the end of the source is sent, and the take goes behind it
+    after: float | None = None  # s behind the position of the place, where the source ends that the take continues
     cut: float | None = None  # s: the take is cut back to this (asked for less than the service or its source allows)
+
+    @property
+    def seconds(self) -> float:
+        """The length that was asked for, s."""
+        return self.cut if self.cut is not None else round(self.duration - (self.spare or 0), 6)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,32 +232,29 @@ class Job:
 
     @property
     def fit(self) -> str:
-        """How the take is to fit: as asked, else by its place, if a client brings it there, which can undo that.
-
-        Whole bars in a slot loop, whole bars elsewhere go on the grid; what has its length in seconds is left alone.
-        """
-        if self.parameters.fit is not None:
-            return self.parameters.fit
-        if self.client is None or self.bars[1] is None:
-            return "off"
-        return "loop" if self.place.target == "session" else "grid"
+        """How the take is to fit."""
+        asked = self.parameters
+        continues = asked.continue_from is not None
+        return fit_of(asked.fit, self.client, self.place, asked.tempo, continues=continues)
 
     @property
     def tempo(self) -> float | None:
         """The tempo of the project, BPM, as far as it is one that a take can be measured by."""
-        tempo = self.place.tempo or self.parameters.tempo
-        return tempo if tempo is not None and _TEMPI[0] <= tempo <= _TEMPI[1] else None
+        return tempo_of(self.place, self.parameters.tempo)
 
     @property
     def bars(self) -> tuple[int, int | None]:
         """The quarter notes of a bar of the place, and its bars; None if its length is no whole number of them."""
-        numerator, denominator = (int(part) for part in (self.place.time_signature or "4/4").split("/"))
-        beats, bars = numerator * 4 / (denominator or 4), self.place.bars
-        if bars is None and self.tempo is not None and self.place.length is not None and beats:
-            bars = whole_bars(self.place.length * self.tempo / 60 / beats)
-        if beats != round(beats):  # of 7/8: two bars of it have whole beats
-            beats, bars = beats * 2, bars // 2 if bars is not None and bars % 2 == 0 else None
-        return max(1, round(beats)), bars
+        return bars_of(self.place, self.parameters.tempo)
+
+    @property
+    def stands(self) -> Place:
+        """Where the take goes: its place; of one that continues its source, the end of that."""
+        if self.parameters.after is None:
+            return self.place
+        found = moved(self.place, self.parameters.after, self.tempo)
+        told = found.length is not None or self.parameters.spare is not None
+        return found.model_copy(update={"length": self.parameters.seconds}) if told else found
 
     @property
     def loudness(self) -> str | float:
@@ -270,7 +269,13 @@ class Job:
     @property
     def wants_copy(self) -> bool:
         """Whether a copy that fits was asked for."""
-        return self.take is not None and (self.parameters.fit or "off", self.loudness) != ("off", "off")
+        asked = (self.parameters.fit or "off", self.loudness) != ("off", "off")
+        return self.take is not None and (asked or self.joins)
+
+    @property
+    def joins(self) -> bool:
+        """Whether the copy is the source and the take in one: for those who have nothing to lay them together."""
+        return self.client is None and self.parameters.continue_from is not None
 
     def log_context(self) -> dict[str, str]:
         """Return what every log line about this job carries."""
@@ -297,7 +302,8 @@ class Job:
             "variation": self.variation,
             "variations": self.variations,
             "source": self.source.as_dict() if self.source else None,
-            "place": self.place.as_dict(),
+            "place": self.stands.as_dict(),
+            "continue_from": self.parameters.continue_from,
             "fraction": self.fraction,
             "text": self.text,
             "notes": list(self.notes),

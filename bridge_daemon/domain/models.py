@@ -63,6 +63,8 @@ class Model(BaseModel):
     def range(self, name: str, action: str | None = None) -> tuple[int | float, int | float] | None:
         """Return what a parameter may be, None if that is any number; without an action, what it may be for either."""
         own = by_name()[name]
+        if name == "continue_from":  # it is the length of a source
+            return self.source_least, self.source_longest
         if name in self.ranges:
             return self.ranges[name]
         found = [

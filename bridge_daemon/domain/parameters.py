@@ -152,6 +152,17 @@ TABLE: tuple[Parameter, ...] = (
         left_out=1,
     ),
     Parameter(
+        name="continue_from",
+        kind="number",
+        meaning="Continues the source: its last seconds, so many, are sent, and the take goes behind its end.",
+        unit="s",
+        low=6,
+        high=190,
+        default="the source is not continued",
+        set_by=("preset",),
+        actions=("transform",),
+    ),
+    Parameter(
         name="cfg_scale",
         kind="number",
         meaning="How strictly the prompt is followed.",

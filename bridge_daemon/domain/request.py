@@ -143,6 +143,7 @@ if TYPE_CHECKING:
         seed: int | None = None
         variations: int | None = None
         valid_for: float | None = None
+        continue_from: float | None = None
         fit: str | None = None
         loudness: str | float | None = None
 

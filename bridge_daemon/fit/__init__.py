@@ -5,4 +5,4 @@ All of it may take time and memory: it runs in a process of its own (``daw-bridg
 May use util and errors.
 """
 
-__all__ = ["copy", "file", "grid", "loop", "loudness", "onsets", "serve", "stretch"]
+__all__ = ["continued", "copy", "file", "grid", "key", "loop", "loudness", "onsets", "serve", "stretch"]

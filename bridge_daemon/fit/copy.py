@@ -6,13 +6,14 @@ The order is fixed: cut, stretch once, loop, fades, gain. All of it is floating 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
 
 from bridge_daemon.fit import loop as loops
 from bridge_daemon.fit import loudness
+from bridge_daemon.fit.continued import Before, Entry, join
 from bridge_daemon.fit.grid import MOST_OFF, Grid
 from bridge_daemon.fit.onsets import Samples
 from bridge_daemon.fit.stretch import stretch
@@ -42,6 +43,7 @@ class Wish:
     tempo: float | None = None  #: the project's, BPM
     a_bar: int = 4  #: beats
     bars: int | None = None  #: of a loop; None: the most that fit
+    seconds: float | None = None  #: length of what is heard from the place on; None: all of it
     loudness: float | None = None  #: LUFS; None leaves it
 
 
@@ -57,13 +59,45 @@ class Fitted:
     notes: list[str] = field(default_factory=list)  #: what could not be done, and why
 
 
-def render(samples: Samples, rate: int, grid: Grid | None, wish: Wish) -> Fitted:
-    """Return a copy of a take (frames × channels) as it was wished for."""
+def render(
+    samples: Samples, rate: int, grid: Grid | None, wish: Wish, *, after: tuple[Before, Entry] | None = None
+) -> Fitted:
+    """Return a copy of a take (frames × channels) as it was wished for, behind the source that it continues."""
     made = Fitted(samples=samples)
+    if after is not None:
+        _continue(made, rate, grid, wish, *after)
+        return made
     if wish.fit != "off":
         _place(made, rate, grid, wish)
     _set_loudness(made, rate, wish.loudness)
     return made
+
+
+def _continue(made: Fitted, rate: int, grid: Grid | None, wish: Wish, before: Before, at: Entry) -> None:
+    """Put the take behind its source, at the tempo that is wished for."""
+    made.notes += [*before.notes, *at.notes]
+    if at.on_beat and grid is not None and wish.fit in ("grid", "loop") and wish.tempo is not None:
+        factor = _stretch(made, rate, grid, grid.tempo / wish.tempo)
+        at = replace(at, enter=at.enter * factor)
+        made.tempo = grid.tempo / factor
+    elif not at.on_beat:
+        why = "the beats of the source and the take are not both certain"
+        made.notes.append(f"It begins with its first sound and not on a beat: {why}.")
+    _set_loudness(made, rate, wish.loudness)
+    _end(made, rate, at.enter, wish)
+    made.samples = join(before, made.samples, rate, at)
+    made.start = len(before.samples) / rate
+    _set_loudness(made, rate, None)
+
+
+def _end(made: Fitted, rate: int, start: float, wish: Wish) -> None:
+    """End a copy with its bars, and fade its end."""
+    if wish.seconds is not None:
+        frames = round((start + wish.seconds) * rate)
+        if (short := (frames - len(made.samples)) / rate) > _HEARD:
+            made.notes.append(f"It ends {short:.2f} s before its place does.")
+        made.samples = made.samples[:frames].copy()
+    _fade(made.samples[::-1][: round(_FADE_OUT * rate)])
 
 
 def _place(made: Fitted, rate: int, grid: Grid | None, wish: Wish) -> None:
@@ -81,7 +115,7 @@ def _place(made: Fitted, rate: int, grid: Grid | None, wish: Wish) -> None:
     beat *= factor
     if wish.fit == "loop" and _loop(made, rate, beat, wish, soft=not steady):
         return
-    _trim(made, rate, beat)
+    _trim(made, rate, beat, wish)
 
 
 def _stretch(made: Fitted, rate: int, grid: Grid, factor: float) -> float:
@@ -126,7 +160,7 @@ def _loop(made: Fitted, rate: int, beat: float, wish: Wish, *, soft: bool) -> bo
     return True
 
 
-def _trim(made: Fitted, rate: int, beat: float) -> None:
+def _trim(made: Fitted, rate: int, beat: float, wish: Wish) -> None:
     """Take off the silence before a take's first beat, but nothing that sounds, and fade its edges."""
     if beat > MOST_SHIFT:
         made.notes.append(f"It was not moved: it begins {beat:.1f} s late.")
@@ -138,7 +172,7 @@ def _trim(made: Fitted, rate: int, beat: float) -> None:
     made.samples = made.samples[first:].copy()
     made.start -= first / rate
     _fade(made.samples[: round(_FADE_IN * rate)])
-    _fade(made.samples[::-1][: round(_FADE_OUT * rate)])
+    _end(made, rate, made.start, wish if made.tempo is not None else replace(wish, seconds=None))
 
 
 def _fade(edge: Samples) -> None:

@@ -12,9 +12,12 @@ import soundfile
 
 from bridge_daemon.audio.wav import Acid, WavWriter, read_bext, read_info
 from bridge_daemon.errors import SourceRefused
+from bridge_daemon.fit import key as keys
 from bridge_daemon.fit import loudness
+from bridge_daemon.fit.continued import Before, Entry
 from bridge_daemon.fit.copy import Fitted, Wish, render
 from bridge_daemon.fit.grid import LEAST_BEATS, LEAST_SECONDS, MOST_OFF, Grid, measure
+from bridge_daemon.fit.key import Key
 from bridge_daemon.fit.onsets import Samples
 from bridge_daemon.util import files
 
@@ -29,6 +32,7 @@ class Measured:
     lufs: float | None  #: integrated loudness; None for silence and less than 0.4 s
     peak: float | None  #: true peak, dBTP; None for silence
     grid: Grid | None  #: None if no tempo was asked for, or nothing is heard
+    key: Key | None = None  #: None if no notes are heard
 
     @property
     def why_not(self) -> str:
@@ -48,6 +52,8 @@ class Measured:
             "lufs": _rounded(self.lufs, 2),
             "true_peak_db": _rounded(self.peak, 2),
         }
+        if self.key is not None and self.key.confidence >= 1:
+            told |= {"key": self.key.name, "key_confidence": round(self.key.confidence, 2)}
         if self.grid is None:
             return told
         grid = self.grid
@@ -86,10 +92,20 @@ def measure_samples(samples: Samples, rate: int, tempo: float | None) -> Measure
         lufs=loudness.integrated(samples, rate),
         peak=loudness.true_peak(samples),
         grid=measure(samples, rate, tempo) if tempo is not None else None,
+        key=keys.measure(samples, rate),
     )
 
 
-def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, *, of: Path) -> Fitted:
+def copy(
+    samples: Samples,
+    rate: int,
+    measured: Measured,
+    wish: Wish,
+    to: Path,
+    *,
+    of: Path,
+    after: tuple[Before, Entry] | None = None,
+) -> Fitted:
     """Write a fitted copy of a take as a 24-bit WAV file, in place of a file of that name.
 
     It says what the file ``of`` says of itself; its time stamp is earlier by what stands before the place in the copy.
@@ -97,7 +113,7 @@ def copy(samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, 
     grid = measured.grid
     if grid is not None and measured.why_not:  # only its first sound counts
         grid = replace(grid, confidence=0.0, why_not=measured.why_not)
-    made = render(samples, rate, grid, wish)
+    made = render(samples, rate, grid, wish, after=after)
     whole = io.BytesIO()
     bext, info = read_bext(of), read_info(of)
     if bext is not None:

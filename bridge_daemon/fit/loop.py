@@ -51,7 +51,7 @@ def cut(
         return None
     loop = samples[first : first + length].copy()
     blend = min(round((_SOFT_CROSSFADE if soft else _CROSSFADE) * rate), length // 4)
-    rise, fall = _halves(blend)
+    rise, fall = halves(blend)
     seam: Literal["before", "after", "fades"]
     if first >= blend:
         loop[-blend:] = loop[-blend:] * fall + samples[first - blend : first] * rise
@@ -60,14 +60,14 @@ def cut(
         loop[:blend] = loop[:blend] * rise + samples[first + length : first + length + blend] * fall
         seam = "after"
     else:
-        rise, fall = _halves(round(_FADE * rate))
+        rise, fall = halves(round(_FADE * rate))
         loop[: len(rise)] *= rise
         loop[-len(fall) :] *= fall
         seam = "fades"
     return Loop(samples=loop, seam=seam, click=_click(loop, rate), flux=_flux(loop, rate, beats, a_bar))
 
 
-def _halves(frames: int) -> tuple[Samples, Samples]:
+def halves(frames: int) -> tuple[Samples, Samples]:
     """Return the two halves of a crossfade that keeps the power."""
     angle = (np.arange(frames, dtype=np.float32) + 0.5) / frames * (np.pi / 2)
     return np.sin(angle)[:, None], np.cos(angle)[:, None]

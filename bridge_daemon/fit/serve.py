@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from bridge_daemon.errors import BridgeError
-from bridge_daemon.fit import file, loudness
+from bridge_daemon.fit import continued, file, loudness
+from bridge_daemon.fit.continued import Before, Entry, Region
 from bridge_daemon.fit.copy import Wish
 from bridge_daemon.fit.file import Measured
 from bridge_daemon.fit.onsets import Samples
@@ -61,10 +62,46 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         target, note = _as_loud_as(asked["source"])
         answer["grid"]["source_loudness"] = target
         notes += note
-    if asked["to"] is not None and (fit != "off" or target is not None):
-        wish = Wish(fit=fit, tempo=asked["tempo"], a_bar=asked["beats"], bars=asked["bars"], loudness=target)
-        answer["fitted"] = _copy(take, samples, rate, measured, wish, Path(asked["to"]), notes)
+    after = _after(asked, samples, rate, measured, notes) if asked.get("continues") else None
+    if after is not None:
+        answer["grid"] |= {"enter": round(after[1].enter, 6), "crossfade": round(after[1].crossfade, 6)}
+        after = after if asked["continues"]["join"] else None
+    if asked["to"] is not None and (fit != "off" or target is not None or after is not None):
+        wish = Wish(
+            fit=fit,
+            tempo=asked["tempo"],
+            a_bar=asked["beats"],
+            bars=asked["bars"],
+            seconds=asked.get("length"),
+            loudness=target,
+        )
+        answer["fitted"] = _copy(take, samples, rate, measured, wish, Path(asked["to"]), notes, after)
     return answer
+
+
+def _after(
+    asked: dict[str, Any], samples: Samples, rate: int, measured: Measured, notes: list[str]
+) -> tuple[Before, Entry] | None:
+    """Return the source that a take continues, and where it goes on; None if there is none any more."""
+    told = asked["continues"]
+    region = Region(
+        path=Path(told["path"]),
+        start=told["start"],
+        end=told["end"],
+        last=told["last"],
+        sound=told["sound"],
+        sent=Path(asked["source"]),
+    )
+    trusted = measured.grid if measured.grid is not None and not measured.why_not else None
+    try:
+        before = continued.read(region, rate)
+    except (BridgeError, OSError):
+        notes.append("It was not laid behind its source: that is not kept any more.")
+        return None
+    beats, a_bar = told["beats"], asked["beats"]
+    if asked["fit"] == "off":
+        trusted = None
+    return before, continued.entry(before, samples, rate, trusted, tempo=asked["tempo"], a_bar=a_bar, beats=beats)
 
 
 def _grid(measured: Measured, tempo: float | None) -> dict[str, Any]:
@@ -77,6 +114,7 @@ def _grid(measured: Measured, tempo: float | None) -> dict[str, Any]:
         "why_not": grid.get("why_not", unknown),
         "loudness": told["lufs"],
         "true_peak": told["true_peak_db"],
+        **{name: told[name] for name in ("key", "key_confidence") if name in told},
     }
 
 
@@ -92,10 +130,17 @@ def _as_loud_as(source: str | None) -> tuple[float | None, list[str]]:
 
 
 def _copy(
-    take: Path, samples: Samples, rate: int, measured: Measured, wish: Wish, to: Path, notes: list[str]
+    take: Path,
+    samples: Samples,
+    rate: int,
+    measured: Measured,
+    wish: Wish,
+    to: Path,
+    notes: list[str],
+    after: tuple[Before, Entry] | None,
 ) -> dict[str, Any] | None:
     try:
-        made = file.copy(samples, rate, measured, wish, to, of=take)
+        made = file.copy(samples, rate, measured, wish, to, of=take, after=after)
         notes += made.notes
         return {"file": str(to), "sha256": files.sha256(to), "start": round(made.start, 6)}
     except OSError as error:

@@ -64,7 +64,7 @@ def _make(job: Job, context: StepContext) -> tuple[Take, tuple[str, ...]] | None
         return None
     file = files.settle(made.part, folder / f"{stem(job)}.wav", point="take")
     notes, parameters = made.notes, job.parameters
-    wanted, seconds = parameters.cut or parameters.duration, made.file.frames / made.file.rate
+    wanted, seconds = parameters.seconds, made.file.frames / made.file.rate
     if seconds < wanted - _SHORT:
         notes = (*notes, f"the take is shorter than was asked: {seconds:.2f} of {wanted:g} s")
     take = Take(
@@ -83,7 +83,7 @@ def _made(job: Job, original: Path, folder: Path, context: StepContext) -> Made 
     proved = context.watch(job).proved
     try:
         before = Proved.identity_of(original)
-        if proved is not None and (proved.identity, proved.made.place) == (before, job.place):
+        if proved is not None and (proved.identity, proved.made.place) == (before, job.stands):
             if proved.made.part.exists():
                 return proved.made
         elif files.sha256(original) != job.original_sha256:

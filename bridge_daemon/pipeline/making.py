@@ -46,7 +46,7 @@ def make(job: Job, original: Path, folder: Path, context: StepContext, declared:
         info=_info(job),
     )
     stamp, note = _stamp(job, made.rate)
-    return Made(part, verified, made, job.place, stamp, (*made.notes, *([note] if note else [])))
+    return Made(part, verified, made, job.stands, stamp, (*made.notes, *([note] if note else [])))
 
 
 def stem(job: Job) -> str:
@@ -57,7 +57,7 @@ def stem(job: Job) -> str:
 
 
 def _stamp(job: Job, rate: int) -> tuple[int, str | None]:
-    return time_reference(job.place.position, job.place.time_offset, rate)
+    return time_reference(job.stands.position, job.place.time_offset, rate)
 
 
 def _bext(job: Job, stamp: int, context: StepContext) -> Bext:

@@ -40,22 +40,35 @@ _MOST: Final = 50  # of them
 _LONGEST_ANSWER: Final = 1 << 20  # bytes
 
 
-def wish_of(job: Job) -> dict[str, Any]:
-    """Return what is asked about the take of a job."""
+def wish_of(job: Job, source: str | None = None) -> dict[str, Any]:
+    """Return what is asked about the take of a job; ``source`` is the file that it continues."""
     assert job.take is not None, "a stored job has a take"
     take, (beats, bars) = Path(job.take.file), job.bars
-    name = f"{take.stem}.{job.fit if job.parameters.fit not in (None, 'off') else 'loud'}.wav"
+    kind = "continued" if job.joins else job.fit if job.parameters.fit not in (None, "off") else "loud"
     return {
         "take": str(take),
         "tempo": job.tempo,
-        "fit": job.parameters.fit or "off",
+        "fit": job.fit if job.joins else job.parameters.fit or "off",
+        "length": job.parameters.seconds if job.joins else job.place.length if bars is not None else None,
+        "continues": _continued(job, source),
         "bars": bars,
         "beats": beats,
         "loudness": None if job.loudness == "off" else job.loudness,
         "source": job.source_file,
-        "to": str(take.with_name(name)) if job.wants_copy else None,
+        "to": str(take.with_name(f"{take.stem}.{kind}.wav")) if job.wants_copy else None,
         "seconds": LIMIT,
     }
+
+
+def _continued(job: Job, source: str | None) -> dict[str, Any] | None:
+    """Return what is told of the source that a take continues."""
+    last, region = job.parameters.continue_from, job.source
+    if last is None or region is None or job.source_file is None:
+        return None
+    told: dict[str, Any] = {"last": last, "beats": job.place.beats, "join": job.joins}
+    if source is None:
+        return told | {"path": job.source_file, "start": None, "end": None, "sound": None}
+    return told | {"path": source, "start": region.start, "end": region.end, "sound": job.sound}
 
 
 class Measuring:
@@ -143,16 +156,28 @@ class Measuring:
             await child.end()
 
     async def _measure(self, name: str, child: _Child) -> None:
-        job = await self._journal.read(lambda tx: tx.job(name))
+        job, source = await self._journal.read(lambda tx: _with_source(tx, name))
         if not self._is_due(job):
             return
         answer: dict[str, Any] = {}
         for number in range(_TRIES):
-            answer = await child.ask(wish_of(job))
+            answer = await child.ask(wish_of(job, source))
             if "grid" in answer:
                 break
             log.warning("The take of job %s was not measured (%d): %s", name, number + 1, answer["error"])
         await self._journal.write("measured", lambda tx: _write(tx, name, answer))
+
+
+def _with_source(tx: Transaction, name: str) -> tuple[Job, str | None]:
+    """Return a job and the file that its source is a region of; None if that is several, or not there any more."""
+    job = tx.job(name)
+    if job.source is None or job.source.mix is not None or job.parameters.continue_from is None:
+        return job, None
+    if job.source.path is not None:
+        return job, job.source.path
+    before = tx.job(job.source.take or "")
+    before = before if before.take is not None else tx.newest_retry(before.id)
+    return job, before.take.file if before.take is not None else None
 
 
 def _write(tx: Transaction, name: str, answer: dict[str, Any]) -> None:

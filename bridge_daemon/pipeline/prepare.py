@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
@@ -51,7 +52,7 @@ async def prepare(job: Job, context: StepContext) -> Wait | None:
     except OSError as error:
         return await disk_trouble(job, error, context)
     try:
-        await context.journal.write("prepared", lambda tx: _prepared(tx, job, file, notes, publication))
+        await context.journal.write("prepared", lambda tx: _prepared(tx, job, file, notes, publication, takes))
     except BaseException:  # cancelled meanwhile: nobody would withdraw it later
         publisher.withdraw(publication)
         raise
@@ -89,14 +90,21 @@ async def _not_published(job: Job, error: NotPublished, context: StepContext) ->
     return Wait(min(pause, max(0.1, job.valid_until - context.times.now())), free=True)
 
 
-def _prepared(tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication) -> None:
+def _prepared(
+    tx: Transaction, job: Job, file: Path, notes: tuple[str, ...], publication: Publication, takes: list[Take]
+) -> None:
     """Write what the job is submitted with; what was done to the source is true of every variation."""
     for other in tx.jobs_of(job.request_id) if notes else ():
         if other.source != job.source:
             continue
         tx.touch(other, notes=tuple(dict.fromkeys(other.notes + notes)))
     event = {"file": str(file), "published": publication.method}
-    tx.note(job, "prepared", event, source_file=str(file), publication=publication, problem=None)
+    parameters = job.parameters
+    if takes and parameters.after is not None and job.source is not None and job.source.end is None:
+        whole = max(take.frames / take.rate for take in takes)  # a take that was to come may be longer than was asked
+        parameters = replace(parameters, after=whole - (job.source.start or 0.0))
+    changes = {"parameters": parameters, "source_file": str(file), "publication": publication}
+    tx.note(job, "prepared", event, problem=None, **changes)
 
 
 async def _source_file(job: Job, takes: list[Take], context: StepContext) -> tuple[Path, tuple[str, ...]]:
@@ -116,7 +124,8 @@ def _extract(job: Job, file: Path, takes: list[Take], context: StepContext) -> E
     source, model = job.source, known(job.model)
     given = file_of(job, takes, file.parent) if takes else Path(source.path or "")
     path = context.roots().check(str(given))
-    region = check_region(path, source.start, source.end, longest=model.source_longest)
+    last = job.parameters.continue_from
+    region = check_region(path, source.start, source.end, longest=model.source_longest, last=last)
     if job.sound is not None and source.mix is None and region.sound != job.sound:
         raise SourceRefused(
             f'"{path.name}" has changed since the press. Nothing was sent and nothing was spent.',

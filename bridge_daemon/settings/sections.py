@@ -453,6 +453,7 @@ if TYPE_CHECKING:
         prompt: str | None = None
         model: str | None = None
         valid_for: float | None = None
+        continue_from: float | None = None
         fit: str | None = None
         loudness: str | float | None = None
 

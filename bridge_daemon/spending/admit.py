@@ -196,27 +196,37 @@ class Admit:
         """Check what needs files and the engine. Raises a Refusal."""
         request, resolved, of, engine = asked.request, asked.resolved, asked.of, wanted.engine
         source_seconds, sound, notes = None, None, list(dict.fromkeys(given))
+        after: float | None = None
         if resolved.action == "transform":
             notice = self._publishers.choose(engine).notice()
             notes += [notice] if notice else []
         elif request.strength is not None:
             notes.append("strength counts for transforms only")
+        last = resolved.continue_from
         if of:
-            source_seconds = max(_seconds(wanted.steps[index].variations[0]) for index in of)
+            source_seconds = after = max(wanted.steps[index].variations[0].seconds for index in of)
+            if last is not None and last > after:
+                raise SourceRefused(f"The take before it is {after:g} s long; its last {last:g} s cannot be continued.")
         elif resolved.action == "transform" and request.source is not None:
-            source_seconds, sound = await self._region(request.source, resolved.model.source_longest)
+            source_seconds, after, sound = await self._region(request.source, resolved.model.source_longest, last)
         if not engine.paid:
             notes.append("made by the built-in sketch engine, which is not the model")
-        region = check_region(engine, resolved, source_seconds, request.duration)
-        duration, cut = lengths(request, resolved, source_seconds, self._settings().defaults.duration)
-        if cut is not None:
-            notes.append(f"the take is cut back to {cut:g} s")
-        variations = parameters(resolved, duration, cut, press=request.id, tempo=tempo, region=region)
+        if last is None or request.place.when is not None:  # then the moment says where it goes
+            after = None
+        seconds = source_seconds if last is None else last
+        region = check_region(engine, resolved, seconds, request.duration)
+        length = lengths(request, resolved, seconds, self._settings().defaults.duration, tempo=tempo)
+        if length.cut is not None:
+            notes.append(f"the take is cut back to {length.cut:g} s")
+        variations = parameters(resolved, length, press=request.id, tempo=tempo, after=after, region=region)
         notes += told_of(resolved, variations[0])
         return _Step(request, resolved, of, variations, tuple(notes), sound)
 
-    async def _region(self, source: Source, longest: float) -> tuple[float, str]:
-        """Return the length of a source in s, and what tells its sound. Raises SourceRefused."""
+    async def _region(self, source: Source, longest: float, last: float | None) -> tuple[float, float, str]:
+        """Return how long what is sent of a source is and how long it is, s, and what tells the sound that is sent.
+
+        ``last`` is what is sent of one that is continued, s. Raises SourceRefused.
+        """
         await load("bridge_daemon.audio.region")
         from bridge_daemon.audio.region import check_region
 
@@ -225,10 +235,13 @@ class Admit:
         for path in paths:
             checked = await self._off(path.parent, self._roots().check, str(path))
             regions.append(
-                await self._off(path.parent, check_region, checked, source.start, source.end, longest=longest)
+                await self._off(
+                    path.parent, check_region, checked, source.start, source.end, longest=longest, last=last
+                )
             )
         sounds = [region.sound for region in regions]
-        return max(region.seconds for region in regions), sounds[0] if len(sounds) == 1 else hash_of({"mix": sounds})
+        sound = sounds[0] if len(sounds) == 1 else hash_of({"mix": sounds})
+        return max(region.seconds for region in regions), max(region.whole for region in regions), sound
 
     async def _takes(self, source: Source) -> list[Path]:
         """Return the files of the takes that a source is made of. Raises SourceRefused, NotFound."""
@@ -288,11 +301,6 @@ class Admit:
         if first is not None:
             first(tx, new[0])
         return answer, False
-
-
-def _seconds(parameters: Parameters) -> float:
-    """Return how long the take of a step will be."""
-    return parameters.duration if parameters.cut is None else parameters.cut
 
 
 def _jobs(wanted: _Admissible, prices: list[int], now: float, retry_of: str | None) -> list[Job]:

@@ -48,7 +48,7 @@ async def estimate(
     usd = told.pop("steps_usd", None)
     if before and usd is not None:  # what each preset that the press makes costs
         told["steps"] = [{"preset": name, "usd": one} for name, one in zip(names, usd, strict=True)]
-    seconds = _source_seconds(request)
+    seconds = priced.continue_from or _source_seconds(request)
     try:
         check_region(engine, priced, seconds, request.duration)
     except InvalidRequest as error:
@@ -56,7 +56,8 @@ async def estimate(
     except ModelTrouble as error:
         told["refused"] = told["refused"] or error.as_dict()
     if not faults and (priced.action == "generate" or seconds is not None or request.duration is not None):
-        told["duration"], told["cut"] = lengths(request, priced, seconds, settings.defaults.duration)
+        length = lengths(request, priced, seconds, settings.defaults.duration)
+        told["duration"], told["cut"] = round(length.duration - (length.spare or 0), 6), length.cut
     return told
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge_daemon.domain import prompt_fields, wildcards
+from bridge_daemon.domain.fitting import fit_of, spare_of
 from bridge_daemon.domain.job import Parameters
 from bridge_daemon.domain.models import AUDIO, INPAINT, TEXT, Model, Region, models
 from bridge_daemon.domain.parameters import MAX_PROMPT, REGION, TABLE, names, sent
@@ -27,7 +28,10 @@ _LEAST_REGION: Final = 0.01
 _ALWAYS: Final = ("model", "prompt")
 _BESIDE: Final = ("mode", "output_format", "random_seed", "negative_prompt", "audio_url")
 #: What this module gives a meaning of its own; every other number of the table is passed on.
-_OWN = ("action", "prompt", "duration", "seed", "variations", "valid_for", "fit", "loudness", "negative_prompt")
+_OWN = (
+    *("action", "prompt", "duration", "seed", "variations", "valid_for"),
+    *("continue_from", "fit", "loudness", "negative_prompt"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +45,7 @@ class Resolved:
     valid_for: float  # s
     duration: float | None = None
     seed: int | None = None
+    continue_from: float | None = None  # s
     fit: str | None = None
     loudness: str | float | None = None
     negative_prompt: str | None = None
@@ -89,7 +94,7 @@ def resolve(
         faults.append(Fault("model", values["model"], _did_you_mean(values["model"], models())))
     if preset is not None or request.preset is None:  # what an unknown preset would have said is not missing
         faults += _missing(values)
-    faults += _source_faults(values.get("action"), request.source)
+    faults += _source_faults(values, request.source)
     if model is not None:
         faults += _range_faults(values, model) + _place_faults(request, model)
         faults += _listed_faults({**values, "strength": _asked(request, preset, "strength")}, model)
@@ -137,7 +142,12 @@ def _missing(values: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _source_faults(action: str | None, source: Source | None) -> list[Fault]:
+def _source_faults(values: Mapping[str, Any], source: Source | None) -> list[Fault]:
+    action, continued = values.get("action"), values.get("continue_from")
+    if action == "generate" and continued is not None:
+        return [Fault("continue_from", continued, "belongs to transform only")]
+    if continued is not None and any(name in values for name in REGION):
+        return [Fault("continue_from", continued, "cannot go with a region that is replaced")]
     if action == "transform" and source is None:
         return [Fault("source", None, "is required by transform: {path, start, end} or {take}")]
     if action == "generate" and source is not None:
@@ -221,10 +231,24 @@ def _list(words: Iterable[str]) -> str:
     return ", ".join(words) or "no mode that is known"
 
 
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long a take is to be, s."""
+
+    duration: float  #: what the service is asked for
+    cut: float | None  #: to what the take is cut back; None: not
+    spare: float | None  #: what of the duration is beyond the bars of the place; None: nothing
+
+    @property
+    def seconds(self) -> float:
+        """The length of the take, as asked for."""
+        return self.cut if self.cut is not None else round(self.duration - (self.spare or 0), 6)
+
+
 def lengths(
-    request: Request, resolved: Resolved, source_seconds: float | None, default: float
-) -> tuple[float, float | None]:
-    """Return how many seconds the service is asked for, and to what the take is cut back (None: not).
+    request: Request, resolved: Resolved, source_seconds: float | None, default: float, *, tempo: float | None = None
+) -> Lengths:
+    """Return how many seconds the service is asked for, and what is made of them. ``tempo`` is that of the project.
 
     The request's own duration counts first, then the length of its place, then that of its source (checked before: it
     is not longer than the model makes), then the preset's, then the default.
@@ -236,27 +260,34 @@ def lengths(
         given = (source_seconds, *given[:2], resolved.duration)
     wanted = next((seconds for seconds in given if seconds is not None), default)
     # the service makes no less than its least, and a source that was repeated may come back whole
-    return min(max(wanted, least), most), wanted if short_source or wanted < least else None
+    cut = wanted if short_source or wanted < least else None
+    spare, continues = 0.0, resolved.continue_from is not None
+    if cut is None and (continues or (request.duration is None and resolved.action == "generate")):
+        fit = fit_of(resolved.fit, request.client, request.place, tempo, continues=continues)
+        spare = spare_of(fit, request.place, tempo, wanted, continues=continues)
+        spare = min(spare, max(0.0, most - wanted))
+    return Lengths(min(max(wanted + spare, least), most), cut, spare or None)
 
 
 def parameters(
     resolved: Resolved,
-    duration: float,
-    cut: float | None,
+    length: Lengths,
     *,
     press: str = "",
     tempo: float | None = None,
+    after: float | None = None,
     region: Region | None = None,
 ) -> list[Parameters]:
     """Return the parameters of each variation: complete, and with a seed, so that each take can be made again.
 
     ``press`` is the id of the request: the same press, sent again after a question, draws the same seed, and so makes
-    the same choices in its prompt. ``tempo`` is that of the project at the press, ``region`` how the model takes a
-    region that it replaces.
+    the same choices in its prompt. ``tempo`` is that of the project at the press, ``after`` the length of a source that
+    is continued, s, ``region`` how the model takes a region that it replaces.
     """
     drawn = random.Random(press or None).randint(*_seeds(resolved.model))
     seed = resolved.seed if resolved.seed is not None else drawn
     fitting = {"fit": resolved.fit, "loudness": resolved.loudness, "tempo": tempo}
+    fitting |= {"continue_from": resolved.continue_from, "after": after, "spare": length.spare}
     numbers = {one.name: resolved.numbers.get(one.name) for one in sent() if resolved.action in one.actions}
     numbers = {name: value for name, value in numbers.items() if name not in _OWN}
     if resolved.region is not None and region is not None:
@@ -265,9 +296,9 @@ def parameters(
         Parameters(
             prompt=wildcards.resolve(resolved.prompt, each).strip(),
             negative_prompt=resolved.negative_prompt or None,
-            duration=duration,
+            duration=length.duration,
             seed=each,
-            cut=cut,
+            cut=length.cut,
             mode=_mode(resolved, region),
             named=_names(resolved, region),
             **fitting,  # type: ignore[arg-type]

@@ -33,13 +33,20 @@ var Fit = (function () {
     bar = bar === Math.round(bar) ? bar : bar * 2; // of 7/8 two bars have whole beats
     var bars = number(told, "length") * number(told, "tempo") / 60 / bar;
     var whole = Math.round(bars) >= 1 && Math.abs(bars - Math.round(bars)) < 0.01;
-    return !whole ? "off" : told.target === "session" ? "loop" : "grid";
+    var slot = told.target ? told.target === "session" : !isNaN(number(told, "slot"));
+    return !whole ? "off" : slot ? "loop" : "grid";
   }
 
   /** How a take is to fit: as a preset or a pad has named it, else as the press said. */
   function wanted(told, token) {
     var said = String(told.fit || "");
     return said !== "" && said !== unnamed(told) ? said : String(token.f || said || "off");
+  }
+
+  /** The second of the file that stands on the place: its first beat, or where it goes on if it continues its source. */
+  function firstOf(told) {
+    var enter = number(told, "grid.enter");
+    return Math.max(0, isNaN(enter) ? number(told, "grid.first_beat") || 0 : enter);
   }
 
   /** Whether something was measured. */
@@ -90,7 +97,7 @@ var Fit = (function () {
   /** From the first beat on, at the set's tempo; a loop has whole bars. */
   function onBeats(told, order, loop) {
     var each = beatOf(told, order.file_seconds);
-    var first = Math.max(0, number(told, "grid.first_beat") || 0);
+    var first = firstOf(told);
     var there = (order.file_seconds - first) / each;
     var asked = order.wanted * order.tempo / 60;
     var beats = Math.min(asked, there);

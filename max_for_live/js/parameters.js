@@ -5,6 +5,7 @@ var Parameters = [
   { key: "model", kind: "text", on: ["generate", "transform"] },
   { key: "duration", kind: "number", on: ["generate", "transform"] },
   { key: "strength", kind: "number", on: ["transform"] },
+  { key: "continue_from", kind: "number", on: ["transform"] },
   { key: "cfg_scale", kind: "number", on: ["generate", "transform"] },
   { key: "steps", kind: "whole", on: ["generate", "transform"] },
   { key: "seed", kind: "whole", on: ["generate", "transform"] },

@@ -87,13 +87,17 @@ end
 
 local function place(made, project, anchor, wish, grid, seconds)
   local why = doubt(grid)
+  local enter = number(grid.enter)
+  if enter then -- it continues its source: this moment of it stands at the end of that
+    grid = setmetatable({ first_beat = enter }, { __index = grid })
+  end
   local sound = number(grid.first_sound)
   if why and wish.fit == "start" and seconds < ONE_SHOT and sound and sound <= MOST_SHIFT then
     return move(made, sound, "sound") -- a one-shot: when it begins is certain, its tempo is not asked for
   elseif why then
     made.remarks[#made.remarks + 1] = "Not fitted: " .. why .. "."
     return
-  elseif grid.first_beat > MOST_SHIFT then
+  elseif not enter and grid.first_beat > MOST_SHIFT then
     made.remarks[#made.remarks + 1] = string.format("Not fitted: its first beat comes %.1f s late.", grid.first_beat)
     return
   elseif wish.fit == "loop" and wish.fitted then

@@ -178,6 +178,11 @@ function form.variations(daemon, values)
   return values.variations or math.tointeger(tonumber(preset_of(daemon, values).variations)) or 1
 end
 
+-- Tell whether the take is to go behind its source, and continue it.
+function form.continues(daemon, values)
+  return tonumber(preset_of(daemon, values).continue_from) ~= nil
+end
+
 -- Return how long a take is to be, s: what was typed, else what is selected (nil: nothing), else what the preset says.
 function form.length(daemon, values, selected)
   return values.length or selected or tonumber(preset_of(daemon, values).duration) or USUAL_LENGTH

@@ -48,6 +48,16 @@ return {
     on = { "transform" },
   },
   {
+    key = "continue_from",
+    label = "continue_from",
+    kind = "number",
+    low = 6,
+    high = 190,
+    form = false,
+    sound = false,
+    on = { "transform" },
+  },
+  {
     key = "cfg_scale",
     label = "CFG scale 1..25",
     kind = "number",

@@ -81,7 +81,7 @@ local function hand_over(self)
     id = self.id,
     client = self.box.client,
     action = self.action,
-    place = request.place(self.project, reaper.GetMediaItemTrack(item), self.id, position, self.length),
+    place = request.place(self.project, reaper.GetMediaItemTrack(item), self.id, position - (self.after or 0), self.length),
     source = self.path and { path = self.path } or nil,
     confirm_usd = self.confirm_usd,
     again = self.again,
@@ -101,6 +101,7 @@ local function short(text)
   return stop and text:sub(1, stop - 1) or text
 end
 
+-- ``press.after``: the length of the source that the take continues, s; nil: it stands where the source does.
 local function make_placeholder(press, id, length, variations)
   local values, selection = press.values, press.selection
   local shown = {}
@@ -111,13 +112,16 @@ local function make_placeholder(press, id, length, variations)
   local source = press.action == "transform" and region.describe(selection) or nil
   local prompt = values.prompt or values.preset
   local noted = options.note(values.placing or options.load(), values, selection)
+  if press.after then
+    noted.mute, noted.beyond, noted.whole_mix, noted.into = nil, nil, nil, nil -- the source stays and is heard before it
+  end
   noted.length = length
   placeholder.create({
     project = press.project,
     tracks = selection.tracks,
     track = values.track,
     name = short(prompt),
-    position = selection.start,
+    position = selection.start + (press.after or 0),
     length = length,
   }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations, source = source, placing = noted },
     "DAW Bridge: on its way")
@@ -132,8 +136,8 @@ function send.once_more(box, project, before, more)
   local work = tag.with(before, more)
   work.id, work.box, work.project = mailbox.uuid(), box, project
   remember(work.id, before)
-  make_placeholder({ project = project, action = work.action, values = work.values, selection = selection }, work.id, work.length,
-    work.variations)
+  local again = { project = project, action = work.action, values = work.values, selection = selection, after = work.after }
+  make_placeholder(again, work.id, work.length, work.variations)
   hand_over(work)
   return work.id
 end
@@ -141,10 +145,12 @@ end
 -- A press. ``press``: box, project, action, values, selection, and the amount agreed to or nil. Returns its id.
 function send.go(press)
   local id, values, selection = mailbox.uuid(), press.values, press.selection
-  local length = form.length(press.daemon, values, selection.stop and selection.stop - selection.start)
+  local span = selection.stop and selection.stop - selection.start
+  local after = press.action == "transform" and form.continues(press.daemon, values) and span or nil
+  local length = form.length(press.daemon, values, not after and span or nil)
   local variations = form.variations(press.daemon, values)
-  make_placeholder(press, id, length, variations)
-  local work = { id = id, action = press.action, values = values, length = length, confirm_usd = press.confirm_usd }
+  make_placeholder(tag.with(press, { after = after }), id, length, variations)
+  local work = { id = id, action = press.action, values = values, length = length, after = after, confirm_usd = press.confirm_usd }
   remember(id, tag.with(work, {
     selection = selections.to_words(selection),
     variations = variations,

@@ -36,7 +36,7 @@ from bridge_daemon.frontends.midi.press_handler import _range
 from bridge_daemon.frontends.osc import keys
 from bridge_daemon.journal.rows import to_row
 from bridge_daemon.settings import load
-from bridge_daemon.spending.parameters import parameters as of_takes, resolve
+from bridge_daemon.spending.parameters import Lengths, parameters as of_takes, resolve
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"
 settings, faults = load.parse('[presets.warm]\\naction = "generate"\\nprompt = "rain"\\nwarmth = 4.0', {})
@@ -51,7 +51,7 @@ def job_of(data):
     assert resolved is not None, more
     return Job(id="a", seq=1, request_id=ID, client=None, action=resolved.action, preset=None, engine="sketch",
                base_url="", model=resolved.model.name, price=0, state=State.QUEUED, charge=Charge.NONE,
-               parameters=of_takes(resolved, 5.0, None)[0], variation=1, variations=1, place=Place())
+               parameters=of_takes(resolved, Lengths(5.0, None, None))[0], variation=1, variations=1, place=Place())
 
 from_preset, from_osc = job_of({"id": ID, "preset": "warm"}), job_of(message)
 sent = payload(from_osc, None)

@@ -10,7 +10,7 @@ from bridge_daemon.domain.prompt_fields import fill, names
 from bridge_daemon.domain.request import Request
 from bridge_daemon.domain.wildcards import escape, least, resolve
 from bridge_daemon.settings.load import Settings, parse
-from bridge_daemon.spending.parameters import parameters
+from bridge_daemon.spending.parameters import Lengths, parameters
 from bridge_daemon.spending.parameters import resolve as fill_in
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"
@@ -62,7 +62,7 @@ def of(prompt: str, **more: object) -> list[str]:
     request = Request.model_validate({"id": ID, "action": "generate", "prompt": prompt} | more)
     resolved, faults = fill_in(request, Settings())
     assert resolved is not None, faults
-    return [one.prompt for one in parameters(resolved, 5.0, None, press=request.id)]
+    return [one.prompt for one in parameters(resolved, Lengths(5.0, None, None), press=request.id)]
 
 
 def test_each_variation_differs_and_can_be_made_again_by_its_seed() -> None:

@@ -153,3 +153,19 @@ def test_the_command_measures_and_writes_beside_the_take(tmp_path: Path) -> None
     assert files[0] != files[1], "a copy is never overwritten by itself"
     refused = subprocess.run([*command[:5], "--fit", "loop"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "tempo" in refused.stderr
+
+
+@pytest.mark.parametrize("tempo", [118.0, 121.5])
+def test_a_copy_on_the_grid_has_exactly_its_bars_and_faded_edges(tempo: float) -> None:
+    sound = drums("house", tempo, lead=0.2, seconds=17)
+    made = render(sound, RATE, measure(sound, RATE, 120), Wish(fit="grid", tempo=120, seconds=16.0))
+    assert len(made.samples) == round((16.0 + made.start) * RATE)
+    assert not made.notes
+    assert np.abs(made.samples[0]).max() < 1e-3
+    assert np.abs(made.samples[-1]).max() < 1e-3
+
+
+def test_a_copy_that_is_shorter_than_its_bars_says_so() -> None:
+    sound = drums("house", 120, lead=0.2, seconds=16)
+    made = render(sound, RATE, measure(sound, RATE, 120), Wish(fit="grid", tempo=120, seconds=16.0))
+    assert made.notes == ["It ends 0.20 s before its place does."]

@@ -242,3 +242,15 @@ async def test_a_fit_that_a_preset_names_wins_over_the_panel(
         clip = await one(live)
         found = "loop" if clip["warping"] else "start" if clip["loop_start"] > 0 else "off"
         assert found == way
+
+
+async def test_a_take_that_continues_its_source_goes_on_where_it_is_told(tmp_path: Path) -> None:
+    enter = FIRST + 1.5 * 60 / OWN
+    async with ready(tmp_path) as (fake, live):
+        told = grid(GRID | {"enter": f"{enter:.6f}", "crossfade": "0.03"}) | token("grid") | BARS
+        result(fake, take(tmp_path, seconds=12), target="arrangement", beats="16", **told)
+        await fake.until("/bridge/placed")
+        clip = placed(await live.live())[-1]
+        assert clip["start_time"] == 16
+        first = clip["markers"][0]
+        assert (first["beat_time"], first["sample_time"]) == (clip["loop_start"], pytest.approx(enter, abs=1e-5))

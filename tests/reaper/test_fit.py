@@ -278,3 +278,18 @@ def test_what_is_no_choice_is_told_and_nothing_is_sent(
     reaper.seconds(2)
     assert f"{field}: " in " ".join(reaper.get("fake.modals"))
     assert bridge.requests() == []
+
+
+def test_a_take_that_continues_its_source_stands_behind_it(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    bridge.beat(presets={"on": {"prompt": "on", "action": "transform", "continue_from": 6.0, "duration": 8.0}})
+    sent = transform(reaper, bridge, Preset="on", Prompt="")
+    assert (sent["place"]["position"], sent["place"]["length"]) == (PLACE, 8.0), "where the source begins"
+    (job,) = bridge.status(sent, "stored")
+    grid = GRID | {"first_beat": 0.02, "enter": 1.6, "crossfade": 0.03}
+    bridge.result(sent, job, seconds=12.0, fit="grid", loudness="off", grid=grid)
+    reaper.seconds(3)
+    assert float(reaper.get(f"{ITEM}.info.D_POSITION")) == PLACE + 8
+    assert info(reaper, "D_STARTOFFS") == [1.6]
+    assert info(reaper, "D_PLAYRATE") == [pytest.approx(120 / 117.6)]
+    assert float(reaper.get("riff.info.B_MUTE")) == 0

@@ -12,7 +12,15 @@ from bridge_daemon.domain.models import models
 from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.errors import Fault
 from bridge_daemon.settings.load import Settings
-from bridge_daemon.spending.parameters import LARGEST_DRAWN_SEED, MAX_VARIATIONS, Resolved, lengths, parameters, resolve
+from bridge_daemon.spending.parameters import (
+    LARGEST_DRAWN_SEED,
+    MAX_VARIATIONS,
+    Lengths,
+    Resolved,
+    lengths,
+    parameters,
+    resolve,
+)
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d01"
 MODEL = models()["stable-audio-2-0"]
@@ -164,7 +172,9 @@ def asked_for(*, source: float | None = None, **given: Any) -> tuple[float, floa
     if source is not None:
         given |= {"action": "transform", "source": {"path": "/a.wav"}}
     request = Request.model_validate(body(**given))
-    return lengths(request, filled(**request.as_dict()), source, SETTINGS.defaults.duration)
+    found = lengths(request, filled(**request.as_dict()), source, SETTINGS.defaults.duration)
+    assert found.spare is None, "only a take of whole bars is asked for longer"
+    return found.duration, found.cut
 
 
 class TestLengths:
@@ -188,6 +198,34 @@ class TestLengths:
     def test_a_place_longer_than_the_model_makes_is_a_fault(self) -> None:
         assert faults_of(place={"length": 190.5}) == {"place.length": "is longer than the model makes (190 s)"}
         assert asked_for(place={"length": 500.0}, duration=30) == (30.0, None), "where it is what was asked for"
+
+    @pytest.mark.parametrize(
+        ("more", "spare"),
+        [
+            ({"client": "live", "place": {"target": "session"}}, 2.82),  # a loop: a bar, 4 %, half a second
+            ({"client": "reaper"}, 0.82),
+            ({"fit": "loop"}, 2.82),
+            ({"fit": "grid"}, 0.82),
+            ({"place": {"time_signature": "3/4", "length": 6.0}, "fit": "loop"}, 2.24),
+            ({}, None),  # nobody makes it fit
+            ({"client": "reaper", "fit": "off"}, None),
+            ({"client": "reaper", "fit": "start"}, None),
+            ({"client": "reaper", "duration": 8.0}, None),  # a length that somebody has said
+            ({"client": "reaper", "place": {"length": 8.3}}, None),  # no whole bars
+            ({"client": "reaper", "action": "transform", "source": {"path": "/a.wav"}}, None),
+        ],
+    )
+    def test_a_take_of_whole_bars_is_asked_for_a_little_longer(self, more: dict[str, Any], spare: float | None) -> None:
+        place = {"length": 8.0, "tempo": 120.0} | more.pop("place", {})
+        request = Request.model_validate(body(place=place, **more))
+        found = lengths(request, filled(**request.as_dict()), None, 30)
+        assert (found.spare, found.seconds) == (spare, place["length"])
+        assert found.duration == pytest.approx(place["length"] + (spare or 0))
+
+    def test_never_longer_than_the_model_makes(self) -> None:
+        request = Request.model_validate(body(fit="loop", place={"length": 189.0, "tempo": 80.0}))
+        found = lengths(request, filled(**request.as_dict()), None, 30)
+        assert (found.duration, found.spare, found.seconds) == (190.0, 1.0, 189.0)
 
     def test_a_duration_outside_is_a_fault_and_never_cut(self) -> None:
         assert set(faults_of(duration=0.5)) == {"duration"}
@@ -216,28 +254,32 @@ class TestLengths:
 
 class TestSeeds:
     def test_one_is_drawn_and_variation_k_uses_seed_plus_k(self) -> None:
-        made = parameters(filled(variations=8), 5.0, None)
+        made = parameters(filled(variations=8), Lengths(5.0, None, None))
         first = made[0].seed
         assert [each.seed for each in made] == list(range(first, first + 8))
         assert first >= 1
         assert made[-1].seed <= LARGEST_DRAWN_SEED
 
     def test_two_presses_draw_two_seeds(self) -> None:
-        assert len({parameters(filled(), 5.0, None)[0].seed for _ in range(20)}) > 1
+        assert len({parameters(filled(), Lengths(5.0, None, None))[0].seed for _ in range(20)}) > 1
 
     def test_a_given_one_is_kept(self) -> None:
-        assert [each.seed for each in parameters(filled(seed=42, variations=3), 5.0, None)] == [42, 43, 44]
+        assert [each.seed for each in parameters(filled(seed=42, variations=3), Lengths(5.0, None, None))] == [
+            42,
+            43,
+            44,
+        ]
 
     @pytest.mark.parametrize("variations", range(1, MAX_VARIATIONS + 1))
     def test_every_variation_stays_in_the_range_of_the_model(self, variations: int) -> None:
         least, most = MODEL.range("seed") or (0, 0)
         largest = most - (variations - 1)
-        assert parameters(filled(seed=largest, variations=variations), 5.0, None)[-1].seed == most
-        assert parameters(filled(seed=least, variations=variations), 5.0, None)[0].seed == least
+        assert parameters(filled(seed=largest, variations=variations), Lengths(5.0, None, None))[-1].seed == most
+        assert parameters(filled(seed=least, variations=variations), Lengths(5.0, None, None))[0].seed == least
         assert faults_of(seed=largest + 1, variations=variations) == {"seed": f"must be {least} to {largest}"}
 
     def test_strength_is_always_sent_for_transforms_and_for_nothing_else(self) -> None:
-        [made] = parameters(filled(action="transform", source={"path": "/a.wav"}), 5.0, None)
+        [made] = parameters(filled(action="transform", source={"path": "/a.wav"}), Lengths(5.0, None, None))
         assert made.strength == 0.25
-        [made] = parameters(filled(strength=0.9), 5.0, None)
+        [made] = parameters(filled(strength=0.9), Lengths(5.0, None, None))
         assert made.strength is None

@@ -43,7 +43,7 @@ def refusal(error: BridgeError) -> dict[str, Any]:
 
 def result(job: Job, file: Path) -> dict[str, Any]:
     """Return what a result file tells: the take, and its place."""
-    return views.take(job, file) | {"place": job.place.as_dict()}
+    return views.take(job, file) | {"place": job.stands.as_dict()}
 
 
 def beat(status: Mapping[str, Any], presets: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

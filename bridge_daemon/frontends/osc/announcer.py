@@ -267,7 +267,7 @@ def failed_pairs(job: Job) -> dict[str, Any]:
 
 def result_pairs(job: Job, file: Path) -> dict[str, Any]:
     """Return what /bridge/result tells: the take, and all of its place."""
-    place = job.place.as_dict()
+    place = job.stands.as_dict()
     numbers = {key: decimal(value) for key, value in place.items() if isinstance(value, float)}
     told = _flat(views.take(job, file))
     return told | {"notes": (told["notes"] or "")[:1000] or None} | place | numbers

@@ -7,6 +7,9 @@ import { carry } from "./make.js";
 import { player, whilePlaying } from "./player.js";
 import { wave } from "./wave.js";
 
+/** Seconds of a take that are sent to be continued, and those that a model takes at least. */
+const CONTINUED = 10;
+const LEAST_SOURCE = 6;
 const LETTERS = "ABCDEFGHIJKL";
 /** Takes that are compared with whichever is looked at. */
 const pinned = new Map();
@@ -96,6 +99,12 @@ function once(job, label, seed) {
   return button;
 }
 
+/** A request that continues a take: its end is sent, and what comes goes behind it. */
+function continuing(job) {
+  const whole = job.frames / job.rate;
+  return { action: "transform", prompt: job.prompt, continue_from: Math.min(CONTINUED, Math.floor(whole * 10) / 10), source: { path: job.file, job: job.job, seconds: whole } };
+}
+
 function facts(job) {
   const names = ["duration", "strength", "region_start", "region_end", "cfg_scale", "steps", "seed", "model", "preset", "client"];
   const rows = names.filter((name) => job[name] !== null && job[name] !== undefined).map((name) => [name.replace("_", " "), name === "duration" ? seconds(job[name]) : String(job[name])]);
@@ -103,7 +112,7 @@ function facts(job) {
   if (job.place?.project) rows.push(["project", job.place.project]);
   if (job.place?.track) rows.push(["track", job.place.track]);
   if (typeof job.place?.position === "number") rows.push(["position", `${job.place.position.toFixed(3)} s`]);
-  if (job.grid) rows.push(["heard", [job.grid.tempo && `${job.grid.tempo.toFixed(1)} BPM`, job.grid.loudness !== null && job.grid.loudness !== undefined && `${job.grid.loudness.toFixed(1)} LUFS`, typeof job.grid.true_peak === "number" && `peak ${job.grid.true_peak.toFixed(1)} dBTP`].filter(Boolean).join(", ") || job.grid.why_not || "–"]);
+  if (job.grid) rows.push(["heard", [job.grid.tempo && `${job.grid.tempo.toFixed(1)} BPM`, job.grid.key, job.grid.loudness !== null && job.grid.loudness !== undefined && `${job.grid.loudness.toFixed(1)} LUFS`, typeof job.grid.true_peak === "number" && `peak ${job.grid.true_peak.toFixed(1)} dBTP`].filter(Boolean).join(", ") || job.grid.why_not || "–"]);
   if (job.fitted) rows.push(["fitted copy", job.fitted]);
   rows.push(["sound", `${job.rate.toLocaleString()} Hz, ${job.channels === 1 ? "mono" : `${job.channels} channels`}`], ["money", money(job)], ["made", when(job.created_at)], ["job", job.job], ["file", job.file]);
   return h("dl", {}, rows.flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
@@ -169,7 +178,8 @@ export function detail(job, { keep }) {
     h("div", { class: "row" }, drag, button("Show in folder", () => act(() => post(`jobs/${job.job}/reveal`), "It is shown in its folder.")),
       button("Copy path", () => navigator.clipboard.writeText(job.file).then(() => { said.textContent = "The path is copied."; }).catch(tell)),
       job.client && button("Place again", () => act(() => post(`jobs/${job.job}/deliver`), "It is brought once more, free of charge.")),
-      button("Use as source", () => carry({ source: { path: job.file, job: job.job, seconds: job.frames / job.rate } }))), said,
+      button("Use as source", () => carry({ source: { path: job.file, job: job.job, seconds: job.frames / job.rate } })),
+      job.frames / job.rate >= LEAST_SOURCE && button("Continue", () => carry(continuing(job)))), said,
     h("h3", {}, "Once more"),
     h("div", { class: "row" }, once(job, "New seed", false), once(job, "Again, same seed", true), button("Change and run", () => carry(requestOf(job, { seed: true })))),
     h("label", {}, "Tags", tags), facts(job),
