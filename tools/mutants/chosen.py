@@ -21,7 +21,7 @@ _TRANSITIONS: Final = "tests/journal/test_transitions.py"
 _DURABILITY: Final = "tests/journal/test_durability.py"
 _LOST: Final = "tests/app/test_lost_journal.py"
 _LIVE_ONCE: Final = "tests/live/test_placing.py::test_announced_five_times_placed_once_confirmed_five_times"
-_LIVE_ONCE_OVER_RELOAD: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
+_LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
 _ARMING: Final = "tests/frontends/midi/test_arming.py"
 
 
@@ -263,14 +263,14 @@ NAMED: Final = (
         "../max_for_live/js/placer.js",
         "if (this.acted[key]) {",
         "if (false) {",
-        (_LIVE_ONCE, _LIVE_ONCE_OVER_RELOAD),
+        (_LIVE_ONCE, _LIVE_RELOADED),
     ),
     _Named(
         "Live places what stands in a set that was opened again",
         "../max_for_live/js/placer.js",
         "if (!answer && !this.asked[told.id]) {",
         "if (false) {",
-        (_LIVE_ONCE_OVER_RELOAD,),
+        (_LIVE_RELOADED,),
     ),
     _Named(
         "Live lets a clip go before the new one stands",
