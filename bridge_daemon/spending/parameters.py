@@ -54,7 +54,7 @@ def resolve(
 ) -> tuple[Resolved | None, list[Fault]]:
     """Fill in what a request leaves out, from its preset and then from the defaults, and check every range.
 
-    The request may be partial. ``fields`` is what the prompt of a preset may name, and what is added to one. Returns None beside the faults.
+    The request may be partial. ``fields`` is what a prompt may name or be told. Returns None beside the faults.
     """
     faults: list[Fault] = []
     notes: tuple[str, ...] = ()
