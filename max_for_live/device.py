@@ -54,6 +54,7 @@ def document(kind: Kind) -> dict[str, Any]:
     _shown(patcher, told, boxes)
     _memory(patcher, script, told)
     _start(patcher, script, boxes)
+    patcher.banks(panel.BANKS)
     if kind.recorder:
         _audio(patcher, script, told)
     else:

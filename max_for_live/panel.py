@@ -21,6 +21,13 @@ _BIPOLAR, _ABSOLUTE = 2, 4
 _ONE_ROW, _NEXT_ROW, _INSET = 18, 11, 3
 _LARGEST_EXACT: Final = 16_777_215  # a parameter is a float32
 
+#: What stands on the knobs of Push: the names of the parameters, page by page. Buttons are hidden from it, as they spend money.
+BANKS: Final = {
+    "Take": ("Length Bars", "Length From", "Place In", "Target Track", "Fit", "Takes", "Launch", "Ask Before Placing"),
+    "Sound": ("Strength", "Guidance", "Seed Lock", "Loudness", "Warp", "Tempo In Prompt"),
+    "Source": ("Transform Source", "Capture Which"),
+}
+
 #: Live's colours for boxes that do not follow the theme by themselves.
 _FIELD: Final = {"bgcolor": "live_control_text_bg", "textcolor": "live_control_fg"}
 _THEME: Final = {

@@ -10,6 +10,8 @@ from max_for_live import amxd, objects
 
 #: Height of Live's device view, px.
 HEIGHT: Final = 169
+#: Parameters in a bank of Push.
+KNOBS: Final = 8
 #: The type of a parameter that holds text or a list.
 BLOB: Final = 3
 Rect = tuple[int, int, int, int]
@@ -26,6 +28,7 @@ class Patcher:
         self._boxes: list[Box] = []
         self._cords: list[dict[str, Any]] = []
         self._parameters: dict[str, list[Any]] = {}
+        self._banks: dict[str, dict[str, Any]] = {}
         self._shapes: dict[str, objects.Shape] = {}
         self._next_y = 24
 
@@ -127,9 +130,17 @@ class Patcher:
             }
         }
 
+    def banks(self, named: Mapping[str, Sequence[str]]) -> None:
+        """Lay parameters on the eight knobs of Push by their long names; a knob without one stays free."""
+        known = {long for long, _, _ in self._parameters.values()}
+        for name, longs in named.items():
+            # always all eight: a bank with fewer has taken Live down
+            knobs = [long if long in known else "-" for long in (*longs, *["-"] * KNOBS)[:KNOBS]]
+            self._banks[str(len(self._banks))] = {"index": len(self._banks), "name": name, "parameters": knobs}
+
     def _registry(self) -> dict[str, Any]:
-        # no "parameterbanks": an empty bank takes Live down, and Push makes its own pages of the parameters
-        return dict(self._parameters) | {"inherited_shortname": 1}
+        banks = {"parameterbanks": self._banks} if self._banks else {}  # an empty one takes Live down, too
+        return dict(self._parameters) | banks | {"inherited_shortname": 1}
 
     def _project(self) -> dict[str, Any]:
         return {

@@ -200,7 +200,7 @@ def of_request(request: Request, clock: Clock) -> tuple[Request, Musical]:
     fixed = when is None or (when == "press" and place.keys() & {"position", "beats"})
     reading.read("arrival_bar" if fixed else when or "press", None if "length" in place else bars)
     heard = reading.result(when or "press", bars)
-    own = {key: place[key] for key in ("track", "project") if key in place}
+    own = {key: place[key] for key in ("track", "project", "key") if key in place}
     fields = heard.fields | own | ({"client": request.client} if request.client else {})
     if bars is None and "length" in place and (counted := reading.bars_in(place["length"])):
         fields["bars"] = counted

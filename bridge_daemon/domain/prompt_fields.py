@@ -18,6 +18,7 @@ from bridge_daemon.domain import wildcards
 FIELDS: Final[Mapping[str, str]] = {
     "tempo": "quarter notes a minute",
     "bpm": "the same as tempo",
+    "key": "the key, as A minor",
     "meter": "the time signature, as 4/4",
     "numerator": "beats in a bar",
     "denominator": "what one of them is: 4 for a quarter",
@@ -32,6 +33,9 @@ FIELDS: Final[Mapping[str, str]] = {
 LONGEST: Final = 120
 #: A tempo so near to a whole number is written as that, BPM: what is left is the jitter of a cable.
 NEAR: Final = 0.1
+#: A prompt that names a tempo or a key itself keeps its own.
+_TEMPO: Final = re.compile(r"\d\s*-?bpm\b", re.IGNORECASE)
+_KEY: Final = re.compile(r"\b[a-g](#|b|♯|♭|[ -]?sharp|[ -]?flat)?[ -]?(major|minor|maj|min)\b", re.IGNORECASE)
 _FIELD: Final = re.compile(r"\\\{|\{\{|\}\}|\{([^{}|]*)\}")
 _BAR: Final = re.compile(r"[^{}]*\|")  # before the next brace
 
@@ -63,6 +67,21 @@ def fill(prompt: str, fields: Mapping[str, object]) -> Filled:
             kept.append(_FIELD.sub(lambda match: _value(match, fields), phrase))
     text = ",".join(kept) if not notes else ", ".join(phrase.strip() for phrase in kept)
     return Filled(text.strip(), tuple(notes))
+
+
+def musical(prompt: str, fields: Mapping[str, object], longest: int) -> Filled:
+    """Add the tempo and the key to a prompt that names none, where they are known and there is room for them."""
+    added = []
+    tempo, key = _written("tempo", fields.get("tempo")), _written("key", fields.get("key"))
+    if tempo is not None and not _TEMPO.search(prompt):
+        added.append(f"{tempo} BPM")
+    if key is not None and not _KEY.search(prompt) and key.casefold() not in prompt.casefold():
+        added.append(wildcards.escape(key))
+    words = ", ".join(added)
+    text = f"{prompt.strip().rstrip(',')}, {words}"
+    if not words or len(text) > longest:
+        return Filled(prompt, ())
+    return Filled(text, (f"added to the prompt: {words}",))
 
 
 def _phrases(prompt: str) -> list[str]:

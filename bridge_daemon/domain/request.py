@@ -114,6 +114,7 @@ class Place(_Frozen):
     time_offset: Annotated[float, Field(ge=-864_000, le=864_000)] | None = None  # s, the project's start
     folder: PathText | None = None
     tempo: Annotated[float, Field(gt=0, le=2000)] | None = None
+    key: Annotated[str, Field(max_length=40)] | None = None  # as musicians say it: A minor
     time_signature: Annotated[str, Field(pattern=r"^\d{1,3}/\d{1,3}$")] | None = None
     sample_rate: Annotated[Whole, Field(ge=8_000, le=384_000)] | None = None
     token: Annotated[str, Field(max_length=4096)] | None = None  # opaque to us

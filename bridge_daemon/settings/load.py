@@ -40,6 +40,7 @@ from bridge_daemon.settings.sections import (
     JournalSettings,
     Many,
     MidiSettings,
+    Music,
     Osc,
     Preset,
     Publish,
@@ -81,6 +82,7 @@ class Settings(Section):
     journal: JournalSettings = JournalSettings()
     midi: MidiSettings = MidiSettings()
     clock: ClockSettings = ClockSettings()
+    music: Music = Music()
     folders: Many[WatchedFolder] = ()
     presets: dict[str, Preset] = Field(default_factory=dict)
 

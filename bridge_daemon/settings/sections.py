@@ -398,6 +398,15 @@ class ClockSettings(Section):
         return int(numerator), int(denominator)
 
 
+class Music(Section):
+    """What a prompt is told of the music that the take is for."""
+
+    in_prompt: bool = Field(
+        default=False,
+        description="Whether the tempo and key of a request are added to its prompt, where it names none.",
+    )
+
+
 class WatchedFolder(Section):
     """A folder whose renders become requests."""
 

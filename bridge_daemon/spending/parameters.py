@@ -71,7 +71,7 @@ def resolve(
 ) -> tuple[Resolved | None, list[Fault]]:
     """Fill in what a request leaves out, from its preset and then from the defaults, and check every range.
 
-    The request may be partial. ``fields`` is what the prompt of a preset may name. Returns None beside the faults.
+    The request may be partial. ``fields`` is what a prompt may name or be told. Returns None beside the faults.
     """
     faults: list[Fault] = []
     notes: tuple[str, ...] = ()
@@ -85,6 +85,9 @@ def resolve(
     elif request.preset is not None:
         faults.append(Fault("preset", request.preset, _did_you_mean(request.preset, settings.presets)))
     values |= {name: value for name in (*names(), "action") if (value := getattr(request, name)) is not None}
+    if settings.music.in_prompt and is_visible(wildcards.least(values.get("prompt") or "")):
+        musical = prompt_fields.musical(values["prompt"], fields or {}, MAX_PROMPT)
+        values["prompt"], notes = musical.text, (*notes, *musical.notes)
     if preset is not None and preset.source is not None:  # whichever command presses it
         values["action"] = "transform"
     faults += _region_faults(values)

@@ -3,7 +3,44 @@
  * takes the place of what lies under it; so it is made in a free slot, cut to length, and copied from there.
  */
 var Arrangement = (function () {
-  /** Copy from a slot; the slot is left as it was. `old` is a clip in whose place it comes, once the new one is made. */
+  /** Copy a clip of a slot to a beat; null where no new one is found there. */
+  function copy(order, track, clip, beats, old) {
+    track.call("duplicate_clip_to_arrangement", "id " + clip.id, beats);
+    return Clips.find(track, beats, order.file, old);
+  }
+
+  /**
+   * Copy a clip into the place of an old one, which goes only when the new one was read back. Where Live keeps a clip that begins
+   * at the same beat, the new one is first made behind everything, as a proof that Live copies it.
+   */
+  function instead(order, track, clip, old) {
+    var number = Number(old.id);
+    var end = Live.number(old, "end_time");
+    var made = copy(order, track, clip, order.beats, number);
+    if (!made) {
+      var far = Math.ceil(Live.number(Live.song(), "last_event_time") / order.bar + 1) * order.bar;
+      var proof = copy(order, track, clip, far, number);
+      if (!proof) {
+        return { ok: false, why: "Live put no clip at the beat" };
+      }
+      track.call("delete_clip", "id " + number);
+      made = copy(order, track, clip, order.beats, number);
+      if (!made) {
+        return { ok: false, why: "Live put no clip at the beat: it stands at beat " + Text.decimal(far, 2) + " now" };
+      }
+      track.call("delete_clip", "id " + proof.id);
+    }
+    Live.each(Clips.near(track, order.beats, end), function (eye) { // what is left of an old one that was longer
+      var start = Live.number(eye, "start_time");
+      var inside = start >= order.beats - Clips.NEAR && start < end - Clips.NEAR;
+      if (inside && Number(eye.id) !== Number(made.id) && Clips.isOf(eye, order.file)) {
+        track.call("delete_clip", "id " + eye.id);
+      }
+    });
+    return { ok: true, clip: made };
+  }
+
+  /** Copy from a slot; the slot is left as it was. `old` is a clip in whose place it comes. */
   function bySlot(order, track, old) {
     var song = Live.song();
     var scenes = Live.ids(song, "scenes").length;
@@ -19,12 +56,9 @@ var Arrangement = (function () {
     var result = { ok: false, why: "Live made no clip of the file" };
     if (clip) {
       var notes = Clips.mark(clip, order);
-      if (old) {
-        track.call("delete_clip", "id " + old.id);
-      }
-      track.call("duplicate_clip_to_arrangement", "id " + clip.id, order.beats);
-      var copy = Clips.find(track, order.beats, order.file);
-      result = copy ? { ok: true, clip: copy, notes: notes } : { ok: false, why: "Live put no clip at the beat" };
+      var made = old ? null : copy(order, track, clip, order.beats);
+      result = old ? instead(order, track, clip, old) : { ok: made !== null, clip: made, why: "Live put no clip at the beat" };
+      result.notes = notes;
     }
     if (Live.flag(slot, "has_clip")) {
       slot.call("delete_clip");
@@ -109,7 +143,12 @@ var Arrangement = (function () {
     if (!found) { // on a take lane nothing can be copied
       return { ok: true, clip: clip, notes: Clips.mark(clip, order) };
     }
-    return checked(order, bySlot(order, Tracks.at(Number(found[1])), clip));
+    var track = Tracks.at(Number(found[1]));
+    var end = Live.number(clip, "end_time");
+    if (order.beats + order.length > end + Clips.NEAR && !Clips.free(track, end, order.beats + order.length)) {
+      return { ok: false, why: "a clip stands behind it" };
+    }
+    return checked(order, bySlot(order, track, clip));
   }
 
   return { place: place, again: again };

@@ -43,10 +43,10 @@ var Clips = (function () {
     return ids.slice(Math.max(0, at(start - NEAR) - 2), at(end + NEAR) + 1);
   }
 
-  /** The clip of a file that begins at a beat, among the children of a track or take lane. */
-  function find(parent, beats, file) {
+  /** The clip of a file that begins at a beat, among the children of a track or take lane; `but` is the id of one that is not meant. */
+  function find(parent, beats, file, but) {
     return Live.first(near(parent, beats, beats), function (clip) {
-      return Math.abs(Live.number(clip, "start_time") - beats) < NEAR && isOf(clip, file);
+      return Number(clip.id) !== but && Math.abs(Live.number(clip, "start_time") - beats) < NEAR && isOf(clip, file);
     });
   }
 

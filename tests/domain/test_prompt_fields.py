@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.parameters import MAX_PROMPT
-from bridge_daemon.domain.prompt_fields import FIELDS, LONGEST, fill, names, number
+from bridge_daemon.domain.prompt_fields import FIELDS, LONGEST, Filled, fill, musical, names, number
 from bridge_daemon.domain.request import Request
 from bridge_daemon.settings.load import Settings, parse
 from bridge_daemon.spending.parameters import resolve
@@ -112,3 +112,30 @@ def test_known_fields_and_braces_are_no_fault() -> None:
     prompt = " ".join(f"{{{name}}}" for name in FIELDS) + " {{anything}}"
     settings, faults = parse(f'[presets.loop]\nprompt = "{prompt}"\n', {})
     assert (settings is not None, faults) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("warm piano", "warm piano, 92 BPM, A minor"),
+        ("warm piano, ", "warm piano, 92 BPM, A minor"),
+        ("piano, 100 bpm", "piano, 100 bpm, A minor"),
+        ("piano at 100-BPM in F# major", "piano at 100-BPM in F# major"),
+        ("piano in c sharp minor", "piano in c sharp minor, 92 BPM"),
+        ("piano, Eb maj", "piano, Eb maj, 92 BPM"),
+        ("{90 BPM|slow} piano", "{90 BPM|slow} piano, A minor"),
+    ],
+)
+def test_tempo_and_key_are_added_once(prompt: str, text: str) -> None:
+    known = {"tempo": 91.98, "key": "A minor"}
+    once = musical(prompt, known, 5000)
+    assert once.text == text
+    assert musical(once.text, known, 5000) == Filled(once.text, ())
+
+
+def test_what_is_not_known_or_has_no_room_is_not_added() -> None:
+    assert musical("rain", {"tempo": None, "key": " "}, 5000) == Filled("rain", ())
+    assert musical("rain", {"tempo": 92}, 11) == Filled("rain", ())
+    assert musical("rain", {"tempo": 92}, 12) == Filled("rain, 92 BPM", ("added to the prompt: 92 BPM",))
+    dorian = {"key": "D dorian"}
+    assert musical(musical("rain", dorian, 99).text, dorian, 99).text == "rain, D dorian"

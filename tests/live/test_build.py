@@ -145,7 +145,22 @@ def test_the_patcher_is_one_of_live(file: Path) -> None:
     assert found["openrect"][2] == found["devicewidth"]
     assert found["classnamespace"] == "box"
     assert {"fileversion", "appversion", "rect", "gridsize", "boxes", "lines", "parameters", "autosave"} <= found.keys()
-    assert "parameterbanks" not in found["parameters"]  # an empty one takes Live down
+
+
+@devices
+def test_the_banks_of_push(file: Path) -> None:
+    """As Max saves them: eight long names or "-" in each. An empty or a short one takes Live down."""
+    found = patcher(file)["parameters"]["parameterbanks"]
+    banks = list(found.values())
+    assert [(key, bank["index"]) for key, bank in found.items()] == [(str(i), i) for i in range(len(banks))]
+    assert all(set(bank) == {"index", "name", "parameters"} for bank in banks)
+    assert all(bank["name"] and len(bank["parameters"]) == 8 for bank in banks)
+    names = [name for bank in banks for name in bank["parameters"] if name != "-"]
+    assert len(names) == len(set(names))
+    told = [valueof for _, valueof in parameters(file)]
+    shown = {one["parameter_longname"] for one in told if one["parameter_invisible"] == AUTOMATED}
+    assert shown - set(names) == {"More"}  # it folds the panel, which Push does not show
+    assert set(names) <= shown
 
 
 @devices

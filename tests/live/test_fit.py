@@ -163,6 +163,61 @@ async def test_what_somebody_has_changed_meanwhile_is_left(tmp_path: Path) -> No
         assert ((await one(live))["warping"], (await one(live))["loop_end"]) == (0, 3)
 
 
+async def fitted_late(fake: Bridge, folder: Path, *, seconds: float = 9) -> None:
+    """A take of the arrangement is placed, and measured afterwards."""
+    told = result(fake, take(folder, seconds=seconds), target="arrangement", beats="16", **BARS, **token("grid"))
+    await fake.until("/bridge/placed")
+    fake.tell(told["client"], "/bridge/measured", **told | {"fit": "grid"} | grid(GRID))
+
+
+async def test_a_clip_stays_where_live_puts_no_copy_in_its_place(tmp_path: Path) -> None:
+    async with ready(tmp_path, warps_new=False, refuses_copies=2, silent=False) as (fake, live):
+        await fitted_late(fake, tmp_path)
+        await live.until_status("Not fitted: Live put no clip at the beat")
+        clip = await one(live)
+        assert (clip["start_time"], clip["length"], clip["warping"], clip["slot"]) == (16, 16, 0, None)
+        assert (await live.live())["scenes"] == 4
+
+
+@pytest.mark.parametrize(("refused", "beat"), [(0, 16), (3, 16), (4, 36)])
+async def test_where_live_keeps_what_begins_at_the_beat(tmp_path: Path, refused: int, beat: float) -> None:
+    """The old one goes only when there is a new one, wherever Live stops."""
+    given = {"warps_new": False, "keeps_same_start": True, "refuses_copies": refused}
+    async with ready(tmp_path, silent=False, **given) as (fake, live):
+        await fitted_late(fake, tmp_path)
+        await live.until_status("it stands at beat 36" if refused == 4 else "Not fitted" if refused else "Fitted: rain")
+        clip = await one(live)
+        assert (clip["start_time"], clip["length"]) == (beat, 16)
+        assert on_the_beat(clip) if refused != 3 else clip["warping"] == 0
+
+
+async def test_a_clip_that_would_grow_into_the_next_one_stays(tmp_path: Path) -> None:
+    async with ready(tmp_path, warps_new=False) as (fake, live):
+        told = result(fake, take(tmp_path, seconds=7), target="arrangement", beats="16", **BARS, **token("grid"))
+        await fake.until("/bridge/placed")
+        clip = await one(live)
+        beats = clip["start_time"] + clip["length"]
+        await live.live(clip={"file": str(take(tmp_path, "own")), "beats": beats, "warping": 0})
+        slow = GRID | {"tempo": "150", "first_beat": "0"}
+        fake.tell(told["client"], "/bridge/measured", **told | {"fit": "grid"} | grid(slow))
+        await live.until_status("Not fitted: a clip stands behind it")
+        clips = placed(await live.live())
+        assert [(one["start_time"], one["warping"]) for one in clips] == [(16, 0), (beats, 0)]
+        assert (await live.live())["overwritten"] == 0
+
+
+async def test_a_clip_that_becomes_shorter_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with ready(tmp_path, warps_new=False) as (fake, live):
+        told = result(fake, take(tmp_path, seconds=9), target="arrangement", beats="16", **BARS, **token("grid"))
+        await fake.until("/bridge/placed")
+        fast = GRID | {"tempo": "100", "first_beat": "1.5"}
+        fake.tell(told["client"], "/bridge/measured", **told | {"fit": "grid"} | grid(fast))
+        await live.until_status("Fitted: rain")
+        clip = await one(live)
+        assert clip["start_time"] == 16
+        assert clip["length"] < 16
+
+
 async def test_what_is_measured_later_and_not_sure_is_said(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         told = result(fake, take(tmp_path, seconds=9), target="session", slot=0, **BARS, **token("loop"))

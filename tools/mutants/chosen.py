@@ -20,6 +20,8 @@ _WIRE: Final = "tests/engine/test_wire.py"
 _TRANSITIONS: Final = "tests/journal/test_transitions.py"
 _DURABILITY: Final = "tests/journal/test_durability.py"
 _LOST: Final = "tests/app/test_lost_journal.py"
+_LIVE_ONCE: Final = "tests/live/test_placing.py::test_announced_five_times_placed_once_confirmed_five_times"
+_LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
 _ARMING: Final = "tests/frontends/midi/test_arming.py"
 
 
@@ -261,7 +263,21 @@ NAMED: Final = (
         "../max_for_live/js/placer.js",
         "if (this.acted[key]) {",
         "if (false) {",
-        ("tests/live/test_placing.py",),
+        (_LIVE_ONCE, _LIVE_RELOADED),
+    ),
+    _Named(
+        "Live places what stands in a set that was opened again",
+        "../max_for_live/js/placer.js",
+        "if (!answer && !this.asked[told.id]) {",
+        "if (false) {",
+        (_LIVE_RELOADED,),
+    ),
+    _Named(
+        "Live lets a clip go before the new one stands",
+        "../max_for_live/js/arrangement.js",
+        "var made = copy(order, track, clip, order.beats, number);",
+        'track.call("delete_clip", "id " + number);\n    var made = copy(order, track, clip, order.beats, number);',
+        ("tests/live/test_fit.py::test_a_clip_stays_where_live_puts_no_copy_in_its_place",),
     ),
 )
 

@@ -43,6 +43,7 @@ _OPTIONS: Final = (
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
 )
+_OURS: Final = ("tools", "tests", "bridge_daemon", "max_for_live")
 _WHOLE: Final = 10  # times the time of a mutant: for the tests of a module where none is red
 _KILLERS: Final = 4  # tests that turned red for the same module are run first
 
@@ -158,10 +159,14 @@ def _in_copy(folder: str, killers: list[str], tests: list[str], told: str) -> No
     os.chdir(folder)
     os.environ["PYTHONPATH"] = folder  # before the tree that the environment was installed from
     sys.path[:] = [folder, *(path for path in sys.path if Path(path or ".").resolve() != ROOT)]
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tools", "tests", "bridge_daemon")]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
         del sys.modules[name]
     import pytest
 
+    if any(test.startswith("tests/live/") for test in tests):  # they run the built devices
+        from max_for_live import build
+
+        build.main([])
     for chosen in (killers, tests):
         code = pytest.main([*_OPTIONS, *chosen], plugins=[_FirstRed(Path(told))]) if chosen else 0
         if code != 0 and not Path(told).exists():

@@ -79,6 +79,32 @@ async def test_a_press_on_the_bar(tmp_path: Path) -> None:
         assert "no name is known" in result["notes"]
 
 
+@pytest.mark.parametrize(
+    ("prompt", "pairs", "sent"),
+    [
+        ("rain", {"tempo": "92", "key": "A minor"}, "rain, 92 BPM, A minor"),
+        ("rain", {}, "rain, 110 BPM"),  # of the transport
+        ("rain, 92 BPM, A minor", {"tempo": "92", "key": "A minor"}, "rain, 92 BPM, A minor"),  # added by the client
+    ],
+)
+async def test_tempo_and_key_in_every_prompt(tmp_path: Path, prompt: str, pairs: dict[str, str], sent: str) -> None:
+    music = {"in_prompt": True}
+    async with running(tmp_path / "home", None, music=music) as daemon, caller(daemon, "a") as client:
+        client.send("/bridge/transport", tempo=110.0)
+        asked = {"prompt": prompt, "id": str(uuid.uuid4())} | pairs
+        job = await job_of(daemon, (await client.ask("/bridge/generate", **asked))[1]["jobs"])
+        assert job.parameters.prompt == sent
+
+
+async def test_without_the_setting_a_prompt_is_sent_as_typed(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", None) as daemon, caller(daemon, "a") as client:
+        await client.hello()
+        asked = {"prompt": "rain", "tempo": "92", "key": "A minor", "id": str(uuid.uuid4())}
+        job = await job_of(daemon, (await client.ask("/bridge/generate", **asked))[1]["jobs"])
+        assert job.parameters.prompt == "rain"
+        assert (await client.until("/bridge/result", job=job.id))["key"] == "A minor"
+
+
 async def test_the_same_press_with_a_wobbling_tempo_is_a_double_press(tmp_path: Path) -> None:
     async with running(tmp_path / "home", None, presets=PRESETS) as daemon, caller(daemon, "a") as client:
         client.send("/bridge/transport", tempo=119.8)

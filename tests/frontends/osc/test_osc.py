@@ -37,6 +37,7 @@ PLACE = {
     "length": (1.5, 1.5),
     "time_offset": ("-3600", -3600.0),
     "tempo": (Typed(("f", 127.98)), 127.98),
+    "key": ("A minor", "A minor"),
     "time_signature": ("7/8", "7/8"),
     "sample_rate": (Typed(("h", 48_000)), 48_000),
     "token": ("opaque ✓", "opaque ✓"),

@@ -159,7 +159,7 @@ class Lom {
     const set = this.set;
     if (object === set) {
       return { tempo: set.tempo, signature_numerator: set.signature[0], signature_denominator: set.signature[1],
-        is_playing: yes(set.playing), current_song_time: this.shownTime(), start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1], loop: yes(set.loops),
+        is_playing: yes(set.playing), current_song_time: this.shownTime(), start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1], loop: yes(set.loops), last_event_time: set.lastEvent,
         root_note: set.scale[0], scale_name: set.scale[1], scale_mode: set.atLeast(12, 0, 5) ? yes(set.scale[2]) : undefined,
         file_path: set.atLeast(11, 3, 25) ? set.filePath : undefined }[name];
     }
@@ -280,7 +280,15 @@ class Lom {
     if (!track.audio || track.frozen || track.recording || beats < 0) {
       throw new Error("The clip cannot be put there");
     }
-    return this.made(this.set.put(track, clip.copy(beats)));
+    this.set.copies += 1;
+    if (this.set.refusesCopies && this.set.copies >= this.set.refusesCopies) {
+      throw new Error("The clip cannot be put there");
+    }
+    const copy = clip.copy(beats);
+    if (this.set.keepsSameStart && track.clips.some((old) => Math.abs(old.startTime - beats) < 1e-6)) {
+      return null;
+    }
+    return this.made(this.set.put(track, copy));
   }
 
   // The line is split at spaces, quotes keep them; numbers and "id 5" become what they look like. Whether a word with spaces

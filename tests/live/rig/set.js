@@ -44,6 +44,9 @@ class LiveSet {
     this.mostScenes = given.most_scenes || Infinity;
     this.refusesGain = given.refuses_gain || false;
     this.refusesMarkers = given.refuses_markers || false;
+    this.refusesCopies = given.refuses_copies || 0; // from this copy into the arrangement on; 0: none
+    this.copies = 0;
+    this.keepsSameStart = given.keeps_same_start || false; // facts 1.1: at the beat of a clip some have seen nothing happen
     this.refusesSpaces = given.refuses_spaces || false; // neither as it is nor in quotes
     this.splitsSpaces = given.splits_spaces || false; // facts 1.1: whether a path with spaces survives is open
     this.loop = given.loop || [0, 16];
@@ -65,6 +68,11 @@ class LiveSet {
 
   get playing() {
     return this.playingSince !== null;
+  }
+
+  // Reference: the beat of the last event of the arrangement.
+  get lastEvent() {
+    return Math.max(0, ...this.tracks.flatMap((track) => [track, ...track.lanes]).flatMap((one) => one.clips).map((c) => c.startTime + c.length));
   }
 
   get songTime() {
@@ -214,7 +222,8 @@ class LiveSet {
     return this.put(parent, new Clip(this, path, this.sound(track, path), beats));
   }
 
-  // What lies under a new clip is lost; the head of an older one survives.
+  // What lies under a new clip is lost, "but only across the span the new clip covers" (facts: 1.1): the head of an older one
+  // survives, and of one that begins under it and ends behind it the tail.
   put(parent, clip) {
     const start = clip.startTime;
     const end = start + clip.length;
@@ -223,6 +232,12 @@ class LiveSet {
       if (!apart && old.startTime < start) {
         this.overwritten = (this.overwritten || 0) + 1;
         old.end = old.start + ((start - old.startTime) * (old.warping ? 1 : 60 / this.tempo));
+        return true;
+      }
+      if (!apart && old.startTime + old.length > end + 1e-9) {
+        this.overwritten = (this.overwritten || 0) + 1;
+        old.start += (end - old.startTime) * (old.warping ? 1 : 60 / this.tempo);
+        old.startTime = end;
         return true;
       }
       if (!apart) {
