@@ -58,7 +58,7 @@ STEPS: Final = (
     Step("sources", "Audio to audio", "Chooses how the cloud service fetches the audio that you transform, and tries "
          "it with a made-up sound, free of charge. Text to audio and the sketch engine need none of it.",
          "daw-bridge setup --step sources"),
-    Step("daws", "DAWs", "Puts the actions into REAPER and Ardour and the devices into Ableton Live, where they are found.",
+    Step("daws", "DAWs", "Puts the actions into REAPER and Ardour, and the devices into Ableton Live.",
          "daw-bridge install"),
     Step("folders", "Watched folder", "Watches a folder of renders. Each waits until you start it.",
          "daw-bridge setup --step folders"),

@@ -1,9 +1,9 @@
 """Which controls of the page the tests press, told by the browser; a control that no test presses makes the run fail.
 
-A script in each browser writes down where in the page's sources a control is made (the stack of its ``createElement``) and
-which controls a person's event reaches. What was reached goes home with the report of its test, so that the process which
-counts sees all of it, whatever process the test ran in and however often it was run again. When the run ends, and it was
-one of the whole folder, the places that make controls are compared with those that were reached in tests that passed.
+A script in each browser writes down where in the page's sources a control is made (the stack of its ``createElement``)
+and which controls a person's event reaches. What was reached goes home with the report of its test, so that the process
+which counts sees all of it, whatever process the test ran in and however often it was run again. When the run ends, and
+was one of the whole folder, the places that make controls are compared with those that tests reached which passed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ PROPERTY = "controls"
 #: What makes a control: an element that a person acts on, or a helper of the page that makes such elements.
 MAKES = re.compile(
     r'(?<![\w.])(?:h\("(?:button|input|select|textarea|a|summary)"|h\("\w+", \{[^{}]*tabindex'
-    r"|(?:add|ask|once|chooser|widget|region|button|input)\((?!\)|label, [{a-z]|name, props|title, text)|wave\(\{ label)"
+    r"|(?:add|ask|once|chooser|widget|region|button|input)\((?!\)|label, [{a-z]|name, props|title, text)"
+    r"|wave\(\{ label)"
 )
 #: The same in the one file of markup.
 MARKUP = re.compile(r"<(?:button|a|input|select)\b[^>]*>")
@@ -51,9 +52,13 @@ RECORDER = r"""(() => {
     // the driver of a browser tells of files, days and choices by events of its own
     if (one && (event.isTrusted || ["input", "change"].includes(event.type))) told("pressed", one);
   };
-  const KINDS = { click: "button, a[href], summary, input[type=checkbox]", pointerdown: "[role=slider]", keydown: "[tabindex='0']",
-    input: "input, textarea", change: "input, select, textarea" };
-  for (const [kind, which] of Object.entries(KINDS)) window.addEventListener(kind, (event) => { if (event.target.closest?.(which)) pressed(event); }, true);
+  const KINDS = {
+    click: "button, a[href], summary, input[type=checkbox]", pointerdown: "[role=slider]",
+    keydown: "[tabindex='0']", input: "input, textarea", change: "input, select, textarea",
+  };
+  for (const [kind, which] of Object.entries(KINDS)) {
+    window.addEventListener(kind, (event) => { if (event.target.closest?.(which)) pressed(event); }, true);
+  }
   const seen = new WeakSet();
   new MutationObserver(() => {
     for (const one of document.querySelectorAll(NAMED)) if (!seen.has(one)) { seen.add(one); told("seen", one); }
@@ -101,7 +106,7 @@ def controls() -> dict[str, str]:
 
 
 def unpressed(pressed: set[str], seen: Iterable[str]) -> list[str]:
-    """Return the controls that were not pressed: of the sources, and of what is made in one place each that was shown."""
+    """Return what was not pressed: of the sources, and of what has a name each though it is made in one place."""
     return [f"{place}  {text}" for place, text in controls().items() if place not in pressed] + [
         place for place in sorted(seen) if place.startswith("named: ") and place not in pressed
     ]

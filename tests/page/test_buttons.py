@@ -28,12 +28,13 @@ def test_the_list_is_whole() -> None:
         "setup.js",
     ):
         assert any(place.startswith(part) for place in listed), part
-    made = sum(file.read_text("utf-8").count('h("button"') for file in presses.SOURCES.glob("*.js"))
+    lines = [line for file in presses.SOURCES.glob("*.js") for line in file.read_text("utf-8").splitlines()]
+    made = sum(line.count('h("button"') for line in lines if not line.startswith("/**"))
     assert sum(text.startswith('h("button"') for text in listed.values()) == made
 
 
 def test_a_button_that_is_added_and_pressed_by_no_test_is_found(page: Page, controls: presses.Controls) -> None:
-    at = "added.js:3:42"  # of the h, as the browser counts
+    at = "added.js:3:40"  # of the h, as the browser counts
     page.route("**/page/added.js", lambda route: route.fulfill(body=ADD, content_type="text/javascript"))
     page.evaluate("import('/page/added.js')")
     new = page.get_by_role("button", name="Brand new")

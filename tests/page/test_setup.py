@@ -54,7 +54,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             ports = PORTS.replace("[http]\nport = 0", f"[http]\nport = {free.getsockname()[1]}")
         ports += "[midi]\nenabled = false\n"
         (made.home / "config.toml").write_text(
-            f'{ports}# kept\n[presets.glue]\nprompt = "tape glue"\n[engine]\nname = "auto"\nbase_url = "{service.url}"\n'
+            f'{ports}# kept\n[presets.glue]\nprompt = "tape glue"\n'
+            f'[engine]\nname = "auto"\nbase_url = "{service.url}"\n'
         )
         made.run("start")
         try:

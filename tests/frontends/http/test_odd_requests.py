@@ -11,6 +11,7 @@ import pytest
 
 from tests.frontends.http.conftest import TOKEN, read_answer
 
+AUTH = "Authorization: Bearer TOKEN"
 JSON = "Content-Type: application/json"
 PAGE = ("Origin: http://127.0.0.1:PORT", "Sec-Fetch-Site: same-origin")
 #: What is hidden in the bodies of others: it would pause the bridge.
@@ -115,9 +116,7 @@ async def test_methods_that_no_route_has(api, method, target):
 async def test_a_header_does_not_change_the_method(api, method, target, more):
     answer = await api.raw(
         filled(
-            "\r\n".join(
-                [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1:PORT", "Authorization: Bearer TOKEN", *more, "", ""]
-            ),
+            "\r\n".join([f"{method} {target} HTTP/1.1", "Host: 127.0.0.1:PORT", AUTH, *more, "", ""]),
             api,
         )
     )
@@ -361,7 +360,7 @@ async def test_an_event_stream_is_no_way_around(api):
         (["Accept: text/event-stream", "Last-Event-ID: " + "9" * 5000], None),
     ):
         reader, writer = await api.connect()
-        lines = ["GET /api/events HTTP/1.1", "Host: 127.0.0.1:PORT", "Authorization: Bearer TOKEN", *more, "", ""]
+        lines = ["GET /api/events HTTP/1.1", "Host: 127.0.0.1:PORT", AUTH, *more, "", ""]
         writer.write(filled("\r\n".join(lines), api))
         async with asyncio.timeout(5):
             if status is None:
