@@ -159,7 +159,7 @@ async def test_paths_that_only_resemble_ours(api, target):
     told = await everything(
         api,
         filled(
-            f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nAuthorization: Bearer TOKEN\r\nContent-Length: 0\r\n\r\n",
+            f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n{AUTH}\r\nContent-Length: 0\r\n\r\n",
             api,
         ),
     )
