@@ -1,7 +1,7 @@
 # make demo: sets everything up and makes two takes, without a key and without paying.
 # make test: sets everything up and runs the tests; make test-all: also those that take long.
 # make matrix: whether every pin has a wheel, for each system and each Python.
-# Uses uv where it is installed, else venv and pip. On Windows: `uv run daw-bridge demo` and `uv run pytest`.
+# Uses uv where it is installed, else venv and pip. On Windows: `uv run daw-bridge demo` and `uv run --group dev pytest`.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \

@@ -16,6 +16,7 @@ import pytest_asyncio
 from bridge_daemon.domain import models
 from bridge_daemon.pipeline import pace
 from tests import postgres
+from tests.page import presses
 
 # A shell starts what it runs in the background with SIGINT ignored, and children inherit that; the tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -37,6 +38,11 @@ THOROUGH = (
 )
 #: The Lua that `make test` runs the REAPER scripts in; `make test-all` has the others, too.
 QUICK_LUA = "lupa.lua54"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the controls counted that the tests of the page press."""
+    config.pluginmanager.register(presses.Count())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ from bridge_daemon.care.finding import Finding
 from bridge_daemon.errors import BridgeError, DiskTrouble
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util import files
-from bridge_daemon.util.redact import HIDDEN, redact
+from bridge_daemon.util.redact import HIDDEN, redact_for_others
 
 _TAIL: Final = 1 << 20  # bytes of each log
 _JOBS: Final = 50
@@ -75,7 +75,7 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     secrets = sorted(secrets, key=len, reverse=True)
     for secret in secrets:  # also those that are shorter than redact takes for one
         text = text.replace(secret, HIDDEN).replace(json.dumps(secret)[1:-1], HIDDEN)
-    text = _CAPABILITY.sub(HIDDEN, redact(text, secrets))
+    text = _CAPABILITY.sub(HIDDEN, redact_for_others(text, secrets))
     with suppress(RuntimeError):
         person = str(Path.home())
         for form in {person, person.replace("\\", "\\\\"), person.replace("\\", "/")}:

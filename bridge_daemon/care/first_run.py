@@ -58,7 +58,7 @@ STEPS: Final = (
     Step("sources", "Audio to audio", "Chooses how the cloud service fetches the audio that you transform, and tries "
          "it with a made-up sound, free of charge. Text to audio and the sketch engine need none of it.",
          "daw-bridge setup --step sources"),
-    Step("daws", "DAWs", "Puts the actions into REAPER and the devices into Ableton Live, where they are found.",
+    Step("daws", "DAWs", "Puts the actions into REAPER and Ardour, and the devices into Ableton Live.",
          "daw-bridge install"),
     Step("folders", "Watched folder", "Watches a folder of renders. Each waits until you start it.",
          "daw-bridge setup --step folders"),
@@ -228,11 +228,17 @@ def change(home: Home, patch: Data) -> None:
 
 
 def sources_patch(choice: str) -> Data:
-    """Return the change of [publish] for a choice: a tunnel program, ``upload``, an https address, a command line."""
+    """Return the change of [publish] for a choice: a tunnel program, ``upload``, an https address, a command line.
+
+    Raises:
+        InvalidRequest: it is an address that the service does not take.
+    """
     nothing: Data = {"tunnel_command": None, "public_base_url": None}
     if choice == "upload":
         return {"publish": nothing | {"method": "upload"}}
     if "://" in choice.split(" ")[0]:
+        if not choice.startswith("https://"):
+            raise InvalidRequest([Fault("way", choice, "must be a tunnel program, upload or an https address")])
         return {"publish": nothing | {"method": "auto", "public_base_url": choice}}
     return {"publish": nothing | {"method": "auto", "tunnel_command": choice}}
 

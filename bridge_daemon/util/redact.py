@@ -21,8 +21,9 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # headers, as text, as JSON or as the repr of a dict; what is hidden already stays as it is
     (
         re.compile(
-            r"(?i)(\b(?:proxy-)?authorization\b|\bx-api-key\b)(?![\"']?\s{0,9}[:=,]\s{0,9}b?[\"']?\[hidden\])"
-            r"([\"']?\s{0,9}[:=,]\s{0,9}(?:b(?=[\"']))?[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',;)}\]]+"
+            r"(?i)(\b(?:proxy-)?authorization\b|\bx-api-key\b)(?!\\{0,3}[\"']?\s{0,9}[:=,]\s{0,9}b?\\{0,3}[\"']?\[hidden\])"
+            r"(\\{0,3}[\"']?\s{0,9}[:=,]\s{0,9}(?:b(?=[\"']))?\\{0,3}[\"']?)(?:(?:bearer|basic)\s+)?"
+            r"(?:\\(?![\"'])|[^\s\"',;)}\]\\])+"
         ),
         rf"\1\2{HIDDEN}",
     ),
@@ -31,11 +32,15 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # keys by their look
     (re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{6,}"), f"sk-{HIDDEN}"),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}"), HIDDEN),
+    (re.compile(r"\b(?:gh[opsur]_|github_pat_|hf_|glpat-|xox[abeprs]-)[A-Za-z0-9_-]{10,200}"), HIDDEN),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,2000}\.[A-Za-z0-9_-]{5,4000}(?:\.[A-Za-z0-9_-]{0,2000})?"), HIDDEN),
+    (re.compile(r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)[^-]{1,20000}"), rf"\1{HIDDEN}"),
     # name and value
     (
         re.compile(
-            r"(?i)((?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|auth[_-]?token|_token)[A-Za-z0-9_-]{0,40})"
-            r"(?![\"']?\s{0,9}[:=]\s{0,9}[\"']?\[hidden\])([\"']?\s{0,9}[:=]\s{0,9}[\"']?)[^\s\"',;)}\]]+"
+            r"(?i)((?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|auth[_-]?token|_token|(?<=[\"'])token)[A-Za-z0-9_-]{0,40})"
+            r"(?!\\{0,3}[\"']?\s{0,9}[:=]\s{0,9}\\{0,3}[\"']?\[hidden\])"
+            r"(\\{0,3}[\"']?\s{0,9}[:=]\s{0,9}\\{0,3}[\"']?)(?:\\(?![\"'])|[^\s\"',;)}\]\\])+"
         ),
         rf"\1\2{HIDDEN}",
     ),
@@ -55,6 +60,11 @@ _ASSIGNMENT: Final = re.compile(
 )
 #: A long word with letters and digits and nothing of a path, a URL or a sentence in it.
 _RANDOM: Final = re.compile(r"(?<![\w./:@-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}(?![\w./:@-])")
+#: The secret half of a key to a bucket, and a token of its session: base64, and nothing around it tells what it is.
+_BASE64: Final = re.compile(
+    r"(?<![\w/+=.-])(?=[a-z0-9/+]{0,60}[A-Z])(?=[A-Z0-9/+]{0,60}[a-z])(?=[A-Za-z/+]{0,60}\d)"
+    r"[A-Za-z0-9+][A-Za-z0-9/+]{39,4000}={0,2}(?![\w/+=.-])"
+)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -68,6 +78,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def redact_for_others(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return text that leaves this machine: also without words after options, and without bare secrets of buckets."""
+    return _BASE64.sub(HIDDEN, _ASSIGNMENT.sub(rf"\1{HIDDEN}", _OPTION.sub(rf"\1{HIDDEN}", redact(text, secrets))))
 
 
 def without_key(text: str, key: str | None) -> str:

@@ -40,6 +40,39 @@ key {KEY} {S3_ID} {S3}
 """
 
 
+#: Texts as logs of this and other programs have them, and what of them must not be read.
+OTHERS = [
+    ("connect to postgresql+asyncpg://studio:pg-Passw0rd!@db.example:5432/bridge", "pg-Passw0rd"),
+    ("connection to postgres://u:p%40ss-pg@10.0.0.3/x failed", "ss-pg"),
+    ("dsn host=db user=studio password=kv-pass-9876 dbname=x", "kv-pass"),
+    ("postgresql://h/db?user=u&password=query-pass-77&sslmode=require", "query-pass"),
+    ("Cookie: daw-bridge-9131=CookieValue1; other=oth3r", "CookieValue1"),
+    ("set-cookie: daw-bridge-9131=SetCookie1; HttpOnly", "SetCookie1"),
+    ("pair AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI"),
+    ("https://storage.example/b/o?X-Goog-Signature=goog-sig-1&X-Goog-Credential=c", "goog-sig"),
+    ("https://acct.blob.example/c/b?sv=2020&sig=azure%2Bsig%3D&se=2026", "azure%2Bsig"),
+    ("https://cdn.example/x.wav?Expires=1&Signature=cf-signature&Key-Pair-Id=K", "cf-signature"),
+    ("GET https://api.example/v1?key=bare-key-2", "bare-key"),
+    ("file /srv/takes/sk-live-abcdef0123456789.wav", "live-abcdef"),
+    ("file /srv/takes/ghp_abcdefghijklmnopqrst.wav", "ghp_abc"),
+    ("session eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.s5vWbXQ8lkXy9", "eyJzdWIi"),
+    ("{'token': 'py-token-321', 'x': 1}", "py-token"),
+    ('{"password": "json-pass-1", "secret_access_key": "json-s3"}', "json-"),
+    ("ngrok http --authtoken 2abcNgrok 9132", "2abcNgrok"),
+    ("cloudflared tunnel run --token cf-tok-5566", "cf-tok"),
+    ("open http://127.0.0.1:9131/#code=UvoptYxBKwJZ", "UvoptYx"),
+    ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----", "MIIEvQ"),
+    ("xoxb-1234-5678-slacktoken hf_abcdefGHIJKLmnop", "slacktoken"),
+]
+#: What helps, and stays.
+HELPS = [
+    "Submitted: generating (accepted) [job=qk4evd3kgv state=generating charge=confirmed]",
+    "GET /api/jobs/qk4evd3kgv 200, 12 ms, user agent Chromium/120",
+    "bridge_daemon.pipeline.submit: E-SUBMIT-UNKNOWN after 30 s",
+    "The library is on /mnt/Audio/Takes2026/SessionsOfTheBand/Drums/Loops and full",
+]
+
+
 PORTS = "[http]\nport = 0\n[osc]\nport = 0\n[publish]\nsource_port = 0\n"
 
 
@@ -118,6 +151,18 @@ async def test_with_a_daemon_and_no_secret_gets_into_the_bundle(
             assert secret not in text, (what, name)
             assert json.dumps(secret)[1:-1] not in text, (what, name)
     assert re.search(r"/home/\[user\]/takes", texts["logs/daemon.log"])
+
+
+@pytest.mark.parametrize(("text", "secret"), OTHERS)
+def test_secrets_of_every_kind_are_taken_out(text: str, secret: str) -> None:
+    assert secret in text
+    for form in (text, json.dumps({"problem": text}), f"2026-11-28 INFO {text}\n2026-11-28 INFO next"):
+        assert secret not in bundle.scrub(form, set())
+
+
+@pytest.mark.parametrize("text", HELPS)
+def test_what_helps_stays(text: str) -> None:
+    assert bundle.scrub(text, set()) == text
 
 
 def test_a_bundle_never_writes_over_a_file(tmp_path: Path) -> None:

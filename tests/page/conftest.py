@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.page import presses
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: Settings under which a bridge meets no other one of this machine.
 PORTS = "[osc]\nport = 0\n[http]\nport = 0\n[publish]\nsource_port = 0\n"
@@ -60,6 +62,15 @@ def no_task_left() -> None:
     """Take the place of the check for all tests: the driver of the browser has an event loop of its own running."""
 
 
+@pytest.fixture(autouse=True)
+def controls(request: pytest.FixtureRequest) -> Iterator[presses.Controls]:
+    """Send home with the report of a test which controls it pressed."""
+    presses.now = presses.Controls()
+    yield presses.now
+    told = {"pressed": sorted(presses.now.pressed), "seen": sorted(presses.now.seen)}
+    request.node.user_properties.append((presses.PROPERTY, told))
+
+
 @pytest.fixture(scope="module")
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     made = Bridge(tmp_path_factory.mktemp("page") / "my höme")
@@ -98,7 +109,7 @@ def browser(play: Playwright) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, bridge: Bridge) -> Iterator[Page]:
     """The page, signed in. Nothing may go wrong in it: no error of a script, no address with a secret in it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 820})
+    context = presses.context(browser, viewport={"width": 1280, "height": 820})
     made = context.new_page()
     wrong: list[str] = []
     made.on("pageerror", lambda error: wrong.append(str(error)))

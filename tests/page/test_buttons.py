@@ -1,70 +1,63 @@
-"""No button without a test that presses it: each label in the scripts of the page is one that a test here names."""
+"""No control without a test that presses it: what counts the presses, tests/page/presses.py, is itself tried here."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from playwright.sync_api import Page, expect
 
-import pytest
+from tests.page import presses
 
-PAGE = Path(__file__).parents[2] / "bridge_daemon" / "frontends" / "http" / "page"
-TESTS = "\n".join(file.read_text("utf-8") for file in Path(__file__).parent.glob("test_*.py") if file != Path(__file__))
-#: A literal of JavaScript; of a template, what stands before its first value.
-LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"|`([^`$]*)')
-#: Words of calls that make buttons of their first word, beside h("button", …): those of jobs.js and of dialogs.
-MADE_OF = re.compile(
-    r'\badd\("([^"]+)"|\badd\([^,(]*\? `([^`$]+)|\[\["([^"]+)", null\]|, \["([^"]+)", (?:"\w+"\]|true)|, \[`([^`$]+)'
-)
-#: Files with such brackets that make no button.
-NO_BUTTONS = {"help.js"}
-
-
-def call_at(text: str, start: int) -> str:
-    """Return a call from its name to its closing bracket."""
-    depth, at, quote = 0, text.index("(", start), ""
-    for index in range(at, len(text)):
-        sign = text[index]
-        if quote:
-            quote = "" if sign == quote and text[index - 1] != "\\" else quote
-        elif sign in "\"`'":
-            quote = sign
-        elif sign in "([{":
-            depth += 1
-        elif sign in ")]}":
-            depth -= 1
-            if not depth:
-                return text[start : index + 1]
-    raise AssertionError("a call without an end")
-
-
-def label_of(call: str) -> str | None:
-    """Return what a button is called: its aria-label, else its text; None if that is made of values alone."""
-    named = re.search(r'"aria-label": (.+)', call)
-    text = call[call.rindex("},") :] if "}," in call else call
-    for part in ([named[1]] if named else []) + [text]:
-        words = [a or b for a, b in LITERAL.findall(part) if len((a or b).strip()) > 1]
-        if words:
-            return words[0].strip(" ·")
-    return None
-
-
-def labels() -> dict[str, str]:
-    """Return every label of a button, and the script that it stands in."""
-    found: dict[str, str] = {}
-    for file in sorted(PAGE.glob("*.js")):
-        text = file.read_text("utf-8")
-        for match in re.finditer(r'\bh\("button"', text):
-            if label := label_of(call_at(text, match.start())):
-                found.setdefault(label, file.name)
-        for groups in MADE_OF.findall(text) if file.name not in NO_BUTTONS else ():
-            found.setdefault(next(one for one in groups if one).strip(" ·"), file.name)
-    return found
+#: As somebody would add a button: by the helper that makes all of them, in a script of the page.
+ADD = """
+import { h } from "/page/dom.js";
+document.getElementById("main").append(h("button", { type: "button", onclick: () => {} }, "Brand new"));
+"""
 
 
 def test_the_list_is_whole() -> None:
-    assert len(labels()) > 30
+    listed = presses.controls()
+    assert len(listed) > 120
+    for part in (
+        "jobs.js",
+        "now.js",
+        "make.js",
+        "take.js",
+        "takes.js",
+        "folders.js",
+        "pads.js",
+        "settings.js",
+        "setup.js",
+    ):
+        assert any(place.startswith(part) for place in listed), part
+    lines = [line for file in presses.SOURCES.glob("*.js") for line in file.read_text("utf-8").splitlines()]
+    made = sum(line.count('h("button"') for line in lines if not line.startswith("/**"))
+    assert sum(text.startswith('h("button"') for text in listed.values()) == made
 
 
-@pytest.mark.parametrize(("label", "file"), labels().items())
-def test_a_test_presses(label: str, file: str) -> None:
-    assert label in TESTS, f"no test of tests/page presses {label!r} of {file}"
+def test_a_button_that_is_added_and_pressed_by_no_test_is_found(page: Page, controls: presses.Controls) -> None:
+    at = "added.js:3:40"  # of the h, as the browser counts
+    page.route("**/page/added.js", lambda route: route.fulfill(body=ADD, content_type="text/javascript"))
+    page.evaluate("import('/page/added.js')")
+    new = page.get_by_role("button", name="Brand new")
+    expect(new).to_be_visible()
+    page.get_by_role("link", name="Help", exact=True).hover()
+    assert at not in controls.pressed
+    new.evaluate("(button) => button.click()")  # by a script, as no person does
+    page.get_by_role("button", name="Pause", exact=True).focus()
+    assert at not in controls.pressed
+    new.press("Enter")
+    page.get_by_role("link", name="Help", exact=True).hover()
+    assert at in controls.pressed
+
+
+def test_what_no_test_pressed_is_named() -> None:
+    places = set(presses.controls())
+    some = next(place for place in places if place.startswith("jobs.js"))
+    assert presses.unpressed(places, ["named: Cancel"]) == ["named: Cancel"]
+    [told] = presses.unpressed(places - {some} | {"named: Cancel"}, ["named: Cancel"])
+    assert told.startswith(some)
+
+
+def test_only_a_run_of_the_whole_folder_is_judged() -> None:
+    known = presses.tests()
+    assert "test_buttons.py::test_only_a_run_of_the_whole_folder_is_judged" in known
+    assert len(known) > 50

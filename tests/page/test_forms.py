@@ -25,6 +25,18 @@ def config(bridge: Bridge) -> Any:
     return tomllib.loads((bridge.home / "config.toml").read_text(encoding="utf-8"))
 
 
+def add_preset(page: Page, name: str, values: dict[str, str]) -> None:
+    """Write a preset by the form, and save it."""
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_role("button", name="Add to presets").click()
+    presets = page.get_by_role("region", name="Presets")
+    presets.get_by_label("Name of the new one").fill(name)
+    for key, value in values.items():
+        presets.locator("details[open]").get_by_label(key, exact=True).fill(value)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved, and in use.")).to_be_visible()
+
+
 @pytest.fixture
 def with_preset(page: Page, bridge: Bridge) -> Page:
     """A preset that was made by the form."""

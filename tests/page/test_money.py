@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.processes import Bridge, FakeService, bridge, fake_service
+from tests.page import presses
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def paid(service: FakeService, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def shop(browser: Browser, paid: Bridge) -> Iterator[Page]:
     """The page before that daemon, signed in."""
-    context = browser.new_context(viewport={"width": 1280, "height": 820})
+    context = presses.context(browser, viewport={"width": 1280, "height": 820})
     page = context.new_page()
     page.goto(f"{paid.http_url}/#code={paid.api('session/code', {})['code']}")
     page.get_by_role("heading", name="Now", exact=True).wait_for()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.page import presses
 from tests.page.conftest import Bridge
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -47,7 +48,7 @@ def make(page: Page, prompt: str, *, seconds: float = 3, more: dict[str, str] | 
 
 def test_a_link_is_good_once_and_a_stranger_sees_nothing(browser: Browser, bridge: Bridge) -> None:
     url = bridge.url
-    first, second = browser.new_page(), browser.new_page()
+    first, second = presses.context(browser).new_page(), presses.context(browser).new_page()
     first.goto(url)
     expect(first.get_by_role("heading", name="Now", exact=True)).to_be_visible()
     assert "code=" not in first.url
@@ -197,7 +198,7 @@ def test_the_bridge_is_killed_and_comes_back(page: Page, bridge: Bridge) -> None
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_every_view_can_be_read_by_everybody(browser: Browser, bridge: Bridge, scheme: str, tmp_path: Path) -> None:
-    context = browser.new_context(color_scheme="light" if scheme == "light" else "dark", bypass_csp=True)
+    context = presses.context(browser, color_scheme="light" if scheme == "light" else "dark", bypass_csp=True)
     page = context.new_page()
     page.goto(bridge.url)
     page.get_by_role("heading", name="Now", exact=True).wait_for()

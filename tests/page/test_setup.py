@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.processes import KEY, FakeService, fake_service
+from tests.page import presses
 from tests.page.conftest import PORTS, Bridge
 
 STAND_INS = Path(__file__).parents[1] / "fakes"
@@ -52,7 +53,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             free.bind(("127.0.0.1", 0))
             ports = PORTS.replace("[http]\nport = 0", f"[http]\nport = {free.getsockname()[1]}")
         ports += "[midi]\nenabled = false\n"
-        (made.home / "config.toml").write_text(f'{ports}# kept\n[engine]\nname = "auto"\nbase_url = "{service.url}"\n')
+        (made.home / "config.toml").write_text(
+            f'{ports}# kept\n[presets.glue]\nprompt = "tape glue"\n'
+            f'[engine]\nname = "auto"\nbase_url = "{service.url}"\n'
+        )
         made.run("start")
         try:
             yield Machine(made, user, service)
@@ -62,7 +66,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def page(browser: Browser, machine: Machine) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = presses.context(browser, viewport={"width": 1280, "height": 900})
     made = context.new_page()
     wrong: list[str] = []
     made.on("pageerror", lambda error: wrong.append(str(error)))
@@ -116,12 +120,17 @@ def test_the_whole_first_run(page: Page, machine: Machine) -> None:
     page.get_by_role("link", name="Set up").click()
     is_done(page, "limits")
 
+    page.get_by_label("Way for sources", exact=True).select_option("address")
+    page.get_by_label("Address for sources", exact=True).fill("http://not.secure.example")
+    page.get_by_role("button", name="Set and try, free").click()
+    expect(page.locator('[data-step="sources"] [role=status]')).to_contain_text("https")
     page.get_by_label("Way for sources", exact=True).select_option("cloudflared")
     page.get_by_role("button", name="Set and try, free").click()
     is_done(page, "sources", seconds=90)
     assert config(machine)["publish"]["tunnel_command"] == "cloudflared"
 
-    expect(page.get_by_label("REAPER", exact=True)).to_be_checked()
+    page.get_by_label("REAPER", exact=True).uncheck()
+    page.get_by_label("REAPER", exact=True).check()
     expect(page.get_by_label("Ableton Live", exact=True)).to_be_disabled()
     page.get_by_role("button", name="Install", exact=True).click()
     is_done(page, "daws")
@@ -132,8 +141,10 @@ def test_the_whole_first_run(page: Page, machine: Machine) -> None:
     page.get_by_role("button", name="Watch", exact=True).click()
     expect(page.locator('[data-step="folders"] [role=status]')).to_contain_text("must be a folder")
     folder.fill(str(machine.user / "Renders"))
+    page.get_by_label("Preset of the folder", exact=True).select_option("glue")
     page.get_by_role("button", name="Watch", exact=True).click()
     is_done(page, "folders")
+    assert tomllib.loads((machine.bridge.home / "config.toml").read_text("utf-8"))["folders"][0]["preset"] == "glue"
 
     page.get_by_role("button", name="Skip MIDI").click()
     is_done(page, "midi", state="skipped")
@@ -162,3 +173,11 @@ def test_a_step_is_done_again(page: Page, machine: Machine) -> None:
     page.get_by_role("button", name="Open Limits").click()
     page.get_by_role("button", name="Close Limits").click()
     expect(page.get_by_label("Dollars a month", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Open MIDI").click()
+    page.get_by_label("MIDI input with a clock", exact=True).fill("Clock of the drums")
+    page.get_by_role("button", name="Use this clock").click()
+    is_done(page, "midi")
+    assert config(machine)["midi"]["clock_port"] == "Clock of the drums"
+    page.get_by_role("button", name="Open MIDI").click()
+    page.get_by_role("link", name="learn a pad").click()
+    expect(page.get_by_role("heading", name="Pads", exact=True)).to_be_visible()

@@ -128,8 +128,9 @@ class AccessMiddleware:
             raise WrongOrigin("Another origin asked.")
 
     def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
-        # The path as it was sent: no route needs an escape, so %2F never becomes a way around a rule.
-        sent = request.rel_url.raw_path
+        # The path as it was sent: no route needs an escape, so %2F never becomes a way around a rule. A # is none
+        # of a path: what stands behind it is not cut off.
+        sent = request.raw_path.partition("?")[0]
         there = {route: found for route in self._routes if (found := route.pattern.fullmatch(sent))}
         for route, found in there.items():
             if request.method == route.method or (

@@ -73,6 +73,7 @@ function signedOut() {
 document.getElementById("pause").onclick = () => act(() => post(known.status?.paused ? "resume" : "pause", known.status?.paused ? {} : { reason: "person" }), known.status?.paused ? "Sending goes on." : "Nothing is sent until you resume.").then(() => refresh().catch(() => {}));
 const theme = (name) => { document.documentElement.dataset.theme = name; localStorage.setItem("daw-bridge theme", name); window.dispatchEvent(new Event("themed")); };
 document.documentElement.dataset.theme = localStorage.getItem("daw-bridge theme") || "auto";
+document.querySelector(".skip").onclick = (event) => { event.preventDefault(); main.focus(); }; // what stands behind the # is a view
 document.getElementById("theme").onclick = () => {
   const dark = document.documentElement.dataset.theme === "auto" ? matchMedia("(prefers-color-scheme: dark)").matches : document.documentElement.dataset.theme === "dark";
   theme(dark ? "light" : "dark");

@@ -57,7 +57,7 @@ export async function resolve(job) {
     h("p", {}, h("b", {}, "It is there: "), "give its id; the take is fetched, and nothing is paid again."), number,
     h("p", {}, h("b", {}, "It is not there: "), `submit again for ${usd(job.usd)}, or close it as not charged.`),
     h("p", {}, h("b", {}, "It was charged and is lost: "), `close it as charged; ${usd(job.usd)} count as spent.`)],
-  [["Not now", null], ["Close: charged", "charged"], ["Close: not charged", "not"], ["Attach", "attach"], [`Submit again · ${usd(job.usd)}`, "again", "primary"]]);
+  [["Not now", null], ["Close: charged", "charged"], ["Close: not charged", "not"], ["Attach", "attach"], [`Submit again · ${usd(job.usd)}`, "again"]]);
   const data = { again: { action: "submit_again", confirm_usd: job.usd }, attach: { action: "attach", remote_id: number.value.trim() },
     charged: { action: "dismiss", charged: true }, not: { action: "dismiss", charged: false } }[choice];
   if (data) await act(() => (choice === "again" ? pay : post)(`jobs/${job.job}/resolve`, data));

@@ -52,7 +52,7 @@ function ended(job) {
     play.setAttribute("aria-label", own ? "Pause" : `Play ${job.prompt || job.job}`);
   };
   look();
-  const node = h("article", { class: heard ? "job heard" : "job", "data-job": job.job }, play,
+  const node = h("article", { class: heard ? "job heard" : "job ended", "data-job": job.job }, play,
     h("div", { class: "cut" }, h("div", { class: "row" }, badge(job), h("span", { class: "title cut" }, job.prompt || job.job)),
       h("div", { class: "small soft cut" }, [job.problem && job.problem.text, ago(job.created_at), seconds(job.duration), job.client, job.variations > 1 && `${job.variation}/${job.variations}`].filter(Boolean).join(" · "))),
     shape && shape.node, h("span", { class: "num soft" }, money(job)), buttons(job).length > 0 && h("div", { class: "row end" }, buttons(job)));
@@ -81,7 +81,7 @@ function needs(status) {
 }
 
 function connections(status) {
-  if (!status.connections.length) return h("p", { class: "soft" }, "No DAW, controller or folder is connected. Start with ", h("code", {}, "daw-bridge install reaper"), " or ", h("code", {}, "daw-bridge install live"), ".");
+  if (!status.connections.length) return h("p", { class: "soft" }, "No DAW, controller or folder is connected. ", h("code", {}, "daw-bridge install"), " shows which DAWs are here, and how each is connected.");
   return h("ul", { class: "connections" }, status.connections.map((one) => h("li", {}, h("span", { class: one.connected ? "dot on" : "dot", "aria-hidden": "true" }), h("span", { class: "cut" }, one.name),
     h("span", { class: "small soft" }, `${KINDS[one.kind] || one.kind}, ${one.connected ? "connected" : one.seen_s === null ? "away" : `last seen ${ago(Date.now() / 1000 - one.seen_s)}`}`))));
 }

@@ -78,9 +78,12 @@ export function view() {
       !by && h("div", { class: "row" }, h("button", { type: "button", onclick: () => { lists[name].push({ name: "", values: {} }); redo(); rows.lastChild.querySelector("input").focus(); } }, `Add to ${LISTS[name].toLowerCase()}`)));
   }
 
-  async function show() {
+  /** Show what the file says; quiet: only if it is another file than the one shown, so that nothing closes under a hand. */
+  async function show(quiet = false) {
     try {
-      now = await get("settings");
+      const found = await get("settings");
+      if (quiet && (!save.disabled || found.revision === now?.revision)) return;
+      now = found;
       if (!now.given) { place.replaceChildren(h("p", { class: "panel" }, `${now.file} is not TOML any more. Correct it by hand: ${now.faults.map((one) => one.where).join(", ")}`)); return; }
       plain = {};
       touched = new Set();
@@ -118,7 +121,7 @@ export function view() {
   }
 
   show();
-  const stop = listen((what) => { if (what === "settings" && save.disabled) show(); else if (what === "settings") toast("config.toml was changed elsewhere."); });
+  const stop = listen((what) => { if (what === "settings" && save.disabled) show(true); else if (what === "settings") toast("config.toml was changed elsewhere."); });
   const leaving = (event) => { if (!save.disabled) event.preventDefault(); };
   window.addEventListener("beforeunload", leaving);
   return {
