@@ -84,6 +84,9 @@ local function add_widgets(ui, context)
       reaper.ImGui_SetNextItemWidth(context, 160)
       changed, now = reaper.ImGui_InputText(context, label .. "###" .. id, text)
     end
+    if imgui.pressed(context, "Escape") then
+      return text -- Esc stops what is played; Dear ImGui would take back what was typed
+    end
     return changed and now or text
   end
 

@@ -10,6 +10,7 @@ local form = import("form")
 local guard = import("guard")
 local listen = import("listen")
 local mailbox = import("mailbox")
+local names = import("names")
 local memory = import("memory")
 local options = import("placing_options")
 local press = import("press")
@@ -27,6 +28,7 @@ model.__index = model
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
 local HELD = 33 -- turns, about 1 s, within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
+local LONGEST = 100 -- characters of a prompt in the list
 local USUAL = 60 -- s that a take takes, if nothing is known yet
 
 local SHORT = {
@@ -45,9 +47,21 @@ function model.new(box)
   return self
 end
 
--- Show the form of an action.
+-- What is typed is there again when the panel opens, and in the dialogs.
+function model:keep_typed()
+  if self.typed then
+    memory.keep_draft(self.action, self.typed)
+  end
+end
+
+-- Show the form of an action, with the prompt that stands there now.
 function model:set_action(action)
-  self.action, self.typed = action, form.start(action)
+  local prompt = self.typed and self.typed.prompt
+  self:keep_typed()
+  self.action, self.typed = action, form.start(action, nil, memory.draft(action))
+  if prompt and prompt ~= "" then
+    self.typed.prompt = prompt
+  end
   self.signature, self.due.look = nil, 0
 end
 
@@ -103,10 +117,10 @@ local function button_text(choice)
 end
 
 local function row_of(self, job, usual)
-  local row = { job = job, id = job.job, state = words.state(job), prompt = tostring(job.prompt or job.preset or ""):gsub("%c", " ") }
+  local row = { job = job, id = job.job, state = words.state(job), prompt = names.short(tostring(job.prompt or job.preset or ""), LONGEST) }
   row.open = WAITING[job.state] == true
   row.fraction, row.charge, row.wait = tonumber(job.fraction) or 0, charge_of(job), wait_of(job, usual)
-  row.problem = type(job.problem) == "table" and words.problem(job.problem):gsub("\n", " ") or nil
+  row.problem = type(job.problem) == "table" and words.problem(job.problem, job.charge):gsub("\n", " ") or nil
   row.favourite = self.marked[job.job]
   if row.favourite == nil then
     row.favourite = job.favourite == true
@@ -319,6 +333,7 @@ end
 -- The window closes.
 function model:stop()
   self.player:stop(true)
+  self:keep_typed()
   options.save(self.placing)
 end
 

@@ -120,12 +120,13 @@ function region.describe(selection)
   elseif selection.kind == "nothing" then
     what = ""
   end
+  local ruler = reaper.GetProjectTimeOffset(selection.project, false) -- of a project that does not begin at 0
   if not selection.stop then
-    return what .. "at " .. seconds(selection.start) .. " s"
+    return what .. "at " .. seconds(selection.start + ruler) .. " s"
   end
   local length = seconds(selection.stop - selection.start)
   what = what ~= "" and what .. ", " or ""
-  return string.format("%s%s–%s s = %s s", what, seconds(selection.start), seconds(selection.stop), length)
+  return string.format("%s%s–%s s = %s s", what, seconds(selection.start + ruler), seconds(selection.stop + ruler), length)
 end
 
 -- Return where something new goes: the time selection, else the edit cursor without an end.

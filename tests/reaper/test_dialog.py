@@ -550,3 +550,31 @@ def test_what_was_typed_into_the_window_is_there_again(start: Start, bridge: Sta
     assert reaper.get("#fake.scripts") == 0
     assert '"prompt":"a long text"' in reaper.get('reaper.GetExtState("DAW Bridge", "kept_draft_transform")')
     assert bridge.requests() == []
+
+
+@pytest.mark.parametrize("prompt", ["###", "!", "> loud", "<b> 100 % & more &", "a|b\\c", "🎸" * 150, "& drums"])
+def test_an_earlier_prompt_is_chosen_from_the_menu_whatever_it_holds(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, prompt: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    for one in ("first", prompt, "third"):
+        transform(reaper, bridge, Prompt=one)
+    answer(reaper, Prompt="?")
+    reaper.do("fake.answers[#fake.answers + 1] = 2 fake.answers[#fake.answers + 1] = {}")
+    reaper.press("Transform selection")
+    lines = reaper.get("fake.menu_lines")
+    assert len(lines) == 3
+    assert lines[1].strip() == (prompt.replace("|", " ") if len(prompt) < 120 else "🎸" * 119 + "…")
+    reaper.seconds(3)
+    assert bridge.request()["prompt"] == prompt
+
+
+def test_a_name_of_a_take_is_one_line(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    sent = transform(reaper, bridge)
+    (job,) = bridge.status(sent, "stored")
+    bridge.result(sent, job, name="two\nlines\tand " + "more " * 100)
+    reaper.seconds(4)
+    name = reaper.get("fake.all_items(song)[2].takes[1].texts.P_NAME")
+    assert name.startswith("two lines and more")
+    assert len(name) == 200
