@@ -14,7 +14,6 @@ local panel = {}
 
 local TITLE = "DAW Bridge"
 local AS_USUAL = "as usual"
-local ROW = 48 -- letters of buttons beside each other
 local MORE = { cfg_scale = true, steps = true, seed = true, length = true, capture = true }
 local FIRST = { variations = true, strength = true, fit = true, loudness = true }
 local MUTE, FADE, CROSSFADE = "Mute the source", "Fades in ms", "Crossfade into neighbours, ms"
@@ -178,7 +177,7 @@ local function buttons_of(self, row)
     add("favourite", row.favourite and "Favourite: yes" or "Favourite: no", function() self:toggle_favourite(row) end)
   end
   for _, button in ipairs(row.buttons) do
-    add(button.choice.key, button.text, function() self:choose(button.choice) end)
+    add(button.choice.key, button.text, function() self:choose(button.choice, row) end)
   end
   if self.can_discard(row) then
     add("discard", "Discard", function() self:discard(row) end)
@@ -187,10 +186,10 @@ local function buttons_of(self, row)
 end
 
 local function show_buttons(ui, list)
-  local used = 0
+  local used, row = 0, ui.letters()
   for index, button in ipairs(list) do
     used = used + #button.text + 3
-    if index > 1 and used <= ROW then
+    if index > 1 and used <= row then
       ui.same()
     elseif index > 1 then
       used = #button.text

@@ -125,6 +125,8 @@ local function add_texts(ui, self)
     end
   end
 
+  function ui.letters() return math.huge end -- what does not fit goes into the next line
+
   function ui.same() self.beside = true end
 
   function ui.line()

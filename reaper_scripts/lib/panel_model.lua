@@ -13,12 +13,14 @@ local mailbox = import("mailbox")
 local names = import("names")
 local memory = import("memory")
 local options = import("placing_options")
+local placing = import("placing")
 local press = import("press")
 local region = import("region")
 local send = import("send")
 local source_view = import("source_view")
 local start_bridge = import("start_bridge")
 local status = import("status")
+local tabs = import("tabs")
 local watcher = import("watcher")
 local words = import("words")
 
@@ -110,8 +112,8 @@ local function charge_of(job)
   return "nothing spent"
 end
 
-local function button_text(choice)
-  local text = SHORT[choice.key] or choice.key
+local function button_text(choice, job)
+  local text = choice.key == "deliver" and job.state ~= "placed" and "Place" or SHORT[choice.key] or choice.key
   text = choice.key == "retry" and choice.new and "Ask anew" or text
   return choice.usd and choice.usd > 0 and text .. ", " .. form.dollars(choice.usd) or text
 end
@@ -126,8 +128,8 @@ local function row_of(self, job, usual)
     row.favourite = job.favourite == true
   end
   row.buttons = {}
-  for _, choice in ipairs(choices.of_job(job, self.daemon, job.state == "stored" and not row.problem)) do
-    row.buttons[#row.buttons + 1] = { text = button_text(choice), choice = choice }
+  for _, choice in ipairs(choices.of_job(job, self.daemon, job.state == "stored" and not row.problem and job.wanted ~= false)) do
+    row.buttons[#row.buttons + 1] = { text = button_text(choice, job), choice = choice }
   end
   return row
 end
@@ -261,9 +263,20 @@ function model:pause_or_resume()
   act.run(self.box, choices.of_bridge(self.daemon)[1])
 end
 
--- Do what a button of a job says.
-function model:choose(choice)
-  act.run(self.box, choice)
+local function holder_of(id)
+  return tabs.search(function(data) return data.id == id end)[1]
+end
+
+-- Do what a button of a job says. Its item, where one is there, waits for what comes of it.
+function model:choose(choice, row)
+  local brings = choice.command ~= nil and choice.command ~= "cancel"
+  local found = brings and holder_of(row.job.id) or nil
+  if found and choice.key == "deliver" then
+    placing.let_end_redo(found.data.mark)
+  end
+  if act.run(self.box, choice, found) and choice.key == "deliver" and not found then
+    self.note = "The item of this take is gone. The action Place unplaced takes puts it into this project, free."
+  end
 end
 
 local function mark(self, job, more)

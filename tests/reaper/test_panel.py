@@ -434,3 +434,36 @@ def test_what_we_do_ourselves_leaves_who_listens_alone(
         reaper.do("fake.undo(song)")
         assert reaper.get("#song.tracks") == tracks
     reaper.check()
+
+
+def test_a_take_whose_item_is_gone_and_one_that_was_cancelled_can_be_placed(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    file, _ = bridge.take(tmp_path / "library", "j1")
+    bridge.beat(jobs=[job("j1", "stored", charge="confirmed", wanted=False, file=str(file))])
+    opened(reaper, tmp_path)
+    click(reaper, "Place")
+    assert marks(bridge) == [{"command": "deliver", "job": "j1"}]
+    assert "The action Place unplaced takes puts it into this project" in " ".join(texts(reaper))
+
+
+def test_a_job_asked_for_anew_in_the_panel_comes_into_its_item(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    opened(reaper, tmp_path)
+    type_prompt(reaper, "rain")
+    reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    sent = bridge.request()
+    (name,) = bridge.status(sent, "failed", charge="confirmed")
+    bridge.beat(jobs=[job(name, "failed", id=sent["id"], charge="confirmed")])
+    reaper.seconds(3)
+    reaper.do(f"fake.answers = {{{YES}}}")
+    click(reaper, "Ask anew, $0.58")
+    (command,) = list(bridge.inbox.glob("*.command.json"))
+    new = {"id": command.name.partition(".")[0], "place": sent["place"]}
+    assert marks(bridge) == [{"command": "retry", "job": name, "again": True, "confirm_usd": 0.58}]
+    (second,) = bridge.status(new, "stored")
+    bridge.result(new, second)
+    bridge.beat()
+    reaper.seconds(5)
+    assert reaper.get("#fake.all_items(song)[2].takes") == 1
+    reaper.check()
