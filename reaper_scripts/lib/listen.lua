@@ -40,6 +40,19 @@ function listen.sweep(project)
   return removed
 end
 
+-- Return a new track that is in no folder: it would be heard through the folder's effects.
+local function new_track(project)
+  local count = reaper.CountTracks(project)
+  reaper.InsertTrackAtIndex(count, false)
+  local track = reaper.GetTrack(project, count)
+  if not reaper.GetParentTrack(track) then
+    return track
+  end
+  reaper.DeleteTrack(track) -- the last folder has no end
+  reaper.InsertTrackAtIndex(0, false)
+  return reaper.GetTrack(project, 0)
+end
+
 -- The hidden track, while REAPER's transport stands.
 local function on_track(self, source, length)
   local project = reaper.EnumProjects(-1)
@@ -48,10 +61,9 @@ local function on_track(self, source, length)
   end
   listen.sweep(project)
   local position = reaper.GetProjectLength(project) + APART
-  local count, cursor = reaper.CountTracks(project), reaper.GetCursorPositionEx(project)
+  local cursor = reaper.GetCursorPositionEx(project)
   reaper.PreventUIRefresh(1)
-  reaper.InsertTrackAtIndex(count, false)
-  local track = reaper.GetTrack(project, count)
+  local track = new_track(project)
   reaper.GetSetMediaTrackInfo_String(track, MARK, "1", true)
   reaper.SetMediaTrackInfo_Value(track, "B_SHOWINTCP", 0)
   reaper.SetMediaTrackInfo_Value(track, "B_SHOWINMIXER", 0)

@@ -49,7 +49,7 @@ local function show_bridge(ui, self)
       self:pause_or_resume()
     end
     ui.same()
-    ui.text(self.watches and "The watcher runs." or "The watcher sleeps: nothing is open.", "dim")
+    ui.text(self.watches and "Takes are placed as they arrive." or "No take is on its way.", "dim")
   end
 end
 

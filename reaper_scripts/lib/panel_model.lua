@@ -28,6 +28,7 @@ local model = {}
 model.__index = model
 
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
+local SHARE = 100 -- of REAPER's time, one part in so many, for looking at a large selection
 local HELD = 33 -- turns, about 1 s, within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
 local LONGEST = 100 -- characters of a prompt in the list
@@ -101,13 +102,13 @@ end
 -- Return what is known of the money of a job, in words.
 local function charge_of(job)
   local usd = tonumber(job.usd)
-  local money = usd and form.dollars(usd) or "its price"
+  local money = usd and form.dollars(usd) .. " spent" or "spent"
   if usd == 0 then
     return "free"
   elseif job.charge == "confirmed" then
-    return money .. " spent"
+    return money
   elseif job.charge == "possible" then
-    return "perhaps " .. money .. " spent"
+    return "perhaps " .. money
   end
   return "nothing spent"
 end
@@ -172,7 +173,7 @@ function model:look_at_selection(now)
   if signature == self.signature and now < self.due.anew then
     return
   end
-  self.signature, self.due.anew = signature, now + ANEW
+  self.signature = signature
   local selection, problem = press.select(self.action, reaper.EnumProjects(-1))
   self.problem, self.source = problem, selection and region.describe(selection) or nil
   self.length = selection and selection.stop and selection.stop - selection.start or nil
@@ -181,6 +182,7 @@ function model:look_at_selection(now)
     self.shown, self.view = shown, shown and source_view.new(selection) or nil
     self.drawing = self.view
   end
+  self.due.anew = now + math.max(ANEW, SHARE * (reaper.time_precise() - now))
 end
 
 -- Look once; cheap, for each turn.

@@ -65,7 +65,7 @@ local function selection_now(self)
   end
   local selection = selections.find(self.project, self.words)
   if not selection then
-    return nil, "What was selected is gone, or stands elsewhere now." .. NOTHING
+    return nil, "What was selected was deleted or moved." .. NOTHING
   end
   return selection
 end

@@ -6,6 +6,7 @@ local selections = import("selection")
 local region = {}
 
 local ITEMS = 1 -- of GetCursorContext2
+local FEW = 50 -- items
 
 local function time_selection(project)
   local start, stop = reaper.GetSet_LoopTimeRange2(project, false, false, 0, 0, false)
@@ -22,10 +23,23 @@ local function selected_tracks(project)
   return tracks
 end
 
+-- Of many, REAPER looks for each from the start again: then all items are gone through once.
 local function selected_items(project)
-  local items = {}
-  for index = 0, reaper.CountSelectedMediaItems(project) - 1 do
-    items[#items + 1] = reaper.GetSelectedMediaItem(project, index)
+  local count, items = reaper.CountSelectedMediaItems(project), {}
+  if count <= FEW then
+    for index = 0, count - 1 do
+      items[#items + 1] = reaper.GetSelectedMediaItem(project, index)
+    end
+    return items
+  end
+  for number = 0, reaper.CountTracks(project) - 1 do
+    local track = reaper.GetTrack(project, number)
+    for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+      local item = reaper.GetTrackMediaItem(track, index)
+      if reaper.IsMediaItemSelected(item) then
+        items[#items + 1] = item
+      end
+    end
   end
   return items
 end

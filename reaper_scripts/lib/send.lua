@@ -171,9 +171,9 @@ function send.begin(box, work)
   end
   local selection = selections.find(self.project, self.selection)
   if not selection then
-    return refuse(self, "what was selected is gone, or stands elsewhere now.")
+    return refuse(self, "what was selected was deleted or moved.")
   end
-  placeholder.tell(self.project, item, "DAW Bridge: captures the selection")
+  placeholder.tell(self.project, item, "DAW Bridge: capturing what is selected")
   capture.tidy(box.sources)
   local running, problem = capture.start(self.values.capture, selection, box.sources, self.id)
   if not running then

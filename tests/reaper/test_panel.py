@@ -467,3 +467,26 @@ def test_a_job_asked_for_anew_in_the_panel_comes_into_its_item(reaper: Reaper, b
     reaper.seconds(5)
     assert reaper.get("#fake.all_items(song)[2].takes") == 1
     reaper.check()
+
+
+def test_many_selected_items_are_gone_through_once(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("""
+        song.time_selection, guitar.selected = {0, 0}, false
+        for n = 1, 2000 do fake.new_audio_item(guitar, 40 + n, 1).selected = true end""")
+    reaper.press("Panel")
+    reaper.do("fake.calls = {}")
+    reaper.seconds(1)
+    assert "2000 items on Guitar" in " ".join(texts(reaper))
+    assert reaper.get("fake.calls.GetSelectedMediaItem == nil and fake.calls.IsMediaItemSelected <= 2 * 2001")
+
+
+def test_a_take_is_not_heard_through_a_folder_that_has_no_end(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    heard(reaper, bridge, tmp_path)
+    reaper.do("guitar.info.I_FOLDERDEPTH = 1 fake.new_track(song, 'child')")
+    reaper.tick(2)
+    click(reaper, "Listen")
+    assert reaper.get("song.tracks[1].info.B_SHOWINTCP") == 0
+    click(reaper, "Stop")
+    assert reaper.get("#song.tracks == 2 and song.tracks[1] == guitar")
+    reaper.check()

@@ -78,7 +78,7 @@ def test_items_that_were_moved_before_they_were_captured_are_not_sent(
     reaper.do(change)
     reaper.seconds(5)
     assert [one["prompt"] for one in bridge.requests()] == ["first"]
-    assert "stands elsewhere now. Nothing was sent, nothing was spent." in notes(reaper, "fake.all_items(song)[2]")
+    assert "was deleted or moved. Nothing was sent, nothing was spent." in notes(reaper, "fake.all_items(song)[2]")
     reaper.check()
 
 
