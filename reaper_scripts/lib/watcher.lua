@@ -305,8 +305,7 @@ end
 function watcher:tick()
   local now = reaper.time_precise()
   self:part("sending", self.go_on_sending)
-  local listens = listen.is_on_track() -- whoever listens is not interrupted by a change of the project
-  if self.placing and not listens then
+  if self.placing and not listen.is_on_track() then -- whoever listens is not interrupted by a change of the project
     self:part("walking", function() self.walk:step(ITEMS) end) -- a take waits until everything is known
     self:part("placing", self.go_on_placing)
   elseif now < self.due then
@@ -319,7 +318,7 @@ function watcher:tick()
   if not guard.beat(self.name) then
     return false
   end
-  if not listens then
+  if not listen.is_on_track() then
     self:part("looking", self.look)
   end
   return self.errors < MOST_ERRORS and not self:is_idle()

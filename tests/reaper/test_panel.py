@@ -473,7 +473,7 @@ def test_many_selected_items_are_gone_through_once(reaper: Reaper, bridge: Stand
     song(reaper, tmp_path / "song")
     reaper.do("""
         song.time_selection, guitar.selected = {0, 0}, false
-        for n = 1, 2000 do fake.new_audio_item(guitar, 40 + n, 1).selected = true end""")
+        for n = 1, 2000 do fake.new_audio_item(guitar, 40 + n / 20, 0.01).selected = true end""")
     reaper.press("Panel")
     reaper.do("fake.calls = {}")
     reaper.seconds(1)
