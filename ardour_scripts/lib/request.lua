@@ -2,6 +2,7 @@
 
 local import = ...
 local json = import("json")
+local names = import("names")
 local request_body = import("request_body")
 local session = import("session")
 
@@ -9,17 +10,12 @@ local request = {}
 
 local LONGEST_NAME = 200 -- characters, of the bridge
 
-local function short(text)
-  local stop = utf8.len(text) and utf8.offset(text, LONGEST_NAME + 1)
-  return stop and text:sub(1, stop - 1) or text
-end
-
 -- Return the place of a take that begins at a sample. ``track``: the name of the track it was made from, or nil.
 function request.place(sample, length, track)
   local time, rate = session.time_at(sample), session.rate()
   return {
-    project = short(Session:name()),
-    track = track and short(track),
+    project = names.short(Session:name(), LONGEST_NAME),
+    track = track and names.short(track, LONGEST_NAME),
     target = "arrangement",
     position = sample / rate,
     beats = time.quarters,

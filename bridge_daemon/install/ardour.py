@@ -24,7 +24,7 @@ SETTINGS: Final = f"{FOLDER}/daw_bridge.json"
 #: Modules of the REAPER scripts that are not bound to REAPER: there is one source of them, and each DAW gets a copy.
 SHARED: Final = (
     *("config.lua", "files.lua", "form.lua", "json.lua", "log.lua", "mailbox.lua", "memory.lua"),
-    *("parameters.lua", "place_of_scripts.lua", "request_body.lua", "version.lua", "wav.lua", "words.lua"),
+    *("names.lua", "parameters.lua", "place_of_scripts.lua", "request_body.lua", "version.lua", "wav.lua", "words.lua"),
 )
 LEAST: Final = 7
 _NAME: Final = re.compile(r"ardour(\d+)", re.IGNORECASE)

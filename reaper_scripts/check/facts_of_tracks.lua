@@ -161,3 +161,14 @@ fact(63, "a stretch marker stands by the edge of its item; a change of the offse
 end)
 
 untried(64, "functions of ReaImGui take the arguments that its source code names", "ReaImGui is not in a resource folder of its own")
+untried(65, "gfx.showmenu: rules are not counted, marks in front mean something, & marks a letter", "needs a person")
+
+fact(66, "InsertTrackAtIndex inserts into the project in front", function(c)
+  local count, front = reaper.CountTracks(c.project), c.new_tab()
+  local there = reaper.CountTracks(front)
+  reaper.InsertTrackAtIndex(0, false)
+  local mine, theirs = reaper.CountTracks(c.project) - count, reaper.CountTracks(front) - there
+  c.save(front, "front.rpp")
+  c.close()
+  assert(mine == 0 and theirs == 1, string.format("%d and %d tracks more", mine, theirs))
+end)

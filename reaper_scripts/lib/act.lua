@@ -10,7 +10,7 @@ local watcher = import("watcher")
 local act = {}
 
 local TITLE, YES_NO, YES = "DAW Bridge", 4, 6
-local CLEAN = "DAW Bridge: remove empty placeholders"
+local CLEAN = "DAW Bridge: remove empty items"
 local NO_WAIT = -2 -- for ExecProcess: do not wait, show no window of a terminal
 
 local function quoted(path)

@@ -10,19 +10,26 @@ local menu = import("menu")
 local ask = {}
 
 local TITLE = "DAW Bridge"
-local ROOM = 1000 -- bytes of all values that surely fit into the dialog
+local ROOM, LONGEST = 1000, 800 -- bytes that surely fit into the dialog: of all values, and of one
 local NEWLINE = "\n"
+local TOO_LONG = "This is too long for REAPER's dialog, so its end was cut off. Install ReaImGui for a larger one, or put the prompt "
+  .. "into a preset."
 
 -- What the dialog reads as quotes and brackets of its own, and what it shows in their place.
 local STAND_INS = { ["'"] = "\u{2019}", ['"'] = "\u{201D}", ["`"] = "\u{2018}", ["("] = "\u{FF08}", [")"] = "\u{FF09}" }
 
+-- Return as much of a text as there is room for beside the other fields.
+local function cut(text)
+  local stop = math.min(#text, LONGEST)
+  while stop < #text and text:byte(stop + 1) & 0xC0 == 0x80 do -- within a character
+    stop = stop - 1
+  end
+  return text:sub(1, stop)
+end
+
 -- Return a text that REAPER can show as a value to begin with.
 function ask.showable(text)
-  text = text:gsub("[%c]+", " "):gsub("['\"`()]", STAND_INS)
-  if #text > ROOM - 200 then
-    text = text:sub(1, (utf8.offset(text, -1, ROOM - 199) or 1) - 1)
-  end
-  return text
+  return cut((text:gsub("[%c]+", " "):gsub("['\"`()]", STAND_INS)))
 end
 
 -- Return what was typed over a text, with the marks that stood in for its own turned back. A mark that the text had
@@ -55,7 +62,17 @@ local function split(text)
   return parts
 end
 
--- Show the fields once. Returns what was typed, nil if it was cancelled, or nil and a fault.
+-- Return what was typed, field by field. What was not touched is what it was, also if it could not be shown as it is.
+local function fields_of(fields, typed, shown, parts)
+  local read = {}
+  for index, field in ipairs(fields) do
+    local before = typed[field.key] or ""
+    read[field.key] = parts[index] == shown[index] and before or typed_over(before, parts[index])
+  end
+  return read
+end
+
+-- Show the fields once. Returns what was typed, nil if it was cancelled, or nil and a fault, and what to go on with.
 local function once(title, fields, typed)
   local shown = {}
   for index, field in ipairs(fields) do
@@ -65,17 +82,16 @@ local function once(title, fields, typed)
   if not agreed then
     return nil
   end
-  if #text > ROOM then
-    return nil, "This is too long for REAPER's dialog. Install ReaImGui for a larger one, or put the prompt into a preset."
-  end
-  local parts, read = split(text), {}
+  local parts = split(text)
   if #parts ~= #fields then
     return nil, "REAPER's dialog returned different fields. Leave out quotes and parentheses."
   end
-  for index, field in ipairs(fields) do
-    -- what was not touched is what it was, also if it could not be shown as it is
-    local before = typed[field.key] or ""
-    read[field.key] = parts[index] == shown[index] and before or typed_over(before, parts[index])
+  local read = fields_of(fields, typed, shown, parts)
+  if #text > ROOM then -- REAPER may have cut it: what is sent is what is seen
+    for key, value in pairs(read) do
+      read[key] = cut(value)
+    end
+    return nil, TOO_LONG, read
   end
   return read
 end
@@ -92,13 +108,11 @@ function ask.form(action, daemon, source, typed)
   local fields = form.fields(action)
   local title = string.format("%s: %s %s (%s)", TITLE, action, source, form.headline(daemon))
   while true do
-    local read, fault = once(title, fields, typed)
+    local read, fault, rest = once(title, fields, typed)
     if not read and not fault then
       return nil, typed
     end
-    if read then
-      typed = read
-    end
+    typed = read or rest or typed
     if read and read.prompt:match("^%s*%?%s*$") == nil then
       local values
       values, fault = form.read(action, read)

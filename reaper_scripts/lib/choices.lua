@@ -78,7 +78,7 @@ function choices.of_job(job, daemon, here)
     list[1] = { key = "retry", text = "ask for it anew, for " .. dollars(usd), command = "retry", usd = usd, more = { again = true },
       new = true, question = "A new take is made; this costs " .. dollars(usd) .. "." }
   elseif (job.state == "stored" or job.state == "placed") and not here then
-    list[1] = { key = "deliver", text = "bring the take, free", command = "deliver" }
+    list[1] = { key = "deliver", text = "place the take again, free", command = "deliver" }
   end
   if NOT_SENT[job.state] and job.wanted ~= false then
     list[#list + 1] = { key = "cancel", text = "cancel it; nothing was spent", command = "cancel" }
@@ -155,9 +155,9 @@ function choices.to_clean(dead)
   if #dead == 0 then
     return nil
   end
-  local text = string.format("remove the empty placeholders of this project (%d)", #dead)
+  local text = string.format("remove the empty items of DAW Bridge from this project (%d)", #dead)
   return { key = "clean", text = text, jobs = {}, dead = dead,
-    question = string.format("%d empty placeholders go, with the tracks that were made for them. Undo brings them back.", #dead) }
+    question = string.format("This removes %d empty items, and the tracks that were made for them. Undo brings them back.", #dead) }
 end
 
 return choices

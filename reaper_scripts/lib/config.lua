@@ -21,9 +21,9 @@ local function check(data)
   elseif data.version ~= VERSION then
     return "it is of version " .. tostring(data.version) .. ", and these scripts know version 1: update the scripts"
   elseif type(data.home) ~= "string" or not is_absolute(data.home) then
-    return "home is not an absolute path"
+    return "home is not the whole path of a folder"
   elseif type(data.client) ~= "string" or not data.client:match("^[a-z0-9-]+$") or #data.client > 40 then
-    return "client is not a name of 1 to 40 of a-z, 0-9 and -"
+    return "the name (client) must be 1 to 40 of a-z, 0-9 and -"
   end
 end
 

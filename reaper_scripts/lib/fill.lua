@@ -3,6 +3,7 @@
 local import = ...
 local discard = import("discard")
 local lanes = import("lanes")
+local names = import("names")
 local plan = import("fit_plan")
 local settle = import("settle")
 local tag = import("tag")
@@ -13,6 +14,7 @@ local words = import("words")
 local fill = {}
 
 local TITLE = "DAW Bridge: take placed"
+local LONGEST_NAME = 200 -- characters of the name of a take: REAPER writes it on one line
 
 local function is_near(a, b, tolerance)
   return math.abs(a - b) <= tolerance
@@ -66,7 +68,7 @@ local function add(project, item, data, result, source, text_of, placeholder, hi
   end
   reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", data.position - data.anchor)
   reaper.SetMediaItemTakeInfo_Value(take, "D_PLAYRATE", 1)
-  reaper.GetSetMediaItemTakeInfo_String(take, "P_NAME", tostring(result.name or data.prompt), true)
+  reaper.GetSetMediaItemTakeInfo_String(take, "P_NAME", names.short(tostring(result.name or data.prompt), LONGEST_NAME), true)
   if not data.placing or not data.placing.inside then -- else the other takes of the item may be looped
     reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
   end

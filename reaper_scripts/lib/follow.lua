@@ -83,7 +83,7 @@ end
 
 function follow:hint_for(one)
   if self.captures == one.id then
-    return "captures the selection"
+    return "capturing what is selected"
   elseif self.redo[one.id] then
     return REDO
   elseif one.status then

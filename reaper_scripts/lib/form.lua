@@ -194,6 +194,12 @@ function form.price(daemon, values)
   return each and each * form.variations(daemon, values)
 end
 
+-- Return the question before the same press is sent once more. ``price``: what that costs in dollars, or nil.
+function form.same_again(price)
+  return "This is the same press as the one before it, so it was not sent. Nothing was spent for it.\n\nSend it again"
+    .. (price and price > 0 and " for " .. dollars(price) or "") .. "?"
+end
+
 -- Return one line about money and the bridge, for the head of the dialog.
 function form.headline(daemon)
   if not daemon then

@@ -9,6 +9,7 @@ local listen = {}
 listen.__index = listen
 
 local MARK = "P_EXT:daw_bridge_preview"
+local SECTION, UNTIL = "DAW Bridge", "listening until"
 local APART = 10 -- s between the end of the project and what is played
 local LATE = 0.5 -- s that playing may last longer than the file
 
@@ -39,6 +40,19 @@ function listen.sweep(project)
   return removed
 end
 
+-- Return a new track that is in no folder: it would be heard through the folder's effects.
+local function new_track(project)
+  local count = reaper.CountTracks(project)
+  reaper.InsertTrackAtIndex(count, false)
+  local track = reaper.GetTrack(project, count)
+  if not reaper.GetParentTrack(track) then
+    return track
+  end
+  reaper.DeleteTrack(track) -- the last folder has no end
+  reaper.InsertTrackAtIndex(0, false)
+  return reaper.GetTrack(project, 0)
+end
+
 -- The hidden track, while REAPER's transport stands.
 local function on_track(self, source, length)
   local project = reaper.EnumProjects(-1)
@@ -47,10 +61,9 @@ local function on_track(self, source, length)
   end
   listen.sweep(project)
   local position = reaper.GetProjectLength(project) + APART
-  local count, cursor = reaper.CountTracks(project), reaper.GetCursorPositionEx(project)
+  local cursor = reaper.GetCursorPositionEx(project)
   reaper.PreventUIRefresh(1)
-  reaper.InsertTrackAtIndex(count, false)
-  local track = reaper.GetTrack(project, count)
+  local track = new_track(project)
   reaper.GetSetMediaTrackInfo_String(track, MARK, "1", true)
   reaper.SetMediaTrackInfo_Value(track, "B_SHOWINTCP", 0)
   reaper.SetMediaTrackInfo_Value(track, "B_SHOWINMIXER", 0)
@@ -59,13 +72,23 @@ local function on_track(self, source, length)
   reaper.SetMediaItemInfo_Value(item, "D_LENGTH", length)
   reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
   reaper.SetMediaItemTake_Source(reaper.AddTakeToMediaItem(item), source)
+  if reaper.AnyTrackSolo(project) then -- else it would be silent
+    reaper.SetMediaTrackInfo_Value(track, "I_SOLO", 1)
+  end
   reaper.SetEditCurPos2(project, position, false, false)
   reaper.OnPlayButtonEx(project)
   reaper.SetEditCurPos2(project, cursor, false, false)
   reaper.PreventUIRefresh(-1)
   self.project, self.track, self.position, self.length = project, track, position, length
   self.count, self.until_when = reaper.GetProjectStateChangeCount(project), reaper.time_precise() + length + LATE
+  reaper.SetExtState(SECTION, UNTIL, string.format("%.3f", self.until_when), false)
   return true
+end
+
+-- Tell whether the hidden track may stand in a project now: what changes the project then would stop it, and have it in its undo step.
+function listen.is_on_track()
+  local until_when = tonumber(reaper.GetExtState(SECTION, UNTIL))
+  return until_when ~= nil and reaper.time_precise() < until_when
 end
 
 -- Play a file. ``name`` is what the player is asked for later. Returns true, or nil and why not.
@@ -131,6 +154,7 @@ function listen:step()
 end
 
 local function remove_track(self)
+  reaper.SetExtState(SECTION, UNTIL, "", false)
   if not reaper.ValidatePtr2(nil, self.project, "ReaProject*") then
     return
   end

@@ -14,7 +14,6 @@ local panel = {}
 
 local TITLE = "DAW Bridge"
 local AS_USUAL = "as usual"
-local ROW = 48 -- letters of buttons beside each other
 local MORE = { cfg_scale = true, steps = true, seed = true, length = true, capture = true }
 local FIRST = { variations = true, strength = true, fit = true, loudness = true }
 local MUTE, FADE, CROSSFADE = "Mute the source", "Fades in ms", "Crossfade into neighbours, ms"
@@ -50,7 +49,7 @@ local function show_bridge(ui, self)
       self:pause_or_resume()
     end
     ui.same()
-    ui.text(self.watches and "The watcher runs." or "The watcher sleeps: nothing is open.", "dim")
+    ui.text(self.watches and "Takes are placed as they arrive." or "No take is on its way.", "dim")
   end
 end
 
@@ -65,7 +64,7 @@ local function show_source(ui, self)
     ui.text(self.problem, "bad")
   elseif self.source then
     local source = self.source:gsub("–", " to ") -- not every font has the dash
-    ui.text((self.action == "transform" and "Sent: " or "Goes to: ") .. source, "good")
+    ui.text((self.action == "transform" and "Will be sent: " or "Goes to: ") .. source, "good")
   end
   if self.view and self.view.known then
     ui.wave("wave", self.view.columns)
@@ -163,25 +162,41 @@ local function show_form(ui, self, key)
   end
 end
 
-local function show_listening(ui, self, row)
-  if row.job.file then
-    if ui.button("hear_" .. row.id, self.player:part(row.id) and "Stop" or "Listen") then
-      self:hear(row)
-    end
-    ui.same()
-    if row.job.action == "transform" then
-      if ui.button("source_" .. row.id, self.player:part("source of " .. row.id) and "Stop source" or "Source") then
-        self:hear_source(row)
-      end
-      ui.same()
-    end
-    if ui.button("favourite_" .. row.id, row.favourite and "Favourite: yes" or "Favourite: no") then
-      self:toggle_favourite(row)
-    end
-    ui.same()
+-- Return the buttons of a job: id, text, and what each does.
+local function buttons_of(self, row)
+  local list = {}
+  local function add(id, text, run)
+    list[#list + 1] = { id = id .. "_" .. row.id, text = text, run = run }
   end
-  if self.can_discard(row) and ui.button("discard_" .. row.id, "Discard") then
-    self:discard(row)
+  if row.job.file then
+    add("hear", self.player:part(row.id) and "Stop" or "Listen", function() self:hear(row) end)
+    if row.job.action == "transform" then
+      local plays = self.player:part("source of " .. row.id)
+      add("source", plays and "Stop source" or "Source", function() self:hear_source(row) end)
+    end
+    add("favourite", row.favourite and "Favourite: yes" or "Favourite: no", function() self:toggle_favourite(row) end)
+  end
+  for _, button in ipairs(row.buttons) do
+    add(button.choice.key, button.text, function() self:choose(button.choice, row) end)
+  end
+  if self.can_discard(row) then
+    add("discard", "Discard", function() self:discard(row) end)
+  end
+  return list
+end
+
+local function show_buttons(ui, list)
+  local used, row = 0, ui.letters()
+  for index, button in ipairs(list) do
+    used = used + #button.text + 3
+    if index > 1 and used <= row then
+      ui.same()
+    elseif index > 1 then
+      used = #button.text
+    end
+    if ui.button(button.id, button.text) then
+      button.run()
+    end
   end
 end
 
@@ -197,19 +212,7 @@ local function show_job(ui, self, row)
   if row.open or part then
     ui.bar("bar_" .. row.id, part or row.fraction)
   end
-  show_listening(ui, self, row)
-  local used = 0
-  for index, button in ipairs(row.buttons) do
-    used = used + #button.text + 3
-    if index > 1 and used <= ROW then
-      ui.same()
-    elseif index > 1 then
-      used = #button.text
-    end
-    if ui.button(button.choice.key .. "_" .. row.id, button.text) then
-      self:choose(button.choice)
-    end
-  end
+  show_buttons(ui, buttons_of(self, row))
 end
 
 -- Draw one frame.

@@ -3,6 +3,7 @@
 
 local import = ...
 local memory = import("memory")
+local menu = import("menu")
 
 local panel_gfx = {}
 
@@ -11,10 +12,12 @@ local COLORS = {
   ground = { 0.13, 0.13, 0.14 }, text = { 0.92, 0.92, 0.92 }, dim = { 0.63, 0.63, 0.66 }, good = { 0.55, 0.83, 0.55 },
   bad = { 1, 0.6, 0.48 }, widget = { 0.24, 0.25, 0.28 }, over = { 0.32, 0.34, 0.38 }, bar = { 0.25, 0.45, 0.65 },
 }
-local CLOSED, ESCAPE, ENTER, BACKSPACE, CONTROL = -1, 27, 13, 8, 4
+local CLOSED, ESCAPE, ENTER, LINE_FEED, BACKSPACE, CONTROL = -1, 27, 13, 10, 8, 4
 local UNICODE = string.byte("u") << 24
 local WHEEL = 120 / (2 * ROW) -- of the wheel's steps for a pixel
 local NAME = "panel window"
+local LINE = 200 -- characters that a field of one line shows at most
+local FIELD, LEAST = 160, 60 -- pixels of a field beside its label
 
 local function set(name)
   gfx.set(table.unpack(COLORS[name]))
@@ -30,7 +33,22 @@ local function width_of(text)
   return (gfx.measurestr(text))
 end
 
--- Cut a text into lines, at spaces.
+-- Return how many bytes of a word fit into a width, at least one character.
+local function fitting(word, width)
+  local low, high = 1, utf8.len(word) or #word
+  local stop = function(count) return (utf8.len(word) and utf8.offset(word, count + 1) or count + 1) - 1 end
+  while low < high do
+    local middle = (low + high + 1) // 2
+    if width_of(word:sub(1, stop(middle))) <= width then
+      low = middle
+    else
+      high = middle - 1
+    end
+  end
+  return stop(low)
+end
+
+-- Cut a text into lines, at spaces; a word that is longer than a line, where it is full.
 local function wrapped(text, width)
   local lines = {}
   for part in (text .. "\n"):gmatch("([^\n]*)\n") do
@@ -41,6 +59,12 @@ local function wrapped(text, width)
         lines[#lines + 1], line = line, word
       else
         line = longer
+      end
+      while line == word and width_of(word) > width and (utf8.len(word) or #word) > 1 do
+        local stop = fitting(word, width)
+        lines[#lines + 1] = word:sub(1, stop)
+        word = word:sub(stop + 1)
+        line = word
       end
     end
     lines[#lines + 1] = line
@@ -73,7 +97,16 @@ local function box(self, id, x, y, w, h, off)
   return over and self.clicked
 end
 
+-- Return the lines of a text, which are found once while it is shown.
+local function lines_of(self, text, width)
+  local key = text .. "\0" .. width
+  self.fresh[key] = self.fresh[key] or self.wraps[key] or wrapped(text, width)
+  return self.fresh[key]
+end
+
+-- Return the end of a text that fits into a width.
 local function cut(text, width)
+  text = utf8.len(text) and utf8.offset(text, -LINE) and text:sub(utf8.offset(text, -LINE)) or text
   while text ~= "" and width_of(text) > width do
     text = text:sub((utf8.offset(text, 2) or #text + 1))
   end
@@ -82,9 +115,7 @@ end
 
 local function add_texts(ui, self)
   function ui.text(text, tone)
-    local key = text .. "\0" .. gfx.w
-    self.fresh[key] = self.wraps[key] or wrapped(text, gfx.w - 2 * GAP - (self.beside and self.last_right or 0))
-    local lines, widest = self.fresh[key], 0
+    local lines, widest = lines_of(self, text, gfx.w - 2 * GAP - (self.beside and self.last_right or 0)), 0
     for _, line in ipairs(lines) do
       widest = math.max(widest, width_of(line))
     end
@@ -93,6 +124,8 @@ local function add_texts(ui, self)
       put(line, x, y + (index - 1) * (FONT + 3) + (self.last_y == y and x > GAP and 3 or 0), tone)
     end
   end
+
+  function ui.letters() return math.huge end -- what does not fit goes into the next line
 
   function ui.same() self.beside = true end
 
@@ -123,13 +156,30 @@ local function add_texts(ui, self)
   end
 end
 
+-- Return where a field goes and how wide it is, with its label drawn beside it, or above it where the window is narrow.
+local function beside_label(ui, self, label)
+  local room = gfx.w - 3 * GAP - width_of(label)
+  local w = math.min(FIELD, room)
+  if w < LEAST then
+    ui.text(label)
+    w = math.min(FIELD, gfx.w - 2 * GAP)
+    return w, place(self, w, ROW)
+  end
+  local x, y = place(self, w + GAP + width_of(label), ROW)
+  put(label, x + w + GAP, y + 3)
+  return w, x, y
+end
+
 local function add_fields(ui, self)
   function ui.input(id, label, text, many)
+    local w, h = gfx.w - 2 * GAP, many and 3 * ROW or ROW
+    local x, y
     if many then
       ui.text(label)
+      x, y = place(self, w, h)
+    else
+      w, x, y = beside_label(ui, self, label)
     end
-    local w, h = many and gfx.w - 2 * GAP or 160, many and 3 * ROW or ROW
-    local x, y = place(self, w, h)
     if box(self, id, x, y, w, h) then
       self.focus = id
     end
@@ -142,19 +192,15 @@ local function add_fields(ui, self)
       self.typed, self.erased, self.entered = "", 0, false
     end
     local shown = text .. (self.focus == id and "|" or "")
-    local lines = many and wrapped(shown, w - 8) or { cut(shown, w - 8) }
+    local lines = many and lines_of(self, shown, w - 8) or { cut(shown, w - 8) }
     for index = math.max(1, #lines - 2), #lines do
       put(lines[index], x + 4, y + 3 + (index - math.max(1, #lines - 2)) * (FONT + 3))
-    end
-    if not many then
-      put(label, x + w + GAP, y + 3)
     end
     return text
   end
 
   function ui.slider(id, label, value, low, high, whole)
-    local w = 160
-    local x, y = place(self, w + GAP + width_of(label), ROW)
+    local w, x, y = beside_label(ui, self, label)
     local pressed, moved = box(self, id, x, y, w, ROW), nil
     self.dragged = pressed and id or self.dragged
     if self.dragged == id then
@@ -166,7 +212,6 @@ local function add_fields(ui, self)
     set("bar")
     gfx.rect(x, y, w * math.max(0, math.min(1, (now - low) / (high - low))), ROW, true)
     put(string.format(whole and "%.0f" or "%.2f", now), x + 4, y + 3)
-    put(label, x + w + GAP, y + 3)
     return moved
   end
 end
@@ -196,22 +241,15 @@ local function add_choices(ui, self)
   end
 
   function ui.combo(id, label, current, list)
-    local w = 160
-    local x, y = place(self, w + GAP + width_of(label), ROW)
+    local w, x, y = beside_label(ui, self, label)
     local pressed = box(self, id, x, y, w, ROW)
     put(cut(current, w - 24), x + 4, y + 3)
     put("v", x + w - 14, y + 3, "dim")
-    put(label, x + w + GAP, y + 3)
     if not pressed then
       return nil
     end
-    local lines = {}
-    for index, one in ipairs(list) do
-      lines[index] = (one == current and "!" or "") .. one:gsub("[%c|]", " "):gsub("^[#!<>]+", "")
-    end
     gfx.x, gfx.y = x, y + ROW
-    local chosen = gfx.showmenu(table.concat(lines, "|"))
-    return chosen > 0 and list[chosen] or nil
+    return list[menu.show(list, current) or 0]
   end
 end
 
@@ -226,7 +264,7 @@ local function read_keys(self)
       return true
     elseif key == ESCAPE then
       self.key = "stop"
-    elseif key == ENTER and gfx.mouse_cap & CONTROL ~= 0 then
+    elseif (key == ENTER or key == LINE_FEED) and gfx.mouse_cap & CONTROL ~= 0 then -- some systems make Ctrl+Enter a line feed
       self.key = "send"
     elseif key == ENTER then
       self.entered = true
@@ -247,9 +285,6 @@ local function begin(self)
   self.dragged = down and self.dragged or nil
   self.scroll = math.max(0, math.min(math.max(0, self.height - gfx.h), self.scroll - gfx.mouse_wheel / WHEEL))
   gfx.mouse_wheel = 0
-  if self.clicked then
-    self.focus = nil -- until a field is found below the mouse
-  end
   self.y, self.beside, self.wraps, self.fresh = GAP - self.scroll, false, self.fresh, {}
   set("ground")
   gfx.rect(0, 0, gfx.w, gfx.h, true)

@@ -15,6 +15,7 @@ local NEEDED = {
 }
 local TONES = { dim = 0xA0A0A8FF, good = 0x8CD48CFF, bad = 0xFF9A7AFF }
 local WAVE, GROUND, HEIGHT, PROMPT = 0x6FA8DCFF, 0x1C1C20FF, 56, 60
+local LETTER = 8 -- pixels
 local FIRST_DOCKER = -1 -- of REAPER's
 
 -- Tell whether ReaImGui is there, with everything that the panel needs.
@@ -32,6 +33,9 @@ local function add_texts(ui, context)
       reaper.ImGui_PopStyleColor(context)
     end
   end
+
+  -- Return about how many letters fit into a line.
+  function ui.letters() return (reaper.ImGui_GetContentRegionAvail(context)) // LETTER end
 
   function ui.same() reaper.ImGui_SameLine(context) end
   function ui.line() reaper.ImGui_Separator(context) end
@@ -83,6 +87,9 @@ local function add_widgets(ui, context)
     else
       reaper.ImGui_SetNextItemWidth(context, 160)
       changed, now = reaper.ImGui_InputText(context, label .. "###" .. id, text)
+    end
+    if imgui.pressed(context, "Escape") then
+      return text -- Esc stops what is played; Dear ImGui would take back what was typed
     end
     return changed and now or text
   end

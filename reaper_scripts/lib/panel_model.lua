@@ -10,14 +10,17 @@ local form = import("form")
 local guard = import("guard")
 local listen = import("listen")
 local mailbox = import("mailbox")
+local names = import("names")
 local memory = import("memory")
 local options = import("placing_options")
+local placing = import("placing")
 local press = import("press")
 local region = import("region")
 local send = import("send")
 local source_view = import("source_view")
 local start_bridge = import("start_bridge")
 local status = import("status")
+local tabs = import("tabs")
 local watcher = import("watcher")
 local words = import("words")
 
@@ -25,8 +28,10 @@ local model = {}
 model.__index = model
 
 local BEAT, LOOK, ANEW = 0.5, 0.25, 2.0 -- s between two looks at the bridge, at the selection, and at a selection that seems the same
+local SHARE = 100 -- of REAPER's time, one part in so many, for looking at a large selection
 local HELD = 33 -- turns, about 1 s, within which a key comes again that is held
 local STARTING = 20 -- s that a bridge that was started may need
+local LONGEST = 100 -- characters of a prompt in the list
 local USUAL = 60 -- s that a take takes, if nothing is known yet
 
 local SHORT = {
@@ -45,9 +50,21 @@ function model.new(box)
   return self
 end
 
--- Show the form of an action.
+-- What is typed is there again when the panel opens, and in the dialogs.
+function model:keep_typed()
+  if self.typed then
+    memory.keep_draft(self.action, self.typed)
+  end
+end
+
+-- Show the form of an action, with the prompt that stands there now.
 function model:set_action(action)
-  self.action, self.typed = action, form.start(action)
+  local prompt = self.typed and self.typed.prompt
+  self:keep_typed()
+  self.action, self.typed = action, form.start(action, nil, memory.draft(action))
+  if prompt and prompt ~= "" then
+    self.typed.prompt = prompt
+  end
   self.signature, self.due.look = nil, 0
 end
 
@@ -85,35 +102,35 @@ end
 -- Return what is known of the money of a job, in words.
 local function charge_of(job)
   local usd = tonumber(job.usd)
-  local money = usd and form.dollars(usd) or "its price"
+  local money = usd and form.dollars(usd) .. " spent" or "spent"
   if usd == 0 then
     return "free"
   elseif job.charge == "confirmed" then
-    return money .. " spent"
+    return money
   elseif job.charge == "possible" then
-    return "perhaps " .. money .. " spent"
+    return "perhaps " .. money
   end
   return "nothing spent"
 end
 
-local function button_text(choice)
-  local text = SHORT[choice.key] or choice.key
+local function button_text(choice, job)
+  local text = choice.key == "deliver" and job.state ~= "placed" and "Place" or SHORT[choice.key] or choice.key
   text = choice.key == "retry" and choice.new and "Ask anew" or text
   return choice.usd and choice.usd > 0 and text .. ", " .. form.dollars(choice.usd) or text
 end
 
 local function row_of(self, job, usual)
-  local row = { job = job, id = job.job, state = words.state(job), prompt = tostring(job.prompt or job.preset or ""):gsub("%c", " ") }
+  local row = { job = job, id = job.job, state = words.state(job), prompt = names.short(tostring(job.prompt or job.preset or ""), LONGEST) }
   row.open = WAITING[job.state] == true
   row.fraction, row.charge, row.wait = tonumber(job.fraction) or 0, charge_of(job), wait_of(job, usual)
-  row.problem = type(job.problem) == "table" and words.problem(job.problem):gsub("\n", " ") or nil
+  row.problem = type(job.problem) == "table" and words.problem(job.problem, job.charge):gsub("\n", " ") or nil
   row.favourite = self.marked[job.job]
   if row.favourite == nil then
     row.favourite = job.favourite == true
   end
   row.buttons = {}
-  for _, choice in ipairs(choices.of_job(job, self.daemon, job.state == "stored" and not row.problem)) do
-    row.buttons[#row.buttons + 1] = { text = button_text(choice), choice = choice }
+  for _, choice in ipairs(choices.of_job(job, self.daemon, job.state == "stored" and not row.problem and job.wanted ~= false)) do
+    row.buttons[#row.buttons + 1] = { text = button_text(choice, job), choice = choice }
   end
   return row
 end
@@ -156,7 +173,7 @@ function model:look_at_selection(now)
   if signature == self.signature and now < self.due.anew then
     return
   end
-  self.signature, self.due.anew = signature, now + ANEW
+  self.signature = signature
   local selection, problem = press.select(self.action, reaper.EnumProjects(-1))
   self.problem, self.source = problem, selection and region.describe(selection) or nil
   self.length = selection and selection.stop and selection.stop - selection.start or nil
@@ -165,6 +182,7 @@ function model:look_at_selection(now)
     self.shown, self.view = shown, shown and source_view.new(selection) or nil
     self.drawing = self.view
   end
+  self.due.anew = now + math.max(ANEW, SHARE * (reaper.time_precise() - now))
 end
 
 -- Look once; cheap, for each turn.
@@ -247,9 +265,20 @@ function model:pause_or_resume()
   act.run(self.box, choices.of_bridge(self.daemon)[1])
 end
 
--- Do what a button of a job says.
-function model:choose(choice)
-  act.run(self.box, choice)
+local function holder_of(id)
+  return tabs.search(function(data) return data.id == id end)[1]
+end
+
+-- Do what a button of a job says. Its item, where one is there, waits for what comes of it.
+function model:choose(choice, row)
+  local brings = choice.command ~= nil and choice.command ~= "cancel"
+  local found = brings and holder_of(row.job.id) or nil
+  if found and choice.key == "deliver" then
+    placing.let_end_redo(found.data.mark)
+  end
+  if act.run(self.box, choice, found) and choice.key == "deliver" and not found then
+    self.note = "The item of this take is gone. The action Place unplaced takes puts it into this project, free."
+  end
 end
 
 local function mark(self, job, more)
@@ -319,6 +348,7 @@ end
 -- The window closes.
 function model:stop()
   self.player:stop(true)
+  self:keep_typed()
   options.save(self.placing)
 end
 

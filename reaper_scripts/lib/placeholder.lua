@@ -34,8 +34,7 @@ end
 
 local function new_track(project, below, name)
   local index = behind_folder(project, below)
-  -- Of the active project, which is the one somebody pressed in; without the defaults of new tracks: their effects would colour the
-  -- take, and it might be armed.
+  -- Without the defaults of new tracks: their effects would colour the take, and it might be armed.
   reaper.InsertTrackAtIndex(index, false)
   local track = reaper.GetTrack(project, index)
   reaper.GetSetMediaTrackInfo_String(track, "P_NAME", name, true)
@@ -103,7 +102,16 @@ function placeholder.create(where, data, text)
     span = where.length,
     takes = {},
   })
-  return undo.step(where.project, STEP, undo.TRACKS_AND_ITEMS, make, where, whole, text)
+  local front = reaper.EnumProjects(-1)
+  if front ~= where.project then -- REAPER inserts tracks into the project in front alone
+    reaper.SelectProjectInstance(where.project)
+  end
+  local made = table.pack(pcall(undo.step, where.project, STEP, undo.TRACKS_AND_ITEMS, make, where, whole, text))
+  if front ~= where.project then
+    reaper.SelectProjectInstance(front)
+  end
+  assert(made[1], made[2])
+  return made[2], made[3]
 end
 
 -- Show a text in an item. It is no undo step, and nothing is written where nothing is new.

@@ -5,6 +5,7 @@ local ask = import("ask")
 local bridge_wait = import("bridge_wait")
 local form = import("form")
 local hint = import("hint")
+local json = import("json")
 local mailbox = import("mailbox")
 local memory = import("memory")
 local region = import("region")
@@ -19,8 +20,10 @@ local window = import("window")
 local press = {}
 
 local TITLE = "DAW Bridge"
-local LONGEST = 190 -- s, of the model
-local LAST_AGAIN = "last again" -- the name of the last press without a form
+local LONGEST, SHORTEST = 190, 0.01 -- s: of the model, and of the form
+local LAST_AGAIN = "last again" -- the name of the last press of "again"
+local LAST_QUICK = "last quick press" -- of those that no form is filled in for: what was asked, and its name
+local AT_ONCE = 10 -- s within which the same press once more is most likely a slip: as the bridge has it
 local TOLD_FOR = 6 -- s that a line about what was sent is shown
 local STILL = "Your press before this one is still being captured, so this one was ignored." -- and nothing is spent twice
 local NOTHING = "\n\nNothing was sent, nothing was spent."
@@ -34,7 +37,9 @@ local function select(action, project)
     return region.to_generate(project)
   end
   local selection, problem = region.to_transform(project)
-  if selection and selection.stop - selection.start > LONGEST then
+  if selection and selection.stop - selection.start < SHORTEST then
+    return nil, "What is selected has no length."
+  elseif selection and selection.stop - selection.start > LONGEST then
     return nil, string.format("The selection is %.1f s long; at most %d s can be sent.", selection.stop - selection.start, LONGEST)
   end
   return selection, problem
@@ -60,7 +65,7 @@ local function selection_now(self)
   end
   local selection = selections.find(self.project, self.words)
   if not selection then
-    return nil, "What was selected is gone, or stands elsewhere now." .. NOTHING
+    return nil, "What was selected was deleted or moved." .. NOTHING
   end
   return selection
 end
@@ -71,6 +76,29 @@ local function tell_source(self, another)
   local money = self.daemon.engine == "sketch" and "free" or price and form.dollars(price) or "its price is not known"
   local line = string.format("%s: %s, %s", self.values.prompt or self.values.preset, region.describe(self.selection), money)
   hint.show_for((another and "Another source than last time. " or "") .. line, TOLD_FOR)
+end
+
+-- What two presses have in common that ask for the same of the same selection. The bridge compares the sound, too; but a long capture hides
+-- from it how soon the second press came, and an effect may sound a little different each time.
+local function identity_of(self, values)
+  return json.encode_ascii({ self.action, tostring(self.project), self.words, tag.with(values, { placing = "" }) })
+end
+
+-- Return the name of the press before this one, if it asked for the same and no form was filled in between.
+local function same_before(self, values)
+  self.identity = identity_of(self, values)
+  local id, before = reaper.GetExtState(TITLE, LAST_QUICK):match("^(%S+) (.*)$")
+  return before == self.identity and id or nil
+end
+
+-- Ask where the same was sent a moment ago. Tells whether it is to be sent.
+local function is_no_slip(self, values)
+  local before = same_before(self, values)
+  if not before or (send.sent_ago(before) or math.huge) > AT_ONCE then
+    return true
+  end
+  self.again = reaper.MB(form.same_again(form.price(self.daemon, values)), TITLE, 4) == 6
+  return self.again
 end
 
 local function agreed(self, values, typed)
@@ -86,6 +114,9 @@ local function agreed(self, values, typed)
     return tell(problem)
   end
   self.selection = selection
+  if self.is_quick and not is_no_slip(self, values) then
+    return
+  end
   local yes, amount = ask.price(self.daemon, values)
   if not yes then
     return
@@ -96,6 +127,9 @@ local function agreed(self, values, typed)
   end
   self.values, self.confirm_usd = values, amount
   local id = send.go(self)
+  if self.is_quick then
+    reaper.SetExtState(TITLE, LAST_QUICK, id .. " " .. self.identity, false)
+  end
   local another = self.action == "transform" and not memory.is_last_source(self.words)
   if not typed then
     reaper.SetExtState(TITLE, LAST_AGAIN, id, false)
@@ -130,6 +164,7 @@ local function without_form(self)
   if not values then
     return show_form(self) -- there is nothing to repeat yet
   end
+  self.is_quick = true
   agreed(self, values)
 end
 
@@ -137,15 +172,22 @@ end
 function press.from_panel(box, daemon, action, values, typed)
   local project = reaper.EnumProjects(-1)
   local selection, problem = select(action, project)
-  problem = problem or (action == "transform" and render.obstacle(project)) or nil
+  if problem then
+    return nil, problem .. NOTHING
+  end
+  local self = { box = box, project = project, action = action, daemon = daemon, is_quick = true }
+  self.words = selections.to_words(selection)
+  local before = same_before(self, values)
+  if before and send.is_captured_still(before) then
+    return nil, STILL .. NOTHING
+  end
+  problem = action == "transform" and render.obstacle(project)
   if problem then
     return nil, problem .. NOTHING
   elseif not is_meant(selection) then
     return nil, "Nothing was sent."
   end
-  local self = { box = box, project = project, action = action, daemon = daemon }
-  self.words = selections.to_words(selection)
-  return agreed(self, values, typed) or nil, "Nothing was sent."
+  return agreed(self, values, typed), "Nothing was sent."
 end
 
 -- Return what a press would be made of now, or nil and why there is nothing.

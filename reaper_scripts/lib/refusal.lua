@@ -17,9 +17,7 @@ local STEP = "DAW Bridge: nothing was sent"
 local function question(status, press)
   local code, usd = status.refused.code, tonumber(status.usd)
   if code == "E-DOUBLE-PRESS" then
-    local price = press.usd and " for " .. form.dollars(press.usd) or ""
-    local text = "This is the same press as the one before it, so it was not sent. Nothing was spent for it."
-    return text .. "\n\nSend it again" .. price .. "?", { again = true, confirm_usd = press.confirm_usd }
+    return form.same_again(press.usd), { again = true, confirm_usd = press.confirm_usd }
   elseif code == "E-CONFIRM" and usd then
     local text = string.format("This costs %s, which you have not agreed to yet. Nothing was spent.", form.dollars(usd))
     return text .. "\n\nSend it?", { confirm_usd = usd }
@@ -49,6 +47,7 @@ end
 function refusal.handle(box, one)
   local press = send.pressed(one.id)
   send.forget(one.id)
+  send.was_refused(one.id)
   local project = remove_items(one.id)
   local text, more = question(one.status, press)
   if not text or not project then

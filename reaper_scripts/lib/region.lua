@@ -6,6 +6,7 @@ local selections = import("selection")
 local region = {}
 
 local ITEMS = 1 -- of GetCursorContext2
+local FEW = 50 -- items
 
 local function time_selection(project)
   local start, stop = reaper.GetSet_LoopTimeRange2(project, false, false, 0, 0, false)
@@ -22,10 +23,23 @@ local function selected_tracks(project)
   return tracks
 end
 
+-- Of many, REAPER looks for each from the start again: then all items are gone through once.
 local function selected_items(project)
-  local items = {}
-  for index = 0, reaper.CountSelectedMediaItems(project) - 1 do
-    items[#items + 1] = reaper.GetSelectedMediaItem(project, index)
+  local count, items = reaper.CountSelectedMediaItems(project), {}
+  if count <= FEW then
+    for index = 0, count - 1 do
+      items[#items + 1] = reaper.GetSelectedMediaItem(project, index)
+    end
+    return items
+  end
+  for number = 0, reaper.CountTracks(project) - 1 do
+    local track = reaper.GetTrack(project, number)
+    for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+      local item = reaper.GetTrackMediaItem(track, index)
+      if reaper.IsMediaItemSelected(item) then
+        items[#items + 1] = item
+      end
+    end
   end
   return items
 end
@@ -120,12 +134,13 @@ function region.describe(selection)
   elseif selection.kind == "nothing" then
     what = ""
   end
+  local ruler = reaper.GetProjectTimeOffset(selection.project, false) -- of a project that does not begin at 0
   if not selection.stop then
-    return what .. "at " .. seconds(selection.start) .. " s"
+    return what .. "at " .. seconds(selection.start + ruler) .. " s"
   end
   local length = seconds(selection.stop - selection.start)
   what = what ~= "" and what .. ", " or ""
-  return string.format("%s%s–%s s = %s s", what, seconds(selection.start), seconds(selection.stop), length)
+  return string.format("%s%s–%s s = %s s", what, seconds(selection.start + ruler), seconds(selection.stop + ruler), length)
 end
 
 -- Return where something new goes: the time selection, else the edit cursor without an end.

@@ -3,17 +3,14 @@
 
 local import = ...
 local json = import("json")
+local names = import("names")
 
 local request = { make = import("request_body").make }
 
 local LONGEST_NAME = 200 -- characters, of the bridge
 
 local function short(text)
-  if text == "" then
-    return nil
-  end
-  local stop = utf8.len(text) and utf8.offset(text, LONGEST_NAME + 1)
-  return stop and text:sub(1, stop - 1) or text:sub(1, LONGEST_NAME * 3)
+  return text ~= "" and names.short(text, LONGEST_NAME) or nil
 end
 
 local function project_id(project)

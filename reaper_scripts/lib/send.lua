@@ -8,6 +8,7 @@ local form = import("form")
 local json = import("json")
 local log = import("log")
 local mailbox = import("mailbox")
+local names = import("names")
 local options = import("placing_options")
 local placeholder = import("placeholder")
 local region = import("region")
@@ -24,6 +25,7 @@ send.__index = send
 local SECTION = "DAW Bridge"
 local NOTHING_SPENT = " Nothing was sent, nothing was spent."
 local CANCELLED = "cancelled before it was sent."
+local SENT = "last sent"
 local LATEST = 60 -- s after the press that a capture may begin
 local LONGEST_NAME = 40 -- characters of the name of a track
 
@@ -91,14 +93,9 @@ local function hand_over(self)
     return refuse(self, "the request could not be written (" .. tostring(problem) .. ").")
   end
   remember(self.id, { path = self.path })
+  reaper.SetExtState(SECTION, SENT, string.format("%s %.3f", self.id, reaper.time_precise()), false)
   reaper.SetExtState(SECTION, "last_request", self.id, false)
   reaper.SetExtState(SECTION, "last_request_at", tostring(os.time()), false)
-end
-
-local function short(text)
-  text = text:gsub("%c", " ")
-  local stop = utf8.len(text) and utf8.offset(text, LONGEST_NAME + 1)
-  return stop and text:sub(1, stop - 1) or text
 end
 
 -- ``press.after``: the length of the source that the take continues, s; nil: it stands where the source does.
@@ -120,7 +117,7 @@ local function make_placeholder(press, id, length, variations)
     project = press.project,
     tracks = selection.tracks,
     track = values.track,
-    name = short(prompt),
+    name = names.short(prompt, LONGEST_NAME),
     position = selection.start + (press.after or 0),
     length = length,
   }, { mark = id, id = id, prompt = prompt, values = shown, variations = variations, source = source, placing = noted },
@@ -150,7 +147,9 @@ function send.go(press)
   local length = form.length(press.daemon, values, not after and span or nil)
   local variations = form.variations(press.daemon, values)
   make_placeholder(tag.with(press, { after = after }), id, length, variations)
-  local work = { id = id, action = press.action, values = values, length = length, after = after, confirm_usd = press.confirm_usd }
+  local work = {
+    id = id, action = press.action, values = values, length = length, after = after, confirm_usd = press.confirm_usd, again = press.again,
+  }
   remember(id, tag.with(work, {
     selection = selections.to_words(selection),
     variations = variations,
@@ -180,9 +179,9 @@ function send.begin(box, work)
   end
   local selection = selections.find(self.project, self.selection)
   if not selection then
-    return refuse(self, "what was selected is gone, or stands elsewhere now.")
+    return refuse(self, "what was selected was deleted or moved.")
   end
-  placeholder.tell(self.project, item, "DAW Bridge: captures the selection")
+  placeholder.tell(self.project, item, "DAW Bridge: capturing what is selected")
   capture.tidy(box.sources)
   local running, problem = capture.start(self.values.capture, selection, box.sources, self.id)
   if not running then
@@ -203,6 +202,19 @@ function send.is_captured_still(id)
     end
   end
   return reaper.GetExtState(SECTION, "capturing") == id
+end
+
+-- Return how many seconds ago a press was handed over, if it was the last one; or nil.
+function send.sent_ago(id)
+  local last, at = reaper.GetExtState(SECTION, SENT):match("^(%S+) (%S+)$")
+  return last == id and reaper.time_precise() - tonumber(at) or nil
+end
+
+-- A press that the bridge has refused is no press that another one could repeat by mistake.
+function send.was_refused(id)
+  if send.sent_ago(id) then
+    reaper.SetExtState(SECTION, SENT, "", false)
+  end
 end
 
 -- Say that the capture of a press is not wanted any more.

@@ -103,8 +103,8 @@ local function started(script, which)
 end
 
 local function offer_startup()
-  local question = "Start the watcher with REAPER, so that takes that arrived meanwhile find their place without a press, and open "
-    .. "the panel again if it was open?\n\nThis adds a block of four lines to Scripts/__startup.lua."
+  local question = "Start DAW Bridge with REAPER? Takes that arrive while REAPER is closed are then placed by themselves, and the panel "
+    .. "opens again if it was open.\n\nThis adds four lines to Scripts/__startup.lua."
   local is_there = startup.is_there() -- one of an earlier version is brought up to date
   if not is_there and reaper.MB(question, TITLE, YES_NO) ~= YES then
     return

@@ -47,6 +47,11 @@ function source_view:draw(item)
     return
   end
   local start = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS") + (from - position) * playrate
+  local silent = math.min(count, math.max(0, math.ceil(-start / playrate * self.rate))) -- the source begins later than the item
+  first, count, start = first + silent, count - silent, math.max(0.0, start)
+  if count < 1 then
+    return
+  end
   local got = reaper.PCM_Source_GetPeaks(source, self.rate / playrate, start, 1, count, 0, self.buffer) & 0xFFFFF
   local values = got > 0 and self.buffer.table(1, 2 * count) or {}
   self.known = self.known or got > 0

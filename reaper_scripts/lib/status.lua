@@ -7,6 +7,7 @@ local form = import("form")
 local guard = import("guard")
 local log = import("log")
 local mailbox = import("mailbox")
+local names = import("names")
 local trap = import("trap")
 local version = import("version")
 local watcher = import("watcher")
@@ -18,6 +19,7 @@ local status = {}
 local PERIOD = 0.5 -- s
 local TITLE = "DAW Bridge"
 local WIDTH, HEIGHT, ROW = 640, 420, 22
+local LONGEST = 100 -- characters of a prompt
 local ESCAPE, CLOSED = 27, -1
 
 local function paused_text(paused)
@@ -50,9 +52,9 @@ function status.content(box, since)
   local daemon, rows = box:daemon(), {}
   local lines = status.lines(daemon, mailbox.is_fresh(daemon), bridge_wait.may_come(box, since))
   for _, job in ipairs(daemon and daemon.jobs or {}) do
-    local text = string.format("%s  %s", words.state(job), tostring(job.prompt or ""):gsub("%c", " "))
+    local text = string.format("%s  %s", words.state(job), names.short(tostring(job.prompt or ""), LONGEST))
     if type(job.problem) == "table" then
-      text = text .. "  " .. words.problem(job.problem):gsub("\n", " ")
+      text = text .. "  " .. words.problem(job.problem, job.charge):gsub("\n", " ")
     end
     rows[#rows + 1] = { text = text, fraction = tonumber(job.fraction) or 0, ended = words.is_ended(job) }
   end

@@ -1,5 +1,8 @@
 -- One change, one undo step: whatever happens inside, the block is closed and the screen drawn again in the same tick.
 
+local import = ...
+local listen = import("listen")
+
 local undo = {}
 
 local SECTION = "DAW Bridge"
@@ -14,6 +17,7 @@ end
 -- Run ``change`` as one undo step of a project. Errors pass through after the step is closed.
 function undo.step(project, title, flags, change, ...)
   reaper.SetExtState(SECTION, own(project), "", false)
+  listen.sweep(project) -- else an undo would bring the hidden track back
   reaper.Undo_BeginBlock2(project)
   reaper.PreventUIRefresh(1)
   local result = table.pack(xpcall(change, debug.traceback, ...))

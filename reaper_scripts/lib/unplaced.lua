@@ -35,7 +35,8 @@ local function waiting(box, list)
     local result = mailbox.result_of(name) and box:result(name)
     local mark = result and (request.token_of(result.place) or result.id)
     if result and not has_holder(mark, result.id) then
-      list[#list + 1] = { text = label(result.name, result.place, "no open project waits for it"), mark = mark, result = result }
+      local why = "its project is not open, or its item was deleted"
+      list[#list + 1] = { text = label(result.name, result.place, why), mark = mark, result = result }
     end
   end
 end

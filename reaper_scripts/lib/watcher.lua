@@ -7,6 +7,7 @@ local bridge_wait = import("bridge_wait")
 local fitting = import("fitting")
 local follow = import("follow")
 local guard = import("guard")
+local listen = import("listen")
 local log = import("log")
 local mailbox = import("mailbox")
 local peaks = import("peaks")
@@ -68,9 +69,7 @@ function watcher:look_at_bridge()
     end
   end
   local runs = mailbox.is_fresh(self.daemon)
-  if runs then
-    self.since = -math.huge -- it has seen us: from now on it is there or not
-  end
+  self.since = runs and -math.huge or self.since -- it has seen us: from now on it is there or not
   self.follow.hint = not runs and not bridge_wait.may_come(self.mailbox, self.since) and DOWN or nil
 end
 
@@ -302,14 +301,12 @@ function watcher:part(name, run)
   end
 end
 
--- Do what one tick of REAPER has time for. Returns false when the watcher has ended.
+-- Do what one tick has time for. Returns false when the watcher has ended.
 function watcher:tick()
   local now = reaper.time_precise()
   self:part("sending", self.go_on_sending)
-  if self.placing then -- it waits until everything is known
-    self:part("walking", function() self.walk:step(ITEMS) end)
-  end
-  if self.placing then
+  if self.placing and not listen.is_on_track() then -- whoever listens is not interrupted by a change of the project
+    self:part("walking", function() self.walk:step(ITEMS) end) -- a take waits until everything is known
     self:part("placing", self.go_on_placing)
   elseif now < self.due then
     self:part("drawing", function() self.peaks:step() end)
@@ -321,7 +318,9 @@ function watcher:tick()
   if not guard.beat(self.name) then
     return false
   end
-  self:part("looking", self.look)
+  if not listen.is_on_track() then
+    self:part("looking", self.look)
+  end
   return self.errors < MOST_ERRORS and not self:is_idle()
 end
 

@@ -18,7 +18,7 @@ local STATES = {
   cancelled = "cancelled",
   refused = "refused by the service, not charged",
   failed = "failed",
-  unknown = "unknown: perhaps charged, it is never sent again by itself",
+  unknown = "unknown: it may have been charged, and is not sent again by itself",
   dismissed = "closed",
 }
 local ELSEWHERE = "placed, and not here: in another project, or it was undone.\nThe action Place unplaced takes brings it here, free"

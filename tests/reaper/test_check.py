@@ -52,7 +52,7 @@ BROKEN = (
     *("unknown", "stale_delete", "stale_undo", "stale_close", "undo_guid", "reopened", "enum_current", "enum_end"),
     *("ext_absent", "proj_ext_absent", "save_keeps_nothing", "listing_cache", "exists_folder", "defer_inline"),
     *("automatic_undo", "render_blocking", "render_settings", "accessor_tail", "version", "types", "rollback"),
-    *("copy_loses", "loop_default", "own_state", "identity", "zero_based", "project_zero"),
+    *("copy_loses", "loop_default", "own_state", "identity", "zero_based", "project_zero", "track_in_front"),
 )
 
 

@@ -49,7 +49,7 @@ def choose(reaper: Reaper, beginning: str, *answers: Any) -> list[str]:
         ("failed", "ask for it anew, for $0.58", [YES], {"command": "retry", "again": True, "confirm_usd": 0.58}),
         ("refused", "ask for it anew, for $0.58", [YES], {"command": "retry", "again": True, "confirm_usd": 0.58}),
         ("cancelled", "ask for it anew", [YES], {"command": "retry", "again": True, "confirm_usd": 0.58}),
-        ("placed", "bring the take, free", [], {"command": "deliver"}),
+        ("placed", "place the take again, free", [], {"command": "deliver"}),
         (
             "unknown",
             "send it again; it may cost $0.58 a second time",
@@ -182,7 +182,7 @@ def test_empty_placeholders_are_cleaned_up_in_one_step(reaper: Reaper, bridge: S
     bridge.result(arrived, job)
     reaper.seconds(8)
     before = reaper.get("{#fake.all_items(song), #song.tracks, #song.history}")
-    lines = choose(reaper, "empty placeholders", YES)
+    lines = choose(reaper, "empty items", YES)
     assert any("(2)" in line for line in lines)
     after = reaper.get("{#fake.all_items(song), #song.tracks, #song.history}")
     assert [one - other for one, other in zip(before, after, strict=True)] == [2, 2, -1]
@@ -190,4 +190,4 @@ def test_empty_placeholders_are_cleaned_up_in_one_step(reaper: Reaper, bridge: S
     answer(reaper)
     reaper.do("fake.answers = {0}")
     reaper.press(MENU)
-    assert "empty placeholders" not in reaper.get("fake.menu")
+    assert "empty items" not in reaper.get("fake.menu")

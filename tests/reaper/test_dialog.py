@@ -42,11 +42,11 @@ def test_any_prompt_goes_through_the_dialog_and_comes_back_as_the_next_default(
     assert bridge.request()["prompt"] == prompt
 
 
+@pytest.mark.parametrize("long", ["ü" * 3000, "x" + "ü" * 3000, "日" * 2000, "🎸" * 2000, "a🎸" * 2000, "x" * 16_000])
 def test_a_long_prompt_of_before_is_kept_when_it_is_not_touched(
-    reaper: Reaper, bridge: StandIn, tmp_path: Path
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, long: str
 ) -> None:
     song(reaper, tmp_path / "song")
-    long = "ü" * 3000
     reaper.do(f"""reaper.SetExtState("DAW Bridge", "values_transform", '{{"prompt":"{long}"}}', true)""")
     reaper.do("fake.answers[1] = {}")
     reaper.press("Transform selection")
@@ -57,10 +57,11 @@ def test_a_long_prompt_of_before_is_kept_when_it_is_not_touched(
 
 def test_too_long_for_the_dialog(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
     song(reaper, tmp_path / "song")
-    answer(reaper, Prompt="x" * 1200)
+    answer(reaper, Prompt="it's " + "ü" * 600, Strength="0.3")
     cancel_form(reaper)
     reaper.press("Transform selection")
     assert "too long for REAPER's dialog" in reaper.get("fake.modals[2]")
+    assert reaper.get("fake.shown.fields")[:3] == ["it’s " + "ü" * 396, "", "0.3"], "what fits is kept"
     assert bridge.requests() == []
 
 
@@ -329,7 +330,7 @@ def test_the_status_window(start: Start, bridge: StandIn, tmp_path: Path, imgui:
         (None, "daw-bridge install reaper"),
         ("{", "cannot be used"),
         ('{"version": 2, "home": "/x", "client": "reaper"}', "update the scripts"),
-        ('{"version": 1, "home": "x", "client": "reaper"}', "absolute"),
+        ('{"version": 1, "home": "x", "client": "reaper"}', "whole path"),
         ('{"version": 1, "home": "/x", "client": "Réaper"}', "a-z"),
     ],
 )
@@ -364,7 +365,7 @@ def test_scripts_that_lie_elsewhere_find_what_the_installer_wrote(
     [
         ("fake.new_project('')", "Another project is in front"),
         ("fake.close(song)", "Another project is in front"),
-        ("table.remove(song.tracks, 1)", "What was selected is gone"),
+        ("table.remove(song.tracks, 1)", "What was selected was deleted"),
     ],
 )
 def test_a_window_that_stood_open_for_long(
@@ -550,3 +551,31 @@ def test_what_was_typed_into_the_window_is_there_again(start: Start, bridge: Sta
     assert reaper.get("#fake.scripts") == 0
     assert '"prompt":"a long text"' in reaper.get('reaper.GetExtState("DAW Bridge", "kept_draft_transform")')
     assert bridge.requests() == []
+
+
+@pytest.mark.parametrize("prompt", ["###", "!", "> loud", "<b> 100 % & more &", "a|b\\c", "🎸" * 150, "& drums"])
+def test_an_earlier_prompt_is_chosen_from_the_menu_whatever_it_holds(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, prompt: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    for one in ("first", prompt, "third"):
+        transform(reaper, bridge, Prompt=one)
+    answer(reaper, Prompt="?")
+    reaper.do("fake.answers[#fake.answers + 1] = 2 fake.answers[#fake.answers + 1] = {}")
+    reaper.press("Transform selection")
+    lines = reaper.get("fake.menu_lines")
+    assert len(lines) == 3
+    assert lines[1].strip() == (prompt.replace("|", " ") if len(prompt) < 120 else "🎸" * 119 + "…")
+    reaper.seconds(3)
+    assert bridge.request()["prompt"] == prompt
+
+
+def test_a_name_of_a_take_is_one_line(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    sent = transform(reaper, bridge)
+    (job,) = bridge.status(sent, "stored")
+    bridge.result(sent, job, name="two\nlines\tand " + "more " * 100)
+    reaper.seconds(4)
+    name = reaper.get("fake.all_items(song)[2].takes[1].texts.P_NAME")
+    assert name.startswith("two lines and more")
+    assert len(name) == 200

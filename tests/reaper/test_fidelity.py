@@ -382,6 +382,17 @@ POINTS: dict[tuple[int, str], str] = {
         source.peaks_ready = true
         assert(reaper.PCM_Source_GetPeaks(source.pointer, 10, 0, 1, 100, 0, buffer) & 0xFFFFF == 40)
         assert(buffer.values[3] > 0 and buffer.values[103] < 0)""",
+    (65, "menu_marks"): """
+        fake.answers = {"Drum & bass", "c", 2}
+        assert(gfx.showmenu("a||#off|!Drum && bass|c") == 3)
+        assert(gfx.showmenu(">a|b|<c") == 2 and gfx.showmenu("a|b") == 2)
+        assert(fake.menu_lines[2] == "b")
+        fake.answers = {"x y"}
+        assert(gfx.showmenu("a||x &y") == 2)""",
+    (66, "track_in_front"): """
+        local other = fake.new_project("")
+        reaper.InsertTrackAtIndex(0, false)
+        assert(#other.tracks == 1 and #song.tracks == 1)""",
     (56, "dock"): """
         gfx.init("x", 10, 10, 257)
         assert(gfx.dock(-1) == 257 and gfx.dock(-1) == 257)""",

@@ -62,7 +62,7 @@ def test_it_tells_what_will_be_sent_and_control_enter_sends_it(reaper: Reaper, b
     opened(reaper, tmp_path)
     type_prompt(reaper, 'Zoë\'s "rain", (slow)')
     shown = " ".join(texts(reaper))
-    assert "Sent: Guitar é, 12.25 to 20.25 s = 8.00 s" in shown
+    assert "Will be sent: Guitar é, 12.25 to 20.25 s = 8.00 s" in shown
     assert "1 take costs $0.58. $8.84 is left today." in shown
     assert "1: close to the source." in shown
     reaper.do(CONTROL_ENTER)
@@ -82,6 +82,7 @@ def test_a_key_that_is_held_sends_once(reaper: Reaper, bridge: StandIn, tmp_path
         reaper.do(CONTROL_ENTER)
     reaper.seconds(3)
     assert len(bridge.requests()) == 1
+    reaper.seconds(10)
     reaper.do(CONTROL_ENTER)
     reaper.seconds(3)
     assert len(bridge.requests()) == 1, "pressed anew, it sends again"
@@ -315,3 +316,177 @@ def test_a_turn_is_short_and_reads_no_file(reaper: Reaper, bridge: StandIn, tmp_
         return times[80]""")
     assert reaper.get("opened") <= 3 * 2 * 6, "twice a second, a few files"
     assert spent < 5.0, f"{spent} ms"
+
+
+def test_what_is_typed_and_not_sent_survives(start: Start, bridge: StandIn, tmp_path: Path) -> None:
+    reaper = opened(start(), tmp_path)
+    type_prompt(reaper, "Zoë's rain")
+    click(reaper, "Generate instead")
+    assert any("Zoë's rain" in one for one in texts(reaper)), "the other action begins with it"
+    click(reaper, "Transform instead")
+    click(reaper, "More settings")
+    type_prompt(reaper, " and more")
+    assert any("Zoë's rain and more" in one for one in texts(reaper)), "a click elsewhere leaves the field its keys"
+    reaper.do("fake.key = -1 fake.tick()")
+    reaper.kill()
+    again = opened(start(), tmp_path / "two")
+    assert any("Zoë's rain and more" in one for one in texts(again))
+
+
+@pytest.mark.parametrize("text", ["x" * 16_000, "word " * 3200, "ü" * 8000])
+@pytest.mark.parametrize("width", [160, 420])
+def test_a_long_text_stays_in_its_field_and_costs_no_time(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, text: str, width: int
+) -> None:
+    song(reaper, tmp_path / "song")
+    told = json.dumps({"prompt": text, "length": "1" * 300, "seed": "9" * 2000}, ensure_ascii=True)
+    reaper.do(f"reaper.SetExtState('DAW Bridge', 'kept_draft_transform', {to_lua(told)}, false)")
+    reaper.press("Panel")
+    reaper.do(f"gfx.w = {width}")
+    reaper.tick(3)
+    click(reaper, "More settings")
+    reaper.do(f"gfx.w = {width}")
+    reaper.tick(3)
+    right = reaper.do("""
+        local right = 0
+        for _, s in ipairs(fake.shapes) do
+          local w = s.kind == 'text' and utf8.len(s.text) * s.w * 0.5 or 0
+          right = math.max(right, s.x + w)
+        end
+        return right""")
+    assert right <= max(width, 420 * 0.6), "no text is drawn beyond the window"
+    spent = reaper.do("""
+        local began = os.clock()
+        for n = 1, 30 do fake.tick() end
+        return (os.clock() - began) * 1000 / 30""")
+    assert spent < 10, f"{spent} ms for a turn"
+    reaper.check()
+
+
+def test_money_is_told_once_and_truly(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    problem = {"code": "E-FAILED", "text": "The service could not make it.", "next": ""}
+    bridge.beat(jobs=[job("j1", "failed", charge="confirmed", problem=problem)])
+    opened(reaper, tmp_path)
+    shown = " ".join(texts(reaper))
+    assert "$0.58 spent" in shown
+    assert "Nothing was spent" not in shown
+    reaper.press("Show status window")
+    reaper.seconds(1)
+    assert "Nothing was spent" not in " ".join(reaper.get("fake.drawn"))
+
+
+def test_two_presses_on_send_while_the_first_is_captured_are_one(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    opened(reaper, tmp_path)
+    type_prompt(reaper, "rain")
+    reaper.do("fake.render = 'background'")
+    for _ in range(3):
+        click(reaper, "Send (Ctrl+Enter)")
+    assert "this one was ignored" in " ".join(texts(reaper))
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1
+    reaper.do("song.time_selection = {13, 14}")
+    click(reaper, "Send (Ctrl+Enter)")
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1, "another place is another press"
+    assert reaper.get("#fake.modals") == 0
+    reaper.check()
+
+
+@pytest.mark.parametrize("what", ["a status", "a take that arrives", "a press"])
+def test_what_we_do_ourselves_leaves_who_listens_alone(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, what: str
+) -> None:
+    """The hidden track is no part of any undo step of ours, and news do not stop it."""
+    file, _ = bridge.take(tmp_path / "library", "j1", seconds=6.0)
+    bridge.beat(jobs=[job("j1", "placed", file=str(file)), job("j2", "generating")])
+    opened(reaper, tmp_path)
+    reaper.do("guitar.info.I_SOLO = 1")
+    type_prompt(reaper, "rain")
+    reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    sent = bridge.request()
+    (name,) = bridge.status(sent, "generating", fraction=0.1)
+    reaper.seconds(3)
+    tracks = reaper.get("#song.tracks")
+    click(reaper, "Listen")
+    assert reaper.get("song.tracks[#song.tracks].info.I_SOLO") == 1, "heard beside a track that is soloed"
+    if what == "a status":
+        bridge.status(sent, "generating", fraction=0.9)
+    elif what == "a take that arrives":
+        bridge.status(sent, "stored")
+        bridge.result(sent, name)
+    else:
+        reaper.do("fake.answers = {{Prompt = 'snow'}}")
+        reaper.press("Generate at cursor or time selection")
+        reaper.seconds(0.5)
+        reaper.do("fake.undo(song)")
+        assert reaper.get("#song.tracks") == tracks, "the step was made without the hidden track"
+        assert reaper.get("song.play_state") == 0
+        return
+    reaper.seconds(2)
+    assert reaper.get("#song.tracks == " + str(tracks + 1) + " and song.play_state == 1"), "it plays on"
+    reaper.seconds(8)
+    assert reaper.get("#song.tracks") == tracks
+    if what == "a take that arrives":
+        assert reaper.get("#fake.all_items(song)[2].takes") == 1, "and comes when it has ended"
+        reaper.do("fake.undo(song)")
+        assert reaper.get("#song.tracks") == tracks
+    reaper.check()
+
+
+def test_a_take_whose_item_is_gone_and_one_that_was_cancelled_can_be_placed(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path
+) -> None:
+    file, _ = bridge.take(tmp_path / "library", "j1")
+    bridge.beat(jobs=[job("j1", "stored", charge="confirmed", wanted=False, file=str(file))])
+    opened(reaper, tmp_path)
+    click(reaper, "Place")
+    assert marks(bridge) == [{"command": "deliver", "job": "j1"}]
+    assert "The action Place unplaced takes puts it into this project" in " ".join(texts(reaper))
+
+
+def test_a_job_asked_for_anew_in_the_panel_comes_into_its_item(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    opened(reaper, tmp_path)
+    type_prompt(reaper, "rain")
+    reaper.do(CONTROL_ENTER)
+    reaper.seconds(3)
+    sent = bridge.request()
+    (name,) = bridge.status(sent, "failed", charge="confirmed")
+    bridge.beat(jobs=[job(name, "failed", id=sent["id"], charge="confirmed")])
+    reaper.seconds(3)
+    reaper.do(f"fake.answers = {{{YES}}}")
+    click(reaper, "Ask anew, $0.58")
+    (command,) = list(bridge.inbox.glob("*.command.json"))
+    new = {"id": command.name.partition(".")[0], "place": sent["place"]}
+    assert marks(bridge) == [{"command": "retry", "job": name, "again": True, "confirm_usd": 0.58}]
+    (second,) = bridge.status(new, "stored")
+    bridge.result(new, second)
+    bridge.beat()
+    reaper.seconds(5)
+    assert reaper.get("#fake.all_items(song)[2].takes") == 1
+    reaper.check()
+
+
+def test_many_selected_items_are_gone_through_once(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("""
+        song.time_selection, guitar.selected = {0, 0}, false
+        for n = 1, 2000 do fake.new_audio_item(guitar, 40 + n / 20, 0.01).selected = true end""")
+    reaper.press("Panel")
+    reaper.do("fake.calls = {}")
+    reaper.seconds(1)
+    assert "2000 items on Guitar" in " ".join(texts(reaper))
+    assert reaper.get("fake.calls.GetSelectedMediaItem == nil and fake.calls.IsMediaItemSelected <= 2 * 2001")
+
+
+def test_a_take_is_not_heard_through_a_folder_that_has_no_end(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    heard(reaper, bridge, tmp_path)
+    reaper.do("guitar.info.I_FOLDERDEPTH = 1 fake.new_track(song, 'child')")
+    reaper.tick(2)
+    click(reaper, "Listen")
+    assert reaper.get("song.tracks[1].info.B_SHOWINTCP") == 0
+    click(reaper, "Stop")
+    assert reaper.get("#song.tracks == 2 and song.tracks[1] == guitar")
+    reaper.check()

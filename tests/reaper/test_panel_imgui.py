@@ -112,3 +112,12 @@ def test_it_can_be_drawn(tmp_path: Path) -> None:
     pixels = make_pictures.in_imgui(tmp_path / "imgui")
     assert len({tuple(one) for one in pixels.reshape(-1, 3)[::7]}) > 50, "text, waveform, buttons"
     assert make_pictures.PROMPT in make_pictures.in_gfx(tmp_path / "gfx")
+
+
+def test_escape_takes_nothing_back_that_was_typed(reaper: Reaper, bridge: StandIn, ui: DearImGui) -> None:
+    ui.type("rain on a roof")
+    reaper.tick(2)
+    press(reaper, ui, imgui.Key.escape)
+    click(reaper, ui, "Send (Ctrl+Enter)")
+    reaper.seconds(3)
+    assert bridge.request()["prompt"] == "rain on a roof"

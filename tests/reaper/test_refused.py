@@ -14,6 +14,7 @@ from tests.reaper.reaper import Reaper
 from tests.reaper.standin import StandIn
 
 YES, NO = 6, 7
+AGAIN = "Transform again with the last settings"
 
 
 def left(reaper: Reaper) -> Any:
@@ -135,9 +136,10 @@ def test_a_second_press_without_a_form_is_ignored_while_the_first_is_captured(
     assert "nothing was spent" in reaper.get("fake.modals[2]")
     reaper.seconds(3)
     assert len(bridge.requests()) == 1
+    reaper.do(f"fake.answers = {{{YES}}}")
     reaper.press("Transform again with the last settings")
     reaper.seconds(3)
-    assert len(bridge.requests()) == 1, "the first is on its way: the bridge decides about this one"
+    assert bridge.request()["again"] is True, "the first is on its way: asked about this one"
 
 
 def test_a_capture_that_somebody_has_ended_does_not_hold_the_next_press_off(
@@ -153,4 +155,68 @@ def test_a_capture_that_somebody_has_ended_does_not_hold_the_next_press_off(
     bridge.beat(time=time.time() + 100)
     reaper.press("Transform again with the last settings")
     reaper.seconds(3)
+    assert len(bridge.requests()) == 1
+
+
+@pytest.mark.parametrize("track", ["new", "same", "lane"])
+def test_yes_in_another_tab_goes_into_the_project_of_the_press(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, track: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    reaper.do("fake.new_audio_item(fake.new_track(song, 'below'), 0, 1)")
+    sent = transform(reaper, bridge, Track=track)
+    reaper.do("other = fake.new_project('') fake.new_track(other, 'theirs')")
+    bridge.refuse(sent, "E-DOUBLE-PRESS", "The same again.")
+    reaper.do(f"fake.answers = {{{YES}}}")
+    reaper.seconds(3)
+    assert bridge.request()["again"] is True
+    assert reaper.get("{#other.tracks, #fake.all_items(other), #song.tracks, #fake.all_items(song)}") == [
+        *(1, 0, 3 if track == "new" else 2),
+        3,
+    ]
+    assert reaper.get("song.tracks[#song.tracks].texts.P_NAME") == "below"
+    assert reaper.get("fake.tabs[fake.active] == other"), "what was in front is in front"
+    reaper.check()
+
+
+@pytest.mark.parametrize("again", [YES, NO])
+@pytest.mark.parametrize("capture", ["heard", "dry"])
+def test_again_twice_is_asked_also_where_the_bridge_could_not_tell(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, again: int, capture: str
+) -> None:
+    """The capture is long, or an effect sounds different each time: the bridge sees two presses."""
+    song(reaper, tmp_path / "song")
+    transform(reaper, bridge, Capture=capture)
+    reaper.press(AGAIN)
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1
+    asked = reaper.get("#fake.modals")
+    reaper.do(f"fake.answers = {{{again}}} fake.thinking = 0")
+    reaper.press(AGAIN)
+    reaper.seconds(3)
+    assert "This is the same press as the one before it" in reaper.get(f"fake.modals[{asked + 1}]")
+    assert "for $0.58?" in reaper.get(f"fake.modals[{asked + 1}]")
+    sent = bridge.requests()
+    assert [one["again"] for one in sent] == [True] * (again == YES)
+    assert len(reaper.get("fake.modals")) == asked + 1
+    reaper.seconds(11)
+    bridge.beat()
+    reaper.press(AGAIN)
+    reaper.seconds(3)
+    assert len(bridge.requests()) == 1, "later it is no slip"
+    reaper.check()
+
+
+def test_a_press_that_was_refused_is_no_press_before(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    song(reaper, tmp_path / "song")
+    transform(reaper, bridge)
+    reaper.press(AGAIN)
+    reaper.seconds(3)
+    bridge.refuse(bridge.request(), "E-LIMIT", "No.")
+    reaper.do("fake.thinking = 0")
+    reaper.seconds(3)
+    asked = reaper.get("#fake.modals")
+    reaper.press(AGAIN)
+    reaper.seconds(3)
+    assert reaper.get("#fake.modals") == asked
     assert len(bridge.requests()) == 1

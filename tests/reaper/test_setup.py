@@ -120,7 +120,7 @@ def test_a_home_that_was_mistyped_is_shown_again(reaper: Reaper, bridge: StandIn
     (reaper.scripts / "daw_bridge.json").unlink()
     reaper.do(f'fake.answers = {{{{Home = "no path"}}, {{Home = "{bridge.home}"}}, 7}}')
     reaper.press("Setup")
-    assert "home is not an absolute path" in reaper.get("fake.modals[2]")
+    assert "home is not the whole path of a folder" in reaper.get("fake.modals[2]")
     assert reaper.get("fake.shown.fields") == ["no path", "reaper"]
     assert (reaper.scripts / "daw_bridge.json").exists()
 

@@ -78,5 +78,32 @@ def test_items_that_were_moved_before_they_were_captured_are_not_sent(
     reaper.do(change)
     reaper.seconds(5)
     assert [one["prompt"] for one in bridge.requests()] == ["first"]
-    assert "stands elsewhere now. Nothing was sent, nothing was spent." in notes(reaper, "fake.all_items(song)[2]")
+    assert "was deleted or moved. Nothing was sent, nothing was spent." in notes(reaper, "fake.all_items(song)[2]")
     reaper.check()
+
+
+@pytest.mark.parametrize("how", ["Transform selection", AGAIN, "Panel"])
+def test_items_without_length_are_told_and_nothing_is_sent(
+    reaper: Reaper, bridge: StandIn, tmp_path: Path, how: str
+) -> None:
+    song(reaper, tmp_path / "song")
+    transform(reaper, bridge)
+    reaper.do("riff.selected = true fake.cursor_context = 1 riff.info.D_LENGTH = 0")
+    shown = reaper.get("#fake.modals")
+    reaper.press(how)
+    if how == "Panel":
+        reaper.seconds(5)
+        assert "What is selected has no length." in reaper.get("fake.drawn")
+    else:
+        assert reaper.get(f"fake.modals[{shown + 1}]").startswith("What is selected has no length.")
+    assert bridge.requests() == []
+    reaper.check()
+
+
+def test_times_are_those_of_the_ruler(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+    """A project that begins at one hour, as for film."""
+    song(reaper, tmp_path / "song")
+    reaper.do("song.offset = 3600.0")
+    sent = transform(reaper, bridge)
+    assert "Guitar é, 3612.25–3620.25 s = 8.00 s" in reaper.get("fake.shown.title")
+    assert (sent["place"]["position"], sent["place"]["time_offset"]) == (12.25, 3600.0)

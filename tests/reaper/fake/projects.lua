@@ -487,8 +487,9 @@ return function(fake, own)
   end
 
   -- fact 42: with the person's defaults, a new track may be armed and have effects
+  -- fact 66: it is the project in front that gets it
   function own.InsertTrackAtIndex(index, defaults)
-    local project = fake.tabs[fake.active]
+    local project = fake.tabs[broken.track_in_front and 1 or fake.active]
     local track = model.new_track()
     track.info.I_RECARM = (defaults and not broken.track_defaults) and 1 or 0
     table.insert(project.tracks, math.min(index, #project.tracks) + 1, track)
@@ -508,6 +509,15 @@ return function(fake, own)
     end
     pointers.kill(track)
     fake.touch(track.project)
+  end
+
+  function own.AnyTrackSolo(pointer)
+    for _, track in ipairs(fake.project(pointer).tracks) do
+      if track.info.I_SOLO ~= 0 then
+        return true
+      end
+    end
+    return false
   end
 
   function own.TrackFX_GetCount(pointer)

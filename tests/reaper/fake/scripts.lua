@@ -473,10 +473,30 @@ return function(fake, own)
     fake.tooltip = text
   end
 
-  function own.GetMousePosition() return 640, 360 end
+  -- fact 65: fields by |; an empty one is a rule, which is not counted; # ! < > in front mean something; & marks a letter, && is one
+  local function lines_of(text)
+    local lines = {}
+    for field in (text .. "|"):gmatch("([^|]*)|") do
+      local shown = field:gsub("^[#!<>]+", ""):gsub("&(.?)", "%1")
+      if broken.menu_marks then
+        lines[#lines + 1] = field
+      elseif field ~= "" and not field:find("^[#!<]*>") then
+        lines[#lines + 1] = field:find("^#") and "" or shown
+      end
+    end
+    return lines
+  end
+
+  -- A person answers with the number of a line, or with what it begins with.
   own["gfx.showmenu"] = function(text)
-    fake.menu = text
+    fake.menu, fake.menu_lines = text, lines_of(text)
     fake.modal("menu")
-    return next_answer("menu: " .. text)
+    local answer = next_answer("menu: " .. text)
+    for index, line in ipairs(type(answer) == "string" and fake.menu_lines or {}) do
+      if line:find(answer, 1, true) == 1 then
+        return index
+      end
+    end
+    return assert(type(answer) == "number" and answer, "no such line in the menu: " .. tostring(answer))
   end
 end
