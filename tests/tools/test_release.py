@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from tools.installers import macos, pieces
 
 FILE = pieces.ROOT / ".github" / "workflows" / "release.yml"
-#: github.com/actions/runner-images: macos-13 and macos-14 were retired.
+#: https://github.com/actions/runner-images/issues/13046: macos-13 was retired, and macos-15-intel is the last for Intel.
 RUNNERS = {"ubuntu-24.04", "macos-15", "macos-15-intel"}
 ACTIONS = {"checkout", "setup-python", "upload-artifact", "download-artifact"}
 
@@ -77,6 +76,6 @@ def test_its_scripts_are_shell_and_call_what_there_is(workflow: dict[str, Any]) 
 
 def test_what_it_signs_is_made(workflow: dict[str, Any]) -> None:
     named = {name for script in scripts(workflow) for name in re.findall(r"-in dist/([\w.-]+)", script)}
-    assert named == {Path("daw-bridge-setup.exe").name}
+    assert named == {"daw-bridge-setup.exe"}
     source = (pieces.ROOT / "tools" / "installers" / "windows.py").read_text(encoding="utf-8")
     assert all(name in source for name in named)
