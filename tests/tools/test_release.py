@@ -13,7 +13,7 @@ import pytest
 from tools.installers import macos, pieces
 
 FILE = pieces.ROOT / ".github" / "workflows" / "release.yml"
-#: https://github.com/actions/runner-images/issues/13046: macos-13 was retired, and macos-15-intel is the last for Intel.
+#: https://github.com/actions/runner-images/issues/13046: macos-13 was retired; macos-15-intel is the last for Intel.
 RUNNERS = {"ubuntu-24.04", "macos-15", "macos-15-intel"}
 ACTIONS = {"checkout", "setup-python", "upload-artifact", "download-artifact"}
 
