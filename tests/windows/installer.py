@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -79,10 +80,10 @@ def refused(user: User, setup: Path) -> None:
     """A folder in which a person has a folder called python is not taken, and stays as it is."""
     machine = _machine(user)
     machine.name_person()
-    mine = machine.wine.drive / "my things"
+    mine = machine.wine.drive / "mine"  # no space: NSIS takes no quotes here
     (mine / "python").mkdir(parents=True)
     (mine / "python" / "work.py").write_text("mine", encoding="utf-8")
-    code = machine.run_setup(setup, "/D=C:\\my things")
+    code = machine.run_setup(setup, "/D=C:\\mine")
     must(code == 6, f"the setup ended with {code}")
     must([one.name for one in mine.rglob("*")] == ["python", "work.py"], f"there is {list(mine.rglob('*'))}")
     must(not machine.folder.exists(), "something was installed")
@@ -93,8 +94,10 @@ def installed(user: User, setup: Path) -> None:
     machine = _machine(user)
     machine.wine.must("reg", "add", _ENVIRONMENT, "/v", "Path", "/t", "REG_EXPAND_SZ", "/d", _PATH)
     machine.setup(setup)
-    there = machine.wine.windows_path(machine.folder)
-    must(f"{_PATH};{there}" in machine.registry(_ENVIRONMENT), f"PATH is {machine.registry(_ENVIRONMENT)}")
+    there = (
+        re.escape(_PATH) + r";C:\\users\\Zo.{1,2} .{1,2}nal\\AppData\\Local\\Programs\\daw-bridge\s"
+    )  # reg writes no UTF-8
+    must(re.search(there, machine.registry(_ENVIRONMENT)), f"PATH is {machine.registry(_ENVIRONMENT)}")
     must("DisplayVersion" in machine.registry(_UNINSTALL), "it is not in the list of programs")
     must(len(list(machine.menu.glob("*.lnk"))) == 4, f"the start menu has {list(machine.menu.parent.rglob('*'))}")
 
