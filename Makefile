@@ -36,7 +36,7 @@ soak: $(VENV)/.ready-dev
 stories: $(VENV)/.ready-dev
 	@$(RUN) -m tests.stories machine --stories 2000
 
-# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64). Not all pass yet.
+# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64); docs/windows.md says which.
 test-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows test
 

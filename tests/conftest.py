@@ -6,10 +6,12 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -21,6 +23,10 @@ from tests.page import presses
 # A shell starts what it runs in the background with SIGINT ignored, and children inherit that; the tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+if sys.platform == "win32":  # wine on a machine that does other things, too: a fault is no matter of milliseconds
+    hypothesis.settings.register_profile("windows", deadline=None)
+    hypothesis.settings.load_profile("windows")
 
 #: Threads that live as long as the process does, by the start of their names.
 LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout", "decoders")
@@ -55,7 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose system program is missing, with the one thing to do; under CI that is a failure."""
+    """Skip what Windows has not; and a test whose system program is missing, with the one thing to do.
+
+    Under CI the latter is a failure.
+    """
+    for mark in item.iter_markers("posix"):
+        if sys.platform == "win32":
+            pytest.skip(f"Windows: {mark.args[0]}")
     for mark in item.iter_markers("needs"):
         program, package = mark.args
         if shutil.which(program) is None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import bridge_daemon
 from bridge_daemon.errors import NotRunning
-from bridge_daemon.util import ourselves
+from bridge_daemon.util import ourselves, stopping
 
 if TYPE_CHECKING:
     from bridge_daemon.client.client import BridgeClient
@@ -49,9 +47,7 @@ class TrialDaemon:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # a Ctrl-C is ours: it is passed on once, in order
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same for Windows
+                **ourselves.apart(),  # a Ctrl-C is ours: it is passed on once, in order
             )
         return self
 
@@ -61,10 +57,10 @@ class TrialDaemon:
         process = self._process
         if process is None or process.poll() is not None:
             return
-        if sys.platform == "win32":
-            _break(process)
-        else:
-            process.send_signal(signal.SIGINT)
+        try:
+            stopping.ask_to_stop(process.pid, self.home)
+        except OSError:  # on Windows: it has not come so far that it could be asked
+            process.terminate()
         try:
             process.wait(_END)
         except subprocess.TimeoutExpired:
@@ -96,15 +92,6 @@ class TrialDaemon:
 
     def _said(self) -> str:
         return self._output.read_text("utf-8", errors="replace")[-2000:].strip()
-
-
-def _break(process: subprocess.Popen[bytes]) -> None:
-    """Send Ctrl-Break on Windows, or end the process if there is no console that could bring it."""
-    if sys.platform == "win32":
-        try:
-            process.send_signal(signal.CTRL_BREAK_EVENT)
-        except (OSError, SystemError):  # the latter: Python has ended it already, and lost the reason on the way
-            process.terminate()
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ import soundfile
 import soxr
 
 from bridge_daemon.fit.onsets import Samples
+from bridge_daemon.util import ourselves
 
 #: The largest change that resampling makes.
 MOST_VARISPEED: Final = 0.003
@@ -57,6 +58,6 @@ def _rubberband(program: str, samples: Samples, rate: int, factor: float) -> Sam
         before, after = Path(folder) / "before.wav", Path(folder) / "after.wav"
         soundfile.write(before, samples, rate, subtype="FLOAT")
         command = [program, "--quiet", "--fast", "--time", repr(factor), str(before), str(after)]
-        subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE)
+        subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE, **ourselves.hidden())
         stretched, _ = soundfile.read(after, dtype="float32", always_2d=True)
     return np.asarray(stretched, np.float32)

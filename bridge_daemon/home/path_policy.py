@@ -140,10 +140,10 @@ def text_is_plain(path_text: str, *, windows: bool) -> bool:
         return False
     else:
         names = path.parts[1:]
-    return not any(":" in name or _is_device(name) for name in names)
+    return not any(":" in name or is_device(name) for name in names)
 
 
-def _is_device(name: str) -> bool:
+def is_device(name: str) -> bool:
     """Return whether Windows takes a file name for a device: with any ending, and spaces and dots behind."""
     return name.split(".")[0].rstrip(" ").upper() in _WINDOWS_DEVICES
 

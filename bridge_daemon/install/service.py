@@ -117,7 +117,7 @@ def call(argv: Sequence[str], *, fine: Sequence[int] = (0,)) -> subprocess.Compl
             errors="replace",
             timeout=_PATIENCE,
             check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **ourselves.hidden(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InstallTrouble(f"{argv[0]} could not be run: {error}. Nothing was spent.") from error

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from bridge_daemon import __version__
 from bridge_daemon.domain import ids
 from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest
+from bridge_daemon.home.path_policy import is_device
 from bridge_daemon.home.paths import Home
 from bridge_daemon.install import places
 from bridge_daemon.install.folder import Step, carry_out, plan_install, plan_uninstall
@@ -271,6 +272,8 @@ def pick_client(there: Mapping[str, Any], others: Sequence[Mapping[str, Any]], w
     if wanted is not None:
         if not ids.is_client(wanted):
             raise InvalidRequest([Fault("client", wanted, "1 to 40 of a-z, 0-9 and -")])
+        if is_device(wanted):
+            raise InvalidRequest([Fault("client", wanted, "a name that Windows does not keep for a device")])
         return wanted
     now = there.get("client")
     if ids.is_client(now):

@@ -45,5 +45,9 @@ def apart(*flags: str) -> dict[str, Any]:
 
     ``flags`` are further ones of Windows, by their names in ``subprocess``; no other system has them.
     """
-    of_windows = (getattr(subprocess, name, 0) for name in ("CREATE_NO_WINDOW", *flags))
-    return {"start_new_session": True, "creationflags": sum(of_windows)}
+    return {"start_new_session": True} | hidden(*flags)
+
+
+def hidden(*flags: str) -> dict[str, Any]:
+    """Return how to start a program for which Windows opens no window: it would, for a daemon without a console."""
+    return {"creationflags": sum(getattr(subprocess, name, 0) for name in ("CREATE_NO_WINDOW", *flags))}

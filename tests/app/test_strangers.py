@@ -30,7 +30,7 @@ from tests.fakes.service import Service
 from tests.support import job_of, press, request, running, tone, until
 
 PACKAGE = Path(bridge_daemon.__file__).parent
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and named pipes of POSIX")
+pytestmark = pytest.mark.posix("links and named pipes of POSIX")
 
 
 @pytest.fixture

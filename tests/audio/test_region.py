@@ -120,7 +120,7 @@ class TestNotAudio:
     def test_folder(self, folder):
         assert "not a file" in refusal(folder) or "cannot be opened" in refusal(folder)
 
-    @pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFO files")
+    @pytest.mark.posix("Windows has no FIFO files")
     def test_a_fifo_does_not_hang(self, folder):
         os.mkfifo(folder / "x.wav")
         done = threading.Event()

@@ -78,7 +78,7 @@ def test_transform_reads_a_region_by_a_relative_path(bridge: Cli) -> None:
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, out + err
     (job,) = json.loads(out)
     assert job["source"] == {"path": str(source), "start": 2.0, "end": 10.0}
     assert job["strength"] == 0.3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.cli.conftest import COMMAND, Cli
 from tests.support import tone
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX: SIGPIPE and its exit code")
+@pytest.mark.posix("POSIX: SIGPIPE and its exit code")
 def test_a_reader_that_has_read_enough(cli: Cli) -> None:
     cli.home.mkdir(mode=0o700)
     (cli.home / "logs").mkdir()
@@ -39,7 +38,7 @@ def open_to_others(home: Path) -> list[str]:
     ]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the modes of POSIX say nothing on Windows")
+@pytest.mark.posix("the modes of POSIX say nothing on Windows")
 @pytest.mark.parametrize("umask", [0o000, 0o022])
 def test_nothing_in_the_home_is_open_to_others(cli: Cli, umask: int) -> None:
     before = os.umask(umask)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import COMMAND, Cli
 
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+POSIX = pytest.mark.posix("Windows has no SIGHUP")
 
 
 def test_reload_prints_what_changed_what_waits_and_the_faults(cli: Cli) -> None:

@@ -217,7 +217,7 @@ def test_in_a_terminal(cli: Cli, tmp_path: Path) -> None:
     assert LIMITS not in again.shown  # it is done
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (getattr(signal, "SIGKILL", 9), -9)])
 def test_stopped_in_the_middle_and_run_again(cli: Cli, number: int, code: int) -> None:
     talk = Terminal(cli, *FREE)
     talk.answer("Enter skips", "")

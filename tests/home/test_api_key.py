@@ -199,7 +199,7 @@ def test_a_kept_value_that_is_no_key(home: Home, memory: Memory, where: str) -> 
     assert "private" not in caught.value.message
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+@pytest.mark.posix("modes of POSIX")
 def test_an_open_file_is_refused(home: Home) -> None:
     home.key_file.write_text(KEY, encoding="ascii")
     home.key_file.chmod(0o644)
@@ -208,7 +208,7 @@ def test_an_open_file_is_refused(home: Home) -> None:
     assert "chmod 600" in caught.value.next_step
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+@pytest.mark.posix("links of POSIX")
 def test_a_link_is_refused_and_can_be_cleared(home: Home, tmp_path: Path) -> None:
     home.key_file.symlink_to(tmp_path / "nowhere")
     with pytest.raises(KeyTrouble, match="is a link"):

@@ -12,7 +12,7 @@ from bridge_daemon.errors import PathRefused
 from bridge_daemon.home import path_policy as roots_module
 from bridge_daemon.home.path_policy import PathPolicy, text_is_plain
 
-posix = pytest.mark.skipif(os.name == "nt", reason="made of links, FIFOs and sockets of POSIX")
+posix = pytest.mark.posix("made of links, FIFOs and sockets of POSIX")
 
 
 @pytest.fixture

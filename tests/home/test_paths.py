@@ -20,7 +20,7 @@ from bridge_daemon.home.paths import AlreadyRunning, Home, Runtime
 from bridge_daemon.settings.load import Settings
 
 IMPORTS = "import sys; from pathlib import Path; from bridge_daemon.home.paths import Home"
-posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and owners of POSIX")
+posix = pytest.mark.posix("modes and owners of POSIX")
 RUNTIME = Runtime(
     pid=4242, http_url="http://127.0.0.1:9131", osc_port=9130, version="0.1.0", started_at=1_700_000_000.5
 )

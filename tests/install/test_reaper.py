@@ -139,6 +139,9 @@ def test_the_client_name_is_kept_for_life_and_can_be_given(computer: Make, shipm
     assert settings(base)["client"] == "studio-b"
     with pytest.raises(InvalidRequest, match="1 to 40 of a-z"):
         put(here, client="Studio B")
+    for device in ("aux", "nul", "com1"):  # Windows has no folder of that name
+        with pytest.raises(InvalidRequest, match="device"):
+            put(here, client=device)
     for wrong in ("Studio B", 7, None):
         changed = settings(base) | {"client": wrong}
         (base / FOLDER / "daw_bridge.json").write_text(json.dumps(changed), encoding="utf-8")

@@ -376,7 +376,7 @@ class TestTheProcess:
         process.stdin.close()  # as the system does it for a process that is gone
         assert process.wait(timeout=60) is not None
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+    @pytest.mark.posix("Windows has no named pipes in folders")
     def test_a_take_that_keeps_it_too_long_ends_it(self, tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
         os.mkfifo(tmp_path / "take.wav")  # nobody ever writes to it
         assert process.stdin is not None

@@ -274,7 +274,7 @@ def test_a_tunnel_goes_from_stage_to_stage_and_no_other_way() -> None:
     assert told == ["https://x.example", None]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="on Windows a job object does this")
+@pytest.mark.posix("on Windows a job object does this")
 @pytest.mark.parametrize("mode", ["ok", "stubborn child", "session", "double fork"])
 @pytest.mark.parametrize("killed", ["daemon", "both"])
 async def test_nothing_outlives_it_whoever_is_killed(tunnels: Tunnels, mode: str, killed: str) -> None:

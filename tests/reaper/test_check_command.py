@@ -45,7 +45,7 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a script cannot be started as a program there")
+@pytest.mark.posix("a script cannot be started as a program there")
 def test_the_whole_check_with_a_take_of_the_sketch_engine(cli: Cli, program: Path) -> None:
     told = cli.json("install", "reaper", "--check", "--program", str(program))
     assert [(one["text"], one.get("why")) for one in told["take"] if one["result"] != "holds"] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import uuid
 from pathlib import Path
@@ -153,7 +152,7 @@ async def test_a_part_that_cannot_heed_them_does_not_keep_the_others_from_it(
         assert "broken" in caplog.text
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+@pytest.mark.posix("Windows has no SIGHUP")
 async def test_sighup_reads_them_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with Service() as service:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -611,7 +610,7 @@ class TestAllowPath:
         with pytest.raises(SettingsInvalid, match="no effect"):
             allow_path(home, tmp_path, {"DAW_BRIDGE_AUDIO__READ_ROOTS": "[]"})
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
+    @pytest.mark.posix("links and modes of POSIX")
     def test_a_link_stays_a_link(self, home: Home, tmp_path: Path) -> None:
         real = tmp_path / "dotfiles.toml"
         real.write_text("# mine\n", encoding="utf-8")

@@ -426,6 +426,7 @@ class TestEngines:
             error = await refused(daemon, "E-KEY", prompt="without the key")
             assert "gone" in error.message
 
+    @pytest.mark.posix("modes of POSIX; lists of Windows: tests/util/test_access.py")
     @pytest.mark.parametrize("name", ["auto", "empiriolabs"])
     async def test_a_key_store_that_cannot_be_read_is_no_reason_for_sketches(
         self, tmp_path: Path, service: Service, name: str
@@ -549,6 +550,7 @@ class TestBeforeAnythingIsSpent:
             await refused(daemon, "E-PATH", action="transform", source={"path": path})
         assert service.posts == []
 
+    @pytest.mark.posix("links of POSIX")
     async def test_a_link_out_of_the_roots(self, tmp_path: Path, service: Service) -> None:
         (tmp_path / "link.wav").symlink_to("/etc/hostname")
         async with running(tmp_path / "home", service) as daemon:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.stories.soak import Soak
 
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(sys.platform == "win32", reason="a start takes seconds there: a minute has too few lives")
+@pytest.mark.posix("a start takes seconds there: a minute has too few lives")
 def test_every_charge_is_a_take_an_unknown_or_a_failure(tmp_path: Path) -> None:
     told = Soak(tmp_path, seconds=60, seed=1).run()
     assert told["charges"] > 20, told

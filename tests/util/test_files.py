@@ -11,7 +11,7 @@ import pytest
 
 from bridge_daemon.util import files
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows flushes folders by itself and knows no links here")
+pytestmark = pytest.mark.posix("Windows flushes folders by itself and knows no links here")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from bridge_daemon.util.reveal import commands, reveal
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
+posix = pytest.mark.posix("the stand-ins are shell scripts")
 
 
 def program(folder: Path, name: str, *, code: int = 0) -> Path:

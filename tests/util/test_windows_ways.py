@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import errno
 import queue
@@ -120,3 +121,26 @@ def test_a_frozen_build_starts_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert ourselves.command("run") == [sys.executable, "run"]
     assert ourselves.supervised("x.py", ["a", "b"]) == [sys.executable, ourselves.SUPERVISE, "a", "b"]
+
+
+#: The programs that are started for their windows, and the one that imports nothing of ours.
+SHOWN = {"util/reveal.py", "install/reaper_check.py", "publish/supervisor.py"}
+
+
+def test_a_program_in_the_background_opens_no_window() -> None:
+    """A daemon in the background has no console on Windows, so each console program it starts would get a window."""
+    package = Path(ourselves.__file__).parents[1]
+    found = {
+        f"{name}: {ast.unparse(node.func)}"
+        for file in package.rglob("*.py")
+        if (name := file.relative_to(package).as_posix()) not in SHOWN
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith((".Popen", "subprocess.run", "create_subprocess_exec"))
+        and not any(one.arg is None and _is_hidden(one.value) for one in node.keywords)
+    }
+    assert not found
+
+
+def _is_hidden(more: ast.expr) -> bool:
+    return ast.unparse(more).startswith(("ourselves.apart(", "ourselves.hidden(")) or ast.unparse(more) == "low"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -15,6 +15,7 @@ from tests.windows.wine import Wine
 
 _ENVIRONMENT = r"HKCU\Environment"
 _UNINSTALL = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\daw-bridge"
+_FOLDERS = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders"
 _PATH = r"%USERPROFILE%\bin;C:\Program Files\Other"
 
 
@@ -25,8 +26,7 @@ class InstalledMachine(Machine):
     @property
     def folder(self) -> Path:
         """Where the setup puts it."""
-        profile = self.wine.drive / "users" / getpass.getuser()  # wine names its person after ours
-        return profile / "AppData" / "Local" / "Programs" / "daw-bridge"
+        return self.wine.drive / "users" / "Zoë Ünal" / "AppData" / "Local" / "Programs" / "daw-bridge"
 
     @property
     def menu(self) -> Path:
@@ -38,11 +38,21 @@ class InstalledMachine(Machine):
         inside = self.folder / "python" if name == "python" else self.folder
         return self.wine.windows_path(inside / f"{name}.exe")
 
+    def name_person(self) -> None:
+        """Give the person a name with a space and accents; wine's own is that of ours."""
+        for name, folder in {"Local AppData": self.folder.parents[1], "Programs": self.menu.parent}.items():
+            folder.mkdir(parents=True)
+            self.wine.must("reg", "add", _FOLDERS, "/v", name, "/d", self.wine.windows_path(folder), "/f")
+
+    def run_setup(self, setup: Path, *words: str) -> int:
+        """Run the setup without a window; return its exit code."""
+        return self.wine.run(self.wine.windows_path(setup), "/S", *words, longest=3 * LONGEST)[0]
+
     def setup(self, setup: Path) -> None:
-        """Run the setup without a window; make wine able to run what it brought."""
+        """Run the setup, which has to end well; make wine able to run what it brought."""
         shim_prng(self.wine)
-        code, said = self.wine.run(self.wine.windows_path(setup), "/S", longest=3 * LONGEST)
-        must(code == 0, f"the setup ended with {code}: {said}")
+        code = self.run_setup(setup)
+        must(code == 0, f"the setup ended with {code}")
         must((self.folder / "daw-bridge.exe").exists(), "nothing was installed")
         (self.folder / "python" / "DLLs" / "_wmi.pyd").unlink(missing_ok=True)  # see tests/windows/machine.py
         shim_complex(self.wine, self.folder / "site")
@@ -58,7 +68,7 @@ def check_setup(setup: Path, version: str) -> int:
     with tempfile.TemporaryDirectory(prefix="daw-bridge-setup-", ignore_cleanup_errors=True) as folder:
         machine = InstalledMachine(Wine(Path(folder) / "prefix"), version)
         with machine.wine.on():
-            return walk("Setup", User(machine), (installed, used, updated, uninstalled), begun, setup)
+            return walk("Setup", User(machine), (refused, installed, used, updated, cut_off, uninstalled), begun, setup)
 
 
 def _machine(user: User) -> InstalledMachine:
@@ -66,13 +76,28 @@ def _machine(user: User) -> InstalledMachine:
     return user.machine
 
 
+def refused(user: User, setup: Path) -> None:
+    """A folder in which a person has a folder called python is not taken, and stays as it is."""
+    machine = _machine(user)
+    machine.name_person()
+    mine = machine.wine.drive / "mine"  # no space: NSIS takes no quotes here
+    (mine / "python").mkdir(parents=True)
+    (mine / "python" / "work.py").write_text("mine", encoding="utf-8")
+    code = machine.run_setup(setup, "/D=C:\\mine")
+    must(code == 6, f"the setup ended with {code}")
+    must([one.name for one in mine.rglob("*")] == ["python", "work.py"], f"there is {list(mine.rglob('*'))}")
+    must(not machine.folder.exists(), "something was installed")
+
+
 def installed(user: User, setup: Path) -> None:
     """In silence, for one person: start menu, PATH (what was in it stays), the list of programs."""
     machine = _machine(user)
     machine.wine.must("reg", "add", _ENVIRONMENT, "/v", "Path", "/t", "REG_EXPAND_SZ", "/d", _PATH)
     machine.setup(setup)
-    there = machine.wine.windows_path(machine.folder)
-    must(f"{_PATH};{there}" in machine.registry(_ENVIRONMENT), f"PATH is {machine.registry(_ENVIRONMENT)}")
+    there = (
+        re.escape(_PATH) + r";C:\\users\\Zo.{1,2} .{1,2}nal\\AppData\\Local\\Programs\\daw-bridge\s"
+    )  # reg writes no UTF-8
+    must(re.search(there, machine.registry(_ENVIRONMENT)), f"PATH is {machine.registry(_ENVIRONMENT)}")
     must("DisplayVersion" in machine.registry(_UNINSTALL), "it is not in the list of programs")
     must(len(list(machine.menu.glob("*.lnk"))) == 4, f"the start menu has {list(machine.menu.parent.rglob('*'))}")
 
@@ -91,16 +116,32 @@ def used(user: User, setup: Path) -> None:
 
 
 def updated(user: User, setup: Path) -> None:
-    """The same setup again, while a bridge runs: it is stopped first, and everything of the person stays."""
+    """Over an older version that runs: it is stopped first, its files go, and everything of the person stays."""
     machine = _machine(user)
     user.bridge("start")
     mine = machine.folder / "notes.txt"
     mine.write_text("mine", encoding="utf-8")
+    old = machine.folder / "site" / "bridge_daemon" / "of_an_older_version.py"
+    old.write_text("", encoding="utf-8")
+    machine.wine.must("reg", "add", _UNINSTALL, "/v", "DisplayVersion", "/d", "0.0.1", "/f")
     machine.setup(setup)
+    must(not old.exists(), "a file of the older version is left")
+    must("0.0.1" not in machine.registry(_UNINSTALL), "the list of programs has the older version")
     must(user.runtime() is None, "the bridge of before was not stopped")
     must("daw-bridge has stopped" in user.log(), "the bridge of before was cut off")
     must(machine.registry(_ENVIRONMENT).count("Programs\\daw-bridge") == 1, "PATH names the folder twice")
     must(mine.read_text(encoding="utf-8") == "mine", "a file of the person is gone")
+    user.bridge("start")
+    must(len(user.json("jobs", "list")) == 1, "the job of before is gone")
+
+
+def cut_off(user: User, setup: Path) -> None:
+    """A setup that was cut off is mended by another one."""
+    machine = _machine(user)
+    user.bridge("stop")
+    for half in (machine.folder / "python" / "python.exe", machine.folder / "daw-bridge.exe"):
+        half.unlink()
+    machine.setup(setup)
     user.bridge("start")
     must(len(user.json("jobs", "list")) == 1, "the job of before is gone")
 

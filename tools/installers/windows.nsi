@@ -42,21 +42,45 @@ VIAddVersionKey "LegalCopyright" "MIT License"
   Pop $0
 !macroend
 
+!macro StillRuns
+  SetErrorLevel 3
+  MessageBox MB_OK|MB_ICONSTOP "A bridge still runs and cannot be stopped. Nothing was changed. Close its windows (daw-bridge stop), then try again." /SD IDOK
+  Abort
+!macroend
+
 ; End every bridge that runs from this folder, or go no further: files in use cannot be replaced.
 !macro StopBridges
   ${If} ${FileExists} "$INSTDIR\windows_helper.py"
+  ${AndIf} ${FileExists} "$INSTDIR\python\python.exe"
     DetailPrint "Stopping the bridge: a request on the wire is awaited."
     !insertmacro Helper stop
-    ${If} $0 != 0
-      SetErrorLevel 3
-      MessageBox MB_OK|MB_ICONSTOP "A bridge still runs and cannot be stopped. Nothing was changed. Close its windows (daw-bridge stop), then try again." /SD IDOK
+    ${If} $0 == 9 ; another code is of a Python that is half there, after a setup that was cut off
+      !insertmacro StillRuns
+    ${EndIf}
+  ${EndIf}
+!macroend
+
+; The folder may be one that a person named, with a "python" or "site" of theirs in it. Ours has the helper beside it.
+!macro RefuseForeignFolder
+  ${IfNot} ${FileExists} "$INSTDIR\windows_helper.py"
+    ${If} ${FileExists} "$INSTDIR\python\*.*"
+    ${OrIf} ${FileExists} "$INSTDIR\site\*.*"
+      SetErrorLevel 6
+      MessageBox MB_OK|MB_ICONSTOP "In $INSTDIR lies a folder python or site that is not of this setup. Nothing was changed. Choose another folder." /SD IDOK
       Abort
     ${EndIf}
   ${EndIf}
 !macroend
 
-; Only what was put there: whatever a person has put beside it stays.
+; Only what was put there: whatever a person has put beside it stays. A Python that runs cannot be deleted: then nothing is.
 !macro RemoveFiles
+  ClearErrors
+  ${If} ${FileExists} "$INSTDIR\python\python.exe"
+    Delete "$INSTDIR\python\python.exe"
+    ${If} ${Errors}
+      !insertmacro StillRuns
+    ${EndIf}
+  ${EndIf}
   RMDir /r "$INSTDIR\python"
   RMDir /r "$INSTDIR\site"
   Delete "$INSTDIR\daw-bridge.exe"
@@ -66,10 +90,12 @@ VIAddVersionKey "LegalCopyright" "MIT License"
 
 Section "DAW Bridge" SEC_MAIN
   SectionIn RO
+  !insertmacro RefuseForeignFolder
   !insertmacro StopBridges
   !insertmacro RemoveFiles
   ClearErrors
   SetOutPath "$INSTDIR"
+  File "${APP}/windows_helper.py" ; first: it says whose the folder is, also if this is cut off
   File /r "${APP}/*"
   ${If} ${Errors}
     SetErrorLevel 4

@@ -1,7 +1,8 @@
 """Run by the installer and the uninstaller, with the installed Python: what NSIS cannot do well.
 
-``stop``: end every bridge that runs from this folder, in good order. ``login``: have it start at login.
-``no-login``: take that back. ``path`` and ``no-path``: the folder in the person's PATH.
+``stop``: end every bridge that runs from this folder, in good order; ends with 9 if one goes on.
+``login``: have it start at login. ``no-login``: take that back.
+``path`` and ``no-path``: the folder in the person's PATH.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import psutil
 
 APP = Path(__file__).parent
+STILL_RUNS = 9  # no exit code of Python itself, which may be half there after a setup that was cut off
 PATIENCE = 60.0  # s; a request on the wire is awaited for 30 s
 SEPARATOR = ";"
 
@@ -72,14 +74,14 @@ def running() -> dict[int, str | None]:
 
 
 def stop() -> int:
-    """Stop each bridge as its person does, and wait until nothing of this folder runs; 1 if something goes on."""
+    """Stop each bridge as its person does, and wait until nothing of this folder runs."""
     end = time.monotonic() + PATIENCE
     bridge("stop")
     while (left := running()) and time.monotonic() < end:
         for home in set(left.values()) - {None}:
             bridge("stop", home=home)
         time.sleep(0.5)
-    return 1 if running() else 0
+    return STILL_RUNS if running() else 0
 
 
 def bridge(*words: str, home: str | None = None) -> int:

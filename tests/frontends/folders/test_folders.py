@@ -312,7 +312,7 @@ class TestWhoMaySpend:
                 await settled(daemon, file, "sent")
         assert len(service.charges) == 3
 
-    @pytest.mark.skipif(os.name == "nt", reason="by access lists there: tests/util/test_access.py")
+    @pytest.mark.posix("by access lists there: tests/util/test_access.py")
     async def test_a_folder_open_to_all_users_does_not_spend(self, home, folder, service) -> None:
         folder.chmod(0o777)
         async with watching(home, service, watched(folder)) as daemon:

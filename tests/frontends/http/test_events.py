@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import time
 
@@ -144,7 +143,7 @@ async def deaf_watcher(api) -> socket.socket:
     return sock
 
 
-@pytest.mark.skipif(os.name == "nt", reason="looks into the event loop of POSIX")
+@pytest.mark.posix("looks into the event loop of POSIX")
 async def test_who_reads_nothing_does_not_delay_the_stop(api):
     sock = await deaf_watcher(api)
     for _ in range(200):

@@ -25,7 +25,7 @@ from tests.fakes.service import Service
 from tests.frontends.mailbox.scripter import Script
 from tests.support import Clock, change, job_of, press, running, until
 
-POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, links and pipes of POSIX")
+POSIX = pytest.mark.posix("modes, links and pipes of POSIX")
 
 
 @pytest.fixture(autouse=True)
