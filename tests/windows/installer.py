@@ -107,7 +107,6 @@ def used(user: User, setup: Path) -> None:
     del setup
     said = user.bridge("demo", "--no-keep")
     must("text to audio" in said and "audio to audio" in said, said)
-    user.folder.mkdir(parents=True)
     user.bridge("start")
     (job,) = user.json("generate", "a bell", "--duration", "1")
     must(job["state"] == "placed", str(job))
