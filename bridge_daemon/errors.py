@@ -19,6 +19,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── Paused              E-PAUSED         sending is paused
     │   ├── KeyTrouble          E-KEY            no API key, or its store cannot be read
     │   ├── PriceChanged        E-PRICE          the service became dearer than what was agreed
+    │   ├── ModelTrouble        E-MODEL          the service's catalogue tells too little of the model
     │   ├── NotFound            E-NOT-FOUND
     │   ├── WrongState          E-STATE          not possible in the state of the job
     │   ├── OtherEngine         E-ENGINE         the job was admitted for another engine

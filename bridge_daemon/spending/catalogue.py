@@ -58,6 +58,7 @@ class Catalogue:
         self._settings = settings
         self._times = times
         self._changed = asyncio.Event()
+        self._one = asyncio.Lock()  # an answer that comes late must not undo what a later one said
         self._told_by: str | None = None  # the service whose models are known
         self._whole = True  # whether all of it is to be read
         self._strangers: dict[str, float] = {}  # names that were asked for, and when
@@ -123,7 +124,8 @@ class Catalogue:
             return False
         settings = self._settings()
         named = (settings.engine.model, *(one.model for one in settings.presets.values()))
-        names = dict.fromkeys((*models(), *(name for name in named if name is not None)))
+        refused = [*self._why][-_MOST_STRANGERS:]  # they may be usable by now
+        names = dict.fromkeys((*models(), *(name for name in named if name is not None), *refused))
         read = [name for name in names if await self._read(choice, name)]
         if settings.engine.model in read:
             return True
@@ -146,6 +148,10 @@ class Catalogue:
         return choice if choice.paid else None
 
     async def _read(self, choice: Choice, name: str) -> bool:
+        async with self._one:
+            return await self._heed(choice, name)
+
+    async def _heed(self, choice: Choice, name: str) -> bool:
         answer = await self._ask(choice, name)
         if not isinstance(answer, Answer) or answer.status != 200:
             self._not_told(name, answer)

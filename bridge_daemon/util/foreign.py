@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
-
-from bridge_daemon.util.threads import DaemonPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,9 +23,6 @@ T = TypeVar("T")
 SECONDS: float = 120.0
 #: Calls into one folder at a time.
 AT_ONCE: Final = 3
-
-#: For all folders together. One that hangs keeps its thread, so there are more than folders will ever hang.
-_THREADS: Final = DaemonPool(256, "folder of others")
 
 
 class _Places:
@@ -76,10 +73,19 @@ async def off(folder: Path | str, work: Callable[P, T], *args: P.args, **kwargs:
 
 
 def _begin(loop: asyncio.AbstractEventLoop, work: Callable[[], T], done: Callable[[], None]) -> asyncio.Future[T]:
-    future = _THREADS.submit(work)
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            future.set_exception(error)
+        finally:
+            _on(loop, done)
+
     waited: asyncio.Future[T] = asyncio.wrap_future(future)
     waited.add_done_callback(_looked_at)
-    future.add_done_callback(lambda _: _on(loop, done))
+    threading.Thread(target=run, name="folder of others", daemon=True).start()
     return waited
 
 

@@ -156,7 +156,7 @@ async def test_a_press_stands_where_it_was_pressed_for_the_client_that_plays(tmp
         assert float(told["position"]) == pytest.approx(8.0)
         assert float(told["length"]) == pytest.approx(4.0)
         (job,) = await all_jobs(daemon)
-        assert job.parameters.duration == 4
+        assert job.parameters.seconds == 4
 
 
 async def test_the_newest_take_and_the_newest_render_are_sources(tmp_path: Path) -> None:

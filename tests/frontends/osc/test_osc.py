@@ -137,10 +137,9 @@ async def test_a_press_with_every_key(tmp_path: Path) -> None:
         sent = {"id": name} | given | more | again
         answer, told = await client.ask("/bridge/generate", **sent)
         assert answer == "/bridge/accepted", told
-        of_transforms = {"strength", "region_start", "region_end", "file", "take", "start", "end"}
-        assert (
-            set(REQUEST_KEYS) - set(sent) - of_transforms - {"client", "action", "preset", "negative_prompt"} == set()
-        )
+        of_transforms = {"strength", "continue_from", "region_start", "region_end", "file", "take", "start", "end"}
+        others = {"client", "action", "preset", "negative_prompt"}
+        assert set(REQUEST_KEYS) - set(sent) - of_transforms - others == set()
         assert (told["id"], told["usd"]) == (name, "0")
         assert len(told["jobs"].split(",")) == 2
         job = (await daemon.actions.job(told["jobs"].split(",")[1])) | {"id": None}
