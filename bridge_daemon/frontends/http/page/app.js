@@ -20,6 +20,7 @@ const HIDDEN = { setup: ["Setup", setup.view] }; // has no tab: it is needed onc
 const ALL = { ...VIEWS, ...HIDDEN };
 const main = document.getElementById("main");
 let open = null;
+let over = false; // the session
 
 function go() {
   const name = ALL[location.hash.slice(1)] ? location.hash.slice(1) : "now";
@@ -43,7 +44,7 @@ function meter(label, spent, reserved, limit) {
 function top() {
   const status = known.status;
   const link = document.getElementById("link");
-  link.hidden = known.alive || !known.status;
+  link.hidden = over || known.alive || !known.status;
   link.textContent = link.hidden ? "" : "The bridge is gone. What was sent goes on at the service; this page comes back by itself. ";
   if (!link.hidden) link.append(h("code", {}, "daw-bridge start"));
   if (!status) return;
@@ -63,8 +64,11 @@ function top() {
 function signedOut() {
   open?.leave();
   open = null;
+  over = true;
+  window.removeEventListener("hashchange", go);
   player.close();
-  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. This page goes on as soon as you are signed in, in whichever window.")));
+  top();
+  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), known.status && h("p", { role: "alert" }, "Your session is over: it lasts for a day, and ends when the token of the bridge changes. What was sent goes on."), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. This page goes on as soon as you are signed in, in whichever window.")));
   const again = () => { if (!document.hidden && !open) refresh().then(() => location.reload()).catch(() => {}); };
   window.addEventListener("focus", again);
   document.addEventListener("visibilitychange", again);

@@ -76,8 +76,8 @@ export function view() {
   }
   show();
   form().catch(tell);
-  const timer = setInterval(show, 5000); // files come without an event of the API
-  const stop = listen((what) => { if (["job", "settings"].includes(what)) show(); });
+  const timer = setInterval(() => { if (known.alive) show(); }, 5000); // files come without an event of the API
+  const stop = listen((what) => { if (["job", "jobs", "settings"].includes(what)) show(); });
   return {
     node: h("div", { class: "view" }, h("h1", {}, "Folders"), h("div", { class: "columns two" }, h("section", { class: "panel", "aria-label": "Renders" }, h("h2", {}, "Renders"), renders),
       h("section", { class: "panel stack", "aria-label": "Watched" }, h("h2", {}, "Watched"), list, add))),

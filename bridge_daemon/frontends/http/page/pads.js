@@ -93,7 +93,8 @@ function learner(onSaved) {
     h("div", { class: "row" }, h("button", { type: "button", onclick: () => { if (listening) listening = false; else listenNow(); } }, listening ? "Stop listening" : "Learn: press the pad"), learned && h("button", { type: "button", class: "primary", onclick: save }, "Bind it"), said));
   }
   read().catch(tell);
-  return { node: place, leave: () => { listening = false; } };
+  const stop = listen((what) => { if (what === "link" && known.alive && !settings) read().catch(tell); });
+  return { node: place, leave: () => { listening = false; stop(); } };
 }
 
 function monitor() {
@@ -144,6 +145,6 @@ export function view() {
   const node = h("div", { class: "view" });
   node.append(h("h1", {}, "Pads"), h("div", { class: "columns two" }, h("div", {}, h("section", { class: "panel", "aria-label": "Armed" }, h("h2", {}, "The stage"), stage), shown.node),
     h("section", { class: "panel stack", "aria-label": "Bindings" }, h("h2", {}, "Bindings"), bound, h("h3", {}, "Learn"), learn.node, h("p", { class: "small soft" }, "All else of a binding stands under ", h("a", { href: "#settings" }, "Settings"), "."))));
-  const stop = listen(() => redraw(bound, show));
+  const stop = listen(() => redraw(node, show));
   return { node, leave: () => { stop(); learn.leave(); shown.leave(); } };
 }

@@ -121,7 +121,7 @@ export function view() {
   }
 
   show();
-  const stop = listen((what) => { if (what === "settings" && save.disabled) show(true); else if (what === "settings") toast("config.toml was changed elsewhere."); });
+  const stop = listen((what) => { if (what === "link" && known.alive && !now) show(); else if (what === "settings" && save.disabled) show(true); else if (what === "settings") toast("config.toml was changed elsewhere."); });
   const leaving = (event) => { if (!save.disabled) event.preventDefault(); };
   window.addEventListener("beforeunload", leaving);
   return {
