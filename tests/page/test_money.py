@@ -152,9 +152,7 @@ def test_an_unknown_job_is_sent_again_once(shop: Page, paid: Bridge, service: Fa
 
 
 @pytest.mark.parametrize("by", ["pointer", "pointer from elsewhere", "space"])
-def test_a_press_counts_when_the_list_changes_below_it(
-    shop: Page, paid: Bridge, service: FakeService, by: str
-) -> None:
+def test_a_press_counts_when_the_list_changes_below_it(shop: Page, paid: Bridge, service: FakeService, by: str) -> None:
     """Something happens between down and up, and while a button has the focus, or gets it by this very press."""
     down, up = (
         (lambda: shop.keyboard.down(" "), lambda: shop.keyboard.up(" "))

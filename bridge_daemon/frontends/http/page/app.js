@@ -29,7 +29,7 @@ function go() {
   main.replaceChildren(open.node);
   document.title = `${ALL[name][0]} – DAW Bridge`;
   for (const link of document.querySelectorAll("#tabs a")) {
-    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.hash === `#${name}`) { link.setAttribute("aria-current", "page"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); } else link.removeAttribute("aria-current");
   }
   (open.focus || (() => main.focus({ preventScroll: true })))();
 }
@@ -62,6 +62,7 @@ function top() {
 }
 
 function signedOut() {
+  if (over) return;
   open?.leave();
   open = null;
   over = true;
