@@ -94,19 +94,13 @@ def test_what_is_typed_outlives_the_bridge(page: Page, bridge: Bridge, views: tu
 
 
 def test_pages_that_nobody_sees_leave_the_connections_to_those_that_are_seen(page: Page) -> None:
-    """A browser has six connections to a server. One without windows hides no page: it is told to."""
+    """A browser has six connections to a server, for all its pages."""
     for _ in range(7):
         for seen in page.context.pages:
-            seen.evaluate("""() => {
-              Object.defineProperty(document, "hidden", { value: true, configurable: true });
-              document.dispatchEvent(new Event("visibilitychange"));
-            }""")
+            hide(seen, True)
         beside(page, "help")
     with page.expect_response("**/api/status"):
-        page.evaluate("""() => {
-          delete document.hidden;
-          document.dispatchEvent(new Event("visibilitychange"));
-        }""")
+        hide(page, False)
     last = page.context.pages[-1]
     last.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_text("Sending is paused")).to_be_visible()  # it is told again
@@ -152,6 +146,27 @@ def replace_token(bridge: Bridge) -> None:
         assert answer.status == 200
 
 
+def hide(tab: Page, hidden: bool) -> None:
+    """A browser without windows hides no page: it is told to."""
+    tab.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def test_settings_that_were_not_seen_are_read_again(page: Page, bridge: Bridge) -> None:
+    first, second = beside(page, "settings"), beside(page, "settings")
+    hide(second, True)
+    first.get_by_label("spend per_month_usd").fill("33")
+    first.get_by_role("button", name="Save").click()
+    expect(first.get_by_text(re.compile("^Saved"))).to_be_visible()
+    hide(second, False)
+    expect(second.get_by_label("spend per_month_usd")).to_have_value("33")
+
+
 def test_two_tabs_change_the_same_setting(page: Page, bridge: Bridge) -> None:
     first, second, third = (beside(page, "settings") for _ in range(3))
     limit = "spend per_day_usd"
@@ -176,3 +191,17 @@ def test_two_tabs_change_the_same_setting(page: Page, bridge: Bridge) -> None:
     assert config(bridge)["spend"]["per_day_usd"] == 6
     for tab in (first, third):
         expect(tab.get_by_label(limit)).to_have_value("6")
+
+
+def test_a_folder_is_added_to_what_another_tab_has_saved(page: Page, bridge: Bridge) -> None:
+    (bridge.home.parent / "renders").mkdir()
+    folders, settings = beside(page, "folders"), beside(page, "settings")
+    folders.get_by_text("Watch a folder").click()
+    settings.get_by_label("spend per_day_usd").fill("8")
+    settings.get_by_role("button", name="Save").click()
+    expect(settings.get_by_text(re.compile("^Saved"))).to_be_visible()
+    type_in(folders, {"Name": "mixes", "Folder": str(bridge.home.parent / "renders")})
+    folders.get_by_role("button", name="Watch", exact=True).click()
+    expect(folders.get_by_role("region", name="Watched").get_by_text("asks first")).to_be_visible()
+    told = config(bridge)
+    assert (told["spend"]["per_day_usd"], [one["name"] for one in told["folders"]]) == (8, ["mixes"])

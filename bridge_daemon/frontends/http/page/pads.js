@@ -71,6 +71,7 @@ function learner(onSaved) {
   async function save() {
     const name = place.querySelector("input").value.trim() || wanted.preset || wanted.parameter || wanted.action;
     try {
+      settings = await get("settings"); // it may have been changed since
       await patch("settings", { midi: { bindings: [...(settings.given.midi?.bindings || []), { name, ...learned, ...wanted }] } }, { "If-Match": settings.revision });
       said.textContent = `${name} is bound.`;
       learned = null;
