@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
@@ -50,6 +53,22 @@ class Bridge:
         )
         assert done.returncode in (0, 3), done.stderr
         return done.stdout.strip()
+
+    @property
+    def runtime(self) -> Any:
+        """What the running bridge says of itself."""
+        return json.loads((self.home / "runtime.json").read_text(encoding="utf-8"))
+
+    def keep_port(self) -> None:
+        """Have the next process listen where this one does, as with the settings that come with the bridge."""
+        config = self.home / "config.toml"
+        port = self.runtime["http_url"].rpartition(":")[2]
+        text = config.read_text(encoding="utf-8").replace("[http]\nport = 0", f"[http]\nport = {port}")
+        config.write_text(text, encoding="utf-8")
+
+    def kill(self) -> None:
+        """As a power cut."""
+        os.kill(self.runtime["pid"], signal.SIGKILL)
 
     @property
     def url(self) -> str:

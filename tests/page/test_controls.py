@@ -122,6 +122,24 @@ def test_a_part_of_a_take_is_the_source(page: Page, bridge: Bridge) -> None:
     make(page, "choir of it", seconds=6)
 
 
+def test_a_take_is_continued(page: Page, bridge: Bridge) -> None:
+    make(page, "to be continued", seconds=8)
+    view(page, "Takes")
+    page.locator(".take .name", has_text="to be continued").first.click()
+    page.get_by_role("button", name="Continue", exact=True).click()
+    expect(page.locator("#p-continue_from")).to_have_value("8")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("to be continued")
+    with page.expect_request("**/api/requests") as sent:
+        page.get_by_role("button", name=re.compile("^Transform · free")).click()
+    told = sent.value.post_data_json
+    assert told["action"] == "transform"
+    assert told["continue_from"] == 8
+    assert told["source"]["path"].endswith(".wav")
+    expect(page.locator("article.job", has_text="to be continued").first.locator(".badge")).to_have_text(
+        "placed", timeout=30_000
+    )
+
+
 def test_takes_are_found_by_each_filter(page: Page, bridge: Bridge) -> None:
     add_preset(page, "found", {"prompt": "found by its preset"})
     bridge.run("generate", "--preset", "found", "--duration", "1", "--client", "reaper-1")

@@ -151,24 +151,32 @@ def test_an_unknown_job_is_sent_again_once(shop: Page, paid: Bridge, service: Fa
     assert len(service.charges("nobody knows")) == 2  # the lost one, and this
 
 
-def test_a_click_counts_when_the_list_changes_below_it(shop: Page, paid: Bridge, service: FakeService) -> None:
-    """Something happens between pointer down and up, and while a button has the focus."""
+@pytest.mark.parametrize("by", ["pointer", "pointer from elsewhere", "space"])
+def test_a_press_counts_when_the_list_changes_below_it(shop: Page, paid: Bridge, service: FakeService, by: str) -> None:
+    """Something happens between down and up, and while a button has the focus, or gets it by this very press."""
+    down, up = (
+        (lambda: shop.keyboard.down(" "), lambda: shop.keyboard.up(" "))
+        if by == "space"
+        else (shop.mouse.down, shop.mouse.up)
+    )
     service.script(set={"job_seconds": 3590.0})
     try:
-        job = paid.press(prompt="under the finger")["jobs"][0]
+        job = paid.press(prompt=f"under the finger, {by}")["jobs"][0]
         paid.until(job, "generating")
         button = shop.locator(f"article[data-job='{job}']").get_by_role("button", name="Do not place")
         button.focus()
-        paid.press(prompt="another arrives")
-        expect(shop.locator("article", has_text="another arrives")).to_be_visible()
+        paid.press(prompt=f"another arrives, {by}")
+        expect(shop.locator("article", has_text=f"another arrives, {by}")).to_be_visible()
         expect(button).to_be_focused()
+        if by == "pointer from elsewhere":
+            shop.locator("#pause").focus()
         button.hover()
-        shop.mouse.down()
+        down()
         with shop.expect_response("**/api/status"):
-            paid.press(prompt="a third one")
+            paid.press(prompt=f"a third one, {by}")
         shop.wait_for_timeout(300)
         with shop.expect_request(f"**/api/jobs/{job}/cancel"):
-            shop.mouse.up()
-        expect(shop.locator("article", has_text="a third one")).to_be_visible()
+            up()
+        expect(shop.locator("article", has_text=f"a third one, {by}")).to_be_visible()
     finally:
         service.script(set={"job_seconds": 0.0}, advance=3590)

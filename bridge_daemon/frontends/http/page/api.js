@@ -14,6 +14,10 @@ async function call(method, path, body, { type = "application/json", ...more } =
     throw new Told({ message: "The bridge does not answer.", charge: "none", next: "Start it with daw-bridge start; this page comes back by itself." }, 0);
   }
   const data = await answer.json().catch(() => ({}));
+  if (answer.status === 401 && known.status) {
+    sessionOver();
+    throw new Told({ message: "Your session is over.", charge: "none", next: "Sign in again with daw-bridge open." }, 401);
+  }
   if (!answer.ok) throw new Told(data.error || { message: `The bridge answered ${answer.status}.`, charge: "none" }, answer.status);
   return data;
 }
@@ -97,9 +101,20 @@ export function refreshSoon() {
 }
 
 let source = null;
-/** Follow what happens. The browser connects again by itself and says what it heard last. */
-export function follow(onSignedOut) {
+let over = false; // the session
+let onSignedOut = () => {};
+function sessionOver() { over = true; source?.close(); onSignedOut(); }
+/** Follow what happens while this page can be seen: a browser has six connections to a server, for all its pages. */
+export function follow(signedOut) {
+  onSignedOut = signedOut;
+  document.addEventListener("visibilitychange", connect);
+  connect();
+}
+
+/** Connect. The browser connects again by itself and says what it heard last. */
+function connect() {
   source?.close();
+  if (document.hidden || over) return;
   source = new EventSource("/api/events");
   const on = (kind, act) => source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
   on("hello", (hello) => {
@@ -123,9 +138,9 @@ export function follow(onSignedOut) {
     // the bridge is gone, or this session is over: a new try tells which
     setTimeout(async () => {
       try { await get("spend"); } catch (error) {
-        if (error.status === 401 || error.status === 403) { onSignedOut(); return; }
+        if (error.status === 401 || error.status === 403) { sessionOver(); return; }
       }
-      follow(onSignedOut);
+      connect();
     }, 1000);
   };
 }

@@ -20,6 +20,7 @@ const HIDDEN = { setup: ["Setup", setup.view] }; // has no tab: it is needed onc
 const ALL = { ...VIEWS, ...HIDDEN };
 const main = document.getElementById("main");
 let open = null;
+let over = false; // the session
 
 function go() {
   const name = ALL[location.hash.slice(1)] ? location.hash.slice(1) : "now";
@@ -28,7 +29,7 @@ function go() {
   main.replaceChildren(open.node);
   document.title = `${ALL[name][0]} – DAW Bridge`;
   for (const link of document.querySelectorAll("#tabs a")) {
-    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.hash === `#${name}`) { link.setAttribute("aria-current", "page"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); } else link.removeAttribute("aria-current");
   }
   (open.focus || (() => main.focus({ preventScroll: true })))();
 }
@@ -43,7 +44,7 @@ function meter(label, spent, reserved, limit) {
 function top() {
   const status = known.status;
   const link = document.getElementById("link");
-  link.hidden = known.alive || !known.status;
+  link.hidden = over || known.alive || !known.status;
   link.textContent = link.hidden ? "" : "The bridge is gone. What was sent goes on at the service; this page comes back by itself. ";
   if (!link.hidden) link.append(h("code", {}, "daw-bridge start"));
   if (!status) return;
@@ -61,10 +62,14 @@ function top() {
 }
 
 function signedOut() {
+  if (over) return;
   open?.leave();
   open = null;
+  over = true;
+  window.removeEventListener("hashchange", go);
   player.close();
-  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. This page goes on as soon as you are signed in, in whichever window.")));
+  top();
+  main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), known.status && h("p", { role: "alert" }, "Your session is over: it lasts for a day, and ends when the token of the bridge changes. What was sent goes on."), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. This page goes on as soon as you are signed in, in whichever window.")));
   const again = () => { if (!document.hidden && !open) refresh().then(() => location.reload()).catch(() => {}); };
   window.addEventListener("focus", again);
   document.addEventListener("visibilitychange", again);

@@ -48,8 +48,12 @@ function released() {
     for (const work of works) work();
   });
 }
+const isSpace = (event) => event.key === " "; // held down on a button, it presses when it is released; Enter does at once
 window.addEventListener("pointerdown", () => { pressed = true; }, true);
-for (const kind of ["pointerup", "pointercancel", "blur"]) window.addEventListener(kind, released, true);
+window.addEventListener("keydown", (event) => { if (isSpace(event)) pressed = true; }, true);
+for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, released, true);
+window.addEventListener("keyup", (event) => { if (isSpace(event)) released(); }, true);
+window.addEventListener("blur", released); // of the window: where a press begins, the focus leaves another element
 
 /** Draw again because of what happened by itself: never while a button is held down, and the focus stays where it is. */
 export function redraw(root, work) {
@@ -58,7 +62,9 @@ export function redraw(root, work) {
   const job = held?.closest("[data-job]")?.dataset.job;
   const label = held?.textContent;
   work();
-  if (held && !held.isConnected) [...root.querySelectorAll(job ? `[data-job="${job}"] button` : "button")].find((one) => one.textContent === label)?.focus({ preventScroll: true });
+  if (!held || held === document.activeElement) return;
+  const same = held.isConnected ? held : [...root.querySelectorAll(job ? `[data-job="${job}"] :is(button, a)` : "button, a")].find((one) => one.textContent === label);
+  same?.focus({ preventScroll: true });
 }
 
 /** Say something for a few seconds. An error stays longer, and names the next step. */

@@ -56,7 +56,7 @@ export function view() {
 
   /** A form for one more folder; the rest of its settings stand under Settings. */
   async function form() {
-    const { given, revision, environment } = await get("settings");
+    const { given, environment } = await get("settings");
     if (!given || environment.folders) { add.replaceChildren(); return; }
     const name = h("input", { placeholder: "renders" });
     const path = h("input", { placeholder: "~/Music/Renders" });
@@ -66,7 +66,8 @@ export function view() {
     const save = async () => {
       const made = { name: name.value.trim(), path: path.value.trim(), ...(preset ? { preset } : {}), ...(spend.checked ? { spend: true } : {}) };
       try {
-        await patch("settings", { folders: [...(given.folders || []), made] }, { "If-Match": revision });
+        const { given: before, revision } = await get("settings"); // it may have been changed since
+        await patch("settings", { folders: [...(before.folders || []), made] }, { "If-Match": revision });
         await Promise.all([form(), show()]);
       } catch (error) { said.textContent = error.told?.faults?.map((one) => `${one.field}: ${one.allowed}`).join("; ") || error.message; }
     };
@@ -76,8 +77,8 @@ export function view() {
   }
   show();
   form().catch(tell);
-  const timer = setInterval(show, 5000); // files come without an event of the API
-  const stop = listen((what) => { if (["job", "settings"].includes(what)) show(); });
+  const timer = setInterval(() => { if (known.alive) show(); }, 5000); // files come without an event of the API
+  const stop = listen((what) => { if (["job", "jobs", "settings"].includes(what)) show(); });
   return {
     node: h("div", { class: "view" }, h("h1", {}, "Folders"), h("div", { class: "columns two" }, h("section", { class: "panel", "aria-label": "Renders" }, h("h2", {}, "Renders"), renders),
       h("section", { class: "panel stack", "aria-label": "Watched" }, h("h2", {}, "Watched"), list, add))),

@@ -160,7 +160,9 @@ export function view() {
   node.addEventListener("dragover", (event) => { event.preventDefault(); place.firstChild?.classList.add("over"); });
   node.addEventListener("dragleave", () => place.firstChild?.classList.remove("over"));
   node.addEventListener("drop", (event) => { event.preventDefault(); const dropped = event.dataTransfer.files[0]; if (dropped) bring(dropped); });
-  (async () => {
+  let missed = false; // the bridge was gone
+  async function load() {
+    missed = false;
     try {
       const [presets, table] = await Promise.all([get("presets"), get("parameters")]);
       preset.append(...Object.keys(presets).map((name) => h("option", { value: name }, name)));
@@ -170,9 +172,10 @@ export function view() {
       fields.replaceChildren(...shown.filter((one) => !seldom.has(one.name)).map((one) => field(one, given[one.name])),
         h("details", {}, h("summary", { class: "small soft" }, "Seldom needed"), shown.filter((one) => seldom.has(one.name)).map((one) => field(one, given[one.name]))));
       await showSource();
-    } catch (error) { tell(error); }
+    } catch (error) { missed = !fields.children.length; tell(error); }
     soon();
-  })();
-  const stop = listen((what) => { if (what === "status") estimate(); });
+  }
+  load();
+  const stop = listen((what) => { if (missed && known.alive) load(); else if (what === "status") estimate(); });
   return { node, leave: () => { stop(); clearTimeout(timer); }, focus: () => prompt.focus(), known };
 }

@@ -59,8 +59,8 @@ function ended(job) {
   return { node, look };
 }
 
-function need(what, text, { next = "", kind = "", actions = [] } = {}) {
-  return h("div", { class: `problem ${kind}` }, h("div", { class: "row" }, what), h("p", {}, text), !actions.length && next && h("p", { class: "small soft" }, next), actions.length > 0 && h("div", { class: "row" }, actions));
+function need(what, text, { next = "", kind = "", actions = [], job } = {}) {
+  return h("div", { class: `problem ${kind}`, "data-job": job }, h("div", { class: "row" }, what), h("p", {}, text), !actions.length && next && h("p", { class: "small soft" }, next), actions.length > 0 && h("div", { class: "row" }, actions));
 }
 
 /** The three ways out of a job of which nobody knows whether it was charged, in money. */
@@ -68,7 +68,7 @@ const unknown = (job) => `${job.problem?.text || job.text} Look at your account 
 
 function needs(status) {
   const found = status.problems.map((job) => need([badge(job), h("b", { class: "cut" }, job.prompt || job.job), h("span", { class: "soft small" }, money(job))], job.state === "unknown" ? unknown(job) : job.problem?.text || job.text,
-    { kind: job.state === "unknown" ? "bad" : "", next: job.problem?.next, actions: buttons(known.jobs.get(job.job) || job) }));
+    { kind: job.state === "unknown" ? "bad" : "", next: job.problem?.next, job: job.job, actions: buttons(known.jobs.get(job.job) || job) }));
   const resume = h("button", { type: "button", class: "primary", onclick: () => act(() => post("resume"), "Sending goes on.").then(() => refresh().catch(() => {})) }, "Go on sending");
   if (status.paused) found.unshift(need([h("b", {}, "Sending is paused")], status.paused.text, { actions: [resume] }));
   if (status.engine.problem) found.unshift(need([h("b", {}, "The engine")], status.engine.problem.message, { next: status.engine.problem.next }));

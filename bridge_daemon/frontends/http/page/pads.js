@@ -71,6 +71,7 @@ function learner(onSaved) {
   async function save() {
     const name = place.querySelector("input").value.trim() || wanted.preset || wanted.parameter || wanted.action;
     try {
+      settings = await get("settings"); // it may have been changed since
       await patch("settings", { midi: { bindings: [...(settings.given.midi?.bindings || []), { name, ...learned, ...wanted }] } }, { "If-Match": settings.revision });
       said.textContent = `${name} is bound.`;
       learned = null;
@@ -93,7 +94,8 @@ function learner(onSaved) {
     h("div", { class: "row" }, h("button", { type: "button", onclick: () => { if (listening) listening = false; else listenNow(); } }, listening ? "Stop listening" : "Learn: press the pad"), learned && h("button", { type: "button", class: "primary", onclick: save }, "Bind it"), said));
   }
   read().catch(tell);
-  return { node: place, leave: () => { listening = false; } };
+  const stop = listen((what) => { if (what === "link" && known.alive && !settings) read().catch(tell); });
+  return { node: place, leave: () => { listening = false; stop(); } };
 }
 
 function monitor() {
@@ -144,6 +146,6 @@ export function view() {
   const node = h("div", { class: "view" });
   node.append(h("h1", {}, "Pads"), h("div", { class: "columns two" }, h("div", {}, h("section", { class: "panel", "aria-label": "Armed" }, h("h2", {}, "The stage"), stage), shown.node),
     h("section", { class: "panel stack", "aria-label": "Bindings" }, h("h2", {}, "Bindings"), bound, h("h3", {}, "Learn"), learn.node, h("p", { class: "small soft" }, "All else of a binding stands under ", h("a", { href: "#settings" }, "Settings"), "."))));
-  const stop = listen(() => redraw(bound, show));
+  const stop = listen(() => redraw(node, show));
   return { node, leave: () => { stop(); learn.leave(); shown.leave(); } };
 }

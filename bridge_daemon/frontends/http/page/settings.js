@@ -3,7 +3,7 @@ import { get, known, listen, patch } from "./api.js";
 import { ask, h, tell, toast } from "./dom.js";
 import { widget } from "./forms.js";
 
-const TITLES = { engine: "Engine", spend: "Money", defaults: "Defaults", publish: "Sources for transforms", osc: "OSC", http: "HTTP", audio: "Takes and sources", midi: "Pads and knobs", clock: "Tempo and bars", journal: "Journal and studio" };
+const TITLES = { engine: "Engine", spend: "Money", defaults: "Defaults", publish: "Sources for transforms", osc: "OSC", http: "HTTP", audio: "Takes and sources", midi: "Pads and knobs", clock: "Tempo and bars", music: "Music", journal: "Journal and studio" };
 const LISTS = { "presets.<name>": "Presets", folders: "Watched folders", "midi.bindings": "Bindings of pads" };
 const ABOUT = { "presets.<name>": "A request under a name, for pads, folders and this page.", folders: "A folder whose renders become requests.", "midi.bindings": "What a pad, a key or a knob does. Learn new ones by pressing them, under Pads." };
 
@@ -31,6 +31,7 @@ export function view() {
   let plain = {}; // section → key → value, as it was changed
   let lists = {}; // section → items
   let touched = new Set();
+  let missed = false; // the bridge was gone when it was asked
 
   function changed() { save.disabled = false; undo.disabled = false; said.textContent = "Not saved yet."; }
 
@@ -94,7 +95,7 @@ export function view() {
       const sections = [...new Set(now.fields.map((one) => one.section))].filter((name) => !name.includes(".") && !LISTS[name]);
       place.replaceChildren(...sections.map(section), ...Object.keys(LISTS).map(list));
       index.replaceChildren(...[...sections, ...Object.keys(LISTS)].map((name) => h("button", { type: "button", class: "quiet", onclick: () => document.getElementById(`s-${name}`).scrollIntoView({ block: "start", behavior: "smooth" }) }, TITLES[name] || LISTS[name] || name)));
-    } catch (error) { tell(error); }
+    } catch (error) { missed = !now; tell(error); }
   }
 
   async function write() {
@@ -121,7 +122,7 @@ export function view() {
   }
 
   show();
-  const stop = listen((what) => { if (what === "settings" && save.disabled) show(true); else if (what === "settings") toast("config.toml was changed elsewhere."); });
+  const stop = listen((what) => { if (what === "link" && known.alive && (now || missed)) show(true); else if (what === "settings" && save.disabled) show(true); else if (what === "settings") toast("config.toml was changed elsewhere."); });
   const leaving = (event) => { if (!save.disabled) event.preventDefault(); };
   window.addEventListener("beforeunload", leaving);
   return {

@@ -52,21 +52,23 @@ const FORMS = {
 
 export function view() {
   const list = h("ol", { class: "steps" });
-  const rest = h("button", { type: "button", class: "quiet", onclick: skipRest }, "Skip what is left");
+  const rest = h("button", { type: "button", class: "quiet", hidden: true, onclick: skipRest }, "Skip what is left");
   const said = h("p", { class: "soft", role: "status" });
   let told = null;
   let gone = false;
   let shown = null; // the step whose form is open
+  let kept = null; // that form, so that what is typed in it stays
   let busy = false;
 
-  async function read(next = true) {
+  async function read({ next = true, keep = false } = {}) {
     try { told = await get("setup"); } catch (error) { tell(error); return; }
     if (next) shown = told.steps.find((one) => one.state === "open")?.key ?? null;
-    show();
+    show(keep);
   }
 
-  function show() {
+  function show(keep = false) {
     if (gone) return;
+    if (!keep) kept = null;
     const left = told.steps.filter((one) => one.state === "open").length;
     said.textContent = left ? `${told.steps.length - left} of ${told.steps.length} steps are behind you. Stop whenever you like: what is done stays.` : "All steps are behind you. Any of them can be done again.";
     rest.hidden = !left;
@@ -78,7 +80,7 @@ export function view() {
     const toggle = h("button", { type: "button", class: "quiet", "aria-expanded": String(open), "aria-label": `${open ? "Close" : "Open"} ${one.title}`, onclick: () => { shown = open ? null : one.key; show(); list.querySelector(`[data-step="${one.key}"] button`)?.focus(); } }, open ? "Close" : one.state === "open" ? "Open" : "Again");
     return h("li", { class: `panel step ${open ? "open" : ""}`, "data-step": one.key },
       h("div", { class: "row" }, h("span", { class: "soft num", "aria-hidden": "true" }, String(number + 1)), h("h2", { class: "title" }, one.title), h("span", { class: `badge ${KIND[one.state]}` }, one.state), h("span", { class: "small soft grow" }, one.text), FORMS[one.key] && toggle),
-      open && FORMS[one.key] && form(one));
+      open && FORMS[one.key] && (kept ??= form(one)));
   }
 
   function form(one) {
@@ -124,11 +126,11 @@ export function view() {
 
   async function skipRest() {
     for (const one of told.steps.filter((each) => each.state === "open")) await post("setup", { step: one.key, skip: true }).catch(tell);
-    await read(false);
+    await read({ next: false });
   }
 
   read();
-  const stop = listen((what) => { if (what === "link" && known.alive && !busy && !list.contains(document.activeElement)) read(false); });
+  const stop = listen((what) => { if (what === "link" && known.alive && !busy && !list.contains(document.activeElement)) read({ next: !told, keep: true }); });
   return {
     node: h("div", { class: "view setup" }, h("div", { class: "row" }, h("h1", { class: "grow" }, "Setup"), rest), h("p", { class: "soft small" }, "Nothing in here costs anything. The same in a terminal: ", h("code", {}, "daw-bridge setup"), "."), said, list),
     leave: () => { gone = true; stop(); },

@@ -187,7 +187,7 @@ export function view() {
   };
   const stops = [
     whilePlaying(player, () => { for (const one of rows.values()) if (player.url === soundOf(one.job).url) one.at(player.place); }),
-    listen((what) => { if (what === "job" && !search.used && !list.scrollTop) soon(); }),
+    listen((what) => { if (["job", "jobs"].includes(what) && !search.used && !list.scrollTop) soon(); }),
   ];
   const played = () => redraw(tall, look);
   player.addEventListener("change", played);
