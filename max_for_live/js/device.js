@@ -192,7 +192,7 @@ Device.prototype.pressCapture = function (overrides) {
     this.overrides = overrides;
   }
   if (why !== "") {
-    this.tell(why + ". Nothing was recorded or spent");
+    this.presses.turnedDown(why.replace(/\.$/, "") + ". Nothing was recorded or spent", overrides);
   }
 };
 
@@ -238,7 +238,9 @@ Device.prototype.pressReveal = function () {
     return;
   }
   var folder = Files.folder(Files.native(file));
-  messnamed("max", "launchbrowser", "file://" + (folder.charAt(0) === "/" ? "" : "/") + encodeURI(folder));
+  // "Track #1 Project": what comes behind these two would be taken for no part of the path
+  var path = encodeURI(folder).replace(/#/g, "%23").replace(/\?/g, "%3F");
+  messnamed("max", "launchbrowser", "file://" + (folder.charAt(0) === "/" ? "" : "/") + path);
 };
 
 Device.prototype.fromBridge = function (address, values) {
@@ -297,7 +299,7 @@ Device.prototype.progressed = function (told, word) {
 /** A take came. */
 Device.prototype.came = function (told) {
   if (this.requests.open[told.id]) {
-    this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: "0" });
+    this.requests.heard("accepted", { id: told.id, jobs: told.job });
   }
   if (this.presses.saw(told, this.now())) {
     return; // given up here: it is kept and not placed
@@ -340,6 +342,7 @@ Device.prototype.tick = function () {
   this.say(this.placer.tick());
   var capture = this.recorder.tick(now);
   if (capture) {
+    this.outlet(2, ["fields", "bang"]); // what was typed meanwhile counts
     this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
     this.say(capture.note || "");
   }
@@ -361,8 +364,8 @@ Device.prototype.show = function (now) {
     this.panel.once("label_hear", this.held.playing ? "Stop" : "Hear");
   }
   if (connected) {
-    var unknown = welcome.price_usd === undefined ? "price not known" : "free";
-    var price = Number(welcome.price_usd) ? Text.dollars(welcome.price_usd) + " a take" : unknown;
+    var usd = this.presses.priceOf(1, this.panel.model, this.panel.preset, true);
+    var price = isNaN(usd) ? "price not known" : usd ? Text.dollars(usd) + " a take" : "free";
     var left = Number(welcome.limit_today_usd) - Number(welcome.spent_today_usd);
     this.panel.say("money", price + " · " + Text.dollars(Math.max(0, left)) + " left today · " + this.identity.client);
   }

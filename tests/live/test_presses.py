@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -607,6 +608,22 @@ async def test_show_file_opens_the_folder(tmp_path: Path) -> None:
     async with ready(tmp_path) as (_fake, live):
         await live.click("Show File")
         await live.until_status("No take has come yet")
+
+
+async def test_show_file_opens_a_folder_of_any_name(tmp_path: Path) -> None:
+    from tests.live.test_placing import take
+
+    folder = tmp_path / "Track #1 50% sure? Project"
+    folder.mkdir()
+    async with ready(tmp_path) as (fake, live):
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        told = {"job": "j1", "client": asked["client"], "id": asked["id"], "delivery": 1, "rate": 44100, "frames": 9}
+        fake.tell(asked["client"], "/bridge/result", file=str(take(folder)), target="session", slot=0, **told)
+        await fake.until("/bridge/placed")
+        await live.click("Show File")
+        opened = (await live.logs())["named"][-1][-1]
+        assert unquote(urlsplit(opened).path) == str(folder)
 
 
 async def test_old_jobs_in_the_list_are_not_shown_as_going_on(tmp_path: Path) -> None:
