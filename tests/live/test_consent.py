@@ -1,4 +1,4 @@
-"""What a press agrees to: what was asked on the panel, with the controls as they were, at the price that stood there."""
+"""What a press agrees to: what was asked on the panel, with the controls as they were, at the price that was shown."""
 
 from __future__ import annotations
 

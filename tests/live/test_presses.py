@@ -98,6 +98,29 @@ async def test_a_stopped_set_means_where_play_would_start(tmp_path: Path, place:
         assert (await fake.until("/bridge/generate", count=2))["beats"] == "32"
 
 
+@pytest.mark.parametrize(
+    ("later", "at", "beats"),
+    [
+        ([[6, 4, 4]], 15.5, "14"),
+        ([[6, 4, 4]], 5.0, "3"),
+        ([[6, 7, 8]], 13.2, "13"),
+        ([[6, 5, 16], [8.5, 4, 4]], 13.0, "12.5"),
+        ([[6, 4, 4]], 14.0, "14"),
+    ],
+    ids=["4/4 behind 3/4", "before it", "7/8", "5/16 between", "on the line"],
+)
+async def test_the_bar_that_plays_where_the_time_signature_changes(
+    tmp_path: Path, later: list[Any], at: float, beats: str
+) -> None:
+    """Bar lines are no multiples of the bar that plays: Live is asked where in its bar it stands."""
+    async with ready(tmp_path, signature=[3, 4], later_signatures=later, tempo=20) as (fake, live):
+        await live.set(Place_In=1)
+        await live.live(play=at)
+        await asyncio.sleep(0.1)  # what is shown lags a little, and is not before the start
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate"))["beats"] == beats
+
+
 async def test_the_longest_prompt_leaves(tmp_path: Path) -> None:
     async with ready(tmp_path) as (fake, live):
         await live.set(Prompt="x" * 5500)
