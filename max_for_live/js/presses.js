@@ -14,6 +14,7 @@ function Presses(parts) {
   this.tell = parts.tell; // (sentence): shown
   this.question = null; // {button, press, extra, text, label, until}
   this.last = { key: "", at: 0, seed: 0 };
+  this.againAt = -Infinity; // ms
   this.waiting = {}; // presses that are not answered, by their ids
   this.cancelled = {}; // ids of presses that were given up before they were answered
   this.ending = {}; // jobs that are being cancelled
@@ -99,7 +100,9 @@ Presses.prototype.again = function (now) {
   }
   press.button = "again";
   press.id = Text.uuid(this.salt);
-  press.seed = this.panel.newSeed();
+  // the second of a double click is the same press, so that the bridge asks whether it was meant
+  press.seed = now - this.againAt <= Presses.DOUBLE ? last.seed : this.panel.newSeed();
+  this.againAt = now;
   press.extra = [];
   this.go(press, now);
 };
@@ -255,7 +258,7 @@ Presses.prototype.agreed = function (button, key, now) {
   // a price that has risen since is agreed to once more, in the place of the first time
   question.press.extra = question.press.extra.filter(function (pair) { return pair[0] !== question.extra[0]; }).concat([question.extra]);
   if (question.extra[0] === "again") {
-    question.press.seed = this.panel.nextSeed();
+    question.press.seed = button === "again" ? this.panel.newSeed() : this.panel.nextSeed();
   }
   this.go(question.press, now);
   return true;

@@ -96,6 +96,28 @@ async def test_a_capture_is_not_agreed_to_without_a_bridge(tmp_path: Path) -> No
         assert len(fake.presses("/bridge/transform")) == 1
 
 
+@pytest.mark.parametrize("lock", [0, 1])
+async def test_a_double_click_on_again_is_one_press_for_the_bridge(tmp_path: Path, lock: int) -> None:
+    """It asks about the second one, which would have had a seed of its own and would have been paid for."""
+    async with ready(tmp_path) as (fake, live):
+        await live.set(Seed=4711, Seed_Lock=lock)
+        await live.click("Generate")
+        await live.until_status("Accepted")
+        fake.accepts = False
+        for _ in range(2):
+            await live.click("Again")
+        await fake.until("/bridge/generate", count=3)
+        first, one, other = fake.presses("/bridge/generate")
+        assert first["seed"] != one["seed"]
+        assert one["id"] != other["id"]
+        assert one | {"id": ""} == other | {"id": ""}
+        await question(fake, live, code="E-DOUBLE-PRESS")
+        await live.click("Again")
+        agreed = await fake.until("/bridge/generate", count=4)
+        assert agreed["again"] == 1
+        assert agreed["seed"] not in (first["seed"], one["seed"])
+
+
 async def test_a_price_that_rises_while_it_is_agreed_to_is_asked_about_again(tmp_path: Path) -> None:
     """The key of the consent is in the message once: twice, the bridge refuses the message."""
     async with ready(tmp_path) as (fake, live):
