@@ -238,9 +238,7 @@ Device.prototype.pressReveal = function () {
     return;
   }
   var folder = Files.folder(Files.native(file));
-  // "Track #1 Project": what comes behind these two would be taken for no part of the path
-  var path = encodeURI(folder).replace(/#/g, "%23").replace(/\?/g, "%3F");
-  messnamed("max", "launchbrowser", "file://" + (folder.charAt(0) === "/" ? "" : "/") + path);
+  messnamed("max", "launchbrowser", Files.url(folder));
 };
 
 Device.prototype.fromBridge = function (address, values) {
@@ -268,6 +266,7 @@ Device.prototype.welcomed = function (told) {
   var lines = function (text) { return String(text || "").split("\n").filter(function (name) { return name !== ""; }); };
   this.panel.names("preset", lines(told.presets));
   this.panel.negatives = lines(told.negative_prompt);
+  this.panel.chains = lines(told.presets_models);
   this.panel.names("model", lines(told.models));
   if (this.connection.welcomed(told, this.now())) {
     this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);
@@ -358,7 +357,7 @@ Device.prototype.show = function (now) {
   this.panel.say("connection", connected ? "Connected: " + String(welcome.engine || "") : "Not connected", this.home.says());
   this.panel.say("status", this.status(now, going, connected, welcome));
   this.panel.progress(going ? going.fraction : 0);
-  this.panel.pages(this.held.next() !== null);
+  this.panel.pages(this.held.next() !== null && !this.presses.asks(now)); // a take takes no button away that a question is for
   this.panel.menu("prompts", [Panel.HISTORY].concat(this.panel.earlier()), Panel.HISTORY);
   if (this.kind === "audio") {
     this.panel.once("label_hear", this.held.playing ? "Stop" : "Hear");

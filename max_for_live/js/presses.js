@@ -211,23 +211,14 @@ Presses.prototype.price = function (press) {
  */
 Presses.prototype.priceOf = function (takes, model, preset, fromSource) {
   var self = this;
-  var at = preset ? this.panel.known.preset.indexOf(preset) : -1;
-  var made = (this.line("presets_models", at) || "").split(" ").slice(fromSource ? -1 : 0);
-  if (model) {
-    made[made.length - 1] = model;
-  }
-  var all = made.reduce(function (sum, each) { return sum + self.priceOfModel(each); }, 0);
+  var all = this.panel.made(preset, model).slice(fromSource ? -1 : 0).reduce(function (sum, each) { return sum + self.priceOfModel(each); }, 0);
   return Math.ceil(all * takes * 100 - 1e-6) / 100;
 };
 
 Presses.prototype.priceOfModel = function (model) {
-  var usd = model ? this.line("models_usd", this.panel.known.model.indexOf(model)) : (this.connection.welcome || {}).price_usd;
+  var welcome = this.connection.welcome || {};
+  var usd = model ? String(welcome.models_usd || "").split("\n")[this.panel.known.model.indexOf(model)] : welcome.price_usd;
   return usd === undefined || usd === "" ? NaN : Number(usd);
-};
-
-/** A line of what the bridge has told at the welcome; undefined where there is none. */
-Presses.prototype.line = function (key, number) {
-  return String((this.connection.welcome || {})[key] || "").split("\n")[number];
 };
 
 /** What stands on the buttons: the price of the whole press, by button. */

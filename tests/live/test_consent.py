@@ -10,6 +10,7 @@ import pytest
 
 from tests.live.bridge import Bridge, bridge
 from tests.live.player import Player, player
+from tests.live.test_placing import result, take
 from tests.live.test_presses import READ, ready
 
 pytestmark = pytest.mark.needs("node", "nodejs")
@@ -52,6 +53,24 @@ async def test_whoever_changes_a_control_agrees_to_nothing(tmp_path: Path, contr
         later = await fake.until("/bridge/generate", count=2)
         assert later["id"] != asked["id"]
         assert "confirm_usd" not in later
+
+
+async def test_a_take_that_comes_hides_no_button_that_a_question_is_for(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (fake, live):
+        await live.set(Ask_Before_Placing=1)
+        await live.click("Generate")
+        await live.until_status("Accepted")
+        fake.accepts = False
+        await live.click("Again")
+        await fake.until("/bridge/generate", count=2)
+        await question(fake, live)
+        result(fake, take(tmp_path), target="session", slot=0)
+        hellos = len(fake.all("/bridge/transport"))
+        await fake.until("/bridge/transport", count=hellos + 2)
+        assert "Again" in (await live.panel())["shown"]
+        await live.click("Again")
+        assert "confirm_usd" in await fake.until("/bridge/generate", count=3)
+        await live.until(lambda panel: "Keep" in panel["shown"])
 
 
 async def test_a_capture_of_other_bars_is_another_one(tmp_path: Path) -> None:
@@ -147,6 +166,19 @@ async def test_the_price_of_a_chain_is_that_of_all_its_takes(tmp_path: Path) -> 
         await live.set(Preset="bass", Model="Default model", Takes=1)
         await live.until(lambda panel: {"Generate · $1.74", "Transform · $1.16"} <= set(panel["buttons"]))
         assert (await live.panel())["money"].startswith("$1.16 a take")
+
+
+async def test_a_negative_prompt_goes_where_the_model_of_the_preset_takes_one(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as fake, player(tmp_path) as live:
+        assert fake.welcomes is not None
+        fake.welcomes |= CHAIN | {"negative_prompt": "small"}
+        await live.open(home=fake.home.path)
+        await live.until(lambda panel: "pad" in panel["presets"])
+        await live.set(Prompt="rain", More=1, Negative_Prompt="drums")
+        for count, (preset, sent) in enumerate((("drums", True), ("bass", False), ("pad", True)), 1):
+            await live.set(Preset=preset)
+            await live.click("Generate")
+            assert ("negative_prompt" in await fake.until("/bridge/generate", count=count)) == sent
 
 
 async def test_the_line_of_the_money_is_about_the_model_that_is_chosen(tmp_path: Path) -> None:
