@@ -27,6 +27,7 @@ from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit
 from bridge_daemon.spending.catalogue import Catalogue
+from bridge_daemon.spending.chain import in_order
 from bridge_daemon.spending.estimate import estimate
 from bridge_daemon.spending.offers import stranger
 from bridge_daemon.spending.pause import PANIC, PauseGate
@@ -191,6 +192,12 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
     def presets(self) -> dict[str, Any]:
         """Return the presets."""
         return {name: preset.model_dump(exclude_none=True) for name, preset in self._settings().presets.items()}
+
+    def preset_models(self) -> dict[str, list[str]]:
+        """Return the models of the takes that a press of each preset makes, in their order."""
+        settings = self._settings()
+        each = settings.presets
+        return {name: [each[one].model or settings.engine.model for one in in_order(name, each)] for name in each}
 
     async def examine(self) -> dict[str, Any]:
         """Return what the doctor finds."""

@@ -3,4 +3,4 @@
 May use publish and everything below it.
 """
 
-__all__ = ["admit", "catalogue", "estimate", "limits", "offers", "parameters", "pause", "press", "prices"]
+__all__ = ["admit", "catalogue", "chain", "estimate", "limits", "offers", "parameters", "pause", "press", "prices"]

@@ -24,6 +24,20 @@ def steps_of(request: Request, presets: Mapping[str, Preset]) -> list[Request]:
     return [_from_take(one, presets) for one in _in_order(request, presets)]
 
 
+def in_order(name: str, presets: Mapping[str, Preset]) -> list[str]:
+    """Return the presets that one press of a preset makes, each behind those whose takes it is made from."""
+    names: list[str] = []
+
+    def visit(name: str) -> None:
+        for before in presets[name].of or ():  # no circle: the settings were checked
+            visit(before)
+        if name not in names:
+            names.append(name)
+
+    visit(name)
+    return names
+
+
 def _from_take(request: Request, presets: Mapping[str, Preset]) -> Request:
     preset = presets.get(request.preset or "")
     if preset is None or preset.source is None or request.source is not None:
@@ -35,15 +49,7 @@ def _in_order(request: Request, presets: Mapping[str, Preset]) -> list[Request]:
     preset = presets.get(request.preset or "")
     if preset is None or request.source is not None or not preset.of:
         return [request]
-    names: list[str] = []
-
-    def visit(name: str) -> None:
-        for before in presets[name].of or ():  # no circle: the settings were checked
-            visit(before)
-        if name not in names:
-            names.append(name)
-
-    visit(request.preset or "")
+    names = in_order(request.preset or "", presets)
     shared = {name: getattr(request, name) for name in ("id", "client", "place", "duration", "valid_for", "variations")}
     if shared["variations"] is None:  # each variation of the last is made from one of those before it
         shared["variations"] = getattr(preset, "variations", None) or 1

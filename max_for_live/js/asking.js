@@ -123,23 +123,22 @@ var Asking = (function () {
     return pairs;
   }
 
-  function bytes(text) {
-    try {
-      return encodeURIComponent(text).replace(/%[0-9A-F]{2}/g, "x").length;
-    } catch (error) {
-      return Infinity; // half of a letter
-    }
+  /** The controls that say where a take goes and how long it is: who changes one has not agreed to what was asked before. */
+  function setting(panel) {
+    return JSON.stringify([
+      panel.span, panel.bars, panel.place, panel.target, panel.fit, panel.warp, panel.launch, panel.source, panel.lock ? panel.seed : 0
+    ]);
   }
 
   /** Why a press cannot be sent, or "". */
   function missing(panel, overrides) {
     var prompt = overrides.prompt !== undefined ? String(overrides.prompt) : panel.prompt;
-    if (bytes(prompt) > LONGEST_PROMPT) {
+    if (Text.bytes(prompt) > LONGEST_PROMPT) {
       return "The prompt is too long for a message: " + LONGEST_PROMPT + " letters at most and fewer with accents";
     }
     return prompt.replace(/\s/g, "") === "" && !overrides.preset && !panel.preset ?
       "Type a prompt first or choose a preset" : "";
   }
 
-  return { plain: plain, spot: spot, spotOf: spotOf, folders: folders, place: place, sound: sound, missing: missing };
+  return { plain: plain, spot: spot, spotOf: spotOf, folders: folders, place: place, setting: setting, sound: sound, missing: missing };
 }());

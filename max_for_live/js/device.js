@@ -192,7 +192,7 @@ Device.prototype.pressCapture = function (overrides) {
     this.overrides = overrides;
   }
   if (why !== "") {
-    this.tell(why + ". Nothing was recorded or spent");
+    this.presses.turnedDown(why.replace(/\.$/, "") + ". Nothing was recorded or spent", overrides);
   }
 };
 
@@ -238,7 +238,7 @@ Device.prototype.pressReveal = function () {
     return;
   }
   var folder = Files.folder(Files.native(file));
-  messnamed("max", "launchbrowser", "file://" + (folder.charAt(0) === "/" ? "" : "/") + encodeURI(folder));
+  messnamed("max", "launchbrowser", Files.url(folder));
 };
 
 Device.prototype.fromBridge = function (address, values) {
@@ -266,6 +266,7 @@ Device.prototype.welcomed = function (told) {
   var lines = function (text) { return String(text || "").split("\n").filter(function (name) { return name !== ""; }); };
   this.panel.names("preset", lines(told.presets));
   this.panel.negatives = lines(told.negative_prompt);
+  this.panel.chains = lines(told.presets_models);
   this.panel.names("model", lines(told.models));
   if (this.connection.welcomed(told, this.now())) {
     this.wire.send("/bridge/jobs", [["client", this.identity.client], ["limit", Device.JOBS]]);
@@ -297,7 +298,7 @@ Device.prototype.progressed = function (told, word) {
 /** A take came. */
 Device.prototype.came = function (told) {
   if (this.requests.open[told.id]) {
-    this.requests.heard("accepted", { id: told.id, jobs: told.job, usd: "0" });
+    this.requests.heard("accepted", { id: told.id, jobs: told.job });
   }
   if (this.presses.saw(told, this.now())) {
     return; // given up here: it is kept and not placed
@@ -340,6 +341,7 @@ Device.prototype.tick = function () {
   this.say(this.placer.tick());
   var capture = this.recorder.tick(now);
   if (capture) {
+    this.outlet(2, ["fields", "bang"]); // what was typed meanwhile counts
     this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
     this.say(capture.note || "");
   }
@@ -355,14 +357,14 @@ Device.prototype.show = function (now) {
   this.panel.say("connection", connected ? "Connected: " + String(welcome.engine || "") : "Not connected", this.home.says());
   this.panel.say("status", this.status(now, going, connected, welcome));
   this.panel.progress(going ? going.fraction : 0);
-  this.panel.pages(this.held.next() !== null);
+  this.panel.pages(this.held.next() !== null && !this.presses.asks(now)); // a take takes no button away that a question is for
   this.panel.menu("prompts", [Panel.HISTORY].concat(this.panel.earlier()), Panel.HISTORY);
   if (this.kind === "audio") {
     this.panel.once("label_hear", this.held.playing ? "Stop" : "Hear");
   }
   if (connected) {
-    var unknown = welcome.price_usd === undefined ? "price not known" : "free";
-    var price = Number(welcome.price_usd) ? Text.dollars(welcome.price_usd) + " a take" : unknown;
+    var usd = this.presses.priceOf(1, this.panel.model, this.panel.preset, true);
+    var price = isNaN(usd) ? "price not known" : usd ? Text.dollars(usd) + " a take" : "free";
     var left = Number(welcome.limit_today_usd) - Number(welcome.spent_today_usd);
     this.panel.say("money", price + " · " + Text.dollars(Math.max(0, left)) + " left today · " + this.identity.client);
   }

@@ -22,6 +22,12 @@ var Files = (function () {
     return String(path).replace(/\\/g, "/").replace(/^.*\//, "");
   }
 
+  /** The address of a folder. In "Track #1 Project" what comes behind the # would be taken for no part of the path, as behind a ?. */
+  function url(path) {
+    var start = path.charAt(0) === "/" ? "file://" : "file:///";
+    return start + encodeURI(path).replace(/#/g, "%23").replace(/\?/g, "%3F");
+  }
+
   /** A file that is open, or null. `like` is a path that Max gave, for the name of the volume. */
   function opened(path, like, access) {
     var forms = volume(like) && path.charAt(0) === "/" ? [path, volume(like) + path] : [path];
@@ -73,5 +79,5 @@ var Files = (function () {
     }
   }
 
-  return { native: native, folder: folder, name: name, opened: opened, read: read, exists: exists, json: json };
+  return { native: native, url: url, folder: folder, name: name, opened: opened, read: read, exists: exists, json: json };
 }());

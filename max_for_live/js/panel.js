@@ -6,6 +6,7 @@ function Panel(outlet, hide) {
   this.prompt = "";
   this.negative = "";
   this.negatives = []; // the models that take a negative prompt
+  this.chains = []; // for each preset the models of the takes that a press of it makes
   this.preset = "";
   this.model = "";
   this.prompts = []; // earlier ones, the newest first
@@ -130,9 +131,15 @@ Panel.prototype.recall = function (values) {
   }
 };
 
-/** Whether the model that is chosen takes a negative prompt. */
+/** The models of the takes that a press makes, the last one that of the panel; "" is the default one. */
+Panel.prototype.made = function (preset, model) {
+  var made = String(this.chains[this.known.preset.indexOf(preset)] || "").split(" ");
+  return model ? made.slice(0, -1).concat([model]) : made;
+};
+
+/** Whether the model that is chosen, or that the preset names, takes a negative prompt. */
 Panel.prototype.takesNegative = function () {
-  return this.negatives.indexOf(this.model || this.known.model[0]) >= 0;
+  return this.negatives.indexOf(this.made(this.preset, this.model).pop() || this.known.model[0]) >= 0;
 };
 
 /** Show what was folded away, and a take that waits. */

@@ -14,6 +14,7 @@ function Presses(parts) {
   this.tell = parts.tell; // (sentence): shown
   this.question = null; // {button, press, extra, text, label, until}
   this.last = { key: "", at: 0, seed: 0 };
+  this.againAt = -Infinity; // ms
   this.waiting = {}; // presses that are not answered, by their ids
   this.cancelled = {}; // ids of presses that were given up before they were answered
   this.ending = {}; // jobs that are being cancelled
@@ -59,18 +60,28 @@ Presses.prototype.send = function (button, address, region, spot, song, override
     return;
   }
   var sound = Asking.sound(this.panel, overrides, address === "/bridge/transform", song);
-  var key = address + JSON.stringify(sound.concat(region));
+  var key = address + JSON.stringify(sound.concat(region)) + Asking.setting(this.panel);
   if (!overrides.action && this.agreed(button, key, now)) {
     return;
   }
   var agreed = ["confirm_usd", "again", "valid_for"].filter(function (key) { return overrides[key] !== undefined; })
     .map(function (key) { return [key, overrides[key]]; });
+  var folders = Asking.folders(path);
+  var pairs = [["client", this.identity.client]].concat(sound, region, place.pairs);
+  if (Wire.size(pairs.concat([["folder", folders[0]]])) > Wire.MOST) {
+    this.turnedDown("This is too long for a message: shorten the prompt or what is not to be heard. Nothing was asked or spent", overrides);
+    return;
+  }
   this.go({
-    button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: Asking.folders(path),
+    button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: folders,
     seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(key, now),
-    pairs: [["client", this.identity.client]].concat(sound, region, place.pairs), trackId: place.trackId, extra: agreed,
-    key: button === "capture" ? JSON.stringify(Asking.sound(this.panel, {}, true, song)) : key
+    pairs: pairs, trackId: place.trackId, extra: agreed, key: button === "capture" ? this.captureKey(song) : key
   }, now);
+};
+
+/** What a capture is recognized by before it has recorded. */
+Presses.prototype.captureKey = function (song) {
+  return JSON.stringify(Asking.sound(this.panel, {}, true, song)) + Asking.setting(this.panel) + this.panel.which;
 };
 
 /** Once more what was asked last, with a new seed. It is a press of its own, and paid for. */
@@ -89,7 +100,9 @@ Presses.prototype.again = function (now) {
   }
   press.button = "again";
   press.id = Text.uuid(this.salt);
-  press.seed = this.panel.newSeed();
+  // the second of a double click is the same press, so that the bridge asks whether it was meant
+  press.seed = now - this.againAt <= Presses.DOUBLE ? last.seed : this.panel.newSeed();
+  this.againAt = now;
   press.extra = [];
   this.go(press, now);
 };
@@ -136,7 +149,8 @@ Presses.prototype.answered = function (press, word, told) {
   if (word === "accepted") {
     this.jobs.accepted(told);
     this.panel.remember(Presses.of(press, "prompt"), true);
-    this.tell("Accepted: " + (Number(told.usd) ? Text.dollars(told.usd) : "free"));
+    // progress and a take tell no price: then nothing is claimed
+    this.tell("Accepted" + (told.usd === undefined ? "" : ": " + (Number(told.usd) ? Text.dollars(told.usd) : "free")));
     String(told.jobs).split(",").forEach(function (job) {
       self.saw({ job: job, id: press.id }, new Date().getTime());
     });
@@ -149,19 +163,22 @@ Presses.prototype.answered = function (press, word, told) {
 
 Presses.prototype.refused = function (press, told, now) {
   var code = String(told.code || "");
-  var extra = { "E-CONFIRM": ["confirm_usd", this.price(press)], "E-DOUBLE-PRESS": ["again", 1] }[code];
+  var usd = Math.ceil(Number(told.usd) * 100 - 1e-6) / 100; // an older bridge does not tell
+  usd = isNaN(usd) ? this.price(press) : usd;
+  var extra = {
+    "E-CONFIRM": ["confirm_usd", isNaN(usd) ? undefined : Text.decimal(usd, 2)], "E-DOUBLE-PRESS": ["again", 1]
+  }[code];
   if (this.cancelled[press.id]) {
     this.tell("Cancelled. Nothing was spent");
   } else if (code === "E-PATH" && press.folders.length > 1) {
     press.folders = press.folders.slice(1); // refused costs nothing and keeps the id free
     this.go(press, now);
   } else if (extra) {
-    var usd = this.price(press);
     this.tell("Not agreed to in time. Nothing was spent"); // shown when the question is gone
     this.question = {
       button: press.button, press: press, extra: extra, since: now, until: now + Presses.AGREE,
       text: told.message + " Press it again to agree",
-      label: (code === "E-CONFIRM" ? "Send · " : "Again · ") + (Number(usd) ? Text.dollars(usd) : "free")
+      label: (code === "E-CONFIRM" ? "Send" : "Again") + (isNaN(usd) ? "" : " · " + (usd ? Text.dollars(usd) : "free"))
     };
   } else {
     told.charge = told.charge || "none"; // a refusal was never sent
@@ -182,25 +199,38 @@ Presses.of = function (press, key) {
   return (press.pairs.filter(function (pair) { return pair[0] === key; })[0] || [])[1];
 };
 
-/** The price of all takes of a press, rounded up to cents. */
+/** The price of all takes of a press, rounded up to cents; NaN where it is not known. */
 Presses.prototype.price = function (press) {
-  return Text.decimal(this.priceOf(Number(Presses.of(press, "variations")) || 1, Presses.of(press, "model")), 2);
+  var of = function (key) { return Presses.of(press, key); };
+  return this.priceOf(Number(of("variations")) || 1, of("model"), of("preset"), of("file") !== undefined);
 };
 
-/** The price of so many takes of a model ("": the default one), rounded up to cents. */
-Presses.prototype.priceOf = function (takes, model) {
+/**
+ * The price of so many takes of a model ("": that of the preset, else the default one), rounded up to cents; NaN where it is not
+ * known. A preset may be a chain, of which each take is paid for; from a source of its own only the last one is made.
+ */
+Presses.prototype.priceOf = function (takes, model, preset, fromSource) {
+  var self = this;
+  var all = this.panel.made(preset, model).slice(fromSource ? -1 : 0).reduce(function (sum, each) { return sum + self.priceOfModel(each); }, 0);
+  return Math.ceil(all * takes * 100 - 1e-6) / 100;
+};
+
+Presses.prototype.priceOfModel = function (model) {
   var welcome = this.connection.welcome || {};
-  var at = model ? this.panel.known.model.indexOf(model) : -1;
-  var one = Number(model ? String(welcome.models_usd || "").split("\n")[at] : welcome.price_usd);
-  return Math.ceil((one || 0) * takes * 100 - 1e-6) / 100;
+  var usd = model ? String(welcome.models_usd || "").split("\n")[this.panel.known.model.indexOf(model)] : welcome.price_usd;
+  return usd === undefined || usd === "" ? NaN : Number(usd);
 };
 
 /** What stands on the buttons: the price of the whole press, by button. */
 Presses.prototype.prices = function () {
-  var all = this.priceOf(this.panel.variations, this.panel.model);
-  var now = this.connection.connected && all > 0 ? Text.dollars(all) : "";
-  var again = this.gone && now !== "" ? Text.dollars(this.price(this.gone)) : "";
-  return { generate: now, transform: now, capture: now, again: again };
+  var self = this;
+  var said = function (usd) { return self.connection.connected && usd > 0 ? Text.dollars(usd) : ""; };
+  var panel = this.panel;
+  var alone = said(this.priceOf(panel.variations, panel.model, panel.preset, true));
+  return {
+    generate: said(this.priceOf(panel.variations, panel.model, panel.preset, false)), transform: alone, capture: alone,
+    again: this.gone ? said(this.price(this.gone)) : ""
+  };
 };
 
 /**
@@ -216,9 +246,10 @@ Presses.prototype.agreed = function (button, key, now) {
   if (!question || question.button !== button || question.press.key !== key) {
     return false;
   }
-  question.press.extra = question.press.extra.concat([question.extra]);
+  // a price that has risen since is agreed to once more, in the place of the first time
+  question.press.extra = question.press.extra.filter(function (pair) { return pair[0] !== question.extra[0]; }).concat([question.extra]);
   if (question.extra[0] === "again") {
-    question.press.seed = this.panel.nextSeed();
+    question.press.seed = button === "again" ? this.panel.newSeed() : this.panel.nextSeed();
   }
   this.go(question.press, now);
   return true;
@@ -233,7 +264,7 @@ Presses.prototype.onlyFor = function (button) {
 
 /** A capture answers a question before it records anew: what it has recorded is sent, if the controls are as they were. */
 Presses.prototype.agreedCapture = function (song, now) {
-  return this.agreed("capture", JSON.stringify(Asking.sound(this.panel, {}, true, song)), now);
+  return this.connection.connected && this.agreed("capture", this.captureKey(song), now);
 };
 
 /** Cancel what is asked and what goes on. Returns how many. What is not answered yet is asked no more. */

@@ -66,7 +66,7 @@ Recorder.prototype.beginLast = function (beats, song, now) {
   var timeline = this.timeline;
   var since = song.playing ? 0 : (now - timeline.stoppedAt) / 1000;
   var heard = song.playing ? song.beats : timeline.stoppedBeats;
-  var end = song.playing ? Timeline.barAt(song.beats, song.bar) : heard;
+  var end = song.playing ? song.line : heard;
   var start = end - beats;
   var back = Timeline.seconds(heard - start, song.tempo) + since;
   if (!timeline.stoppedAt || start < timeline.playedFrom - 0.25) {
@@ -129,7 +129,7 @@ Recorder.prototype.opened = function (now) {
   }
   if (isNaN(capture.start)) {
     // the next bar line; one that is too close to be caught whole is left out
-    capture.start = Timeline.barAt(song.beats, song.bar) + song.bar;
+    capture.start = song.line + song.bar;
     capture.first = song.beats;
   } else {
     capture.first = capture.heard + ((now - capture.heardAt - capture.delay) / 1000) * song.tempo / 60;

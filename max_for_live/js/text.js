@@ -36,6 +36,15 @@ var Text = (function () {
     return plain.split(/\s+/).filter(function (word) { return word !== ""; });
   }
 
+  /** The bytes of a text as UTF-8. */
+  function bytes(text) {
+    try {
+      return encodeURIComponent(text).replace(/%[0-9A-F]{2}/g, "x").length;
+    } catch (error) {
+      return Infinity; // half of a letter
+    }
+  }
+
   function dollars(text) {
     var value = Number(text);
     return isNaN(value) ? "$?" : "$" + value.toFixed(2);
@@ -59,5 +68,5 @@ var Text = (function () {
     ).join(" ");
   }
 
-  return { problem: problem, decimal: decimal, hex: hex, uuid: uuid, words: words, dollars: dollars };
+  return { problem: problem, decimal: decimal, hex: hex, uuid: uuid, words: words, bytes: bytes, dollars: dollars };
 }());

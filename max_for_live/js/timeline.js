@@ -17,19 +17,21 @@ Timeline.OBSERVED = ["is_playing", "tempo", "signature_numerator", "signature_de
 Timeline.PLAYING = 200; // ms between two messages
 Timeline.STANDING = 1000;
 
-/** Where the set stands now. */
-Timeline.read = function () {
+/** Where the set stands now. `told`: in the answer to a change, in which Live lets nothing be called. */
+Timeline.read = function (told) {
   var song = Live.song();
   var numerator = Live.number(song, "signature_numerator") || 4;
   var denominator = Live.number(song, "signature_denominator") || 4;
   var playing = Live.flag(song, "is_playing");
   var beats = Live.number(song, "current_song_time") || 0;
   var bar = numerator * 4 / denominator; // quarter notes
+  var line = playing && !told ? Timeline.lineAt(song, beats, bar, 4 / denominator) : Timeline.barAt(beats, bar);
   return {
     playing: playing,
     beats: beats,
+    line: line, // the start of the bar
     // where a press means: the bar that plays, or the insert marker, where play would start
-    here: playing ? Timeline.barAt(beats, bar) : Live.number(song, "start_time") || 0,
+    here: playing ? line : Live.number(song, "start_time") || 0,
     tempo: Live.number(song, "tempo") || 120,
     numerator: numerator,
     denominator: denominator,
@@ -58,6 +60,21 @@ Timeline.barAt = function (beats, bar) {
   return Math.floor(beats / bar + 1e-6) * bar;
 };
 
+/**
+ * The start of the bar that plays. Behind a change of the time signature it is no multiple of a bar: Live tells how many beats and
+ * sixteenths of the bar are over, and a bar begins on a sixteenth.
+ */
+Timeline.lineAt = function (song, beats, bar, beat) {
+  var told = /^(\d+)\.(\d+)\.(\d+)/.exec(String(song.call("get_current_beats_song_time")));
+  if (!told) {
+    return Timeline.barAt(beats, bar);
+  }
+  var inside = (Number(told[2]) - 1) * beat + (Number(told[3]) - 1) * Timeline.SIXTEENTH;
+  var line = Timeline.barAt(beats - inside, Timeline.SIXTEENTH);
+  return beats - line > bar * (1 - 1e-6) ? line + bar : line; // a hair before a line counts as on it
+};
+Timeline.SIXTEENTH = 0.25; // quarter notes
+
 /** Ask Live to tell of changes. */
 Timeline.prototype.observe = function () {
   var self = this;
@@ -74,7 +91,7 @@ Timeline.prototype.forget = function () {
 Timeline.prototype.changed = function (property) {
   this.stale = true;
   if (property === "is_playing") {
-    this.turned(Timeline.read(), new Date().getTime());
+    this.turned(Timeline.read(true), new Date().getTime());
   }
 };
 

@@ -104,6 +104,14 @@ Wire.prototype.send = function (address, pairs) {
   this.ask();
 };
 
+/** How many bytes a message of such pairs has at most: each text ends at a multiple of four bytes and has a letter for its type. */
+Wire.size = function (pairs) {
+  return pairs.reduce(function (sum, pair) {
+    return sum + Text.bytes(String(pair[0])) + Text.bytes(String(pair[1])) + 10;
+  }, Wire.ENVELOPE);
+};
+Wire.ENVELOPE = 256; // bytes of the address, the secret, the id, the seed, and of what is agreed to
+
 /** Read pairs as an object. Where an empty text was lost on the way, the keys that are known put it back. */
 Wire.pairs = function (values) {
   var told = {};

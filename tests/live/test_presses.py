@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -95,6 +96,29 @@ async def test_a_stopped_set_means_where_play_would_start(tmp_path: Path, place:
         await live.live(stop=True)
         await live.click("Generate")
         assert (await fake.until("/bridge/generate", count=2))["beats"] == "32"
+
+
+@pytest.mark.parametrize(
+    ("later", "at", "beats"),
+    [
+        ([[6, 4, 4]], 15.5, "14"),
+        ([[6, 4, 4]], 5.0, "3"),
+        ([[6, 7, 8]], 13.2, "13"),
+        ([[6, 5, 16], [8.5, 4, 4]], 13.0, "12.5"),
+        ([[6, 4, 4]], 14.0, "14"),
+    ],
+    ids=["4/4 behind 3/4", "before it", "7/8", "5/16 between", "on the line"],
+)
+async def test_the_bar_that_plays_where_the_time_signature_changes(
+    tmp_path: Path, later: list[Any], at: float, beats: str
+) -> None:
+    """Bar lines are no multiples of the bar that plays: Live is asked where in its bar it stands."""
+    async with ready(tmp_path, signature=[3, 4], later_signatures=later, tempo=20) as (fake, live):
+        await live.set(Place_In=1)
+        await live.live(play=at)
+        await asyncio.sleep(0.1)  # what is shown lags a little, and is not before the start
+        await live.click("Generate")
+        assert (await fake.until("/bridge/generate"))["beats"] == beats
 
 
 async def test_the_longest_prompt_leaves(tmp_path: Path) -> None:
@@ -607,6 +631,22 @@ async def test_show_file_opens_the_folder(tmp_path: Path) -> None:
     async with ready(tmp_path) as (_fake, live):
         await live.click("Show File")
         await live.until_status("No take has come yet")
+
+
+async def test_show_file_opens_a_folder_of_any_name(tmp_path: Path) -> None:
+    from tests.live.test_placing import take
+
+    folder = tmp_path / "Track #1 50% sure? Project"
+    folder.mkdir()
+    async with ready(tmp_path) as (fake, live):
+        await live.click("Generate")
+        asked = await fake.until("/bridge/generate")
+        told = {"job": "j1", "client": asked["client"], "id": asked["id"], "delivery": 1, "rate": 44100, "frames": 9}
+        fake.tell(asked["client"], "/bridge/result", file=str(take(folder)), target="session", slot=0, **told)
+        await fake.until("/bridge/placed")
+        await live.click("Show File")
+        opened = (await live.logs())["named"][-1][-1]
+        assert unquote(urlsplit(opened).path) == str(folder)
 
 
 async def test_old_jobs_in_the_list_are_not_shown_as_going_on(tmp_path: Path) -> None:

@@ -175,6 +175,19 @@ async def test_the_next_bars_are_captured_from_a_bar_line(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["next", "last"])
+async def test_bars_behind_a_change_of_the_time_signature_are_captured(tmp_path: Path, which: int) -> None:
+    async with ready(tmp_path, tempo=240, signature=[3, 4], later_signatures=[[6, 4, 4]]) as (fake, live):
+        await live.set(Length_Bars=1, Capture_Which=which)
+        await live.live(play=6)
+        while (await live.live())["song_time"] < (11 if which else 6.5):
+            await asyncio.sleep(0.02)
+        await live.click("Capture")
+        asked, recorded = await captured(fake, live)
+        assert (float(asked["beats"]) - 6) % 4 == 0
+        assert samples_off(asked, recorded) <= 1
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["next", "last"])
 async def test_a_capture_says_where_it_stands_in_its_file_too(tmp_path: Path, which: int) -> None:
     """The time stamp is that of its first sample; the bridge leaves the beat beside the sound out."""
     async with ready(tmp_path, tempo=240, signature=[6, 8], position=30) as (fake, live):

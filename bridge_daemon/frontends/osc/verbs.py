@@ -12,7 +12,7 @@ from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
 from bridge_daemon.domain import ids, views
 from bridge_daemon.domain.models import known
-from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, TooBusy
+from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, PriceQuestion, TooBusy
 from bridge_daemon.frontends.osc.clients import Clients
 from bridge_daemon.frontends.osc.keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
 from bridge_daemon.frontends.osc.wire import Float32, decimal
@@ -136,6 +136,8 @@ class Verbs:
                     "why_not": str(status["why_not"] or "")[:500] or None,
                     # names one a line: a device shows them in a menu
                     "presets": "\n".join(self._actions.presets()) or None,
+                    "presets_models": "\n".join(" ".join(each) for each in self._actions.preset_models().values())
+                    or None,
                     "models": "\n".join(models),
                     "negative_prompt": "\n".join(name for name in models if known(name).takes("negative_prompt"))
                     or None,
@@ -322,7 +324,8 @@ def _ok(call: OscCall, message: str, **more: Any) -> Answer:
 def refused(call: OscCall, error: BridgeError) -> Answer:
     """Return what is answered if nothing was done."""
     told = {"code": error.code, "message": error.message[:_LONGEST], "charge": str(error.charge)}
-    return "/bridge/refused", _about(call) | told | {"next": error.next_step}
+    price = {"usd": decimal(error.usd)} if isinstance(error, PriceQuestion) else {}
+    return "/bridge/refused", _about(call) | told | price | {"next": error.next_step}
 
 
 def unknown_address(call: OscCall) -> Answer:

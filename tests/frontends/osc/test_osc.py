@@ -179,6 +179,29 @@ async def test_transforms_and_presets(tmp_path: Path) -> None:
         assert "preset = None: is required" in told["message"]
 
 
+async def test_a_client_is_told_of_what_takes_a_preset_consists(tmp_path: Path) -> None:
+    """With the prices of the models that is the price of a press, before it is made."""
+    presets = {
+        "drums": {"action": "generate", "prompt": "drums"},
+        "bass": {"prompt": "bass", "source": "take", "of": ["drums"], "model": "stable-audio-2-0"},
+        "pad": {"prompt": "pad", "source": "take", "of": ["drums", "bass"]},
+    }
+    async with (
+        Service() as service,
+        running(tmp_path / "home", service, presets=presets, spend={"confirm_above_usd": 1.0}) as daemon,
+        caller(daemon, "live-1") as client,
+    ):
+        welcome = await client.hello()
+        prices = dict(zip(welcome["models"].split("\n"), welcome["models_usd"].split("\n"), strict=True))
+        made = dict(zip(welcome["presets"].split("\n"), welcome["presets_models"].split("\n"), strict=True))
+        default = welcome["models"].split("\n")[0]
+        other = "stable-audio-2-0"
+        assert made == {"drums": default, "bass": f"{default} {other}", "pad": f"{default} {other} {default}"}
+        told = (await client.ask("/bridge/preset", id=str(uuid.uuid4()), preset="pad", duration=1))[1]
+        assert told["code"] == "E-CONFIRM", told
+        assert float(told["usd"]) == pytest.approx(sum(float(prices[model]) for model in made["pad"].split()))
+
+
 REFUSED = [
     ("generate", {"prompt": ""}, "prompt = ''"),
     ("generate", {"prompt": "x", "duration": "long"}, "duration = 'long': must be a number"),
@@ -217,7 +240,8 @@ async def test_refusals_of_money_come_with_their_codes(tmp_path: Path) -> None:
     ):
         name = str(uuid.uuid4())
         asked = {"id": name, "prompt": "x", "duration": 1, "variations": 2}
-        assert (await client.ask("/bridge/generate", **asked))[1]["code"] == "E-CONFIRM"
+        told = (await client.ask("/bridge/generate", **asked))[1]
+        assert (told["code"], told["usd"]) == ("E-CONFIRM", "1.16")
         answer, told = await client.ask("/bridge/generate", **asked, confirm_usd=Typed(("f", 1.16)))
         assert (answer, told["usd"]) == ("/bridge/accepted", "1.16")
         told = (await client.ask("/bridge/generate", **asked, confirm_usd=2))[1]

@@ -158,7 +158,7 @@ class Lom {
   value(object, name) {
     const set = this.set;
     if (object === set) {
-      return { tempo: set.tempo, signature_numerator: set.signature[0], signature_denominator: set.signature[1],
+      return { tempo: set.tempo, signature_numerator: set.signatureAt(this.shownTime())[1], signature_denominator: set.signatureAt(this.shownTime())[2],
         is_playing: yes(set.playing), current_song_time: this.shownTime(), start_time: set.startTime, loop_start: set.loop[0], loop_length: set.loop[1], loop: yes(set.loops), last_event_time: set.lastEvent,
         root_note: set.scale[0], scale_name: set.scale[1], scale_mode: set.atLeast(12, 0, 5) ? yes(set.scale[2]) : undefined,
         file_path: set.atLeast(11, 3, 25) ? set.filePath : undefined }[name];
@@ -249,6 +249,7 @@ class Lom {
     if (object === set) {
       return { undo: () => set.undo(), redo: () => set.redo(), start_playing: () => { set.play(); this.told("is_playing"); }, stop_playing: () => { set.stop(); this.told("is_playing"); },
         create_scene: (i) => set.addScene(i), delete_scene: (i) => set.removeScene(i),
+        get_current_beats_song_time: () => set.beatsSongTime(this.shownTime()),
         create_audio_track: (i) => set.addTrack(i),
         delete_track: (i) => { set.tracks.splice(i, 1); set.changed(); } };
     }

@@ -37,6 +37,7 @@ class LiveSet {
     this.version = given.version || [12, 2, 0];
     this.tempo = given.tempo || 120;
     this.signature = given.signature || [4, 4];
+    this.laterSignatures = given.later_signatures || []; // [beat, numerator, denominator]: time signatures further on in the arrangement
     this.filePath = given.file || "";
     this.warpsNew = given.warps_new === undefined ? Math.random() < 0.5 : given.warps_new;
     this.loopsNew = given.loops_new || false;
@@ -95,6 +96,24 @@ class LiveSet {
 
   turned() {
     this.past.push([this.clock(), this.position, this.playing ? this.tempo / 60000 : 0]);
+  }
+
+  // The time signature at a beat, and the beat from which it counts.
+  signatureAt(beats) {
+    const later = this.laterSignatures.filter(([from]) => from <= beats).pop();
+    return later || [0, ...this.signature];
+  }
+
+  // Reference of Song.get_current_beats_song_time: bars.beats.sixteenths.ticks. The beats are those of the time signature.
+  beatsSongTime(time) {
+    const all = [[0, ...this.signature], ...this.laterSignatures].filter(([from]) => from <= time);
+    const bars = all.slice(1).reduce((sum, [from], i) => sum + (from - all[i][0]) / ((all[i][1] * 4) / all[i][2]), 1);
+    const [from, numerator, denominator] = all[all.length - 1];
+    const beat = 4 / denominator;
+    const inside = (time - from) % (numerator * beat);
+    const parts = [bars + Math.floor((time - from) / (numerator * beat)), Math.floor(inside / beat) + 1,
+      Math.floor((inside % beat) / 0.25) + 1, Math.floor((inside % 0.25) * 240)];
+    return parts.map((part, i) => String(part).padStart([3, 2, 2, 3][i], "0")).join(".");
   }
 
   setTempo(tempo) {
