@@ -20,7 +20,8 @@ from bridge_daemon.util.threads import DaemonPool
 #: For short work that blocks; more than asyncio takes, since one may hang on a disk for a while.
 _THREADS: Final = 32
 #: A thread that makes takes gives way to the event loop after so long, s; Python's own 5 ms add up during a press.
-_TURN: Final = 0.0005
+#: Not less: Windows waits whole milliseconds, and Python would make 0 of a half, which spins.
+_TURN: Final = 0.001
 log = logging.getLogger(__name__)
 _WIRE: Final = " A request on the wire is awaited for up to 30 s; press Ctrl-C again to leave it."
 
