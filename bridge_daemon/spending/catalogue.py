@@ -124,7 +124,7 @@ class Catalogue:
             return False
         settings = self._settings()
         named = (settings.engine.model, *(one.model for one in settings.presets.values()))
-        refused = [*self._why][-_MOST_STRANGERS:]  # they may be usable by now
+        refused = [*self._why, *self._strangers][-_MOST_STRANGERS:]  # they may be usable by now
         names = dict.fromkeys((*models(), *(name for name in named if name is not None), *refused))
         read = [name for name in names if await self._read(choice, name)]
         if settings.engine.model in read:
