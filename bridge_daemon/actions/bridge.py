@@ -17,7 +17,7 @@ from bridge_daemon.actions.takes import TakeActions
 from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.search import JobSearch
-from bridge_daemon.engine.choice import Engines
+from bridge_daemon.engine.choice import SKETCH, Engines
 from bridge_daemon.errors import KeyTrouble, NotFound, Paused, invalid
 from bridge_daemon.home.logs import end_of_log
 from bridge_daemon.home.paths import Home
@@ -29,7 +29,7 @@ from bridge_daemon.spending.admit import Admit
 from bridge_daemon.spending.catalogue import Catalogue
 from bridge_daemon.spending.chain import in_order
 from bridge_daemon.spending.estimate import estimate
-from bridge_daemon.spending.offers import stranger
+from bridge_daemon.spending.offers import region_of, stranger
 from bridge_daemon.spending.pause import PANIC, PauseGate
 from bridge_daemon.spending.prices import price_facts
 from bridge_daemon.util.redact import redact
@@ -245,7 +245,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         """Return what one generation of each model costs at an engine, in dollars, the default model first."""
         settings, each = self._settings().engine, models()
         names = sorted(each, key=lambda name: name != settings.model)
-        if engine == "sketch":
+        if engine == SKETCH:
             return dict.fromkeys(names, 0.0)
         return await self._journal.read(
             lambda tx: {name: price_facts(tx, settings.base_url, each[name]).shown(None) / MICRO for name in names}
@@ -253,7 +253,7 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
 
     async def replacing(self, engine: str) -> list[str]:
         """Return the models that replace a region of a source at an engine."""
-        return [name for name, model in models().items() if engine == "sketch" or model.region is not None]
+        return [name for name, model in models().items() if region_of(model, paid=engine != SKETCH) is not None]
 
     async def replaces(self) -> bool:
         """Return whether some model replaces a region of a source at the engine that is set."""

@@ -26,8 +26,10 @@ from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
 #: What a retry takes over from the job that it repeats.
-_REPEATED = (*(one.name for one in sent() if one.name != "duration"), "continue_from")
-_REPEATED += ("fit", "loudness", "negative_prompt")
+_REPEATED = (
+    *(one.name for one in sent() if one.name != "duration"),
+    *("continue_from", "fit", "loudness", "negative_prompt"),
+)
 
 
 class JobActions:

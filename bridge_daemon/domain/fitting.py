@@ -72,3 +72,8 @@ def spare_of(fit: str, place: Place, tempo: float | None, seconds: float, *, con
         return _LATE if continues else 0.0
     bar = beats * 60 / found if fit == "loop" or continues else 0.0
     return round(_OFF * seconds + _LATE + bar, 3)
+
+
+def asked_of(duration: float, cut: float | None, spare: float | None) -> float:
+    """Return the length of a take that was asked for, s, of what the service is asked for and what is made of that."""
+    return cut if cut is not None else round(duration - (spare or 0), 6)

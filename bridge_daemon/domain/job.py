@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, make_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge_daemon.domain.fitting import bars_of, fit_of, moved, tempo_of
+from bridge_daemon.domain.fitting import asked_of, bars_of, fit_of, moved, tempo_of
 from bridge_daemon.domain.parameters import sent, values_of
 from bridge_daemon.domain.request import Place, Source
 
@@ -138,7 +138,7 @@ class Parameters(_Sent):
     @property
     def seconds(self) -> float:
         """The length that was asked for, s."""
-        return self.cut if self.cut is not None else round(self.duration - (self.spare or 0), 6)
+        return asked_of(self.duration, self.cut, self.spare)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

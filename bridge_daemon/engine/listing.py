@@ -52,13 +52,17 @@ def read_prices(body: bytes) -> Prices | None:
 
     Of several prices of one kind the dearest counts: nobody says which of them is asked for.
     """
+    return _prices(load(body))
+
+
+def _prices(data: Any) -> Prices | None:
     found: dict[str, int] = {}
-    for row in _priced(load(body)):
+    for row in _priced(data):
         if row.kind is not None and row.amount is not None:
             found[row.kind] = max(found.get(row.kind, 0), row.amount)
     if "generation" not in found:
         return None
-    return Prices(generation=found["generation"], step=found.get("step", 0), steps=_default_steps(body))
+    return Prices(generation=found["generation"], step=found.get("step", 0), steps=_default_steps(_rows(data)))
 
 
 def read_price_of_stranger(body: bytes) -> Prices | None:
@@ -67,13 +71,14 @@ def read_price_of_stranger(body: bytes) -> Prices | None:
     A price by the second, or one that cannot be read, would be paid on top of what was agreed to. One that costs
     nothing at all passes every limit, so it is not believed.
     """
-    if not all(row.certain for row in _priced(load(body))):
+    data = load(body)
+    if not all(row.certain for row in _priced(data)):
         return None
-    prices = read_prices(body)
+    prices = _prices(data)
     if prices is None or prices.generation <= 0:
         return None
     if prices.steps is None:  # the dearest that it can be
-        prices = replace(prices, steps=_most_steps(body))
+        prices = replace(prices, steps=_most_steps(_rows(data)))
     return prices if prices.step == 0 or prices.steps is not None else None
 
 
@@ -282,14 +287,14 @@ def _kind(spec: Spec) -> str:
     return kind.strip().lower() if isinstance(kind, str) else ""
 
 
-def _default_steps(body: bytes) -> int | None:
+def _default_steps(rows: Mapping[str, Spec]) -> int | None:
     """Return how many steps are made where a request names none, None if that is not told."""
-    default, most = _loose(_rows(load(body)).get("steps", {}).get("default")), _most_steps(body)
+    default, most = _loose(rows.get("steps", {}).get("default")), _most_steps(rows)
     if default is None or default < 1 or default > (most if most is not None else _BELIEVED["steps"][1]):
         return None
     return math.ceil(default)
 
 
-def _most_steps(body: bytes) -> int | None:
-    span = _believed("steps", _span(_rows(load(body)).get("steps", {})), whole=True)
+def _most_steps(rows: Mapping[str, Spec]) -> int | None:
+    span = _believed("steps", _span(rows.get("steps", {})), whole=True)
     return int(span[1]) if span is not None else None

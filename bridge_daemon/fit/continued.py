@@ -14,7 +14,7 @@ import numpy as np
 
 from bridge_daemon.audio.region import check_region, samples_of
 from bridge_daemon.errors import SourceRefused
-from bridge_daemon.fit.grid import LEAST_BEATS, LEAST_SECONDS, MOST_OFF, Grid, measure
+from bridge_daemon.fit.grid import MOST_SHIFT, Grid, doubt, measure
 from bridge_daemon.fit.loop import halves
 from bridge_daemon.fit.onsets import Samples, envelope, first_sound
 
@@ -22,7 +22,6 @@ from bridge_daemon.fit.onsets import Samples, envelope, first_sound
 _CROSSFADE: Final = 0.030
 _SOFT_CROSSFADE: Final = 0.300
 _SHORTEST: Final = 0.003  # s: where nothing of the take lies before its first beat
-_MOST_SHIFT: Final = 1.5  # s, as for every take (copy.py)
 _LISTENED: Final = 40.0  # s of the end of a source, whose beats are looked for
 _MOST: Final = 600.0  # s of a source that are in a copy
 
@@ -82,7 +81,7 @@ def entry(
     """
     tail = before.samples[-round(_LISTENED * rate) :]
     heard = measure(tail, rate, tempo) if tempo is not None and grid is not None else None
-    if grid is None or heard is None or not _trusted(heard, len(tail) / rate):
+    if grid is None or heard is None or doubt(heard, len(tail) / rate):
         return _slowly(before, take, rate)
     end = len(tail) / rate
     begin = end - len(before.samples) / rate - before.skipped
@@ -95,14 +94,9 @@ def entry(
     return Entry(enter=enter, crossfade=min(_CROSSFADE, max(enter, _SHORTEST)), on_beat=True)
 
 
-def _trusted(grid: Grid, seconds: float) -> bool:
-    long_enough = seconds >= LEAST_SECONDS and seconds / grid.period >= LEAST_BEATS
-    return long_enough and grid.confidence >= 1 and abs(grid.deviation) <= MOST_OFF
-
-
 def _slowly(before: Before, take: Samples, rate: int) -> Entry:
     sound, notes = max(0.0, first_sound(envelope(take, rate)) or 0.0), []
-    if sound > _MOST_SHIFT:
+    if sound > MOST_SHIFT:
         notes.append(f"It begins {sound:.1f} s late; that was left as it is.")
         sound = 0.0
     room = min(len(before.samples) / rate, len(take) / rate - sound) / 4

@@ -14,7 +14,7 @@ import numpy as np
 from bridge_daemon.fit import loop as loops
 from bridge_daemon.fit import loudness
 from bridge_daemon.fit.continued import Before, Entry, join
-from bridge_daemon.fit.grid import MOST_OFF, Grid
+from bridge_daemon.fit.grid import MOST_OFF, MOST_SHIFT, Grid
 from bridge_daemon.fit.onsets import Samples
 from bridge_daemon.fit.stretch import stretch
 
@@ -22,8 +22,6 @@ Fit = Literal["off", "start", "grid", "loop"]
 
 #: Less confidence is enough for a DAW, where one can undo it, but not for a file.
 LEAST_CONFIDENCE: Final = 1.2
-#: A take is moved at most so far.
-MOST_SHIFT: Final = 1.5
 #: A loop of these bars, the most that fit, if no number was asked for.
 _BARS: Final = (16, 8, 4, 2, 1)
 _LATER: Final = 4  # bars: how much later a loop may begin for a better seam

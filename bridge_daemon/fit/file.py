@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -16,12 +16,10 @@ from bridge_daemon.fit import key as keys
 from bridge_daemon.fit import loudness
 from bridge_daemon.fit.continued import Before, Entry
 from bridge_daemon.fit.copy import Fitted, Wish, render
-from bridge_daemon.fit.grid import LEAST_BEATS, LEAST_SECONDS, MOST_OFF, Grid, measure
+from bridge_daemon.fit.grid import Grid, doubt, measure
 from bridge_daemon.fit.key import Key
 from bridge_daemon.fit.onsets import Samples
 from bridge_daemon.util import files
-
-_SHORT: Final = "it is too short to tell"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,13 +35,7 @@ class Measured:
     @property
     def why_not(self) -> str:
         """Why the grid is not to be trusted; empty if it is, or if there is none."""
-        if self.grid is None:
-            return ""
-        if self.seconds < LEAST_SECONDS or self.seconds / self.grid.period < LEAST_BEATS:
-            return _SHORT
-        if not self.grid.why_not and abs(self.grid.deviation) > MOST_OFF:
-            return "it is further from the tempo that was asked for than a stretch sounds good"
-        return self.grid.why_not
+        return doubt(self.grid, self.seconds) if self.grid is not None else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it, rounded to what was measured."""

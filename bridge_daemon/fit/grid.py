@@ -27,6 +27,8 @@ MOST_OFF: Final = 0.04
 #: Less than this says too little about a tempo.
 LEAST_BEATS: Final = 8
 LEAST_SECONDS: Final = 6.0
+#: A take is moved at most so far, s.
+MOST_SHIFT: Final = 1.5
 
 _NEARBY: Final = 0.13  # other tempi, which the pulse is compared with
 _HARMONICS: Final = ((1, 1.0), (2, 1.0), (4, 0.7))  # of the beat, and their weights
@@ -90,6 +92,15 @@ class _Line:
     attack: float  # dB
     beat_error: float
     tempo_error: float
+
+
+def doubt(grid: Grid, seconds: float) -> str:
+    """Return why a grid that was found in a sound of a length, s, is not to be trusted; empty if it is."""
+    if seconds < LEAST_SECONDS or seconds / grid.period < LEAST_BEATS:
+        return "it is too short to tell"
+    if not grid.why_not and abs(grid.deviation) > MOST_OFF:
+        return "it is further from the tempo that was asked for than a stretch sounds good"
+    return grid.why_not
 
 
 def measure(samples: Samples, rate: int, asked: float) -> Grid | None:

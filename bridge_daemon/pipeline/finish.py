@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 from bridge_daemon.domain.job import Job, State, Take
@@ -24,7 +25,8 @@ _SHORT = 0.05  # s; less than this is no shorter take, it is rounding
 async def finish(job: Job, context: StepContext) -> Wait | None:
     """Make the take and put it into the library."""
     try:
-        async with context.making:
+        # a take that was made when its original came only gets its name
+        async with context.making if context.watch(job).proved is None else nullcontext():
             made = await asyncio.to_thread(_make, job, context)
     except (DecoderDied, OSError) as error:  # the original lies there
         return await kept_back(job, error, context)

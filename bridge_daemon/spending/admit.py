@@ -18,21 +18,14 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Request, Source, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import (
-    BridgeError,
-    DoublePress,
-    Fault,
-    InvalidRequest,
-    PathRefused,
-    SourceRefused,
-)
+from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused, SourceRefused
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.chain import COMING, steps_of
 from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, price_now
-from bridge_daemon.spending.offers import check_region, refuse_stranger, told_of
+from bridge_daemon.spending.offers import check_replaced, refuse_stranger, told_of
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
 from bridge_daemon.util import foreign
@@ -214,7 +207,7 @@ class Admit:
         if last is None or request.place.when is not None:  # then the moment says where it goes
             after = None
         seconds = source_seconds if last is None else last
-        region = check_region(engine, resolved, seconds, request.duration)
+        region = check_replaced(engine, resolved, seconds, request.duration)
         length = lengths(request, resolved, seconds, self._settings().defaults.duration, tempo=tempo)
         if length.cut is not None:
             notes.append(f"the take is cut back to {length.cut:g} s")

@@ -15,7 +15,7 @@ from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.chain import steps_of
 from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, price_now
-from bridge_daemon.spending.offers import check_region, region_of
+from bridge_daemon.spending.offers import check_replaced, region_of
 from bridge_daemon.spending.parameters import Resolved, lengths, resolve
 
 
@@ -41,7 +41,7 @@ async def estimate(
     if priced is None or len(steps) != len(before):
         return told
     told |= {"variations": priced.variations, "model": priced.model.name}
-    told["replace"] = region_of(engine, priced.model) is not None
+    told["replace"] = region_of(priced.model, paid=engine.paid) is not None
     makes = [*steps, priced]
     names = [*(one.preset for one in before), request.preset]
     told |= await journal.read(lambda tx: _money(tx, request, makes, engine, settings))
@@ -50,14 +50,14 @@ async def estimate(
         told["steps"] = [{"preset": name, "usd": one} for name, one in zip(names, usd, strict=True)]
     seconds = priced.continue_from or _source_seconds(request)
     try:
-        check_region(engine, priced, seconds, request.duration)
+        check_replaced(engine, priced, seconds, request.duration)
     except InvalidRequest as error:
         told["faults"] = told["faults"] + error.as_dict()["faults"]
     except ModelTrouble as error:
         told["refused"] = told["refused"] or error.as_dict()
     if not faults and (priced.action == "generate" or seconds is not None or request.duration is not None):
         length = lengths(request, priced, seconds, settings.defaults.duration)
-        told["duration"], told["cut"] = round(length.duration - (length.spare or 0), 6), length.cut
+        told["duration"], told["cut"] = length.duration if length.cut is not None else length.seconds, length.cut
     return told
 
 

@@ -18,12 +18,12 @@ _SKETCH: Final = Region(start="mask_start", end="mask_end")
 _NEAR: Final = 0.01
 
 
-def region_of(engine: Choice, model: Model) -> Region | None:
-    """Return how a model takes a region that is to be replaced; None: it replaces none at this engine."""
-    return model.region if engine.paid else _SKETCH
+def region_of(model: Model, *, paid: bool) -> Region | None:
+    """Return how a model takes a region that is to be replaced; None: it replaces none. ``paid``: at the service."""
+    return model.region if paid else _SKETCH
 
 
-def check_region(
+def check_replaced(
     engine: Choice, resolved: Resolved, source_seconds: float | None, duration: float | None = None
 ) -> Region | None:
     """Return how the region of a request is told to the model, None if it has none.
@@ -33,7 +33,7 @@ def check_region(
     """
     if resolved.region is None:
         return None
-    taken = region_of(engine, resolved.model)
+    taken = region_of(resolved.model, paid=engine.paid)
     if taken is None:
         raise ModelTrouble(
             f"{resolved.model.title} replaces no regions: the service's catalogue lists no {INPAINT} for it with "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge_daemon.domain import prompt_fields, wildcards
-from bridge_daemon.domain.fitting import fit_of, spare_of
+from bridge_daemon.domain.fitting import asked_of, fit_of, spare_of
 from bridge_daemon.domain.job import Parameters
 from bridge_daemon.domain.models import AUDIO, INPAINT, TEXT, Model, Region, models
 from bridge_daemon.domain.parameters import MAX_PROMPT, REGION, TABLE, names, sent
@@ -245,7 +245,7 @@ class Lengths:
     @property
     def seconds(self) -> float:
         """The length of the take, as asked for."""
-        return self.cut if self.cut is not None else round(self.duration - (self.spare or 0), 6)
+        return asked_of(self.duration, self.cut, self.spare)
 
 
 def lengths(

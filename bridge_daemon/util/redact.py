@@ -82,7 +82,12 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 def redact_for_others(text: str, secrets: Iterable[str] = ()) -> str:
     """Return text that leaves this machine: also without words after options, and without bare secrets of buckets."""
-    return _BASE64.sub(HIDDEN, _ASSIGNMENT.sub(rf"\1{HIDDEN}", _OPTION.sub(rf"\1{HIDDEN}", redact(text, secrets))))
+    return _BASE64.sub(HIDDEN, _without_words(redact(text, secrets)))
+
+
+def _without_words(text: str) -> str:
+    """Return text without the words that options and variables are given."""
+    return _ASSIGNMENT.sub(rf"\1{HIDDEN}", _OPTION.sub(rf"\1{HIDDEN}", text))
 
 
 def without_key(text: str, key: str | None) -> str:
@@ -100,8 +105,7 @@ def _any_way(key: str) -> re.Pattern[str]:
 
 def redact_command(text: str) -> str:
     """Return a command line (of a tunnel program) without the credentials in it."""
-    text = _ASSIGNMENT.sub(rf"\1{HIDDEN}", _OPTION.sub(rf"\1{HIDDEN}", redact(text)))
-    return _RANDOM.sub(HIDDEN, text)
+    return _RANDOM.sub(HIDDEN, _without_words(redact(text)))
 
 
 def mask(value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import soundfile as sf
 
@@ -36,38 +36,28 @@ def make(asked: SketchRequest, reference: bytes | None, path: Path, progress: Pr
     return float(audio.shape[0] / sound.RATE)
 
 
+class _Given(TypedDict):
+    """What every way to make a sound is told."""
+
+    seconds: float
+    seed: int
+    steps: float
+    cfg_scale: float
+    progress: Progress
+
+
 def _audio(asked: SketchRequest, reference: bytes | None, progress: Progress) -> Stereo:
-    if asked.mode == AUDIO and reference is not None:
-        heard, rate = source.decode(reference, asked.duration)
-        return transform.transform(
-            heard,
-            rate,
-            asked.prompt,
-            seconds=asked.duration,
-            seed=asked.seed,
-            steps=asked.steps,
-            cfg_scale=asked.cfg_scale,
-            strength=asked.strength,
-            progress=progress,
-        )
-    if asked.mode == INPAINT and reference is not None:
-        heard, rate = source.decode(reference, asked.duration)
-        return replace.replace(
-            heard,
-            rate,
-            asked.prompt,
-            region=(asked.mask_start or 0.0, asked.mask_end or asked.duration),
-            seconds=asked.duration,
-            seed=asked.seed,
-            steps=asked.steps,
-            cfg_scale=asked.cfg_scale,
-            progress=progress,
-        )
-    return sound.render(
-        asked.prompt,
-        seconds=asked.duration,
-        seed=asked.seed,
-        steps=asked.steps,
-        cfg_scale=asked.cfg_scale,
-        progress=progress,
-    )
+    given: _Given = {
+        "seconds": asked.duration,
+        "seed": asked.seed,
+        "steps": asked.steps,
+        "cfg_scale": asked.cfg_scale,
+        "progress": progress,
+    }
+    if reference is None or asked.mode not in (AUDIO, INPAINT):
+        return sound.render(asked.prompt, **given)
+    heard, rate = source.decode(reference, asked.duration)
+    if asked.mode == AUDIO:
+        return transform.transform(heard, rate, asked.prompt, strength=asked.strength, **given)
+    region = (asked.mask_start or 0.0, asked.mask_end or asked.duration)
+    return replace.replace(heard, rate, asked.prompt, region=region, **given)

@@ -25,6 +25,11 @@ async function call(method, path, body, { type = "application/json", ...more } =
 export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
 export const patch = (path, body, headers = {}) => call("PATCH", path, body, headers);
+/** Change the settings as they are now: they may have been changed since they were shown. `make` gets what config.toml says. */
+export async function changeSettings(make) {
+  const { given, revision } = await get("settings");
+  return patch("settings", make(given), { "If-Match": revision });
+}
 /** What the bridge lets a source be declared as; the browser has more names for the same. */
 const TYPES = ["audio/wav", "audio/x-wav", "audio/aiff", "audio/flac", "audio/mpeg"];
 export const upload = (name, file) => call("POST", `sources?name=${encodeURIComponent(name)}`, file, { type: TYPES.includes(file.type) ? file.type : "application/octet-stream" });

@@ -1,5 +1,5 @@
 /** Folders: what is watched, and the renders that wait for a person. */
-import { get, known, listen, patch, pay, post } from "./api.js";
+import { changeSettings, get, known, listen, pay, post } from "./api.js";
 import { ago, ask, h, redraw, tell, usd } from "./dom.js";
 import { chooser } from "./forms.js";
 import { act } from "./jobs.js";
@@ -66,8 +66,7 @@ export function view() {
     const save = async () => {
       const made = { name: name.value.trim(), path: path.value.trim(), ...(preset ? { preset } : {}), ...(spend.checked ? { spend: true } : {}) };
       try {
-        const { given: before, revision } = await get("settings"); // it may have been changed since
-        await patch("settings", { folders: [...(before.folders || []), made] }, { "If-Match": revision });
+        await changeSettings((given) => ({ folders: [...(given.folders || []), made] }));
         await Promise.all([form(), show()]);
       } catch (error) { said.textContent = error.told?.faults?.map((one) => `${one.field}: ${one.allowed}`).join("; ") || error.message; }
     };

@@ -1,5 +1,5 @@
 /** Pads: whether they may spend, what they do, learning new ones by pressing them, and what comes in. */
-import { get, known, listen, patch, post, refresh } from "./api.js";
+import { changeSettings, get, known, listen, post, refresh } from "./api.js";
 import { ago, h, redraw, tell, usd } from "./dom.js";
 import { chooser } from "./forms.js";
 import { act } from "./jobs.js";
@@ -71,8 +71,7 @@ function learner(onSaved) {
   async function save() {
     const name = place.querySelector("input").value.trim() || wanted.preset || wanted.parameter || wanted.action;
     try {
-      settings = await get("settings"); // it may have been changed since
-      await patch("settings", { midi: { bindings: [...(settings.given.midi?.bindings || []), { name, ...learned, ...wanted }] } }, { "If-Match": settings.revision });
+      await changeSettings((given) => ({ midi: { bindings: [...(given.midi?.bindings || []), { name, ...learned, ...wanted }] } }));
       said.textContent = `${name} is bound.`;
       learned = null;
       await read();

@@ -99,10 +99,12 @@ function once(job, label, seed) {
   return button;
 }
 
+const lengthOf = (job) => job.frames / job.rate;
+const asSource = (job) => ({ path: job.file, job: job.job, seconds: lengthOf(job) });
+
 /** A request that continues a take: its end is sent, and what comes goes behind it. */
 function continuing(job) {
-  const whole = job.frames / job.rate;
-  return { action: "transform", prompt: job.prompt, continue_from: Math.min(CONTINUED, Math.floor(whole * 10) / 10), source: { path: job.file, job: job.job, seconds: whole } };
+  return { action: "transform", prompt: job.prompt, continue_from: Math.min(CONTINUED, Math.floor(lengthOf(job) * 10) / 10), source: asSource(job) };
 }
 
 function facts(job) {
@@ -178,8 +180,8 @@ export function detail(job, { keep }) {
     h("div", { class: "row" }, drag, button("Show in folder", () => act(() => post(`jobs/${job.job}/reveal`), "It is shown in its folder.")),
       button("Copy path", () => navigator.clipboard.writeText(job.file).then(() => { said.textContent = "The path is copied."; }).catch(tell)),
       job.client && button("Place again", () => act(() => post(`jobs/${job.job}/deliver`), "It is brought once more, free of charge.")),
-      button("Use as source", () => carry({ source: { path: job.file, job: job.job, seconds: job.frames / job.rate } })),
-      job.frames / job.rate >= LEAST_SOURCE && button("Continue", () => carry(continuing(job)))), said,
+      button("Use as source", () => carry({ source: asSource(job) })),
+      lengthOf(job) >= LEAST_SOURCE && button("Continue", () => carry(continuing(job)))), said,
     h("h3", {}, "Once more"),
     h("div", { class: "row" }, once(job, "New seed", false), once(job, "Again, same seed", true), button("Change and run", () => carry(requestOf(job, { seed: true })))),
     h("label", {}, "Tags", tags), facts(job),
