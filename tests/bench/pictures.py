@@ -5,7 +5,6 @@ The takes are sketches of a bridge of its own; the jobs that need a person are t
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.processes import Bridge, FakeService, bridge, fake_service
 from tests.page.conftest import CHROMIUM
+from tests.page.drag import draw_region
 from tests.page.test_page import loop
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,13 +66,7 @@ def show(page: Page, name: str, source: Path) -> None:
     if name == "make":
         page.get_by_label("Prompt", exact=True).fill("string quartet, warm, 96 bpm")
         page.get_by_label("Source file").set_input_files(source)
-        shape = page.get_by_role("slider", name=re.compile("Region"))
-        box = shape.bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 20)
-        page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20, steps=4)
-        page.mouse.up()
+        draw_region(page, 0.2, 0.75)
     if name == "takes":
         page.locator(".take .name", has_text="tape-worn piano").first.click()
         page.get_by_role("button", name="▶ Compare").click()

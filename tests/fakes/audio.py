@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import numpy as np
 import soundfile
 from yarl import URL
+
+if TYPE_CHECKING:
+    import pytest
+    from numpy.typing import NDArray
 
 #: What the model's maker documents.
 SOURCE_SECONDS = (6.0, 190.0)
@@ -70,3 +75,14 @@ async def fetch_source(url: str, timeout: float) -> dict[str, Any]:
     else:
         trouble = await asyncio.to_thread(source_trouble, bytes(data))
     return seen | {"size": len(data), "trouble": trouble}
+
+
+def make_instead(monkeypatch: pytest.MonkeyPatch, sound: NDArray[np.floating], rate: int) -> None:
+    """Have the service make one sound (frames, or frames × channels), whatever it is asked for."""
+
+    def made(extension: str, *_: Any) -> bytes:
+        file = io.BytesIO()
+        soundfile.write(file, sound, rate, format=extension.upper(), subtype="PCM_16")
+        return file.getvalue()
+
+    monkeypatch.setattr(sys.modules[__name__], "render", made)

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.e2e.processes import Bridge as PaidBridge
 from tests.e2e.processes import FakeService
 from tests.page.conftest import Bridge
+from tests.page.drag import draw_region
 from tests.page.test_forms import PAD, add_preset, config
 from tests.page.test_listening import PLACE
 from tests.page.test_money import fill, paid, service, shop
@@ -111,13 +112,7 @@ def test_a_part_of_a_take_is_the_source(page: Page, bridge: Bridge) -> None:
     view(page, "Takes")
     page.locator(".take .name", has_text="a long pad").first.click()
     page.get_by_role("button", name="Use as source").click()
-    region = page.get_by_role("slider", name=re.compile("Region"))
-    box = region.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20, steps=4)
-    page.mouse.up()
+    draw_region(page, 0.25, 0.75)
     expect(page.get_by_text(re.compile(r"^(1\.9|2\.0)\d to (5\.9|6\.0)\d s$"))).to_be_visible()
     make(page, "choir of it", seconds=6)
 

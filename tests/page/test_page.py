@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.page import presses
 from tests.page.conftest import Bridge
+from tests.page.drag import draw_region
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 VIEWS = ["Now", "Make", "Takes", "Folders", "Pads", "Settings", "Help"]
@@ -121,13 +122,7 @@ def test_a_part_of_a_source_is_replaced(page: Page, bridge: Bridge, tmp_path: Pa
 def test_a_region_of_a_dropped_file_is_transformed(page: Page, tmp_path: Path) -> None:
     page.get_by_role("link", name="Make", exact=True).click()
     page.get_by_label("Source file").set_input_files(loop(tmp_path / "lööp.wav"))
-    shape = page.get_by_role("slider", name=re.compile("Region"))
-    box = shape.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 20, steps=4)
-    page.mouse.up()
+    draw_region(page, 0.1, 0.9)
     expect(page.get_by_text(re.compile(r"^0\.\d\d to 7\.\d\d s$"))).to_be_visible()
     make(page, "brass stabs", seconds=6)
     page.get_by_role("link", name="Takes", exact=True).click()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,7 @@ ON = {"measure": True}
 @pytest.fixture
 def drums(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the service make drums that run at 119 BPM, and begin late."""
-
-    def render(extension: str, *_: Any) -> bytes:
-        file = io.BytesIO()
-        sound = music.drums("house", 119, lead=0.1, seconds=16)
-        soundfile.write(file, sound, music.RATE, format=extension.upper(), subtype="PCM_16")
-        return file.getvalue()
-
-    monkeypatch.setattr(audio, "render", render)
+    audio.make_instead(monkeypatch, music.drums("house", 119, lead=0.1, seconds=16), music.RATE)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ The takes of these tests are drums at 119 BPM; the service of the tests serves t
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import subprocess
@@ -43,14 +42,7 @@ KEYS = {
 @pytest.fixture
 def drums(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the service make drums that run at 119 BPM."""
-
-    def render(extension: str, *_: Any) -> bytes:
-        file = io.BytesIO()
-        sound = music.drums("house", 119, lead=0.1, seconds=12)
-        soundfile.write(file, sound, music.RATE, format=extension.upper(), subtype="PCM_16")
-        return file.getvalue()
-
-    monkeypatch.setattr(audio, "render", render)
+    audio.make_instead(monkeypatch, music.drums("house", 119, lead=0.1, seconds=12), music.RATE)
 
 
 @pytest.fixture
