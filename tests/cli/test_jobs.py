@@ -37,10 +37,11 @@ def test_a_path_that_the_console_cannot_show_reaches_a_script_all_the_same(bridg
     assert Path(os.fsdecode(out.rstrip(b"\n"))).is_file()
 
 
-def test_jobs_as_json(bridge: Cli) -> None:
+def test_jobs_as_json(bridge: Cli, await_: Callable[[Callable[[], bool]], None]) -> None:
     jobs = bridge.json("generate", "two of them", "--duration", "1", "--variations", "2", "--seed", "5")
     assert [job["seed"] for job in jobs] == [5, 6]
     assert all(job["state"] == "placed" and Path(job["file"]).is_file() for job in jobs)
+    await_(lambda: all(job["grid"] for job in bridge.json("jobs", "list", "--q", "two of them")))  # they stand still
     listed = bridge.json("jobs", "list", "--q", "two of them")
     assert {job["job"] for job in listed} == {job["job"] for job in jobs}
     assert all(set(job) >= KEYS for job in listed)
