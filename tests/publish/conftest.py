@@ -12,8 +12,8 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ import pytest
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from bridge_daemon.publish.listener import SourceListener
 from tests.util.ending import kill
 
 STAND_IN = Path(__file__).parents[1] / "fakes" / "tunnel.py"
@@ -63,6 +64,16 @@ def tunnels(tmp_path: Path) -> Iterator[Tunnels]:
     for one in left:
         kill(made.started[one]["pid"])
     assert not left, "a tunnel outlived its test"
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[SourceListener]:
+    """A listener for sources, closed in the end whoever started it."""
+    listener = SourceListener(0)
+    try:
+        yield listener
+    finally:
+        await listener.close()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from bridge_daemon.publish.tunnel_program import TunnelProgram
 from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
-from tests.publish.conftest import Tunnels
+from tests.publish.conftest import Tunnels, listening
 from tests.support import events, job_of, press, request, running, tone, until
 from tests.util.ending import kill
 
@@ -321,14 +321,15 @@ async def test_it_ends_also_when_its_keeper_is_killed(tmp_path: Path, tunnels: T
 
 async def test_one_that_is_ended_before_it_began_leaves_nobody_waiting(tunnels: Tunnels) -> None:
     settings = Publish.model_validate(by(tunnels))
-    tunnel = module.Tunnel(SourceListener(0), lambda: settings, Times(), lambda _: None)
-    waiting = asyncio.create_task(tunnel.url())
-    while tunnel._life is None:
-        await asyncio.sleep(0)
-    await tunnel.renew()
-    async with asyncio.timeout(5):
-        with pytest.raises(NotPublished):
-            await waiting
+    async with listening() as listener:
+        tunnel = module.Tunnel(listener, lambda: settings, Times(), lambda _: None)
+        waiting = asyncio.create_task(tunnel.url())
+        while tunnel._life is None:
+            await asyncio.sleep(0)
+        await tunnel.renew()
+        async with asyncio.timeout(5):
+            with pytest.raises(NotPublished):
+                await waiting
 
 
 async def test_one_that_prints_a_url_for_each_request_is_not_remembered_for_ever(tunnels: Tunnels) -> None:
@@ -343,12 +344,13 @@ async def test_an_address_with_the_word_source_in_its_path_holds(tmp_path: Path)
     base = "https://studio.example.org/source/mine"
     file = tone(tmp_path / "a.wav", seconds=1)
     settings = Publish(tunnel_command="t", public_base_url=base)
-    tunnel = module.Tunnel(SourceListener(0), lambda: settings, Times(), lambda _: None)
-    tunnel.base = base
-    publisher = PublicUrlPublisher(SourceListener(0), tunnel, lambda: settings, Times())
     published = Publication(method="public_url", url=f"{base}/source/x.wav", capability="x.wav", file=str(file))
-    publisher._checked["x.wav"] = Times().monotonic()  # it came back a moment ago
-    assert await publisher.holds(published), "else it is published anew for ever, and never sent"
+    async with listening() as listener:
+        tunnel = module.Tunnel(listener, lambda: settings, Times(), lambda _: None)
+        tunnel.base = base
+        publisher = PublicUrlPublisher(listener, tunnel, lambda: settings, Times())
+        publisher._checked["x.wav"] = Times().monotonic()  # it came back a moment ago
+        assert await publisher.holds(published), "else it is published anew for ever, and never sent"
 
 
 async def test_a_proxy_of_ones_own(tmp_path: Path) -> None:
