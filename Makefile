@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: mutants soak stories demo test test-rest test-all test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz walk-postgresql
+.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz walk-postgresql
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -24,6 +24,10 @@ test-rest: $(VENV)/.ready-dev
 	@$(RUN) -m pytest -m thorough
 
 test-all: test test-rest
+
+# What failed the last time, one after the other.
+test-failed: $(VENV)/.ready-dev
+	@$(RUN) -m pytest -n 0 --last-failed --last-failed-no-failures none
 
 # Whether each rule of money is watched: breaks them one at a time, each in a copy. An hour or two; docs/proof.md.
 mutants: $(VENV)/.ready-dev

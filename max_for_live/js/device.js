@@ -343,7 +343,6 @@ Device.prototype.tick = function () {
   if (capture) {
     this.outlet(2, ["fields", "bang"]); // what was typed meanwhile counts
     this.presses.transform("capture", capture, Timeline.read(), this.overrides || {}, now);
-    this.say(capture.note || "");
   }
   this.show(now);
 };

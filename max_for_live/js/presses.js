@@ -44,10 +44,11 @@ Presses.prototype.transform = function (button, source, song, overrides, now) {
   }
   var region = [["file", source.file], ["start", Text.decimal(source.start)], ["end", Text.decimal(source.end)]];
   var spot = Asking.spotOf(source, this.panel, song, overrides);
-  this.send(button, "/bridge/transform", region, spot, song, overrides, now);
+  this.send(button, "/bridge/transform", region, spot, song, overrides, now, source.note);
 };
 
-Presses.prototype.send = function (button, address, region, spot, song, overrides, now) {
+/** Send a press; `note` is what is doubtful about its region, and is told with the answer. */
+Presses.prototype.send = function (button, address, region, spot, song, overrides, now, note) {
   if (!this.connection.connected) {
     this.turnedDown("Not connected to the bridge: nothing was asked or spent. " + this.connection.why, overrides);
     return;
@@ -75,7 +76,8 @@ Presses.prototype.send = function (button, address, region, spot, song, override
   this.go({
     button: button, address: address, id: Presses.id(overrides.id) || Text.uuid(this.salt), folders: folders,
     seed: overrides.seed !== undefined ? String(overrides.seed) : this.seed(key, now),
-    pairs: pairs, trackId: place.trackId, extra: agreed, key: button === "capture" ? this.captureKey(song) : key
+    pairs: pairs, trackId: place.trackId, extra: agreed, note: note,
+    key: button === "capture" ? this.captureKey(song) : key
   }, now);
 };
 
@@ -150,7 +152,8 @@ Presses.prototype.answered = function (press, word, told) {
     this.jobs.accepted(told);
     this.panel.remember(Presses.of(press, "prompt"), true);
     // progress and a take tell no price: then nothing is claimed
-    this.tell("Accepted" + (told.usd === undefined ? "" : ": " + (Number(told.usd) ? Text.dollars(told.usd) : "free")));
+    this.tell("Accepted" + (told.usd === undefined ? "" : ": " + (Number(told.usd) ? Text.dollars(told.usd) : "free")) +
+      (press.note ? ". " + press.note : ""));
     String(told.jobs).split(",").forEach(function (job) {
       self.saw({ job: job, id: press.id }, new Date().getTime());
     });
