@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import subprocess
 import sys
@@ -40,6 +41,18 @@ def test_imports_only_go_down() -> None:
     command = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
     done = subprocess.run([sys.executable, "-c", command], cwd=PACKAGE.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """Also not by an import that is made late, or for types alone."""
+    needs: dict[str, set[str]] = {}
+    for module, imported in imports():
+        name = imported.rpartition(".")[0]
+        path = PACKAGE.parent.joinpath(*imported.split("."))
+        named = imported if path.is_dir() or path.with_suffix(".py").exists() else name
+        if named != module and not (PACKAGE.parent.joinpath(*named.split("."))).is_dir():
+            needs.setdefault(module, set()).add(named)
+    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError, which names the modules
 
 
 def test_rooms_are_entered_by_what_they_show() -> None:

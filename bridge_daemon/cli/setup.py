@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ import typer
 
 from bridge_daemon.cli import background, problems, terminal
 from bridge_daemon.cli import options as o
+from bridge_daemon.cli.setup_answers import Given, SkippedError
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest
 from bridge_daemon.home.paths import Home
 
@@ -33,25 +33,6 @@ class StepName(StrEnum):
     MIDI = "midi"
     SERVICE = "service"
     TEST = "test"
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the command line answers already."""
-
-    yes: bool = False
-    key: str | None = None
-    per_day: float | None = None
-    per_month: float | None = None
-    confirm_above: float | None = None
-    sources: str | None = None
-    folder: Path | None = None
-    folder_preset: str | None = None
-    clock_port: str | None = None
-
-
-class SkippedError(Exception):
-    """The step is not done, and that is fine; the text says why or what it needs."""
 
 
 def setup(

@@ -13,7 +13,7 @@ import typer
 from bridge_daemon.care import first_run, mac_permissions, steps
 from bridge_daemon.cli import background, demo, terminal
 from bridge_daemon.cli.connection import tell
-from bridge_daemon.cli.setup import Given, SkippedError
+from bridge_daemon.cli.setup_answers import Given, SkippedError
 from bridge_daemon.errors import Fault, InstallTrouble, InvalidRequest, KeyTrouble, NotRunning
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.load import Settings

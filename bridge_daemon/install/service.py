@@ -8,16 +8,15 @@ search path and proxies are written into the unit. No secret is: what is one sta
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.home.paths import VARIABLE, Home
+from bridge_daemon.install.supervisors import LaunchAgent, LogonTask, ServiceSpec, Supervisor, SystemdUser
 from bridge_daemon.util import files, ourselves
 from bridge_daemon.util.redact import redact
 
@@ -28,18 +27,6 @@ _KEPT: Final = (
     *(name for low in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (low, low.upper())),
 )
 _SETTINGS: Final = "DAW_BRIDGE_"
-_PATIENCE: Final = 60.0  # s for a command of the system
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSpec:
-    """What the supervisor is to run."""
-
-    command: tuple[str, ...]
-    environ: Mapping[str, str]
-    home: Path
-    #: Variables of this terminal that are not written down: what is in them is a secret.
-    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +43,6 @@ class ServiceState:
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
         return asdict(self) | {"file": str(self.file)}
-
-
-class Supervisor(Protocol):
-    """What runs services on one system."""
-
-    kind: str
-    file: Path  #: what is written
-
-    def text(self, spec: ServiceSpec) -> bytes:
-        """Return the content of the file."""
-
-    def enable(self) -> None:
-        """Have it started at login, and start it now. Raises InstallTrouble."""
-
-    def disable(self) -> None:
-        """Stop it, and start it no more. Raises InstallTrouble."""
-
-    def restart(self) -> None:
-        """Stop it and start it. Raises InstallTrouble."""
-
-    def running(self) -> tuple[bool | None, str]:
-        """Return whether it runs, and what the system says of it."""
 
 
 def spec_of(home: Home, environ: Mapping[str, str] = os.environ) -> ServiceSpec:
@@ -97,43 +62,8 @@ def spec_of(home: Home, environ: Mapping[str, str] = os.environ) -> ServiceSpec:
     return ServiceSpec(tuple(ourselves.command("run", "--by", "service")), kept, home.path, tuple(left))
 
 
-def call(argv: Sequence[str], *, fine: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
-    """Run a command of the system.
-
-    Raises:
-        InstallTrouble: it is not there, or says no.
-    """
-    program = shutil.which(argv[0])
-    if program is None:
-        raise InstallTrouble(
-            f"{argv[0]} is not on this machine, so the bridge cannot be made a service here. Nothing was spent.",
-            next="daw-bridge start runs it in the background, until you log off.",
-        )
-    try:
-        done = subprocess.run(
-            [program, *argv[1:]],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-            **ourselves.hidden(),
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InstallTrouble(f"{argv[0]} could not be run: {error}. Nothing was spent.") from error
-    if done.returncode not in fine:
-        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
-        raise InstallTrouble(
-            f"{' '.join(argv[:3])} failed: {said}. Nothing was spent.",
-            next="daw-bridge start runs the bridge in the background meanwhile, until you log off.",
-        )
-    return done
-
-
 def supervisor(home: Home, platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> Supervisor:
     """Return the one of this system, for a home. Each home has a service of its own."""
-    from bridge_daemon.install.supervisors import LaunchAgent, LogonTask, SystemdUser
-
     if platform == "win32":
         return LogonTask(home)
     if platform == "darwin":

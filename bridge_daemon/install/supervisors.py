@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import plistlib
+import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from xml.etree import ElementTree
 
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.home.paths import Home
-from bridge_daemon.install.service import ServiceSpec, call
+from bridge_daemon.util import ourselves
 
 _NAME: Final = "daw-bridge"
+_PATIENCE: Final = 60.0  # s for a command of the system
 #: Started again so often in so many seconds, and then no more: what cannot start must not run for ever.
 _RESTARTS, _WITHIN, _PAUSE = 4, 300, 10
 _END: Final = 45  # s; a request on the wire is awaited for 30 s
@@ -26,6 +30,72 @@ def name_of(home: Home) -> str:
     if not home.named:
         return _NAME
     return f"{_NAME}-{hashlib.sha256(os.fsencode(os.path.realpath(home.path))).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """What the supervisor is to run."""
+
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    home: Path
+    #: Variables of this terminal that are not written down: what is in them is a secret.
+    left_out: tuple[str, ...] = ()
+
+
+class Supervisor(Protocol):
+    """What runs services on one system."""
+
+    kind: str
+    file: Path  #: what is written
+
+    def text(self, spec: ServiceSpec) -> bytes:
+        """Return the content of the file."""
+
+    def enable(self) -> None:
+        """Have it started at login, and start it now. Raises InstallTrouble."""
+
+    def disable(self) -> None:
+        """Stop it, and start it no more. Raises InstallTrouble."""
+
+    def restart(self) -> None:
+        """Stop it and start it. Raises InstallTrouble."""
+
+    def running(self) -> tuple[bool | None, str]:
+        """Return whether it runs, and what the system says of it."""
+
+
+def call(argv: Sequence[str], *, fine: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
+    """Run a command of the system.
+
+    Raises:
+        InstallTrouble: it is not there, or says no.
+    """
+    program = shutil.which(argv[0])
+    if program is None:
+        raise InstallTrouble(
+            f"{argv[0]} is not on this machine, so the bridge cannot be made a service here. Nothing was spent.",
+            next="daw-bridge start runs it in the background, until you log off.",
+        )
+    try:
+        done = subprocess.run(
+            [program, *argv[1:]],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+            **ourselves.hidden(),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InstallTrouble(f"{argv[0]} could not be run: {error}. Nothing was spent.") from error
+    if done.returncode not in fine:
+        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
+        raise InstallTrouble(
+            f"{' '.join(argv[:3])} failed: {said}. Nothing was spent.",
+            next="daw-bridge start runs the bridge in the background meanwhile, until you log off.",
+        )
+    return done
 
 
 class SystemdUser:

@@ -171,11 +171,11 @@ def _prove(
     If the very same bytes came twice, the declaration is what is wrong: the audio is whole, and it is paid for.
     """
     try:
-        return make(job, part, folder, context, declared), ()
+        return make(job, part, folder, context.times, declared), ()
     except Undecodable:
         if declared is None or files.sha256(part) != context.watch(job).refused_download:
             raise
-        made = make(job, part, folder, context)
+        made = make(job, part, folder, context.times)
         return made, (f"the service said {declared:g} s, and {made.verified.seconds:.2f} s came, twice",)
 
 

@@ -94,7 +94,7 @@ def _made(job: Job, original: Path, folder: Path, context: StepContext) -> Made 
         if error.errno in _OTHER:
             return None
         raise
-    made = make(job, original, folder, context)
+    made = make(job, original, folder, context.times)
     if Proved.identity_of(original) == before:
         return made
     files.discard(made.part)  # it was replaced while it was read

@@ -13,8 +13,8 @@ from bridge_daemon.domain.job import Job
 from bridge_daemon.domain.parameters import values_of
 from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.choice import SKETCH
-from bridge_daemon.pipeline.context import StepContext
 from bridge_daemon.util import files
+from bridge_daemon.util.times import Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Made:
     notes: tuple[str, ...]  #: for people
 
 
-def make(job: Job, original: Path, folder: Path, context: StepContext, declared: float | None = None) -> Made:
+def make(job: Job, original: Path, folder: Path, times: Times, declared: float | None = None) -> Made:
     """Prove an original and write its take into ``folder``; ``declared`` is the length that the service told, in s.
 
     Raises Undecodable, OSError; then no part is left.
@@ -42,7 +42,7 @@ def make(job: Job, original: Path, folder: Path, context: StepContext, declared:
         declared_seconds=declared,
         rate=job.place.sample_rate,
         cut_seconds=job.parameters.cut,
-        bext=lambda rate: _bext(job, _stamp(job, rate)[0], context),
+        bext=lambda rate: _bext(job, _stamp(job, rate)[0], times),
         info=_info(job),
     )
     stamp, note = _stamp(job, made.rate)
@@ -60,9 +60,9 @@ def _stamp(job: Job, rate: int) -> tuple[int, str | None]:
     return time_reference(job.stands.position, job.place.time_offset, rate)
 
 
-def _bext(job: Job, stamp: int, context: StepContext) -> Bext:
+def _bext(job: Job, stamp: int, times: Times) -> Bext:
     # the time of the press, not of this run: the same take made twice, around a crash, is the same file
-    when = context.times.local(job.created_at)
+    when = times.local(job.created_at)
     sketch = "[sketch] " if job.engine == SKETCH else ""
     return Bext(
         description=sketch + job.parameters.prompt,
