@@ -55,7 +55,7 @@ def refuse_stranger(faults: Sequence[Fault], meet: Callable[[str], str | None]) 
     """
     strangers = {str(fault.value) for fault in faults if is_stranger(fault)}
     why = {name: meet(name) for name in sorted(strangers)}
-    if not strangers or len(faults) > sum(map(is_stranger, faults)):
+    if len(faults) > sum(map(is_stranger, faults)):
         return
     raise stranger(sorted(strangers)[0], why[sorted(strangers)[0]])
 

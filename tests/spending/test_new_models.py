@@ -137,6 +137,8 @@ class TestLearning:
             await refused(daemon, "E-MODEL", model="stable-audio-9")
             await refused(daemon, "E-MODEL", model="../../v1/jobs")
             await refused(daemon, "E-MODEL", model="a\nb")
+            for no_name in (["stable-audio-2-0"], {"stable-audio-2-0": 1}, 2):
+                assert "model" in (await refused(daemon, "E-INVALID", model=no_name)).message
             assert not [path for _, _, path in cloud.requests if "jobs" in path or "%0A" in path]
 
     async def test_wrong_names_do_not_use_up_the_rate(self, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ async def test_whole_seconds_hold_all_of_the_region(tmp_path: Path) -> None:
         body = cloud.posts[0].body
         assert (body["mask_start"], body["mask_end"]) == (2, 6)
         assert any("2 to 6 s" in note for note in job.notes)
+        job = await until(daemon, await press(daemon, **asked(tmp_path, 2, 6)))
+        assert not any("whole seconds" in note for note in job.notes), "that is what was asked for"
 
 
 @pytest.mark.parametrize(

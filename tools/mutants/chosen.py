@@ -19,6 +19,10 @@ _PROTOCOL: Final = "tests/engine/test_protocol.py"
 _WIRE: Final = "tests/engine/test_wire.py"
 _TRANSITIONS: Final = "tests/journal/test_transitions.py"
 _DURABILITY: Final = "tests/journal/test_durability.py"
+_FIELDS: Final = (
+    "tests/frontends/folders/test_folders.py::TestThePromptOfThePreset::test_is_filled_with_what_the_file_tells"
+)
+_MODELS: Final = "tests/spending/test_new_models.py"
 _LOST: Final = "tests/app/test_lost_journal.py"
 _LIVE_ONCE: Final = "tests/live/test_placing.py::test_announced_five_times_placed_once_confirmed_five_times"
 _LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
@@ -35,11 +39,12 @@ class Module:
 
 
 MODULES: Final = (
-    Module("spending/limits.py", (_ADMIT, _ACTIONS)),
+    Module("spending/limits.py", (_ADMIT, _MODELS, _ACTIONS)),
+    Module("spending/offers.py", ("tests/spending/test_replace.py", _MODELS)),
     Module("spending/press.py", (_PRESS, _ADMIT)),
-    Module("spending/prices.py", ("tests/spending/test_prices.py", _ADMIT, _ACTIONS)),
+    Module("spending/prices.py", ("tests/spending/test_prices.py", _MODELS, _ADMIT, _ACTIONS)),
     Module("spending/pause.py", ("tests/spending/test_pause.py", _ACTIONS, _SUBMIT, _CONVEYOR)),
-    Module("spending/admit.py", (_ADMIT, _PRESS, _ACTIONS), frozenset({"admit", "_accept"})),
+    Module("spending/admit.py", (_ADMIT, _PRESS, _FIELDS, _ACTIONS), frozenset({"admit", "_accept"})),
     Module("pipeline/submit.py", (_SUBMIT, _ACTIONS, _CONVEYOR)),
     Module("pipeline/confirm.py", (_DELIVERY, _ACTIONS)),
     Module(
@@ -283,12 +288,17 @@ NAMED: Final = (
 
 #: Mutants that change nothing that a test could see, each with the reason.
 _PLACES: Final = "a place has keys only where the body names them"
+_NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
     "spending/press.py fingerprint_of: part: {}": _PLACES,
     "spending/press.py RecentPresses.remember: edge: len(self._accepted) > _REMEMBERED": "999 or 1000 are remembered",
     "spending/press.py module: member 'version'": "there is one version",
     "spending/press.py module: member 'place'": "the place is written anew after that",
     "spending/prices.py covers: edge: usd * MICRO + HALF_A_CENT + 0.5 >= price": "half a micro-dollar is no price",
+    "spending/offers.py check_replaced: part: source_seconds is not None #2": "what replaces a region has a source",
+    "spending/offers.py check_replaced: edge: end > source_seconds + _NEAR": _NEAR,
+    "spending/offers.py check_replaced: edge: abs(duration - source_seconds) > _NEAR": _NEAR,
+    "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
     "spending/pause.py module: member PANIC": "a panic has a rank of its own",
 }
 
