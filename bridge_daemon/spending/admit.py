@@ -131,7 +131,9 @@ class Admit:
         body_hash = hash_of(data)
         try:
             request, musical = of_request(request, self._clock)
-            asked = await self._resolve(request, faults, {**musical.fields, **(fields or {})})
+            # the prompt of a retry was made then, and stays as it is
+            known = {**musical.fields, **(fields or {})} if retry is None else {}
+            asked = await self._resolve(request, faults, known)
             engine = await self._engines.current()
             wanted = _Admissible(dict(data), engine, [])
             if (folder := request.place.folder) is not None:

@@ -1,5 +1,5 @@
 /** What can be done with a job, and how it is told. */
-import { patch, pay, post } from "./api.js";
+import { get, patch, pay, post } from "./api.js";
 import { ask, h, tell, toast, usd } from "./dom.js";
 
 export const LIVE = new Set(["queued", "preparing", "submitting", "generating", "fetching"]);
@@ -76,14 +76,11 @@ export function buttons(job) {
   return made;
 }
 
-/** Ask for the same once more: the same words, with the same seed or a new one. */
-export function requestOf(job, { seed = false } = {}) {
-  const request = { version: 1, action: job.action };
-  for (const name of ["prompt", "duration", "strength", "cfg_scale", "steps", "model", "region_start", "region_end"]) if (job[name] !== null && job[name] !== undefined) request[name] = job[name];
-  if (seed) request.seed = job.seed;
-  if (job.source) request.source = job.source;
-  if (job.negative_prompt) request.negative_prompt = job.negative_prompt;
-  return request;
+/** Return what asks for the same once more, as the bridge makes it of a job: with the same seed, or with a new one. */
+export async function requestOf(job, { seed = false } = {}) {
+  const { again } = await get(`jobs/${job.job}`);
+  if (!seed) delete again.seed;
+  return again;
 }
 
 export const mark = (job, data, done) => act(() => patch(`jobs/${job.job}`, data), done);
