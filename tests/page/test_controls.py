@@ -18,6 +18,7 @@ from tests.page.test_forms import PAD, add_preset, config
 from tests.page.test_listening import PLACE
 from tests.page.test_money import fill, paid, service, shop
 from tests.page.test_page import loop, make
+from tests.spending.test_new_models import CATALOGUE
 
 __all__ = ["paid", "service", "shop"]  # fixtures
 
@@ -337,6 +338,41 @@ def test_a_price_above_the_limit_of_asking_is_agreed_to(shop: Page, service: Fak
     dialog.get_by_role("button", name=re.compile(r"^Send · \$0\.58")).click()
     expect(shop.get_by_role("heading", name="Now", exact=True)).to_be_visible()
     assert len(asked) == 3
+
+
+def test_a_model_that_only_the_catalogue_knows_is_agreed_to(shop: Page, service: FakeService) -> None:
+    """Exactly what was asked is sent, at exactly the price that was shown."""
+    new = "stable-audio-9"
+    service.script(set={"models": ["stable-audio-2-0", "stable-audio-2-5", new], "catalogues": {new: CATALOGUE}})
+    fill(shop, "of a new model")
+    shop.get_by_text("Seldom needed").click()
+    shop.locator("#p-model").fill(new)
+    shop.locator("#p-model").blur()
+    shop.locator("#p-variations").fill("2")
+    press = shop.get_by_role("button", name="Make · $1.80")
+    expect(press).to_be_enabled(timeout=15_000)
+    expect(shop.get_by_text("you have not agreed to that yet")).to_be_visible()
+    press.click()
+    dialog = shop.get_by_role("dialog", name="Agree to the price?")
+    expect(dialog).to_contain_text("$0.90 a generation")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert service.posts("of a new model") == []
+    expect(press).to_be_enabled()
+    press.click()
+    with shop.expect_request("**/api/requests") as sent:
+        dialog.get_by_role("button", name="Send · $1.80").click()
+    expect(shop.get_by_role("heading", name="Now", exact=True)).to_be_visible()
+    assert sent.value.post_data_json["confirm_usd"] == 1.8
+    for _ in range(200):
+        if len(service.charges("of a new model")) == 2:
+            break
+        shop.wait_for_timeout(50)
+    assert {one["body"]["model"] for one in service.charges("of a new model")} == {new}
+    fill(shop, "of it once more")  # the price counts from now on
+    shop.get_by_text("Seldom needed").click()
+    shop.locator("#p-model").fill(new)
+    expect(shop.get_by_text(f"One take of 2.0 s, {new}.")).to_be_visible()
 
 
 def test_a_paid_render_is_asked_for_first(shop: Page, paid: PaidBridge, service: FakeService, tmp_path: Path) -> None:

@@ -96,9 +96,10 @@ export function view() {
       if (offer(told.replace && source !== null)) { soon(); return; }
       free = told.usd === 0;
       send.textContent = told.usd ? `${source ? "Transform" : "Make"} · ${usd(told.usd)}` : `${source ? "Transform" : "Make"} · free`;
-      send.disabled = busy || Boolean(told.refused) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
+      const asks = told.refused?.code === "E-PRICE" && told.usd > 0; // the press asks the person to agree to it
+      send.disabled = busy || (Boolean(told.refused) && !asks) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
       const faults = told.faults.map((one) => (typeof one === "string" ? one : `${one.field || one.key || ""} ${one.allowed || one.message || ""}`)).join(" ");
-      note.textContent = told.refused ? `${told.refused.message} ${told.refused.next || ""}` : faults || `${told.variations > 1 ? `${told.variations} takes` : "One take"} of ${seconds(told.duration)}, ${told.engine === "sketch" ? "by the sketch engine: not the model" : told.model}.`;
+      note.textContent = told.refused ? `${told.refused.message} ${(asks ? "Press to agree to it and send." : told.refused.next) || ""}` : faults || `${told.variations > 1 ? `${told.variations} takes` : "One take"} of ${seconds(told.duration)}, ${told.engine === "sketch" ? "by the sketch engine: not the model" : told.model}.`;
     } catch (error) { if (mine === asked) { note.textContent = error.message; send.disabled = true; } }
   }
   /** Ask for the price of what is wanted now. Until it is known, nothing can be sent. */
