@@ -25,6 +25,7 @@ from bridge_daemon.spending.press import hash_of, repeated
 from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
 
+
 class JobActions:
     """The verbs of jobs. Each raises a BridgeError that says what happened, and whether money was spent."""
 

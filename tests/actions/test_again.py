@@ -158,6 +158,6 @@ async def test_the_prompt_of_a_retry_stays_as_it_was_sent(tmp_path: Path) -> Non
 
 
 def test_every_key_of_a_place_says_where_or_how() -> None:
-    """A new key of a place must be put to one of them: else a take of the page would go somewhere, or sound otherwise."""
+    """A new key of a place must be put to one of them: else a take would go somewhere, or sound otherwise."""
     how = ("bars", "position", "beats", "length", "time_offset", "tempo", "key", "time_signature", "sample_rate")
     assert sorted((*WHERE, *how)) == sorted(Place.model_fields)

@@ -153,7 +153,20 @@ def test_what_is_asked_for_again_is_what_the_bridge_says(page: Page, bridge: Bri
     """Whatever the job was asked for: the page names no parameter by itself."""
     bridge.run("config", "allow", str(tmp_path))
     words = ["a {bright|bright} end", "--source", str(loop(tmp_path / "song.wav", 12)), "--continue-from", "7"]
-    more = ["--duration", "6", "--tempo", "97", "--fit", "grid", "--loudness", "-14", "--strength", "0.8", "--seed", "7"]
+    more = [
+        "--duration",
+        "6",
+        "--tempo",
+        "97",
+        "--fit",
+        "grid",
+        "--loudness",
+        "-14",
+        "--strength",
+        "0.8",
+        "--seed",
+        "7",
+    ]
     (job,) = json.loads(bridge.run("transform", *words, *more, "--json"))
     again = json.loads(bridge.run("jobs", "show", job["job"], "--json"))["again"]
     assert (again["continue_from"], again["place"]["tempo"], again["seed"]) == (7, 97, 7)

@@ -225,7 +225,7 @@ class TestItsPrice:
             assert told["refused"]["code"] == "E-PRICE"
 
     async def test_a_request_that_names_it_exactly_agrees_to_it(self, tmp_path: Path) -> None:
-        """Every client that can answer the question of a sum can answer this one, too: by the sum of its whole request."""
+        """Every client that can answer the question of a sum can answer this one: by the sum of its request."""
         async with service() as cloud, learned(tmp_path / "home", cloud, agreed=False) as daemon:
             asked = {"model": NEW, "duration": 5, "variations": 2}
             for usd in (None, 0, 0.9, 1.79, 1.82, 5.0, 1000.0):
