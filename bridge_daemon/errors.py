@@ -246,7 +246,18 @@ class PriceChanged(Refusal):
 
     code = "E-PRICE"
     status = 503
-    next = "daw-bridge price agree, if you accept the new price."
+    next = "daw-bridge price agree, if you accept the new price; or confirm just that price (usd) in the request."
+
+    usd: float | None = None
+
+    def __init__(self, message: str, *, next: str | None = None, usd: float | None = None) -> None:
+        """``usd`` is the price of the whole request, in dollars: a request that confirms it agrees."""
+        super().__init__(message, next=next)
+        self.usd = usd
+
+    def as_dict(self) -> dict[str, Any]:
+        """Add the price as a number, where it can be agreed to."""
+        return super().as_dict() | ({"usd": self.usd} if self.usd is not None else {})
 
 
 class ModelTrouble(Refusal):

@@ -99,10 +99,41 @@ function placing.is_converted(result)
   return rate ~= nil and rate ~= session.rate()
 end
 
-local function cut(region, result)
+local function in_samples(seconds)
+  return math.floor(seconds * session.rate() + 0.5)
+end
+
+-- Return which sample of a take that continues its source stands at its place, and for how many before it fades in; 0 and 0 for others,
+-- and for a copy, which begins where it belongs.
+local function entry_of(result)
+  local grid = file_of(result) == result.file and type(result.grid) == "table" and result.grid or {}
+  local enter, crossfade = tonumber(grid.enter), tonumber(grid.crossfade)
+  if not enter or not crossfade then
+    return 0, 0
+  end
+  return in_samples(enter), math.min(in_samples(crossfade), in_samples(enter), sample_of(result))
+end
+
+-- Have a take go on where its source ends: what is before that is hidden, but for the fade. It stands on a track of its own, so that the
+-- end of the source, which is not touched, sounds along.
+local function enter(region, sample, first, fade)
+  if first == 0 then
+    return
+  end
+  region:trim_front(Temporal.timepos_t(sample + first - fade))
+  region:set_position(Temporal.timepos_t(sample - fade))
+  if fade > 0 then
+    local audio = region:to_audioregion()
+    audio:set_fade_in_active(true)
+    audio:set_fade_in_shape(ARDOUR.FadeShape.FadeConstantPower)
+    audio:set_fade_in_length(fade)
+  end
+end
+
+local function cut(region, result, fade)
   local length = tonumber(result.place.length)
-  local samples = length and math.floor(length * session.rate() + 0.5)
-  if samples and samples > 0 and region:length():samples() > samples then
+  local samples = length and in_samples(length) + fade
+  if samples and samples > fade and region:length():samples() > samples then
     region:set_length(Temporal.timecnt_t(samples))
   end
 end
@@ -115,13 +146,15 @@ local function place(result)
   if not region then
     return nil, "Ardour did not take the file " .. file_of(result)
   end
-  cut(region, result)
+  local first, fade = entry_of(result)
+  enter(region, sample, first, fade)
+  cut(region, result, fade)
   if type(result.name) == "string" and result.name ~= "" then
     track:set_name(result.name)
   end
   local at = region:position():samples()
-  if at ~= sample then
-    return nil, string.format("it stands at sample %d, and belongs to %d", at, sample)
+  if at ~= sample - fade then
+    return nil, string.format("it stands at sample %d, and belongs to %d", at, sample - fade)
   end
   return true
 end

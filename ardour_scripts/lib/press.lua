@@ -72,6 +72,8 @@ local function question(status, price)
   elseif code == "E-CONFIRM" and usd then
     return string.format("This costs %s, which nobody has agreed to yet. Nothing was spent.\n\nSend it?", form.dollars(usd)),
       { confirm_usd = usd }
+  elseif code == "E-PRICE" and usd and usd > 0 then -- yes counts for later presses, too
+    return string.format("%s\n\nAll of it costs %s. Send it?", status.refused.message, form.dollars(usd)), { confirm_usd = usd }
   end
 end
 

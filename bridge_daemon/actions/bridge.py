@@ -14,6 +14,7 @@ from bridge_daemon.actions.settings import SettingsActions
 from bridge_daemon.actions.setup import SetupActions
 from bridge_daemon.actions.sources import SourceActions
 from bridge_daemon.actions.takes import TakeActions
+from bridge_daemon.domain.again import request_of
 from bridge_daemon.domain.job import MICRO, RESERVED, Job, Problem, State
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.search import JobSearch
@@ -100,9 +101,10 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         return [job.as_dict() for job in await self._journal.read(lambda tx: tx.find(**asked))]
 
     async def job(self, job: str) -> dict[str, Any]:
-        """Return a job with everything that happened to it."""
+        """Return a job with everything that happened to it, and a request that asks for the same once more."""
         found, events = await self._journal.read(lambda tx: (tx.job(job), tx.events_of(job)))
-        return found.as_dict() | {"events": [event | {"data": _without_source(event["data"])} for event in events]}
+        told = [event | {"data": _without_source(event["data"])} for event in events]
+        return found.as_dict() | {"again": request_of(found, placed=False), "events": told}
 
     # Deliveries
 

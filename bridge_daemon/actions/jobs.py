@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge_daemon.domain import fitting, ids, wildcards
+from bridge_daemon.domain import fitting, ids
+from bridge_daemon.domain.again import request_of
 from bridge_daemon.domain.job import MICRO, OPEN, RESERVED, Charge, Job, State
-from bridge_daemon.domain.parameters import sent
 from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.protocol import MAX_ID
@@ -24,12 +24,6 @@ from bridge_daemon.spending.limits import Guard, check_limits, check_pause, chec
 from bridge_daemon.spending.press import hash_of, repeated
 from bridge_daemon.spending.prices import dollars
 from bridge_daemon.util.times import Times
-
-#: What a retry takes over from the job that it repeats.
-_REPEATED = (
-    *(one.name for one in sent() if one.name != "duration"),
-    *("continue_from", "fit", "loudness", "negative_prompt"),
-)
 
 
 class JobActions:
@@ -336,22 +330,9 @@ def _confirm_usd(data: Mapping[str, Any]) -> float | None:
 
 
 def _body_again(job: Job, request_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a request that asks for exactly what a job asked for, presets and defaults already in it."""
-    parameters = job.parameters
-    body: dict[str, Any] = {"version": 1, "id": request_id, "action": job.action, "model": job.model}
-    body |= {name: value for name in _REPEATED if (value := getattr(parameters, name)) is not None}
-    if parameters.continue_from is not None:
-        body["duration"] = parameters.seconds
-    elif parameters.spare is None and (parameters.cut is None or parameters.cut == parameters.duration):
-        body["duration"] = parameters.duration  # else its place or source says it again
-    if job.client is not None:
-        body["client"] = job.client
-    if job.source is not None:
-        body["source"] = job.source.as_dict()
-    body["prompt"] = wildcards.escape(parameters.prompt)  # what was chosen then is asked for again
-    body["place"] = job.place.as_dict()
-    body |= {name: data[name] for name in ("confirm_usd", "again") if data.get(name) is not None}
-    return body
+    """Return the request of a retry, for the same client and place."""
+    agreed = {name: data[name] for name in ("confirm_usd", "again") if data.get(name) is not None}
+    return request_of(job, placed=True) | {"id": request_id} | agreed
 
 
 def said(job: Job, text: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bridge_daemon.cli.options import REQUEST
 from bridge_daemon.cli.problems import CliOutput
 from bridge_daemon.cli.progress import Follow
 from bridge_daemon.domain.parameters import REGION
-from bridge_daemon.errors import DoublePress, PriceQuestion
+from bridge_daemon.errors import DoublePress, PriceChanged, PriceQuestion
 
 if TYPE_CHECKING:
     from bridge_daemon.client.client import BridgeClient
@@ -89,17 +89,19 @@ def asking(data: dict[str, Any], send: Callable[[dict[str, Any]], T]) -> T:
     while True:
         try:
             return send(data)
-        except (PriceQuestion, DoublePress) as error:
+        except (PriceQuestion, PriceChanged, DoublePress) as error:
             changed = None if CliOutput.json or not terminal.is_person() else _ask(error)
             if changed is None:
                 raise
             data = data | changed
 
 
-def _ask(error: PriceQuestion | DoublePress) -> dict[str, Any] | None:
+def _ask(error: PriceQuestion | PriceChanged | DoublePress) -> dict[str, Any] | None:
     terminal.note(error.message, "yellow")
     if isinstance(error, DoublePress):
         return {"again": True} if terminal.ask("Make it once more?") else None
+    if error.usd is None:
+        return None
     agreed = terminal.ask(f"Spend {format.usd(error.usd)}?")
     return {"confirm_usd": error.usd} if agreed else None
 

@@ -22,7 +22,16 @@ import aiohttp
 from yarl import URL
 
 from bridge_daemon.client.waiting import JobWatcher
-from bridge_daemon.errors import CODES, BridgeError, Fault, InvalidRequest, NotRunning, PriceQuestion, TooBusy
+from bridge_daemon.errors import (
+    CODES,
+    BridgeError,
+    Fault,
+    InvalidRequest,
+    NotRunning,
+    PriceChanged,
+    PriceQuestion,
+    TooBusy,
+)
 from bridge_daemon.home.proof import NONCE_HEADER, PROOF_HEADER, prove
 
 Data = dict[str, Any]
@@ -425,6 +434,8 @@ def _rebuild(data: Data) -> BridgeError:
     BridgeError.__init__(error, message, next=next_step, charge=charge)  # classes differ in what they are made from
     if isinstance(error, PriceQuestion):
         error.usd = float(told.get("usd", 0.0))
+    if isinstance(error, PriceChanged) and "usd" in told:
+        error.usd = float(told["usd"])
     if isinstance(error, InvalidRequest):
         faults = told.get("faults") or []
         error.faults = tuple(Fault(f.get("field", ""), f.get("value"), f.get("allowed", "")) for f in faults)

@@ -4,6 +4,7 @@ May use util and errors.
 """
 
 __all__ = [
+    "again",
     "fitting",
     "ids",
     "job",

@@ -18,7 +18,7 @@ from bridge_daemon.fit.continued import Before, Entry
 from bridge_daemon.fit.copy import Fitted, Wish, render
 from bridge_daemon.fit.grid import Grid, doubt, measure
 from bridge_daemon.fit.key import Key
-from bridge_daemon.fit.onsets import Samples
+from bridge_daemon.fit.onsets import Samples, mono
 from bridge_daemon.util import files
 
 
@@ -79,12 +79,13 @@ def read(path: Path) -> tuple[Samples, int]:
 
 def measure_samples(samples: Samples, rate: int, tempo: float | None) -> Measured:
     """Measure a take; its grid only if the tempo, BPM, is known that it was asked for."""
+    heard = mono(samples)[:, None]
     return Measured(
         seconds=len(samples) / rate,
         lufs=loudness.integrated(samples, rate),
         peak=loudness.true_peak(samples),
-        grid=measure(samples, rate, tempo) if tempo is not None else None,
-        key=keys.measure(samples, rate),
+        grid=measure(heard, rate, tempo) if tempo is not None else None,
+        key=keys.measure(heard, rate),
     )
 
 

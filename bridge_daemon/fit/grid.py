@@ -196,11 +196,15 @@ class _Pulse:
         return total / sum(weight for _, weight in _HARMONICS)
 
     def _exact(self, tempi: Curve) -> Curve:
-        """Return the strength of a few tempi, each summed by itself."""
+        """Return the strength of a few tempi, each as far from the one before, each summed by itself."""
         total = np.zeros(len(tempi))
         for harmonic, weight in _HARMONICS:
-            turns = np.exp(-2j * np.pi * np.outer(harmonic * tempi / 60, self._times))
-            total += weight * np.abs(turns @ self._swing) / self._norm
+            turning = -2j * np.pi * harmonic / 60 * self._times
+            turns = self._swing * np.exp(turning * tempi[0])
+            step = np.exp(turning * (tempi[1] - tempi[0]))
+            for index in range(len(tempi)):
+                total[index] += weight * abs(turns.sum()) / self._norm
+                turns *= step
         return total / sum(weight for _, weight in _HARMONICS)
 
     def coherence(self, period: float) -> float:

@@ -49,7 +49,7 @@ def true_peak(samples: Samples) -> float | None:
 
     soxr is not used for it: it cuts below half the sample rate and misses up to 0.5 dB of hiss.
     """
-    loudest = float(np.abs(samples).max(initial=0.0))
+    loudest = float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
     if loudest == 0:
         return None
     sinc = _sinc()
@@ -73,7 +73,7 @@ def _power(samples: Samples, rate: int) -> NDArray[np.float64]:
     step = rate // 10
     count = len(samples) // step
     weights = _WEIGHTS.get(samples.shape[1], (1,) * samples.shape[1])
-    answer = _weighting(rate)
+    answer = _weighting(rate).astype(np.complex64)
     before = int(rate * _RINGING)
     hop = (_TRANSFORM - before) // step * step
     power = np.zeros(count)
@@ -82,11 +82,11 @@ def _power(samples: Samples, rate: int) -> NDArray[np.float64]:
             continue
         for first in range(0, count * step, hop):
             start = max(0, first - before)
-            block = samples[start : first + hop, channel].astype(np.float64)
+            block = np.ascontiguousarray(samples[start : first + hop, channel])
             filtered = np.fft.irfft(np.fft.rfft(block, _TRANSFORM) * answer, _TRANSFORM)[first - start :]
             whole = min(hop, count * step - first) // step
-            squares = (filtered[: whole * step].reshape(whole, step) ** 2).mean(axis=1)
-            power[first // step : first // step + whole] += weight * squares
+            steps = filtered[: whole * step].reshape(whole, step)
+            power[first // step : first // step + whole] += weight / step * np.einsum("ij,ij->i", steps, steps)
     return power
 
 

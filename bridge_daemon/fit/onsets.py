@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -30,7 +31,7 @@ _BASS_WINDOW: Final = 128  # samples at that rate
 _BASS_BINS: Final = slice(2, 10)  # 31 to 150 Hz
 _BASS_FLOOR: Final = -26.0  # dB
 _AUDIBLE: Final = -40.0  # dB below the loud parts: the quietest that counts as sound
-_BLOCK: Final = 2048  # frames whose spectra are in memory at once
+_BLOCK: Final = 64  # frames whose spectra are in memory at once: as much as a processor keeps near
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +56,11 @@ class Envelope:
 
 def mono(samples: Samples) -> Samples:
     """Return the mean of all channels, or the first one if they cancel each other out."""
-    mean = samples.mean(axis=1, dtype=np.float32)
-    together = float(np.mean(mean * mean))
-    apart = float(np.mean(samples * samples))
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    mean: Samples = samples @ np.full(samples.shape[1], 1 / samples.shape[1], np.float32)
+    together = float(np.vdot(mean, mean)) / len(mean) if len(mean) else 0.0
+    apart = float(np.vdot(samples, samples)) / max(1, samples.size)
     return mean if together > 0.2 * apart else np.ascontiguousarray(samples[:, 0])
 
 
@@ -85,11 +88,13 @@ def _bands(sound: Samples, rate: int, hop: int, count: int) -> NDArray[np.float3
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop][:count]
     edges = np.geomspace(30, min(16_000, rate / 2.1), _BANDS + 1)
     bins = np.unique(np.clip(np.searchsorted(np.fft.rfftfreq(size, 1 / rate), edges), 1, size // 2))
+    of_band = np.zeros((bins[-1], len(bins) - 1), np.float32)
+    for band, (low, high) in enumerate(pairwise(bins)):
+        of_band[low:high, band] = 1
     power = np.empty((count, len(bins) - 1), np.float32)
     for first in range(0, count, _BLOCK):
         spectrum = np.fft.rfft(frames[first : first + _BLOCK] * window, axis=1)[:, : bins[-1]]
-        squared = spectrum.real**2 + spectrum.imag**2
-        power[first : first + _BLOCK] = np.add.reduceat(squared, bins[:-1], axis=1)
+        power[first : first + _BLOCK] = (spectrum.real**2 + spectrum.imag**2) @ of_band
     return power
 
 

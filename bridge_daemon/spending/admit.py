@@ -24,7 +24,7 @@ from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.chain import COMING, steps_of
-from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, price_now
+from bridge_daemon.spending.limits import PAD, Guard, check_limits, check_pause, check_price_question, prices_of
 from bridge_daemon.spending.offers import check_replaced, refuse_stranger, told_of
 from bridge_daemon.spending.parameters import Resolved, lengths, parameters, resolve
 from bridge_daemon.spending.press import RecentPresses, fingerprint_of, hash_of, repeated
@@ -131,7 +131,9 @@ class Admit:
         body_hash = hash_of(data)
         try:
             request, musical = of_request(request, self._clock)
-            asked = await self._resolve(request, faults, {**musical.fields, **(fields or {})})
+            # the prompt of a retry was made then, and stays as it is
+            known = {**musical.fields, **(fields or {})} if retry is None else {}
+            asked = await self._resolve(request, faults, known)
             engine = await self._engines.current()
             wanted = _Admissible(dict(data), engine, [])
             if (folder := request.place.folder) is not None:
@@ -270,7 +272,8 @@ class Admit:
         if retry is not None:
             retry.check(tx)
         check_pause(tx)
-        prices = [price_now(tx, wanted.engine, one.resolved.model, one.resolved.steps) for one in wanted.steps]
+        made = [(one.resolved.model, one.resolved.steps, len(one.variations)) for one in wanted.steps]
+        prices = prices_of(tx, wanted.engine, made, confirm_usd=request.confirm_usd, now=now)
         total = sum(price * len(one.variations) for price, one in zip(prices, wanted.steps, strict=True))
         check_price_question(total, settings.spend.confirm_above_micro, request.confirm_usd)
         passed = self._presses.since(tx, fingerprint, now)

@@ -10,11 +10,11 @@ from bridge_daemon.domain.job import MICRO
 from bridge_daemon.domain.parameters import REGION
 from bridge_daemon.domain.request import Request, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import BridgeError, InvalidRequest, ModelTrouble, PriceQuestion
+from bridge_daemon.errors import BridgeError, InvalidRequest, ModelTrouble, PriceChanged, PriceQuestion
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.chain import steps_of
-from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, price_now
+from bridge_daemon.spending.limits import check_limits, check_pause, check_price_question, prices_of
 from bridge_daemon.spending.offers import check_replaced, region_of
 from bridge_daemon.spending.parameters import Resolved, lengths, resolve
 
@@ -67,12 +67,14 @@ def _money(
     total = 0
     told: dict[str, Any] = {}
     try:
-        each = [price_now(tx, engine, one.model, one.steps) for one in makes]
+        each = prices_of(tx, engine, [(one.model, one.steps, one.variations) for one in makes])
         sums = [price * one.variations for price, one in zip(each, makes, strict=True)]
         total = sum(sums)
         told = {"each_usd": each[-1] / MICRO, "usd": total / MICRO, "steps_usd": [one / MICRO for one in sums]}
         check_pause(tx)
         check_limits(tx, total, settings)
+    except PriceChanged as error:  # what it costs once the person agrees
+        return {"usd": error.usd, "confirm": True, "refused": error.as_dict()}
     except BridgeError as error:
         told["refused"] = error.as_dict()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bridge_daemon.domain.job import MICRO, Job
@@ -12,7 +12,7 @@ from bridge_daemon.errors import LimitReached, ModelTrouble, Paused, PriceChange
 from bridge_daemon.journal import Spent, Transaction
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.settings.sections import micro
-from bridge_daemon.spending.prices import covers, price_facts
+from bridge_daemon.spending.prices import covers, names, price_facts, write_agreed
 
 #: The kind of a request that was pressed on a pad.
 PAD: Final = "pad"
@@ -53,6 +53,32 @@ def price_now(tx: Transaction, engine: Choice, model: Model, steps: int | None) 
             f"${facts.price(steps) / MICRO:.2f} was agreed. Nothing was sent."
         )
     return facts.price(steps)
+
+
+def prices_of(
+    tx: Transaction,
+    engine: Choice,
+    wanted: Sequence[tuple[Model, int | None, int]],
+    *,
+    confirm_usd: float | None = None,
+    now: float = 0.0,
+) -> list[int]:
+    """Return the price of one generation of each of ``wanted`` (model, steps, takes), in micro-dollars.
+
+    What nobody has agreed to yet is agreed to by a request that confirms exactly what all of it costs by the catalogue.
+    Raises PriceChanged, with that sum, and ModelTrouble.
+    """
+    try:
+        return [price_now(tx, engine, model, steps) for model, steps, _ in wanted]
+    except PriceChanged as error:
+        facts = [(price_facts(tx, engine.base_url, model), steps, takes) for model, steps, takes in wanted]
+        total = sum(max(one.seen_price(steps), one.price(steps)) * takes for one, steps, takes in facts)
+        if confirm_usd is None or not names(confirm_usd, total):
+            raise PriceChanged(error.message, next=error.next_step, usd=total / MICRO) from None
+    for one, steps, _ in facts:
+        if one.seen is not None and (one.new or one.dearer(steps)):
+            write_agreed(tx, engine.base_url, one.model.name, one.seen, now)
+    return [price_now(tx, engine, model, steps) for model, steps, _ in wanted]
 
 
 def check_price(tx: Transaction, job: Job) -> None:

@@ -28,6 +28,11 @@ def covers(usd: float, price: int) -> bool:
     return usd * MICRO + HALF_A_CENT + 0.5 >= price  # 0.5: 1.16 is no whole number of micro-dollars in binary
 
 
+def names(usd: float, price: int) -> bool:
+    """Return whether dollars, rounded to cents or up to the next one, are just a price in micro-dollars."""
+    return covers(usd, price) and usd * MICRO - 0.5 <= price + 2 * HALF_A_CENT
+
+
 def dollars(value: Any) -> float | None:
     """Return a sum of dollars that came from outside, None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):

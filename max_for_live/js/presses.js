@@ -168,9 +168,9 @@ Presses.prototype.refused = function (press, told, now) {
   var code = String(told.code || "");
   var usd = Math.ceil(Number(told.usd) * 100 - 1e-6) / 100; // an older bridge does not tell
   usd = isNaN(usd) ? this.price(press) : usd;
-  var extra = {
-    "E-CONFIRM": ["confirm_usd", isNaN(usd) ? undefined : Text.decimal(usd, 2)], "E-DOUBLE-PRESS": ["again", 1]
-  }[code];
+  var confirm = ["confirm_usd", isNaN(usd) ? undefined : Text.decimal(usd, 2)];
+  // a price that is new, or has risen, is told with what all of the press costs
+  var extra = { "E-CONFIRM": confirm, "E-PRICE": told.usd === undefined ? undefined : confirm, "E-DOUBLE-PRESS": ["again", 1] }[code];
   if (this.cancelled[press.id]) {
     this.tell("Cancelled. Nothing was spent");
   } else if (code === "E-PATH" && press.folders.length > 1) {
@@ -181,7 +181,7 @@ Presses.prototype.refused = function (press, told, now) {
     this.question = {
       button: press.button, press: press, extra: extra, since: now, until: now + Presses.AGREE,
       text: told.message + " Press it again to agree",
-      label: (code === "E-CONFIRM" ? "Send" : "Again") + (isNaN(usd) ? "" : " · " + (usd ? Text.dollars(usd) : "free"))
+      label: (code === "E-DOUBLE-PRESS" ? "Again" : "Send") + (isNaN(usd) ? "" : " · " + (usd ? Text.dollars(usd) : "free"))
     };
   } else {
     told.charge = told.charge || "none"; // a refusal was never sent

@@ -1,5 +1,5 @@
 -- A press of this life of REAPER that the bridge has refused: its item goes, and the person is told. What may be sent all the same is one
--- answer away: the same press again (E-DOUBLE-PRESS), or a price that was not agreed to yet (E-CONFIRM).
+-- answer away: the same press again (E-DOUBLE-PRESS), or a price that was not agreed to yet (E-CONFIRM, E-PRICE).
 
 local import = ...
 local discard = import("discard")
@@ -18,8 +18,11 @@ local function question(status, press)
   local code, usd = status.refused.code, tonumber(status.usd)
   if code == "E-DOUBLE-PRESS" then
     return form.same_again(press.usd), { again = true, confirm_usd = press.confirm_usd }
-  elseif code == "E-CONFIRM" and usd then
+  elseif (code == "E-CONFIRM" or code == "E-PRICE") and usd and usd > 0 then
     local text = string.format("This costs %s, which you have not agreed to yet. Nothing was spent.", form.dollars(usd))
+    if code == "E-PRICE" then -- of a model that is new, or dearer than before: yes counts for later presses, too
+      text = string.format("%s\n\nAll of it costs %s.", status.refused.message, form.dollars(usd))
+    end
     return text .. "\n\nSend it?", { confirm_usd = usd }
   end
 end

@@ -132,7 +132,7 @@ function send.once_more(box, project, before, more)
   end
   local work = tag.with(before, more)
   work.id, work.box, work.project = mailbox.uuid(), box, project
-  remember(work.id, before)
+  remember(work.id, tag.with(before, more)) -- what was agreed to counts if something else is asked
   local again = { project = project, action = work.action, values = work.values, selection = selection, after = work.after }
   make_placeholder(again, work.id, work.length, work.variations)
   hand_over(work)

@@ -148,6 +148,32 @@ def test_what_ardour_exports_comes_back_at_the_same_sample(
         assert abs(EARLIER + heard_at(mix, heard) - AT) <= 1
 
 
+def test_a_take_goes_on_where_its_source_ends(ardour: Ardour, daemon: Bridge, tmp_path: Path) -> None:
+    """What is before the moment that goes on there is hidden, but for a fade; the file has all of it."""
+    song = tmp_path / "song.wav"
+    command = ["sox", "-n", "-r", str(RATE), "-b", "24", "-c", "2", str(song), "synth", "12", "pinknoise", "gain", "-9"]
+    subprocess.run(command, check=True)
+    daemon.start()
+    ardour.start()
+    place = {"position": AT / RATE, "length": 12.0, "sample_rate": RATE}
+    asked = {"action": "transform", "source": {"path": str(song)}, "continue_from": 8.0, "duration": 8.0}
+    (job,) = daemon.press(client="ardour", place=place, **asked)["jobs"]
+    daemon.until(job, "stored")
+    told = until(lambda: daemon.job(job)["grid"], 60, "the grid of the take")
+    enter, fade = (round(told[key] * RATE) for key in ("enter", "crossfade"))
+    assert 0 < fade <= enter
+    results = daemon.home / "outbox" / "ardour"
+    until(lambda: '"enter"' in "".join(one.read_text("utf-8") for one in results.glob("*.json")), 30, "the result")
+    until(lambda: json.loads((results / "daemon.json").read_text("utf-8"))["results"], 30, "it in the heartbeat")
+    ardour.press(PLACE)
+    ardour.answer("^DAW Bridge$", "", "alt+y")  # it was asked for elsewhere
+    ardour.answer("^DAW Bridge$", "", CLOSE)
+    assert in_state(daemon, job, "placed")
+    (region,) = [one for one in ardour.regions() if job in one.sources[0]]
+    end = round(AT + 12 * RATE)
+    assert (region.position, region.start, region.length) == (end - fade, enter - fade, 8 * RATE + fade)
+
+
 def test_a_take_stands_exactly_once_whoever_dies(ardour: Ardour, daemon: Bridge) -> None:
     """The hook places it; Ardour dies before it is saved, and before the bridge is told; the bridge dies, too."""
     with_hook(ardour)

@@ -27,6 +27,7 @@ parameters.TABLE = (*parameters.TABLE, Parameter(
 from typer.testing import CliRunner
 from bridge_daemon.cli.app import build
 from bridge_daemon.cli.sending import body_of
+from bridge_daemon.domain.again import request_of
 from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.domain.models import models
 from bridge_daemon.domain.request import Place, parse
@@ -70,6 +71,7 @@ print(json.dumps({
     "sketch": contract.check(sent).other,
     "catalogue": [row for row in contract.catalogue()["supported_parameters"] if row["name"] == "warmth_level"],
     "job": from_osc.as_dict()["warmth"],
+    "again": request_of(from_osc, placed=True)["warmth"],
     "row": to_row({"parameters": from_osc.parameters})["parameters"]["warmth"],
     "help": CliRunner().invoke(build(), ["generate", "--help"]).output,
     "body": body_of("generate", {"warmth": 1.5})["warmth"],
@@ -97,6 +99,7 @@ def test_a_parameter_is_added_in_one_place() -> None:
         "sketch": {"warmth_level": 7.5},
         "catalogue": [{"name": "warmth_level", "type": "number", "default": 2, "range": [0, 10]}],
         "job": 7.5,
+        "again": 7.5,
         "row": 7.5,
         "body": 1.5,
         "files": {

@@ -137,14 +137,15 @@ async def test_a_double_click_on_again_is_one_press_for_the_bridge(tmp_path: Pat
         assert agreed["seed"] not in (first["seed"], one["seed"])
 
 
-async def test_a_price_that_rises_while_it_is_agreed_to_is_asked_about_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["E-CONFIRM", "E-PRICE"])
+async def test_a_price_that_rises_while_it_is_agreed_to_is_asked_about_again(tmp_path: Path, code: str) -> None:
     """The key of the consent is in the message once: twice, the bridge refuses the message."""
     async with ready(tmp_path) as (fake, live):
         fake.accepts = False
         await live.click("Generate")
         await fake.until("/bridge/generate")
         for count, usd in ((2, "0.7"), (3, "1.4")):
-            await question(fake, live, usd=usd)
+            await question(fake, live, usd=usd, code=code)
             assert f"Send · ${float(usd):.2f}" in (await live.panel())["buttons"]
             await live.click("Generate")
             assert (await fake.until("/bridge/generate", count=count))["confirm_usd"] == usd

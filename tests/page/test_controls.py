@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
@@ -16,6 +18,7 @@ from tests.page.test_forms import PAD, add_preset, config
 from tests.page.test_listening import PLACE
 from tests.page.test_money import fill, paid, service, shop
 from tests.page.test_page import loop, make
+from tests.spending.test_new_models import CATALOGUE
 
 __all__ = ["paid", "service", "shop"]  # fixtures
 
@@ -124,15 +127,59 @@ def test_a_take_is_continued(page: Page, bridge: Bridge) -> None:
     page.get_by_role("button", name="Continue", exact=True).click()
     expect(page.locator("#p-continue_from")).to_have_value("8")
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("to be continued")
+    page.locator("#p-tempo").fill("120")
     with page.expect_request("**/api/requests") as sent:
         page.get_by_role("button", name=re.compile("^Transform · free")).click()
     told = sent.value.post_data_json
     assert told["action"] == "transform"
     assert told["continue_from"] == 8
     assert told["source"]["path"].endswith(".wav")
-    expect(page.locator("article.job", has_text="to be continued").first.locator(".badge")).to_have_text(
-        "placed", timeout=30_000
-    )
+    assert told["place"] == {"tempo": 120}
+    job = page.locator("article.job", has_text="to be continued").first
+    expect(job.locator(".badge")).to_have_text("placed", timeout=30_000)
+
+
+def asked_again(page: Page, button: str) -> dict[str, Any]:
+    """Press a button of the take that is open, and return what was sent for it."""
+    with page.expect_request("**/api/requests") as sent:
+        page.get_by_role("button", name=re.compile(f"^{button}")).click()
+    expect(page.get_by_text("Accepted, free of charge.").first).to_be_visible()
+    told: dict[str, Any] = sent.value.post_data_json
+    assert told.pop("id")
+    return told
+
+
+def test_what_is_asked_for_again_is_what_the_bridge_says(page: Page, bridge: Bridge, tmp_path: Path) -> None:
+    """Whatever the job was asked for: the page names no parameter by itself."""
+    bridge.run("config", "allow", str(tmp_path))
+    words = ["a {bright|bright} end", "--source", str(loop(tmp_path / "song.wav", 12)), "--continue-from", "7"]
+    more = [
+        "--duration",
+        "6",
+        "--tempo",
+        "97",
+        "--fit",
+        "grid",
+        "--loudness",
+        "-14",
+        "--strength",
+        "0.8",
+        "--seed",
+        "7",
+    ]
+    (job,) = json.loads(bridge.run("transform", *words, *more, "--json"))
+    again = json.loads(bridge.run("jobs", "show", job["job"], "--json"))["again"]
+    assert (again["continue_from"], again["place"]["tempo"], again["seed"]) == (7, 97, 7)
+    view(page, "Takes")
+    page.locator(".take .name", has_text="a bright end").first.click()
+    expect(page.locator("dt", has_text="continue from")).to_be_visible()
+    assert asked_again(page, "Again, same seed · free") == again
+    assert asked_again(page, "New seed · free") == {key: value for key, value in again.items() if key != "seed"}
+    page.get_by_role("button", name="Change and run").click()
+    expect(page.locator("#p-continue_from")).to_have_value("7")
+    expect(page.locator("#p-tempo")).to_have_value("97")
+    page.locator("#p-seed").fill("8")
+    assert asked_again(page, "Transform · free") == again | {"seed": 8}
 
 
 def test_takes_are_found_by_each_filter(page: Page, bridge: Bridge) -> None:
@@ -304,6 +351,41 @@ def test_a_price_above_the_limit_of_asking_is_agreed_to(shop: Page, service: Fak
     dialog.get_by_role("button", name=re.compile(r"^Send · \$0\.58")).click()
     expect(shop.get_by_role("heading", name="Now", exact=True)).to_be_visible()
     assert len(asked) == 3
+
+
+def test_a_model_that_only_the_catalogue_knows_is_agreed_to(shop: Page, service: FakeService) -> None:
+    """Exactly what was asked is sent, at exactly the price that was shown."""
+    new = "stable-audio-9"
+    service.script(set={"models": ["stable-audio-2-0", "stable-audio-2-5", new], "catalogues": {new: CATALOGUE}})
+    fill(shop, "of a new model")
+    shop.get_by_text("Seldom needed").click()
+    shop.locator("#p-model").fill(new)
+    shop.locator("#p-model").blur()
+    shop.locator("#p-variations").fill("2")
+    press = shop.get_by_role("button", name="Make · $1.80")
+    expect(press).to_be_enabled(timeout=15_000)
+    expect(shop.get_by_text("you have not agreed to that yet")).to_be_visible()
+    press.click()
+    dialog = shop.get_by_role("dialog", name="Agree to the price?")
+    expect(dialog).to_contain_text("$0.90 a generation")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert service.posts("of a new model") == []
+    expect(press).to_be_enabled()
+    press.click()
+    with shop.expect_request("**/api/requests") as sent:
+        dialog.get_by_role("button", name="Send · $1.80").click()
+    expect(shop.get_by_role("heading", name="Now", exact=True)).to_be_visible()
+    assert sent.value.post_data_json["confirm_usd"] == 1.8
+    for _ in range(200):
+        if len(service.charges("of a new model")) == 2:
+            break
+        shop.wait_for_timeout(50)
+    assert {one["body"]["model"] for one in service.charges("of a new model")} == {new}
+    fill(shop, "of it once more")  # the price counts from now on
+    shop.get_by_text("Seldom needed").click()
+    shop.locator("#p-model").fill(new)
+    expect(shop.get_by_text(f"One take of 2.0 s, {new}.")).to_be_visible()
 
 
 def test_a_paid_render_is_asked_for_first(shop: Page, paid: PaidBridge, service: FakeService, tmp_path: Path) -> None:

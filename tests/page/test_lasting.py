@@ -135,6 +135,26 @@ def test_a_page_whose_session_is_over_says_so(page: Page, bridge: Bridge, why: s
     assert not json.loads(bridge.run("status", "--json")).get("paused"), "what was refused was not done"
 
 
+@pytest.mark.parametrize("signed_in", ["in another tab", "in the tab itself"])
+def test_what_is_typed_outlives_the_session(page: Page, bridge: Bridge, signed_in: str) -> None:
+    views = ("make", "folders", "settings")
+    tabs = {view: half_filled(page, view) for view in views}
+    assert page.evaluate(END) == 200
+    for tab in tabs.values():
+        expect(tab.get_by_role("heading", name="Sign in")).to_be_visible(timeout=20_000)
+    if signed_in == "in another tab":
+        page.goto(bridge.url)
+    else:
+        tabs["make"].goto(bridge.url)  # what stands before its # is the same: nothing is loaded anew
+    for view, tab in tabs.items():
+        tab.bring_to_front()
+        tab.evaluate("window.dispatchEvent(new Event('focus'))")
+        expect(tab.get_by_role("heading", name=view.capitalize(), exact=True)).to_be_visible()
+        expect_typed(tab, WORDS[view])
+    tabs["settings"].get_by_role("button", name="Save").click()
+    expect(tabs["settings"].get_by_text(re.compile("^Saved"))).to_be_visible()
+
+
 def replace_token(bridge: Bridge) -> None:
     """Write another token, and have the bridge read it."""
     file = bridge.home / "token"

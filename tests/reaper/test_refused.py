@@ -83,15 +83,21 @@ def test_the_same_press_again_is_one_answer_away(reaper: Reaper, bridge: StandIn
     assert takes(reaper) == 1, "what has a take stays"
 
 
-def test_a_price_that_nobody_has_agreed_to(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["E-CONFIRM", "E-PRICE"])
+def test_a_price_that_nobody_has_agreed_to(reaper: Reaper, bridge: StandIn, tmp_path: Path, code: str) -> None:
     song(reaper, tmp_path / "song")
     sent = transform(reaper, bridge)
-    told = {"code": "E-CONFIRM", "message": "x", "charge": "none", "next": "y"}
+    told = {"code": code, "message": "$0.99 a generation, and you have not agreed.", "charge": "none", "next": "y"}
     bridge._write(f"{sent['id']}.status.json", {"id": sent["id"], "refused": told, "usd": 0.99, "jobs": []})
     reaper.do(f"fake.answers = {{{YES}}}")
     reaper.seconds(3)
     assert "$0.99" in reaper.get("fake.modals[2]")
-    assert bridge.request()["confirm_usd"] == 0.99
+    again = bridge.request()
+    assert again["confirm_usd"] == 0.99
+    bridge.refuse(again, "E-DOUBLE-PRESS", "The same again.")
+    reaper.do(f"fake.answers = {{{YES}}}")
+    reaper.seconds(3)
+    assert bridge.request()["confirm_usd"] == 0.99, "it is not asked for twice"
 
 
 def test_an_undo_of_the_removal_asks_nothing_again(reaper: Reaper, bridge: StandIn, tmp_path: Path) -> None:

@@ -226,6 +226,40 @@ class TestItsPrice:
             told = await daemon.actions.estimate(request(model=NEW, duration=5))
             assert told["refused"]["code"] == "E-PRICE"
 
+    async def test_a_request_that_names_it_exactly_agrees_to_it(self, tmp_path: Path) -> None:
+        """Every client that can answer the question of a sum can answer this one: by the sum of its request."""
+        async with service() as cloud, learned(tmp_path / "home", cloud, agreed=False) as daemon:
+            asked = {"model": NEW, "duration": 5, "variations": 2}
+            for usd in (None, 0, 0.9, 1.79, 1.82, 5.0, 1000.0):
+                error = await refused(daemon, "E-PRICE", **asked, confirm_usd=usd)
+                assert error.as_dict()["usd"] == 1.8
+            told = await daemon.actions.estimate(request(**asked))
+            assert (told["usd"], told["confirm"], told["refused"]["usd"]) == (1.8, True, 1.8)
+            assert (await price_of(daemon))["new"], "what was refused changed nothing"
+            assert cloud.posts == []
+            await press(daemon, **asked, confirm_usd=1.8)
+            await press(daemon, model=NEW, duration=6)  # it is agreed to from now on
+
+    async def test_what_is_refused_for_another_reason_agrees_to_nothing(self, tmp_path: Path) -> None:
+        spend = {"per_day_usd": 1.0}
+        async with service() as cloud, learned(tmp_path / "home", cloud, agreed=False, spend=spend) as daemon:
+            await refused(daemon, "E-LIMIT", model=NEW, duration=5, variations=2, confirm_usd=1.8)
+            assert (await price_of(daemon))["new"]
+
+    async def test_all_presets_of_a_chain_are_agreed_to_at_once(self, tmp_path: Path) -> None:
+        presets = {
+            "drums": {"action": "generate", "prompt": "drums", "duration": 8.0},
+            "bass": {"prompt": "bass", "source": "take", "of": ("drums",), "model": NEW},
+        }
+        async with service() as cloud, learned(tmp_path / "home", cloud, agreed=False, presets=presets) as daemon:
+            cloud.prices("$0.70")  # dearer than the table's, and nobody has agreed to that either
+            await daemon.parts.catalogue.refresh()
+            asked = {"preset": "bass", "prompt": None, "action": None, "duration": None}
+            error = await refused(daemon, "E-PRICE", **asked)
+            assert error.as_dict()["usd"] == 1.6
+            answer, _ = await daemon.actions.admit(request(**asked, confirm_usd=1.6))
+            assert [(await job_of(daemon, job)).price for job in answer["jobs"]] == [700_000, 900_000]
+
     async def test_dearer_later_is_asked_for_again(self, tmp_path: Path) -> None:
         async with service() as cloud, learned(tmp_path / "home", cloud) as daemon:
             cloud.catalogues[NEW] = CATALOGUE | {"pricing_rows": [PRICE[0] | {"rate": "$1.20"}]}

@@ -147,7 +147,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         method="GET",
         path="/api/jobs/{job}",
         handler=handle_jobs.job,
-        summary="the job, with `events`: everything that happened to it",
+        summary="the job, with `events`: everything that happened to it, and `again`: a request, without an `id`, that asks "
+        "for the same once more, for the library",
     ),
     Route(
         method="PATCH",

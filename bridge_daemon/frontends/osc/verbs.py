@@ -12,7 +12,7 @@ from bridge_daemon.actions.bridge import Actions
 from bridge_daemon.clock.transport import CLOCKS, LIMITS, Clock
 from bridge_daemon.domain import ids, views
 from bridge_daemon.domain.models import known
-from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, PriceQuestion, TooBusy
+from bridge_daemon.errors import BridgeError, Fault, InvalidRequest, NotFound, PriceChanged, PriceQuestion, TooBusy
 from bridge_daemon.frontends.osc.clients import Clients
 from bridge_daemon.frontends.osc.keys import REQUEST_KEYS, as_on_the_wire, request_of, unknown
 from bridge_daemon.frontends.osc.wire import Float32, decimal
@@ -324,7 +324,8 @@ def _ok(call: OscCall, message: str, **more: Any) -> Answer:
 def refused(call: OscCall, error: BridgeError) -> Answer:
     """Return what is answered if nothing was done."""
     told = {"code": error.code, "message": error.message[:_LONGEST], "charge": str(error.charge)}
-    price = {"usd": decimal(error.usd)} if isinstance(error, PriceQuestion) else {}
+    usd = error.usd if isinstance(error, PriceQuestion | PriceChanged) else None
+    price = {"usd": decimal(usd)} if usd is not None else {}
     return "/bridge/refused", _about(call) | told | price | {"next": error.next_step}
 
 

@@ -200,6 +200,12 @@ async def test_a_client_is_told_of_what_takes_a_preset_consists(tmp_path: Path) 
         told = (await client.ask("/bridge/preset", id=str(uuid.uuid4()), preset="pad", duration=1))[1]
         assert told["code"] == "E-CONFIRM", told
         assert float(told["usd"]) == pytest.approx(sum(float(prices[model]) for model in made["pad"].split()))
+        service.prices("$0.80")  # dearer than what was agreed to
+        await daemon.parts.catalogue.refresh()
+        asked = {"id": str(uuid.uuid4()), "prompt": "rain", "duration": 1}
+        told = (await client.ask("/bridge/generate", **asked))[1]
+        assert (told["code"], told["usd"]) == ("E-PRICE", "0.8")
+        assert (await client.ask("/bridge/generate", **asked, confirm_usd=told["usd"]))[0] == "/bridge/accepted"
 
 
 REFUSED = [

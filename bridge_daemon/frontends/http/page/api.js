@@ -108,7 +108,9 @@ export function refreshSoon() {
 let source = null;
 let over = false; // the session
 let onSignedOut = () => {};
-function sessionOver() { over = true; source?.close(); onSignedOut(); }
+function sessionOver() { over = true; known.alive = false; source?.close(); onSignedOut(); }
+/** Follow again what happens: there is a session once more. */
+export function signedIn() { over = false; connect(); }
 /** Follow what happens while this page can be seen: a browser has six connections to a server, for all its pages. */
 export function follow(signedOut) {
   onSignedOut = signedOut;

@@ -1,5 +1,5 @@
 /** The page: sign-in, the bar at the top, and the views. */
-import { follow, known, listen, post, refresh, signIn } from "./api.js";
+import { follow, known, listen, post, refresh, signIn, signedIn } from "./api.js";
 import { h, tell, usd } from "./dom.js";
 import * as folders from "./folders.js";
 import * as help from "./help.js";
@@ -22,10 +22,13 @@ const main = document.getElementById("main");
 let open = null;
 let over = false; // the session
 
+const viewed = () => (ALL[location.hash.slice(1)] ? location.hash.slice(1) : "now");
+
 function go() {
-  const name = ALL[location.hash.slice(1)] ? location.hash.slice(1) : "now";
+  const name = viewed();
   open?.leave();
   open = ALL[name][1]();
+  open.name = name;
   main.replaceChildren(open.node);
   document.title = `${ALL[name][0]} – DAW Bridge`;
   for (const link of document.querySelectorAll("#tabs a")) {
@@ -63,17 +66,28 @@ function top() {
 
 function signedOut() {
   if (over) return;
-  open?.leave();
-  open = null;
-  over = true;
+  over = true; // what is typed stays in the view, which is only not shown
   window.removeEventListener("hashchange", go);
   player.close();
   top();
   main.replaceChildren(h("section", { class: "panel sign-in stack" }, h("h1", {}, "Sign in"), known.status && h("p", { role: "alert" }, "Your session is over: it lasts for a day, and ends when the token of the bridge changes. What was sent goes on."), h("p", {}, "This page belongs to whoever runs the bridge. Open it with:"), h("p", {}, h("code", {}, "daw-bridge open")), h("p", { class: "small soft" }, "The link is good once, for a minute. This page goes on as soon as you are signed in, in whichever window.")));
-  const again = () => { if (!document.hidden && !open) refresh().then(() => location.reload()).catch(() => {}); };
-  window.addEventListener("focus", again);
-  document.addEventListener("visibilitychange", again);
 }
+
+/** Go on where the session ended, once there is another: what was typed is there again. */
+async function again() {
+  if (!over || document.hidden) return;
+  const here = location.hash.startsWith("#code=") && open; // the view goes on, which the link stands in the place of
+  try { await signIn(); await refresh(); } catch { return; }
+  if (here) history.replaceState(null, "", `#${here.name}`);
+  if (!over) return; // another event was as fast
+  over = false;
+  if (open?.name === viewed()) main.replaceChildren(open.node); else go();
+  window.addEventListener("hashchange", go);
+  top();
+  signedIn();
+}
+for (const kind of ["focus", "hashchange"]) window.addEventListener(kind, again); // a link of daw-bridge open may be typed in here, too
+document.addEventListener("visibilitychange", again);
 
 document.getElementById("pause").onclick = () => act(() => post(known.status?.paused ? "resume" : "pause", known.status?.paused ? {} : { reason: "person" }), known.status?.paused ? "Sending goes on." : "Nothing is sent until you resume.").then(() => refresh().catch(() => {}));
 const theme = (name) => { document.documentElement.dataset.theme = name; localStorage.setItem("daw-bridge theme", name); window.dispatchEvent(new Event("themed")); };
@@ -93,13 +107,11 @@ document.addEventListener("keydown", (event) => {
 async function start() {
   try { await signIn(); } catch (error) { tell(error); }
   try { await refresh(); } catch (error) {
-    if (error.status === 401 || error.status === 403) { signedOut(); return; }
-    tell(error);
+    if (error.status === 401 || error.status === 403) signedOut(); else tell(error);
   }
   listen(top);
   top();
-  window.addEventListener("hashchange", go);
-  go();
+  if (!over) { window.addEventListener("hashchange", go); go(); }
   follow(signedOut);
 }
 start();

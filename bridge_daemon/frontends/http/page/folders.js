@@ -1,8 +1,8 @@
 /** Folders: what is watched, and the renders that wait for a person. */
-import { changeSettings, get, known, listen, pay, post } from "./api.js";
+import { changeSettings, get, known, listen, post } from "./api.js";
 import { ago, ask, h, redraw, tell, usd } from "./dom.js";
 import { chooser } from "./forms.js";
-import { act } from "./jobs.js";
+import { act, agreeing } from "./jobs.js";
 
 const WORDS = { waiting: "waits", sending: "is sent", sent: "sent", known: "sent before", forgotten: "forgotten" };
 const KIND = { waiting: "warn", sending: "live", sent: "good" };
@@ -12,16 +12,7 @@ async function send(one, again) {
   const body = { entry: one.entry, ...(again ? { again: true } : {}) };
   const free = known.status?.engine.name === "sketch";
   if (!free && !(await ask("Send this render?", `${one.name}: one take costs ${usd(known.status?.price_usd)}; variations of its preset cost as much each.`, [["Cancel", null], [again ? "Send again" : "Send", true, "primary"]]))) return;
-  for (;;) {
-    try {
-      await pay("folders/send", body);
-      return;
-    } catch (error) {
-      if (error.told?.code !== "E-CONFIRM" || body.confirm_usd) { tell(error); return; }
-      if (!(await ask("Agree to the price?", error.told.message, [["Cancel", null], [`Send · ${usd(error.told.usd)}`, true, "primary"]]))) return;
-      body.confirm_usd = error.told.usd;
-    }
-  }
+  try { await agreeing("folders/send", body); } catch (error) { tell(error); }
 }
 
 function watched(one) {

@@ -1,5 +1,5 @@
 /** What can be done with a job, and how it is told. */
-import { patch, pay, post } from "./api.js";
+import { get, patch, pay, post } from "./api.js";
 import { ask, h, tell, toast, usd } from "./dom.js";
 
 export const LIVE = new Set(["queued", "preparing", "submitting", "generating", "fetching"]);
@@ -16,37 +16,45 @@ export function money(job) {
 export async function act(work, done) {
   try {
     const answer = await work();
-    toast(done || answer?.message || "Done.");
+    if (answer !== null) toast(done || answer?.message || "Done.");
     return answer;
   } catch (error) { tell(error); return null; }
 }
 
-/** Press: send a request, and ask the person what the bridge asks. Resolves to its answer, null if it was not sent. */
-export async function press(request) {
-  const wanted = { ...request };
+/** What a person may agree to: a sum that does not pass unasked, and a price that is new or has risen. */
+const ASKS = ["E-CONFIRM", "E-PRICE"];
+
+/** Send what may cost, and ask the person what the bridge asks. `priced` tells what a second press costs. Null if they said no. */
+export async function agreeing(path, body, priced) {
+  const wanted = { ...body };
   for (;;) {
-    try {
-      const done = await pay("requests", wanted);
-      toast(done.usd ? `Accepted: ${usd(done.usd)}.` : "Accepted, free of charge.");
-      return done;
-    } catch (error) {
+    try { return await pay(path, wanted); } catch (error) {
       const code = error.told?.code;
-      const twice = code === "E-DOUBLE-PRESS";
-      const told = twice || code === "E-CONFIRM" ? await post("estimate", wanted).catch(() => null) : null;
-      if (typeof told?.usd !== "number") { tell(error); return null; }
-      const yes = await ask(twice ? "Once more?" : "Agree to the price?", error.told.message, [["Cancel", null], [told.usd ? `Send · ${usd(told.usd)}` : "Send", true, "primary"]]);
+      const twice = code === "E-DOUBLE-PRESS" && priced;
+      const sum = twice ? await priced(wanted) : ASKS.includes(code) ? error.told.usd : null;
+      if (typeof sum !== "number") throw error;
+      const yes = await ask(twice ? "Once more?" : "Agree to the price?", error.told.message, [["Cancel", null], [sum ? `Send · ${usd(sum)}` : "Send", true, "primary"]]);
       if (!yes) return null;
-      wanted.confirm_usd = told.usd;
+      wanted.confirm_usd = sum; // a price that is new counts as agreed to only if this is just what it comes to
       if (twice) wanted.again = true;
     }
   }
+}
+
+/** Press: send a request. Resolves to the answer of the bridge, null if it was not sent. */
+export async function press(request) {
+  try {
+    const done = await agreeing("requests", request, async (wanted) => (await post("estimate", wanted)).usd);
+    if (done) toast(done.usd ? `Accepted: ${usd(done.usd)}.` : "Accepted, free of charge.");
+    return done;
+  } catch (error) { tell(error); return null; }
 }
 
 /** Retry; what would be paid again is asked first. */
 export async function retry(job) {
   const pays = ["failed", "refused", "unknown", "cancelled", "dismissed", "held"].includes(job.state) && job.usd > 0;
   if (pays && !(await ask("Send it again?", `This costs ${usd(job.usd)}.`, [["Cancel", null], [`Send · ${usd(job.usd)}`, true, "primary"]]))) return;
-  await act(() => pay(`jobs/${job.job}/retry`, pays ? { confirm_usd: job.usd } : {}));
+  await act(() => agreeing(`jobs/${job.job}/retry`, pays ? { confirm_usd: job.usd } : {}));
 }
 
 /** The three ways out of an unknown job, in money. */
@@ -60,7 +68,7 @@ export async function resolve(job) {
   [["Not now", null], ["Close: charged", "charged"], ["Close: not charged", "not"], ["Attach", "attach"], [`Submit again · ${usd(job.usd)}`, "again"]]);
   const data = { again: { action: "submit_again", confirm_usd: job.usd }, attach: { action: "attach", remote_id: number.value.trim() },
     charged: { action: "dismiss", charged: true }, not: { action: "dismiss", charged: false } }[choice];
-  if (data) await act(() => (choice === "again" ? pay : post)(`jobs/${job.job}/resolve`, data));
+  if (data) await act(() => (choice === "again" ? agreeing : post)(`jobs/${job.job}/resolve`, data));
 }
 
 /** The buttons that fit a job's state. */
@@ -76,14 +84,11 @@ export function buttons(job) {
   return made;
 }
 
-/** Ask for the same once more: the same words, with the same seed or a new one. */
-export function requestOf(job, { seed = false } = {}) {
-  const request = { version: 1, action: job.action };
-  for (const name of ["prompt", "duration", "strength", "cfg_scale", "steps", "model", "region_start", "region_end"]) if (job[name] !== null && job[name] !== undefined) request[name] = job[name];
-  if (seed) request.seed = job.seed;
-  if (job.source) request.source = job.source;
-  if (job.negative_prompt) request.negative_prompt = job.negative_prompt;
-  return request;
+/** Return what asks for the same once more, as the bridge makes it of a job: with the same seed, or with a new one. */
+export async function requestOf(job, { seed = false } = {}) {
+  const { again } = await get(`jobs/${job.job}`);
+  if (!seed) delete again.seed;
+  return again;
 }
 
 export const mark = (job, data, done) => act(() => patch(`jobs/${job.job}`, data), done);

@@ -7,6 +7,8 @@ import { region } from "./wave.js";
 
 const HISTORY = "daw-bridge prompts";
 const remembered = () => { try { return JSON.parse(localStorage.getItem(HISTORY)) || []; } catch { return []; } };
+/** What fit and continue go by; of the place, which has no other field here. */
+const TEMPO = { name: "tempo", kind: "number", low: 20, high: 400, unit: "BPM", default: "that of a clock", meaning: "What the take is made to fit." };
 let carried = null;
 
 /** Open Make with what another view brings: a request to change and run, or a take as the source. */
@@ -70,12 +72,19 @@ export function view() {
     return changed;
   }
 
+  /** The place in music of the take that is made again, at the tempo that is typed: bars take another time then. */
+  function standing({ length, ...musical }, tempo) {
+    return { ...musical, ...(length && !(musical.bars && tempo !== musical.tempo) ? { length } : {}), tempo };
+  }
+
   function request() {
     const made = { version: 1, action: source ? "transform" : "generate" };
     if (prompt.value.trim()) made.prompt = prompt.value.trim();
     if (preset.value) made.preset = preset.value;
     for (const input of fields.querySelectorAll("input, select")) if (input.value !== "" && !input.closest("[hidden]")) made[input.name] = input.type === "number" || isNumber(input) ? Number(input.value) : input.value;
     if (source) made.source = { ...(source.path ? { path: source.path } : { take: source.take, mix: source.mix }), ...(source.start || source.end ? { start: source.start || 0, end: source.end } : {}) };
+    if (made.tempo || given.place) made.place = standing(given.place || {}, made.tempo);
+    delete made.tempo;
     return made;
   }
 
@@ -87,9 +96,10 @@ export function view() {
       if (offer(told.replace && source !== null)) { soon(); return; }
       free = told.usd === 0;
       send.textContent = told.usd ? `${source ? "Transform" : "Make"} · ${usd(told.usd)}` : `${source ? "Transform" : "Make"} · free`;
-      send.disabled = busy || Boolean(told.refused) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
+      const asks = told.refused?.code === "E-PRICE" && told.usd > 0; // the press asks the person to agree to it
+      send.disabled = busy || (Boolean(told.refused) && !asks) || told.faults.length > 0 || (!prompt.value.trim() && !preset.value);
       const faults = told.faults.map((one) => (typeof one === "string" ? one : `${one.field || one.key || ""} ${one.allowed || one.message || ""}`)).join(" ");
-      note.textContent = told.refused ? `${told.refused.message} ${told.refused.next || ""}` : faults || `${told.variations > 1 ? `${told.variations} takes` : "One take"} of ${seconds(told.duration)}, ${told.engine === "sketch" ? "by the sketch engine: not the model" : told.model}.`;
+      note.textContent = told.refused ? `${told.refused.message} ${(asks ? "Press to agree to it and send." : told.refused.next) || ""}` : faults || `${told.variations > 1 ? `${told.variations} takes` : "One take"} of ${seconds(told.duration)}, ${told.engine === "sketch" ? "by the sketch engine: not the model" : told.model}.`;
     } catch (error) { if (mine === asked) { note.textContent = error.message; send.disabled = true; } }
   }
   /** Ask for the price of what is wanted now. Until it is known, nothing can be sent. */
@@ -169,7 +179,7 @@ export function view() {
       if (given.preset) preset.value = given.preset;
       const shown = table.parameters.filter((one) => one.name !== "prompt");
       const seldom = new Set(["model", "valid_for"]);
-      fields.replaceChildren(...shown.filter((one) => !seldom.has(one.name)).map((one) => field(one, given[one.name])),
+      fields.replaceChildren(...shown.filter((one) => !seldom.has(one.name)).map((one) => field(one, given[one.name])), field(TEMPO, given.place?.tempo),
         h("details", {}, h("summary", { class: "small soft" }, "Seldom needed"), shown.filter((one) => seldom.has(one.name)).map((one) => field(one, given[one.name]))));
       await showSource();
     } catch (error) { missed = !fields.children.length; tell(error); }

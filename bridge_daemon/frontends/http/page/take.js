@@ -89,27 +89,31 @@ async function rivals(job) {
 
 /** A button that asks for the same once more, with what it costs on it. */
 function once(job, label, seed) {
-  const request = requestOf(job, { seed });
+  let request = null;
   const button = h("button", { type: "button", disabled: true, onclick: () => press(request) }, label);
-  post("estimate", request).then((told) => {
+  async function price() {
+    request = await requestOf(job, { seed });
+    const told = await post("estimate", request);
     if (told.usd === null) return;
     button.textContent = `${label} · ${told.usd ? usd(told.usd) : "free"}`;
     button.disabled = false;
-  }).catch(tell);
+  }
+  price().catch(tell);
   return button;
 }
 
 const lengthOf = (job) => job.frames / job.rate;
 const asSource = (job) => ({ path: job.file, job: job.job, seconds: lengthOf(job) });
 
-/** A request that continues a take: its end is sent, and what comes goes behind it. */
-function continuing(job) {
-  return { action: "transform", prompt: job.prompt, continue_from: Math.min(CONTINUED, Math.floor(lengthOf(job) * 10) / 10), source: asSource(job) };
+/** A request that continues a take: its end is sent, and what comes goes behind it, by its tempo if that is known. */
+async function continuing(job) {
+  const { prompt, model, place: { tempo, time_signature } } = await requestOf(job);
+  return { action: "transform", prompt, model, continue_from: Math.min(CONTINUED, Math.floor(lengthOf(job) * 10) / 10), source: asSource(job), place: { tempo, time_signature } };
 }
 
 function facts(job) {
-  const names = ["duration", "strength", "region_start", "region_end", "cfg_scale", "steps", "seed", "model", "preset", "client"];
-  const rows = names.filter((name) => job[name] !== null && job[name] !== undefined).map((name) => [name.replace("_", " "), name === "duration" ? seconds(job[name]) : String(job[name])]);
+  const names = ["duration", "strength", "continue_from", "region_start", "region_end", "negative_prompt", "cfg_scale", "steps", "seed", "model", "preset", "client"];
+  const rows = names.filter((name) => job[name] !== null && job[name] !== undefined).map((name) => [name.replaceAll("_", " "), name === "duration" ? seconds(job[name]) : String(job[name])]);
   if (job.source) rows.push(["source", `${nameOfSource(job.source)}${job.source.end ? `, ${(job.source.start || 0).toFixed(2)} to ${job.source.end.toFixed(2)} s` : ""}`]);
   if (job.place?.project) rows.push(["project", job.place.project]);
   if (job.place?.track) rows.push(["track", job.place.track]);
@@ -181,9 +185,9 @@ export function detail(job, { keep }) {
       button("Copy path", () => navigator.clipboard.writeText(job.file).then(() => { said.textContent = "The path is copied."; }).catch(tell)),
       job.client && button("Place again", () => act(() => post(`jobs/${job.job}/deliver`), "It is brought once more, free of charge.")),
       button("Use as source", () => carry({ source: asSource(job) })),
-      lengthOf(job) >= LEAST_SOURCE && button("Continue", () => carry(continuing(job)))), said,
+      lengthOf(job) >= LEAST_SOURCE && button("Continue", () => continuing(job).then(carry).catch(tell))), said,
     h("h3", {}, "Once more"),
-    h("div", { class: "row" }, once(job, "New seed", false), once(job, "Again, same seed", true), button("Change and run", () => carry(requestOf(job, { seed: true })))),
+    h("div", { class: "row" }, once(job, "New seed", false), once(job, "Again, same seed", true), button("Change and run", () => requestOf(job, { seed: true }).then(carry).catch(tell))),
     h("label", {}, "Tags", tags), facts(job),
     job.notes.length ? h("ul", { class: "small soft" }, job.notes.map((one) => h("li", {}, one))) : null, story(job),
     h("div", { class: "row end" }, job.trashed_at ? button("Restore", () => keep(job, { trashed: false }, "Brought back.")) : button("Discard", () => keep(job, { trashed: true }, "In the trash; the file stays in the library."), "danger")));
