@@ -101,7 +101,9 @@ _FREE: Final = text(
         (j.room = :room AND :kind = '{ROOM}' AND (j.state IN :open OR (j.state IN :reserved)))
         OR (r.id IS NULL AND j.engine = :engine AND j.base_url = :base_url AND (
             (j.state IN :open AND j.original IS NULL)
-            OR (:kind = '{KEEPER}' AND j.state IN :reserved AND j.action = 'generate' AND j.valid_until > {_NOW}
+            OR (:kind = '{KEEPER}' AND j.state IN :reserved AND j.valid_until > {_NOW}
+                AND (j.action = 'generate' OR (:sources AND EXISTS (
+                    SELECT 1 FROM stored s WHERE s.job = j.job AND s.kind = 'source' AND s.there AND NOT s.gone)))
                 AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.key = j.room || ' pause'))
         ))
     ) ORDER BY j.seq LIMIT 200
@@ -166,7 +168,10 @@ def sweep(connection: Connection, worker: Worker) -> None:
     connection.execute(_SWEEP, {"id": worker.id, "states": [*_OPEN, *_RESERVED]})
 
 
-def free(connection: Connection, worker: Worker, engine: str, base_url: str) -> Sequence[str]:
-    """Return jobs that a worker should take, oldest first; of other rooms only what it can go on with."""
-    given = {"room": worker.room, "kind": worker.kind, "engine": engine, "base_url": base_url}
+def free(connection: Connection, worker: Worker, engine: str, base_url: str, *, sources: bool) -> Sequence[str]:
+    """Return jobs that a worker should take, oldest first; of other rooms only what it can go on with.
+
+    ``sources``: it can publish what lies in the store.
+    """
+    given = {"room": worker.room, "kind": worker.kind, "engine": engine, "base_url": base_url, "sources": sources}
     return connection.execute(_FREE, given | {"open": _OPEN, "reserved": _RESERVED}).scalars().all()
