@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
@@ -56,6 +57,11 @@ class Objects(Protocol):
 
     async def set_mark(self, content: bytes) -> None:
         """Mark the store. Raises StoreAway."""
+
+
+def mark_of(studio: str) -> bytes:
+    """Return the mark of the store of a studio."""
+    return json.dumps({"studio": studio}).encode()
 
 
 def of_settings(settings: StoreSettings, home: Home) -> Objects:

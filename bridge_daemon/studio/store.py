@@ -7,7 +7,6 @@ to the store is found in the journal after every start.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -20,7 +19,7 @@ from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import StoreAway, StudioAway
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.studio import stored
-from bridge_daemon.studio.objects import MARK, Objects
+from bridge_daemon.studio.objects import MARK, Objects, mark_of
 from bridge_daemon.studio.stored import ORIGINAL, SOURCE, Stored
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
@@ -45,7 +44,7 @@ class SharedStore:
         self._objects = objects
         self._journal = journal
         self._worker = worker
-        self._mark = json.dumps({"studio": studio}).encode()
+        self._mark = mark_of(studio)
         self._keep_days = keep_days
         self._checked = False
         self._owed = 0
