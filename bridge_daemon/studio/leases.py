@@ -87,6 +87,7 @@ _TAKE: Final = text(
     f"OR NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = leases.worker AND w.{_ALIVE}) RETURNING job"
 )
 _GIVE_BACK: Final = text("DELETE FROM leases WHERE job = :job AND worker = :id")
+_GIVE_ALL_BACK: Final = text("DELETE FROM leases WHERE worker = :id")
 _SWEEP: Final = text(
     "DELETE FROM leases l USING jobs j WHERE l.worker = :id AND l.job = j.job AND j.state NOT IN :states"
 ).bindparams(bindparam("states", expanding=True))
@@ -119,9 +120,13 @@ def other_of_room(connection: Connection, worker: Worker) -> dict[str, Any] | No
 
 
 def join(connection: Connection, worker: Worker, about: str) -> None:
-    """Write that a worker is there; ``about`` is JSON."""
+    """Write that a worker is there, which has no job yet; ``about`` is JSON.
+
+    What its last process had is free: nobody else could take it while this one is alive.
+    """
     given = {"id": worker.id, "run": worker.run, "room": worker.room, "kind": worker.kind, "about": about}
     connection.execute(_JOIN, given)
+    connection.execute(_GIVE_ALL_BACK, {"id": worker.id})
 
 
 def beat(connection: Connection, worker: Worker) -> bool:

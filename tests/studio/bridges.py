@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +43,27 @@ async def _serve(given: dict[str, Any], orders: Connection) -> None:
             orders.send(error.as_dict())
 
 
+def _own_disk(home: Path) -> None:
+    """Let this process open no file in the home of another bridge: that one is on another machine."""
+
+    def opened(event: str, given: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(given[0], str | bytes):
+            return
+        path = Path(os.fsdecode(given[0]))
+        if not path.is_relative_to(home.parent) or path.is_relative_to(home):
+            return
+        other = home.parent / path.relative_to(home.parent).parts[0]
+        if os.path.lexists(other / "token"):
+            raise FileNotFoundError(errno.ENOENT, "on the disk of another machine", str(path))
+
+    sys.addaudithook(opened)
+
+
 def _main(given: dict[str, Any], orders: Connection, failpoint: str | None) -> None:
     told = os.open(given["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(told, 2)
     os.setsid()
+    _own_disk(Path(given["home"]))
     arm(failpoint, None)
     pace.FIRST = 0.1
     import logging

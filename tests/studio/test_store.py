@@ -16,9 +16,9 @@ from bridge_daemon.domain.job import State
 from bridge_daemon.home.paths import Home
 from bridge_daemon.home.s3_key import S3KeyStore
 from bridge_daemon.util import files
-from tests.fakes.relay import Relay, relay
+from tests.fakes.relay import relay
 from tests.fakes.service import Service
-from tests.publish.conftest import S3, s3  # noqa: F401 - the server of buckets is a fixture
+from tests.publish.conftest import S3
 from tests.studio.bridges import Bridge, bridges, eventually
 from tests.studio.test_rooms import Studio, pressed
 from tests.support import tone
@@ -312,7 +312,7 @@ async def test_without_the_store_transforms_are_refused_and_the_rest_goes_on(
     tmp_path: Path,
     studio: str,
     service: Service,
-    s3: S3,  # noqa: F811
+    s3: S3,
 ) -> None:
     host, port = s3.url.removeprefix("http://").split(":")
     async with relay(host, int(port)) as network:
@@ -345,7 +345,7 @@ async def test_a_store_that_goes_away_after_the_press_holds_nothing_paid_and_sen
     tmp_path: Path,
     studio: str,
     service: Service,
-    s3: S3,  # noqa: F811
+    s3: S3,
 ) -> None:
     host, port = s3.url.removeprefix("http://").split(":")
     async with relay(host, int(port)) as network:
@@ -436,6 +436,3 @@ async def _until_problem(bridge: Bridge, code: str | None, seconds: float = 60.0
         return (found or True) if (found or {}).get("code") == code else None
 
     return await eventually(look, f"the store tells {code}", seconds)
-
-
-__all__ = ["Relay"]
