@@ -190,8 +190,8 @@ class Daemon:
         return SharedStore(
             objects.of_settings(self.settings.store, self.home),
             journal,
+            database,
             worker=membership.worker.id,
-            studio=database.studio,
             keep_days=lambda: self.settings.store.keep_days,
         )
 

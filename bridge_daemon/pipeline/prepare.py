@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from bridge_daemon.audio.region import SOURCE_RATE, Extracted, check_region, extract
 from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.domain.models import known
+from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.errors import NotPublished, OtherEngine, Refusal, SourceRefused, Stale, StoreAway
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
@@ -125,7 +126,7 @@ async def _own_source(job: Job, takes: list[Take], context: StepContext) -> tupl
         store.source_lies(tx, job)
         tx.note(job, "shared", {"file": str(file)}, **made(tx))
 
-    if store is not None and job.price and await store.put_source(job, file):
+    if store is not None and job.engine != SKETCH and await store.put_source(job, file):
         await context.journal.write("shared", shared)
     return file, made
 

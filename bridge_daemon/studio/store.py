@@ -19,6 +19,7 @@ from bridge_daemon.domain.job import Job
 from bridge_daemon.errors import StoreAway, StudioAway
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.studio import stored
+from bridge_daemon.studio.database import Postgres
 from bridge_daemon.studio.objects import MARK, Objects, mark_of
 from bridge_daemon.studio.stored import ORIGINAL, SOURCE, Stored
 from bridge_daemon.util import files
@@ -37,14 +38,15 @@ class SharedStore:
     """The store, as one bridge uses it."""
 
     def __init__(
-        self, objects: Objects, journal: Journal, *, worker: str, studio: str, keep_days: Callable[[], float]
+        self, objects: Objects, journal: Journal, database: Postgres, *, worker: str, keep_days: Callable[[], float]
     ) -> None:
         """Nothing is looked at before it is used, or :meth:`start`."""
         self.trouble: StoreAway | None = None
         self._objects = objects
         self._journal = journal
         self._worker = worker
-        self._mark = mark_of(studio)
+        self._database = database
+        self._mark = mark_of(database.studio)
         self._keep_days = keep_days
         self._checked = False
         self._owed = 0
@@ -122,7 +124,7 @@ class SharedStore:
             self._away(error)
             raise
         if not used:
-            await self._journal.write("store_mark", lambda tx: stored.add_mark(tx.connection, MARK))
+            await self._journal.write("store_mark", lambda tx: stored.add_mark(tx.connection, self._worker, MARK))
         self._checked = True
         if self.trouble is not None:
             log.warning("The store %s can be used again", self._objects.where)
@@ -174,8 +176,13 @@ class SharedStore:
                 log.error("%s is owed to the store and cannot be read: %s", row.file, error)
                 self._unreadable.add(row.file)
                 continue
-            await self._journal.write("store_take", partial(_paid, row))
+            await self._journal.write("store_take", partial(self._paid, row))
             self._owed -= 1
+
+    def _paid(self, row: Stored, tx: Transaction) -> None:
+        """Write that an original lies in the store, and tell its room, which may wait for it."""
+        stored.there(tx.connection, row)
+        self._database.tell(tx.connection, [row.job])
 
     async def _clean(self) -> None:
         keep = self._keep_days() * _DAY
@@ -220,9 +227,3 @@ class SharedStore:
 
     def _row(self, job: Job, kind: str, name: str, file: Path, sha256: str) -> Stored:
         return Stored(job=job.id, kind=kind, worker=self._worker, name=name, sha256=sha256, file=str(file))
-
-
-def _paid(row: Stored, tx: Transaction) -> None:
-    """Write that an original lies in the store, and tell its room."""
-    stored.there(tx.connection, row)
-    tx.note(tx.job(row.job), "in_store", {"object": row.name})

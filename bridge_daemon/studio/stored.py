@@ -63,9 +63,9 @@ _GONE: Final = text(f"UPDATE stored n SET gone = true WHERE name = :name AND NOT
     bindparam("ended", expanding=True)
 )
 _FORGET: Final = text("DELETE FROM stored WHERE name = :name AND gone")
-_MARKED: Final = text(f"SELECT 1 FROM stored WHERE kind = '{_MARK}'")
+_MARKED: Final = text(f"SELECT 1 FROM stored WHERE kind = '{_MARK}' LIMIT 1")
 _ADD_MARK: Final = text(
-    f"INSERT INTO stored ({_COLUMNS}, there, gone) VALUES ('-', '{_MARK}', '-', :name, '', '', true, false) "
+    f"INSERT INTO stored ({_COLUMNS}, there, gone) VALUES ('-', '{_MARK}', :worker, :name, '', '', true, false) "
     "ON CONFLICT DO NOTHING"
 )
 
@@ -119,9 +119,9 @@ def marked(connection: Connection) -> bool:
     return connection.execute(_MARKED).first() is not None
 
 
-def add_mark(connection: Connection, name: str) -> None:
+def add_mark(connection: Connection, worker: str, name: str) -> None:
     """Write that the store of this studio is in use."""
-    connection.execute(_ADD_MARK, {"name": name})
+    connection.execute(_ADD_MARK, {"worker": worker, "name": name})
 
 
 def _given(keep: float) -> dict[str, Any]:
