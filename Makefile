@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz walk-postgresql
+.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -82,6 +82,10 @@ live: $(VENV)/.ready-dev
 # The process dies at every failpoint with its journal in PostgreSQL. It has not passed as a whole yet.
 walk-postgresql: $(VENV)/.ready-dev
 	@WALK_POSTGRESQL=1 $(RUN) -m pytest tests/faults/test_walk.py -k postgresql
+
+# Rooms, keepers, their database, a store and a strict service for ten minutes, with kills and cuts at random.
+campaign: $(VENV)/.ready-dev
+	@STUDIO_SECONDS=600 STUDIO_RATE=50 STUDIO_ROOMS=4 STUDIO_TELL=1 $(RUN) -m pytest -n 0 -s -q tests/studio/test_campaign.py
 
 # Schemathesis on the HTTP API of a daemon of its own, some minutes: no answer may be a fault of ours.
 fuzz: $(VENV)/.ready-dev $(VENV)-fuzz/.ready

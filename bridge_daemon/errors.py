@@ -225,6 +225,16 @@ class NotPublished(Refusal):
         self.passing = passing
 
 
+class StoreAway(Refusal):
+    """The store of the studio, by which sources and takes travel, cannot be used now."""
+
+    code = "E-STORE"
+    status = 503
+    next = "Look at the network and at [store] in config.toml; the bridge goes on by itself when the store answers."
+    #: It may work later by itself, so a job that was admitted is tried again while it is valid.
+    passing = True
+
+
 class Paused(Refusal):
     """Sending is paused."""
 

@@ -219,16 +219,17 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         """Return how the daemon is: the first thing to look at."""
         counts, problems = await self._journal.read(lambda tx: (tx.count(), tx.with_problems(limit=20)))
         engine, about = await self._engine_status(), self._about()
+        studio = await self.studio() if self.studio is not None else None
         return {
             "version": __version__,
             **about,
-            **_transforms(engine, about["publish"]),
+            **_transforms(engine, about["publish"], (studio or {}).get("store")),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "engine": engine,
             "price_usd": (await self.model_prices(engine["name"])).get(engine["model"]),
             "paused": self._pause.current,
             **await self.spend(),
-            "studio": await self.studio() if self.studio is not None else None,
+            "studio": studio,
             "jobs": counts,
             "problems": [job.as_dict() for job in problems],
         }
@@ -306,10 +307,11 @@ class Actions(JobActions, RenderActions, TakeActions, SourceActions, SettingsAct
         return done
 
 
-def _transforms(engine: dict[str, Any], publish: dict[str, Any]) -> dict[str, Any]:
+def _transforms(engine: dict[str, Any], publish: dict[str, Any], store: dict[str, Any] | None) -> dict[str, Any]:
     """Return whether a source can reach the engine that is set, and what is in the way."""
-    able = engine["ready"] and (engine["name"] == "sketch" or publish["ready"])
-    problem = engine.get("problem") or publish["problem"] or {}
+    trouble = store["problem"] if store is not None else None  # of a studio
+    able = engine["ready"] and (engine["name"] == "sketch" or (publish["ready"] and trouble is None))
+    problem = engine.get("problem") or publish["problem"] or trouble or {}
     return {"can_transform": able, "why_not": None if able else problem.get("message")}
 
 

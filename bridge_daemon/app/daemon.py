@@ -20,7 +20,8 @@ from bridge_daemon.domain.job import OPEN
 from bridge_daemon.domain.request import warm_up
 from bridge_daemon.engine import client
 from bridge_daemon.engine.budget import Budget, RateBudget
-from bridge_daemon.errors import BridgeError
+from bridge_daemon.engine.choice import Choice
+from bridge_daemon.errors import BridgeError, NotPublished
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
 from bridge_daemon.frontends.osc.server import OscServer
@@ -37,11 +38,12 @@ from bridge_daemon.util.times import Times
 if TYPE_CHECKING:
     from bridge_daemon.studio.database import Postgres
     from bridge_daemon.studio.membership import Membership
+    from bridge_daemon.studio.store import SharedStore
 
 log = logging.getLogger(__name__)
 #: Settings that were bound to a port or a budget at the start.
 _AFTER_RESTART: Final = (
-    *("http.", "osc.", "publish.source_port", "journal."),
+    *("http.", "osc.", "publish.source_port", "journal.", "store.url", "store.s3_"),
     *("engine.requests_per_minute", "engine.max_open_jobs"),
 )
 
@@ -68,6 +70,7 @@ class Daemon:
         self._started_by = started_by
         self._kind = kind
         self._membership: Membership | None = None  # in a studio
+        self._store: SharedStore | None = None
         self.home = home
         self.settings = self._at_start = settings
         self.roots = self._make_roots(settings)
@@ -146,6 +149,7 @@ class Daemon:
         if database is not None:
             self._membership = await self._join(database, journal, token)
             budget = self._share_budget(database, self._membership, per_minute)
+            self._store = self._share_store(database, journal, self._membership)
         parts = self.parts = build(
             self,
             journal=journal,
@@ -153,10 +157,11 @@ class Daemon:
             keys=self._keys,
             times=self._times,
             ownership=self._membership or Alone(),
+            store=self._store,
             budget=budget,
         )
         if self._membership is not None:
-            parts.actions.studio = self._membership.about
+            parts.actions.studio = self._about_studio
         wiring.connect(parts)
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
             self._stack.push_async_callback(part.close)
@@ -175,6 +180,35 @@ class Daemon:
         shared = SharedBudget(database, membership.worker.id, per_minute)
         self._stack.push_async_callback(shared.close)
         return shared
+
+    def _share_store(self, database: Postgres, journal: Journal, membership: Membership) -> SharedStore | None:
+        if self.settings.store.url is None:
+            return None
+        from bridge_daemon.studio import objects
+        from bridge_daemon.studio.store import SharedStore
+
+        return SharedStore(
+            objects.of_settings(self.settings.store, self.home),
+            journal,
+            database,
+            worker=membership.worker.id,
+            keep_days=lambda: self.settings.store.keep_days,
+        )
+
+    async def _about_studio(self) -> dict[str, Any]:
+        assert self._membership is not None
+        store = self._store.about() if self._store is not None else None
+        return await self._membership.about() | {"store": store}
+
+    def _publishes(self, engine: Choice) -> bool:
+        """Return whether the source of another room can be published here."""
+        if self._store is None or self._store.trouble is not None:
+            return False
+        try:
+            self.parts.publishers.choose(engine)
+        except NotPublished:
+            return False
+        return True
 
     def _database(self) -> Postgres | None:
         """Return the database that rooms share, None for a journal in the home: then nothing of it is loaded."""
@@ -214,7 +248,10 @@ class Daemon:
         self.parts.conveyor.start()
         if self._membership is not None:
             self._stack.push_async_callback(self._membership.pause)
-            self._membership.start(self.parts.conveyor, self.parts.engines)
+            self._membership.start(self.parts.conveyor, self.parts.engines, self._publishes)
+        if self._store is not None:
+            self._stack.push_async_callback(self._store.close)
+            self._store.start()
         self._stack.push_async_callback(self._tasks.close)
         self._tasks.start(self.parts.catalogue.watch(), "catalogue")
         keep_days = lambda: self.settings.audio.keep_sources_days  # noqa: E731

@@ -13,6 +13,7 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.engine.client import PollSession
+from bridge_daemon.errors import StoreAway
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
 from bridge_daemon.frontends.http.events import EventHub
@@ -30,6 +31,7 @@ from bridge_daemon.pipeline.conveyor import Conveyor
 from bridge_daemon.pipeline.measure import Measuring
 from bridge_daemon.pipeline.ownership import Ownership
 from bridge_daemon.pipeline.placement import Placement
+from bridge_daemon.pipeline.shared import Shared
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.publish.trial import try_out
@@ -104,6 +106,7 @@ def build(
     keys: KeyStore,
     times: Times,
     ownership: Ownership,
+    store: Shared | None,
     budget: Budget,
 ) -> Parts:
     """Return the parts of a daemon whose journal is open. Opens nothing itself."""
@@ -115,10 +118,14 @@ def build(
     def roots() -> PathPolicy:
         return host.roots
 
+    def store_trouble() -> StoreAway | None:
+        return store.trouble if store is not None else None
+
     engines = Engines(settings, keys, host.home, journal, sources=lambda: listener.url)
     polls = PollSession()
     listener = SourceListener(at_start.publish.source_port)
     publishers = Publishers(listener, settings, times, journal=journal, engines=engines, budget=budget, home=host.home)
+    publishers.name = ownership.name
     pause = PauseGate(journal, times)
     context = StepContext(
         journal=journal,
@@ -136,11 +143,12 @@ def build(
         arrivals=Placement(journal, host.clock),
         measuring=Measuring(journal, settings, times),
         ownership=ownership,
+        store=store,
     )
     conveyor = Conveyor(context)
     catalogue = Catalogue(journal, engines, polls, budget, settings, times)
     actions = Actions(
-        admit=Admit(journal, settings, engines, publishers, roots, times, host.clock, catalogue.meet),
+        admit=Admit(journal, settings, engines, publishers, roots, times, host.clock, catalogue.meet, store_trouble),
         journal=journal,
         conveyor=conveyor,
         pause=pause,

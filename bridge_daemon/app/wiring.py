@@ -33,13 +33,14 @@ def connect(parts: Parts) -> None:
         parts.conveyor.changed,
         parts.context.measuring.changed,
         job_event,
-        parts.publishers.changed,
         parts.awake.changed,
         *told_by_osc,
         midi.job_changed,
         inbox.outbox.changed,
     ):
         parts.journal.listen(listener)
+
+    parts.journal.listen(parts.publishers.changed, of_all=True)  # it may have published the source of another room
 
     parts.actions.announce = hub.publish
     parts.pause.listeners += [pause_event, resumed, midi.paused]

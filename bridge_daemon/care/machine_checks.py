@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.care.finding import Examined, Finding, fail, ok, warn
-from bridge_daemon.errors import HomeUnsafe, JournalUnusable
+from bridge_daemon.errors import HomeUnsafe, JournalUnusable, StoreAway
 from bridge_daemon.util.files import discard, free_bytes
 
 if TYPE_CHECKING:
@@ -125,10 +126,27 @@ def _studio(it: Examined, settings: JournalSettings) -> Finding:
         studio.open()
     except JournalUnusable as error:
         return fail(error.message, error.next_step)
+    studio.close()
+    answers = f"The journal of the studio answers; this is the room {studio.room}"
+    return _store(it, answers, studio.studio) if it.settings.store.url is not None else ok(answers)
+
+
+def _store(it: Examined, answers: str, studio: str) -> Finding:
+    from bridge_daemon.studio import objects
+
+    store = objects.of_settings(it.settings.store, it.home)
     try:
-        return ok(f"The journal of the studio answers; this is the room {studio.room}")
-    finally:
-        studio.close()
+        mark = asyncio.run(store.mark())  # this is a thread
+    except StoreAway as error:
+        return fail(f"{answers}. {error.message}", error.next_step)
+    if mark is None:
+        return warn(
+            f"{answers}. Its store {store.where} has no {objects.MARK}, which the first bridge that runs makes.",
+            "Is the share mounted, and [store] url right?",
+        )
+    if mark != objects.mark_of(studio):
+        return fail(f"{answers}. {store.where} is the store of another studio.", "Correct [store] url in config.toml.")
+    return ok(f"{answers}, and its store {store.where} answers")
 
 
 def journal_place(it: Examined) -> Finding:

@@ -160,13 +160,22 @@ def _studio_lines(studio: dict[str, Any] | None) -> list[tuple[str, str]]:
         return []
     mine = f"{studio['kind']} {studio['room']}"
     if studio["rooms"] is None:
-        return [("Studio", f"{mine}; {studio['problem']}")]
+        return [("Studio", f"{mine}; {studio['problem']}"), *_store_lines(studio.get("store"))]
     others = [
         f"{one['kind']} {one['room']} on {one['host']}" + ("" if one["alive"] else ", not there")
         for one in studio["rooms"]
         if (one["kind"], one["room"]) != (studio["kind"], studio["room"])
     ]
-    return [("Studio", "; ".join([mine, *others]))]
+    return [("Studio", "; ".join([mine, *others])), *_store_lines(studio.get("store"))]
+
+
+def _store_lines(store: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if store is None:
+        return []
+    if store["problem"] is not None:
+        return [("Store", f"{store['problem']['message']} {store['problem']['next']}")]
+    owed = f"; {store['owed']} take(s) of other rooms wait to be put there" if store["owed"] else ""
+    return [("Store", f"{store['url']}{owed}")]
 
 
 def _price(usd: float | None) -> str:

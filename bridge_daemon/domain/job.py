@@ -171,6 +171,7 @@ class Publication:
     capability: str | None = None  # its unguessable name: the path element of our own listener, or the object's key
     file: str | None = None
     since: float | None = None  # UTC; when a signed URL was signed
+    by: str | None = None  # the bridge of a studio that published it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Alembic keeps what it is doing in globals of the process: two journals must not be migrated at once.
 _one_at_a_time = threading.Lock()
 #: The revision that this code writes; a test holds it against the newest migration.
-HEAD = "0006"
+HEAD = "0007"
 _REBUILD = "daw-bridge jobs rebuild --dry-run tells what can be made again of it"
 #: As Alembic makes it.
 _VERSION_TABLE = (

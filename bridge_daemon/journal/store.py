@@ -62,6 +62,7 @@ class Journal:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
         self._listeners: list[Callable[[Job], None]] = []
+        self._of_all: list[Callable[[Job], None]] = []
 
     @property
     def room(self) -> str | None:
@@ -109,9 +110,12 @@ class Journal:
             self._record.close()
         self._database.close()
 
-    def listen(self, listener: Callable[[Job], None]) -> None:
-        """Call ``listener`` on the event loop after each commit that changed a job, once for each job."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[Job], None], *, of_all: bool = False) -> None:
+        """Call ``listener`` on the event loop after each commit that changed a job, once for each job.
+
+        ``of_all``: also for jobs of other rooms of a studio.
+        """
+        (self._of_all if of_all else self._listeners).append(listener)
 
     async def write(self, name: str, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in one transaction under the write lock and return its result once it is durable.
@@ -159,9 +163,10 @@ class Journal:
 
     def tell(self, job: Job) -> None:
         """Tell the listeners of a job that was changed; those of another room are not theirs."""
-        if job.room == self.room:
-            for listener in self._listeners:
-                listener(job)
+        for listener in self._listeners if job.room == self.room else ():
+            listener(job)
+        for listener in self._of_all:
+            listener(job)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work``, which only looks, on a consistent picture of the journal."""

@@ -3,4 +3,4 @@
 May use spending and everything below it. Knows no frontend.
 """
 
-__all__ = ["confirm", "context", "conveyor", "disk", "measure", "ownership", "placement"]
+__all__ = ["confirm", "context", "conveyor", "disk", "measure", "ownership", "placement", "shared"]

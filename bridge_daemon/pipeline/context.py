@@ -25,6 +25,7 @@ from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.measure import Measuring
 from bridge_daemon.pipeline.ownership import Alone, Ownership
 from bridge_daemon.pipeline.placement import Placement
+from bridge_daemon.pipeline.shared import Shared
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.pause import PauseGate
@@ -103,6 +104,7 @@ class StepContext:
     arrivals: Placement
     measuring: Measuring
     ownership: Ownership = field(default_factory=Alone)
+    store: Shared | None = None
     watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Jobs that a transaction writes as being sent, until they are on the wire or it has failed.
     marked: set[str] = field(default_factory=set)

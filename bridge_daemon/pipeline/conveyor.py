@@ -67,9 +67,12 @@ def _audio_step(job: Job) -> Step | None:
     return None
 
 
-def step_for_others(job: Job) -> Step | None:
-    """Return the step that can be done for a room that is not there: it needs none of its files and clients."""
-    if job.state in RESERVED and job.action != "generate":
+def step_for_others(job: Job, *, shared: bool) -> Step | None:
+    """Return the step that can be done for a room that is not there: it needs none of its files and clients.
+
+    ``shared``: sources lie in a store.
+    """
+    if job.state in RESERVED and job.action != "generate" and not shared:
         return None
     if job.state in RESERVED | {State.GENERATING} or (job.state is State.FETCHING and job.original is None):
         return step_for(job)
@@ -107,7 +110,7 @@ class Conveyor:
         recovered = [await self._recover(job) for job in jobs if await context.ownership.take(job)]
         await context.pause.load()  # an answer that was read only now may be a reason to pause
         for job in recovered:
-            if job.publication is not None and job.state in _SERVED:
+            if job.publication is not None and job.publication.by == context.ownership.name and job.state in _SERVED:
                 context.publishers.of(job.publication).restore(job.publication)
             # what waits for its client is brought by the intakes; the rest goes on from here
             if step_for(job) is not None and not (job.state is State.STORED and job.delivery and job.client):
@@ -291,7 +294,7 @@ class Conveyor:
         if job.state is State.FETCHING or (job.state in RESERVED and job.action != "generate"):
             await load_audio()
         here = context.ownership.asked_here(job)
-        step = step_for(job) if here else step_for_others(job)
+        step = step_for(job) if here else step_for_others(job, shared=context.store is not None)
         if step is None:
             if not here:
                 await context.ownership.leave(job)

@@ -11,7 +11,7 @@ from bridge_daemon.domain.job import Job, State
 from bridge_daemon.domain.sound_files import ending_of
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import MAX_BYTES, Expired, download, serves_privately
-from bridge_daemon.errors import DecoderDied, DownloadTrouble, Undecodable
+from bridge_daemon.errors import DecoderDied, DownloadTrouble, StoreAway, Undecodable
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
@@ -30,20 +30,22 @@ _MOST_DEATHS = 9
 #: Bytes of a job that came and were no take, before it is tried only once a day (or when a person asks).
 _MOST_WASTED = 1 << 30
 _DAY = 86_400.0  # s
+_STORE_AWAY = 10.0  # s until a store that does not answer is asked again
 
 
 async def fetch(job: Job, context: StepContext) -> Wait | None:
     """Download the original of a job and prove it; a job that has one already goes on to be finished."""
-    if job.output_url is None:
-        await _ask_again(job, context, "there is no URL")
-        return GO_ON
-    if job.engine == SKETCH and not job.output_url.startswith(await context.engines.sketch_url()):
-        await _ask_again(job, context, "the built-in engine has another port in this process")
+    useless = await _useless(job, context)
+    if useless is not None:
+        await _ask_again(job, context, useless)
         return GO_ON
     watch = context.watch(job)
     context.expect_a_take()
     try:
         await _fetch(job, context)
+    except StoreAway as error:  # the take lies there, and its URL leads to nothing any more
+        await context.set_problem(job, error)
+        return Wait(_STORE_AWAY)
     except Expired as error:
         watch.expired += 1
         asking = await _ask_again(job, context, error.message)
@@ -69,6 +71,17 @@ async def fetch(job: Job, context: StepContext) -> Wait | None:
     return GO_ON
 
 
+async def _useless(job: Job, context: StepContext) -> str | None:
+    """Return why there is nothing to download from, None if there is."""
+    if context.store is not None and await context.store.has_original(job):
+        return None
+    if job.output_url is None:
+        return "there is no URL"
+    if job.engine == SKETCH and not job.output_url.startswith(await context.engines.sketch_url()):
+        return "the built-in engine has another port in this process"
+    return None
+
+
 async def kept_back(job: Job, error: DecoderDied | OSError, context: StepContext) -> Wait:
     """Keep what came, and try again: with a decoder that dies more and more rarely, and once a day in the end."""
     if isinstance(error, OSError):
@@ -88,15 +101,13 @@ async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
 
 
 async def _fetch(job: Job, context: StepContext) -> None:
-    assert job.output_url is not None
     folder = await foreign.off(context.library(), context.day_folder, job)
     kept = folder / f"{stem(job)}.undecoded"
     part = await asyncio.to_thread(_part, folder / f"{job.id}.original", kept)
     watch = context.watch(job)
     try:
-        private = job.engine == SKETCH or serves_privately(job.base_url)
         if part != kept:
-            await download(job.output_url, part, private=private, most=_most(job))
+            await _bring(job, part, context)
         declared = await _declared(job, context)
         hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
@@ -114,13 +125,19 @@ async def _fetch(job: Job, context: StepContext) -> None:
         watch.refused_download = await asyncio.to_thread(files.sha256, part)
         watch.wasted += await asyncio.to_thread(_discard, part)
         raise
-    except (DownloadTrouble, OSError):
+    except (DownloadTrouble, StoreAway, OSError):
         watch.wasted += await asyncio.to_thread(_discard, part)
         await asyncio.to_thread(files.sweep, folder / f"{job.id}.take")
         raise
-    watch.proved = Proved(identity, made)
+    here = context.ownership.asked_here(job)
+    if here:
+        watch.proved = Proved(identity, made)
+    else:  # its own bridge makes the take
+        await asyncio.to_thread(files.discard, made.part)
 
     def write(tx: Transaction) -> Job:
+        if not here and context.store is not None:
+            context.store.owe(tx, job, original, digest)
         twins = [twin for twin in tx.same_result(job, sha256=digest) if twin.parameters != job.parameters]
         return tx.note(
             job,
@@ -133,6 +150,31 @@ async def _fetch(job: Job, context: StepContext) -> None:
         )
 
     await context.journal.write("fetched", write)
+    if not here and context.store is not None:
+        context.store.pay()
+
+
+async def _bring(job: Job, part: Path, context: StepContext) -> None:
+    """Bring what the service made into a file: from the store of the studio if it lies there, else from its URL.
+
+    Raises Expired, DownloadTrouble, OSError; StoreAway if only the store can have it, and does not answer.
+    """
+    away: StoreAway | None = None
+    try:
+        if context.store is not None and await context.store.bring(job, part):
+            return
+    except StoreAway as error:
+        away = error
+        log.warning("%s", error.message, extra=job.log_context())
+    try:
+        if job.output_url is None:
+            raise Expired("there is no URL", charge=job.charge)
+        private = job.engine == SKETCH or serves_privately(job.base_url)
+        await download(job.output_url, part, private=private, most=_most(job))
+    except Expired:
+        if away is not None:
+            raise away from None
+        raise
 
 
 def _most(job: Job) -> int:

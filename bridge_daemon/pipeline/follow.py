@@ -31,6 +31,9 @@ _NEWEST = 50  # jobs that say what is usual for the model, whatever was asked
 async def follow(job: Job, context: StepContext) -> Wait | None:
     """Ask once, and say when to ask again."""
     watch = context.watch(job)
+    if job.output_url is not None and context.store is not None and await context.store.has_original(job):
+        await _old_url(job, context)  # another bridge had fetched it
+        return GO_ON
     if not watch.polls and context.age(job) < 1:
         watch.polls = 1
         context.expect_a_take()

@@ -11,6 +11,11 @@ from bridge_daemon.journal import Transaction
 class Ownership(Protocol):
     """What the conveyor asks before it works on a job."""
 
+    @property
+    def name(self) -> str | None:
+        """The name of this bridge among those that share the journal, None for one that has its own."""
+        ...
+
     def asked_here(self, job: Job) -> bool:
         """Return whether a job is this room's: its sources and clients are here."""
         ...
@@ -38,6 +43,8 @@ class Ownership(Protocol):
 
 class Alone:
     """The ownership of a bridge that has its journal for itself."""
+
+    name = None
 
     def asked_here(self, job: Job) -> bool:
         """Everything was asked for here."""

@@ -66,9 +66,14 @@ async def submit(job: Job, context: StepContext) -> Wait | None:
     await client.ready()
     if endpoint.paid:
         await context.budget.submit()
-    if job.publication is not None and not await context.publishers.holds(job.publication):
+    if job.publication is not None and not await _holds(job.publication, context):
         return await _publish_again(job, job.publication, context)
     return await context.on_wire.run(_send(job, endpoint, context), wire_name(job.id))
+
+
+async def _holds(publication: Publication, context: StepContext) -> bool:
+    """Return whether the service could fetch a source now; another bridge that published it may have ended since."""
+    return publication.by == context.ownership.name and await context.publishers.holds(publication)
 
 
 async def _publish_again(job: Job, publication: Publication, context: StepContext) -> Wait:

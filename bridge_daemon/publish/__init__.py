@@ -3,4 +3,4 @@
 May use engine, settings, home, journal, domain, util and errors.
 """
 
-__all__ = ["listener", "publisher", "supervisor", "trial"]
+__all__ = ["bucket", "listener", "publisher", "store", "supervisor", "trial"]

@@ -124,6 +124,9 @@ class Publishers:
 
         self._settings = settings
         self._listener = listener
+        #: The name of this bridge in a studio; what was published by others is theirs.
+        self.name: str | None = None
+        self._ours: dict[str, Publication] = {}  # in a studio, by the job that names it
         #: Called with :meth:`about` when a tunnel opens or closes.
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self._tunnel = Tunnel(listener, publish, times, lambda _: self._tell())
@@ -152,13 +155,23 @@ class Publishers:
         return await self.of(publication).holds(publication)
 
     def changed(self, job: Job) -> None:
-        """Withdraw the source of a job that needs it no more, whatever brought the job there."""
-        if job.publication is None:
+        """Withdraw the source of a job that needs it no more, whatever brought the job there.
+
+        In a studio another bridge may have taken the job over, and published its source anew.
+        """
+        named, served = job.publication, job.state in SERVED
+        ours = self._ours.pop(job.id, None)
+        if ours is not None and ours != named:
+            self.of(ours).withdraw(ours)
+        if named is None or named.by != self.name:
             return
-        if job.state not in SERVED:
-            self.of(job.publication).withdraw(job.publication)
-        elif job.publication.method == self._bucket.method:
-            self._bucket.taken(job.publication)
+        if not served:
+            self.of(named).withdraw(named)
+            return
+        if self.name is not None:
+            self._ours[job.id] = named
+        if named.method == self._bucket.method:
+            self._bucket.taken(named)
 
     async def recover(self) -> None:
         """Go on with what the last process published. The jobs must have been recovered.

@@ -11,10 +11,11 @@ import asyncio
 import io
 import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from bridge_daemon import __version__
@@ -23,10 +24,14 @@ from bridge_daemon.home.s3_key import S3Key
 from bridge_daemon.util.loading import load
 from bridge_daemon.util.redact import redact
 
+if TYPE_CHECKING:
+    import aiohttp
+
 _TIMEOUT: Final = 600.0  # s, all of one request: 33 MB over a slow line
 _VALID: Final = timedelta(seconds=900)  # of the signature of an upload or a deletion
 _MOST: Final = 1 << 16  # bytes of a refusal that are read
 _TRIES: Final = 3  # with what was learned from a refusal
+_BLOCK: Final = 1 << 18  # bytes that are worth a hop to a thread
 _TEXT: Final = 300  # letters of what the store says, after its code
 _SKEW: Final = 240.0  # s by which a clock may be wrong
 #: What stores say that want the name of the bucket in the host (Alibaba OSS, Tencent COS).
@@ -36,6 +41,7 @@ _EXPECTED: Final = re.compile(r"expecting '([a-z0-9-]{1,40})'")
 
 
 Method = Literal["GET", "PUT", "DELETE"]
+_Save = Callable[["aiohttp.ClientResponse"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class StoreRefused(Exception):
         self.text = text
         self.passing = passing
         self.skew = skew
+        #: There is no such object.
+        self.missing = code in ("NoSuchKey", "NoSuchBucket", "HTTP 404", "HTTP 410")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +92,16 @@ class Store:
         """Make an object. Raises StoreRefused."""
         await self._ask("PUT", name, content)
 
+    async def get(self, name: str, write: Callable[[bytes], object], *, most: int) -> None:
+        """Give the bytes of an object to ``write``, on a thread, in order. Raises StoreRefused."""
+        await self._ask("GET", name, save=lambda answer: _save(answer, write, most))
+
     async def delete(self, name: str) -> None:
         """Delete an object; one that is gone already is fine. Raises StoreRefused."""
         try:
             await self._ask("DELETE", name)
         except StoreRefused as error:
-            if error.code not in ("NoSuchKey", "NoSuchBucket", "HTTP 404", "HTTP 410"):
+            if not error.missing:
                 raise
 
     async def sign(self, method: Method, name: str, valid: timedelta) -> str:
@@ -128,10 +140,10 @@ class Store:
             given["endpoint"] = parts._replace(netloc=host).geturl()
         return given
 
-    async def _ask(self, method: Method, name: str, content: bytes | None = None) -> None:
+    async def _ask(self, method: Method, name: str, content: bytes | None = None, save: _Save | None = None) -> None:
         for turn in range(_TRIES):
             try:
-                await self._send(method, await self.sign(method, name, _VALID), content)
+                await self._send(method, await self.sign(method, name, _VALID), content, save)
                 return
             except _Hint as hint:
                 if turn + 1 == _TRIES or not self._learn(hint):
@@ -144,7 +156,7 @@ class Store:
         self.learned.by_host |= hint.refused.code in _BY_HOST
         return before != (self._config()["region"], self.learned.by_host)
 
-    async def _send(self, method: str, url: str, content: bytes | None) -> None:
+    async def _send(self, method: str, url: str, content: bytes | None, save: _Save | None) -> None:
         await load("bridge_daemon.engine.outgoing")
         import aiohttp
 
@@ -166,13 +178,22 @@ class Store:
                 ) as answer,
             ):
                 if 200 <= answer.status < 300:
-                    return
+                    return await save(answer) if save is not None else None
                 body = (await answer.content.read(_MOST)).decode("utf-8", "replace")
                 raise _read(answer.status, answer.headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # the text of the error may hold the URL, which is signed
             text = redact(str(error))[:_TEXT] if not isinstance(error, aiohttp.ClientResponseError) else ""
             raise StoreRefused(type(error).__name__, text, passing=True) from error
+
+
+async def _save(answer: aiohttp.ClientResponse, write: Callable[[bytes], object], most: int) -> None:
+    size = 0
+    async for block in answer.content.iter_chunked(_BLOCK):
+        size += len(block)
+        if size > most:
+            raise StoreRefused("TooLarge", f"more than {most:,} bytes came", passing=False)
+        await asyncio.to_thread(write, block)
 
 
 class _Hint(Exception):

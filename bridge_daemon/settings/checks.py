@@ -39,7 +39,13 @@ def check_together(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> list
     for name, preset in presets.items():
         found += _preset(name, preset, model)
         found += _chain(name, preset, presets)
-    return [*found, *_ports(data, defaults)]
+    return [*found, *_store_of_a_studio(data), *_ports(data, defaults)]
+
+
+def _store_of_a_studio(data: Mapping[str, Any]) -> Iterator[Found]:
+    url = _table(data, "store").get("url")
+    if url is not None and _table(data, "journal").get("url") is None:
+        yield Found(("store", "url"), url, "is for the rooms of a studio: [journal] url has to name their database")
 
 
 def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:

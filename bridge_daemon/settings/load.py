@@ -46,6 +46,7 @@ from bridge_daemon.settings.sections import (
     Publish,
     Section,
     Spend,
+    StoreSettings,
     WatchedFolder,
 )
 from bridge_daemon.util.redact import redact, redact_command
@@ -80,6 +81,7 @@ class Settings(Section):
     http: Http = Http()
     audio: Audio = Audio()
     journal: JournalSettings = JournalSettings()
+    store: StoreSettings = StoreSettings()
     midi: MidiSettings = MidiSettings()
     clock: ClockSettings = ClockSettings()
     music: Music = Music()

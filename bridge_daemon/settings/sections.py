@@ -88,6 +88,19 @@ def _database(url: str) -> str:
     return url
 
 
+def _store(url: str) -> str:
+    if not url.lower().startswith("s3:"):
+        return _folder(url)
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme == "s3" and bool(parts.netloc) and "@" not in parts.netloc and parts.port is None
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment or any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError("must be like s3://bucket/prefix; its credentials are kept by: daw-bridge key s3")
+    return url.rstrip("/")
+
+
 def _folder(path: str) -> str:
     if "\0" in path or not (path.startswith("~") or Path(path).is_absolute()):
         raise ValueError("must be a whole path, or start with ~/")
@@ -128,6 +141,11 @@ ServiceUrl = Annotated[str, AfterValidator(_service), Field(json_schema_extra={"
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(json_schema_extra={"allowed": "a web address"})]
 DatabaseUrl = Annotated[
     str, AfterValidator(_database), Field(json_schema_extra={"allowed": "like postgresql://room@host/database"})
+]
+StoreUrl = Annotated[
+    str,
+    AfterValidator(_store),
+    Field(json_schema_extra={"allowed": "s3://bucket/prefix, or the whole path of a folder"}),
 ]
 RoomName = Annotated[str, Field(pattern=rf"^{ids.CLIENT}$", json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"})]
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
@@ -199,6 +217,27 @@ class JournalSettings(Section):
     )
     room: RoomName | None = Field(
         default=None, description="Name of this room in the studio; left out: the name in the address."
+    )
+
+
+class StoreSettings(Section):
+    """Where the bridges of a studio give each other sources and takes."""
+
+    url: StoreUrl | None = Field(
+        default=None,
+        description="What all rooms and keepers share: s3://bucket/prefix (credentials: daw-bridge key s3), or a "
+        "folder of a file server.",
+    )
+    s3_endpoint: WebAddress | None = Field(default=None, description="The S3 service; left out: AWS.")
+    s3_region: Name | None = Field(
+        default=None, description="Region of the bucket; left out: AWS_REGION, else what the store names."
+    )
+    keep_days: float = Field(
+        default=7.0,
+        ge=0,
+        le=3650,
+        description="Sources are kept for so many days after their job has ended. A take goes as soon as its room "
+        "has it.",
     )
 
 

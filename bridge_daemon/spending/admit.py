@@ -18,7 +18,7 @@ from bridge_daemon.clock.transport import Clock
 from bridge_daemon.domain.job import MICRO, Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Request, Source, parse
 from bridge_daemon.engine.choice import Choice, Engines
-from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused, SourceRefused
+from bridge_daemon.errors import BridgeError, DoublePress, Fault, InvalidRequest, PathRefused, SourceRefused, StoreAway
 from bridge_daemon.home.path_policy import PathPolicy
 from bridge_daemon.journal import Journal, Transaction
 from bridge_daemon.publish.publisher import Publishers
@@ -35,6 +35,7 @@ from bridge_daemon.util.times import Times
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NOTHING = "Nothing was sent and nothing was spent."
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: a job's id is read aloud and typed
 
 
@@ -95,8 +96,11 @@ class Admit:
         times: Times,
         clock: Clock,
         meet: Callable[[str], str | None],
+        store_trouble: Callable[[], StoreAway | None] = lambda: None,
     ) -> None:
         """``meet`` is told of models that nobody knows: it looks for them, and returns why one cannot be used.
+
+        ``store_trouble`` returns why the store of a studio, which sources go through, cannot be used.
 
         Nothing is kept between two requests but when they were accepted.
         """
@@ -108,6 +112,7 @@ class Admit:
         self._times = times
         self._clock = clock
         self._meet = meet
+        self._store_trouble = store_trouble
         self._presses = RecentPresses(times)
 
     async def admit(
@@ -193,6 +198,8 @@ class Admit:
         source_seconds, sound, notes = None, None, list(dict.fromkeys(given))
         after: float | None = None
         if resolved.action == "transform":
+            if engine.paid and (trouble := self._store_trouble()) is not None:
+                raise StoreAway(f"{trouble.message} {_NOTHING}", next=trouble.next_step)
             notice = self._publishers.choose(engine).notice()
             notes += [notice] if notice else []
         elif request.strength is not None:

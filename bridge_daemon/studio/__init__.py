@@ -1,7 +1,7 @@
 """The studio: several rooms, each with a bridge, that share one account of the service and one journal in PostgreSQL.
 
-Nothing of this is loaded where the journal is a file. May use pipeline, spending, engine, settings, home, journal,
-domain, util and errors.
+Nothing of this is loaded where the journal is a file. May use pipeline, spending, publish, engine, settings, home,
+journal, domain, util and errors.
 """
 
-__all__ = ["budget", "database", "leases", "membership", "overview", "password"]
+__all__ = ["budget", "database", "leases", "membership", "objects", "overview", "password", "store"]

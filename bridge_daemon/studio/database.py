@@ -104,6 +104,11 @@ class Postgres:
         self._engine: Engine | None = None
 
     @property
+    def studio(self) -> str:
+        """The id of the studio; known once it is open."""
+        return self._studio
+
+    @property
     def record(self) -> Path:
         """A record for each studio: the numbers of events are those of its database."""
         return self._home / f"sent-{self._studio[:8]}.jsonl"

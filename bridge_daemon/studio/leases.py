@@ -87,6 +87,7 @@ _TAKE: Final = text(
     f"OR NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = leases.worker AND w.{_ALIVE}) RETURNING job"
 )
 _GIVE_BACK: Final = text("DELETE FROM leases WHERE job = :job AND worker = :id")
+_GIVE_ALL_BACK: Final = text("DELETE FROM leases WHERE worker = :id")
 _SWEEP: Final = text(
     "DELETE FROM leases l USING jobs j WHERE l.worker = :id AND l.job = j.job AND j.state NOT IN :states"
 ).bindparams(bindparam("states", expanding=True))
@@ -101,7 +102,9 @@ _FREE: Final = text(
         (j.room = :room AND :kind = '{ROOM}' AND (j.state IN :open OR (j.state IN :reserved)))
         OR (r.id IS NULL AND j.engine = :engine AND j.base_url = :base_url AND (
             (j.state IN :open AND j.original IS NULL)
-            OR (:kind = '{KEEPER}' AND j.state IN :reserved AND j.action = 'generate' AND j.valid_until > {_NOW}
+            OR (:kind = '{KEEPER}' AND j.state IN :reserved AND j.valid_until > {_NOW}
+                AND (j.action = 'generate' OR (:sources AND EXISTS (
+                    SELECT 1 FROM stored s WHERE s.job = j.job AND s.kind = 'source' AND s.there AND NOT s.gone)))
                 AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.key = j.room || ' pause'))
         ))
     ) ORDER BY j.seq LIMIT 200
@@ -117,9 +120,13 @@ def other_of_room(connection: Connection, worker: Worker) -> dict[str, Any] | No
 
 
 def join(connection: Connection, worker: Worker, about: str) -> None:
-    """Write that a worker is there; ``about`` is JSON."""
+    """Write that a worker is there, which has no job yet; ``about`` is JSON.
+
+    What its last process had is free: nobody else could take it while this one is alive.
+    """
     given = {"id": worker.id, "run": worker.run, "room": worker.room, "kind": worker.kind, "about": about}
     connection.execute(_JOIN, given)
+    connection.execute(_GIVE_ALL_BACK, {"id": worker.id})
 
 
 def beat(connection: Connection, worker: Worker) -> bool:
@@ -166,7 +173,10 @@ def sweep(connection: Connection, worker: Worker) -> None:
     connection.execute(_SWEEP, {"id": worker.id, "states": [*_OPEN, *_RESERVED]})
 
 
-def free(connection: Connection, worker: Worker, engine: str, base_url: str) -> Sequence[str]:
-    """Return jobs that a worker should take, oldest first; of other rooms only what it can go on with."""
-    given = {"room": worker.room, "kind": worker.kind, "engine": engine, "base_url": base_url}
+def free(connection: Connection, worker: Worker, engine: str, base_url: str, *, sources: bool) -> Sequence[str]:
+    """Return jobs that a worker should take, oldest first; of other rooms only what it can go on with.
+
+    ``sources``: it can publish what lies in the store.
+    """
+    given = {"room": worker.room, "kind": worker.kind, "engine": engine, "base_url": base_url, "sources": sources}
     return connection.execute(_FREE, given | {"open": _OPEN, "reserved": _RESERVED}).scalars().all()

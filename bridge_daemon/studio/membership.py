@@ -25,7 +25,7 @@ from bridge_daemon.studio.leases import Worker
 from bridge_daemon.util.tasks import Tasks
 
 if TYPE_CHECKING:
-    from bridge_daemon.engine.choice import Engines
+    from bridge_daemon.engine.choice import Choice, Engines
     from bridge_daemon.pipeline.conveyor import Conveyor
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class Membership:
         self._listener: threading.Thread | None = None
         self._conveyor: Conveyor | None = None
         self._engines: Engines | None = None
+        self._publishes: Callable[[Choice], bool] = lambda _: False
         self._held: set[str] = set()
         self._others: set[str] = set()  # jobs of ours that another one had when it was last looked
         self._rooms: set[str] = set()
@@ -63,6 +64,11 @@ class Membership:
         self._away_since: float | None = None
 
     # Ownership
+
+    @property
+    def name(self) -> str:
+        """The name of this bridge in the studio."""
+        return self.worker.id
 
     def asked_here(self, job: Job) -> bool:
         """Return whether a job is this room's."""
@@ -131,9 +137,12 @@ class Membership:
         await self._off(write)
         await self._off(self._beat)
 
-    def start(self, conveyor: Conveyor, engines: Engines) -> None:
-        """Keep saying so, hear of the others, and take over what is nobody's."""
-        self._conveyor, self._engines = conveyor, engines
+    def start(self, conveyor: Conveyor, engines: Engines, publishes: Callable[[Choice], bool]) -> None:
+        """Keep saying so, hear of the others, and take over what is nobody's.
+
+        ``publishes`` tells whether the sources of other rooms can be published here, for an engine.
+        """
+        self._conveyor, self._engines, self._publishes = conveyor, engines, publishes
         self._beats.start(self._repeat(lambda: self._off(self._beat), leases.BEAT), "beat")
         self._tasks.start(self._repeat(self._take_over, 0.0), "take over")
         loop = asyncio.get_running_loop()
@@ -205,15 +214,17 @@ class Membership:
         self._wake.clear()
         assert self._conveyor is not None
         assert self._engines is not None
+        sources = False
         try:
             engine = await self._engines.current()
             name, url = (engine.name, engine.base_url) if engine.paid else ("", "")
+            sources = engine.paid and self._publishes(engine)
         except KeyTrouble:
             name, url = "", ""  # nothing of others can be gone on with
 
         def look() -> list[str]:
             with self._database.explained(), self._database.plain() as connection:
-                return list(leases.free(connection, self.worker, name, url))
+                return list(leases.free(connection, self.worker, name, url, sources=sources))
 
         for job in await self._off(look):
             self._conveyor.adopt(job)

@@ -197,6 +197,7 @@ LOOPBACK = "must be 127.0.0.1, ::1 or localhost. The bridge spends money"
 MODELS = 'must be "stable-audio-2-0", "stable-audio-2-5" or another name that the service has'
 BINDING = '[presets.p]\n[[midi.bindings]]\nname = "a"\nport = "x"\n'
 
+_STUDIO = '[journal]\nurl = "postgresql://left@h/studio"\n'
 FAULTS = [
     # unknown names
     ("[spent]\nx = 1", "spent = ", "is not a section; did you mean spend?"),
@@ -257,6 +258,10 @@ FAULTS = [
     ("[journal]\nurl = 'postgresql://left@h/studio?password=pw'", "journal.url", "PGPASSFILE"),
     ("[journal]\nurl = 'mysql://left@h/studio'", "journal.url", "must be like postgresql://room@host/database"),
     ("[journal]\nurl = 'postgresql://left@h'", "journal.url", "must be like postgresql://room@host/database"),
+    ("[store]\nurl = '/Volumes/studio'", "store.url", "is for the rooms of a studio"),
+    (_STUDIO + "[store]\nurl = 's3://key:secret@bucket/x'", "store.url", "must be like s3://bucket/prefix"),
+    (_STUDIO + "[store]\nurl = 's3://'", "store.url", "must be like s3://bucket/prefix"),
+    (_STUDIO + "[store]\nurl = 'studio'", "store.url", "must be a whole path"),
     ("[journal]\nroom = 'Links oben'", "journal.room", "must be 1 to 40 of a-z, 0-9 and -"),
     ("[engine]\nbase_url = 'https://me:pw@h'", 'engine.base_url = "https://[hidden]@h"', "name or password"),
     # this machine only

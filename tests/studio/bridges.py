@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.paths import Home
 from bridge_daemon.pipeline import pace
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.failpoints import EXIT_CODE, arm
 
 
 async def _serve(given: dict[str, Any], orders: Connection) -> None:
@@ -40,10 +43,28 @@ async def _serve(given: dict[str, Any], orders: Connection) -> None:
             orders.send(error.as_dict())
 
 
-def _main(given: dict[str, Any], orders: Connection) -> None:
+def _own_disk(home: Path) -> None:
+    """Let this process open no file in the home of another bridge: that one is on another machine."""
+
+    def opened(event: str, given: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(given[0], str | bytes):
+            return
+        path = Path(os.fsdecode(given[0]))
+        if not path.is_relative_to(home.parent) or path.is_relative_to(home):
+            return
+        other = home.parent / path.relative_to(home.parent).parts[0]
+        if os.path.lexists(other / "token"):
+            raise FileNotFoundError(errno.ENOENT, "on the disk of another machine", str(path))
+
+    sys.addaudithook(opened)
+
+
+def _main(given: dict[str, Any], orders: Connection, failpoint: str | None) -> None:
     told = os.open(given["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(told, 2)
     os.setsid()
+    _own_disk(Path(given["home"]))
+    arm(failpoint, None)
     pace.FIRST = 0.1
     import logging
 
@@ -64,14 +85,23 @@ class Bridge:
         self._given = {"home": str(self.home), "key": service.key, "settings": given, "kind": kind}
         self._given["told"] = str(folder / f"{name}.txt")
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.studio.bridges", "bridge_daemon.studio.membership", "psycopg"])
+        self._context.set_forkserver_preload(
+            [
+                "tests.studio.bridges",
+                "bridge_daemon.studio.membership",
+                "bridge_daemon.studio.store",
+                "psycopg",
+                "obstore",
+            ]
+        )
         self.process: Any = None
         self._orders: Any = None
 
-    async def start(self) -> None:
-        """Run it, and return once it can be pressed."""
+    async def start(self, *, failpoint: str | None = None) -> None:
+        """Run it, and return once it can be pressed; it ends itself at a failpoint."""
         self._orders, other = self._context.Pipe()
-        self.process = self._context.Process(target=_main, args=(self._given, other), name=self.name, daemon=True)
+        given = (self._given, other, failpoint)
+        self.process = self._context.Process(target=_main, args=given, name=self.name, daemon=True)
         self.process.start()
         other.close()
         assert await self._answer() == "ready", self.said
@@ -94,6 +124,15 @@ class Bridge:
             return self._orders.recv()
         except EOFError:
             raise AssertionError(f"{self.name} ended: {self.said}") from None
+
+    async def died(self, seconds: float = 60.0) -> None:
+        """Wait until it ended itself at its failpoint."""
+        await eventually(self._is_dead, f"{self.name} ends at its failpoint", seconds)
+        self.process.join()
+        assert self.process.exitcode == EXIT_CODE, self.said
+
+    async def _is_dead(self) -> bool:
+        return not self.process.is_alive()
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

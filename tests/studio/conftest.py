@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import postgres
+from tests.publish.conftest import s3  # noqa: F401 - the server of buckets is a fixture
 
 
 @pytest.fixture

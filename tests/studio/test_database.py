@@ -30,7 +30,7 @@ from tests.studio.pressing import PRICE, press, room, set_limit
 class TestTheTables:
     def test_are_what_the_migrations_make(self, studio: str) -> None:
         engine = create_engine(make_url(studio).set(drivername="postgresql+psycopg"))
-        own = {"ledger", "workers", "leases", "budget", "calls", "waits"}
+        own = {"ledger", "workers", "leases", "budget", "calls", "waits", "stored"}
         with engine.connect() as connection:
             context = MigrationContext.configure(
                 connection,
