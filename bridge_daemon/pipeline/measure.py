@@ -65,7 +65,8 @@ def _continued(job: Job, source: str | None) -> dict[str, Any] | None:
     last, region = job.parameters.continue_from, job.source
     if last is None or region is None or job.source_file is None:
         return None
-    told: dict[str, Any] = {"last": last, "beats": job.place.beats, "join": job.joins}
+    behind = job.parameters.after is not None  # else its place is where it was pressed, and not where its source lies
+    told: dict[str, Any] = {"last": last, "beats": job.place.beats if behind else None, "join": job.joins}
     if source is None:
         return told | {"path": job.source_file, "start": None, "end": None, "sound": None}
     return told | {"path": source, "start": region.start, "end": region.end, "sound": job.sound}

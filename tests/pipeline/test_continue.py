@@ -13,6 +13,7 @@ from bridge_daemon.audio.wav import read_bext
 from bridge_daemon.domain.job import State
 from bridge_daemon.errors import BridgeError, DoublePress, InvalidRequest, PriceQuestion, SourceRefused
 from bridge_daemon.fit.grid import measure
+from bridge_daemon.pipeline.measure import wish_of
 from bridge_daemon.util import files
 from tests.fakes import audio
 from tests.fakes.service import Service
@@ -73,6 +74,10 @@ async def test_the_moment_of_a_press_counts_more_than_the_source(tmp_path: Path)
         place = {"when": "press", "position": 30.0}
         found = await until(daemon, await press(daemon, **asked(song, place=place)))
         assert found.stands.position == 30.0
+        # where it was pressed tells nothing of where its source begins
+        of_the_press = found.evolve(place=found.place.model_copy(update={"beats": 61.0}))
+        told = wish_of(of_the_press, str(song))["continues"]
+        assert (told["last"], told["beats"]) == (8.0, None)
 
 
 class TestTheCopy:
