@@ -12,6 +12,7 @@ import soundfile
 from bridge_daemon.audio.wav import read_bext
 from tests.cli.conftest import Cli
 from tests.util.ending import INTERRUPT
+from tests.util.wine import is_wine
 
 
 def test_the_demo_makes_two_takes_and_tells_what_their_files_are(cli: Cli) -> None:
@@ -19,7 +20,7 @@ def test_the_demo_makes_two_takes_and_tells_what_their_files_are(cli: Cli) -> No
     done = cli.with_(DAW_BRIDGE_SPEND__PER_DAY_USD="wrong settings of the person are not used").process(
         "demo", "--json"
     )
-    assert time.monotonic() - before < 15
+    assert time.monotonic() - before < (60 if is_wine() else 15)  # it starts two Pythons, which costs wine seconds
     told = json.loads(done.stdout)
     folder = Path(told["folder"])
     try:
