@@ -154,11 +154,17 @@ def _despite_mark(path: Path, act: Callable[[], None]) -> None:
     try:
         act()
     except PermissionError:
-        marks = getattr(path.lstat(), "st_file_attributes", 0)
-        if not marks & stat.FILE_ATTRIBUTE_READONLY:
+        if not _is_marked(path):
             raise
         path.chmod(stat.S_IREAD | stat.S_IWRITE)
         act()
+
+
+def _is_marked(path: Path) -> bool:
+    try:
+        return bool(getattr(path.lstat(), "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_READONLY)
+    except OSError:  # nothing is there yet
+        return False
 
 
 def discard(path: Path) -> None:

@@ -37,6 +37,6 @@ def is_limited() -> bool:
 
         try:
             return not ctypes.WinDLL("ntdll").RtlAreLongPathsEnabled()
-        except AttributeError:  # Windows before 10, and wine
-            return True
+        except AttributeError:  # wine, which has no limit; and Windows before 10, which then says it in its own words
+            return False
     return False
