@@ -110,7 +110,7 @@ class PathPolicy:
 
 
 def _check_length(path_text: str, what: str, room: int = 0) -> None:
-    """Say of a path that it is too long, which tells nothing about what is there: Windows says of it that nothing is."""
+    """Say of a path that it is too long, which tells nothing of what is there: Windows says that nothing is."""
     if long_paths.is_limited() and len(path_text) + room > long_paths.MOST:
         raise PathRefused(
             f'The bridge cannot use the {what} "{_shown(path_text)}": {long_paths.WHAT}'
