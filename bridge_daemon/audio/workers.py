@@ -138,7 +138,7 @@ class Worker:
                 self.end(f"it took more than {most:g} s")
             elif now + self._waited > limits.in_all:
                 self.end(f"it took more than {limits.in_all:g} s in all")
-        with suppress(psutil.Error):  # it has ended
+        with suppress(psutil.Error, OSError):  # it has ended, or the system does not tell; the other limits hold
             if psutil.Process(self._process.pid).memory_info().rss > limits.memory:
                 self.end(f"it needs more than {limits.memory >> 20} MiB of memory")
 

@@ -38,7 +38,7 @@ Data = dict[str, Any]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=40, sock_connect=5)  # the daemon itself answers within 30 s
 _TRIAL_TIMEOUT: Final = aiohttp.ClientTimeout(total=240, sock_connect=5)  # a tunnel has three minutes to open
-_PROOF_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+_PROOF_TIMEOUT: Final = aiohttp.ClientTimeout(total=20, sock_connect=5)  # a machine may be busy, and it may just start
 _EVENTS_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=45)  # it says something every 15 s
 #: What says that nobody answers, or not in HTTP. A wrong address or argument is a fault of ours and stays one.
 _GONE: Final = (

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath, PureWindowsPath
 
 from bridge_daemon.errors import PathRefused
+from bridge_daemon.util import long_paths
 from bridge_daemon.util.same_place import is_inside, steps_below
 
 _MAC: bool = sys.platform == "darwin"
@@ -67,6 +68,7 @@ class PathPolicy:
 
     def check(self, path_text: str) -> Path:
         """Return the real path of a file that may be read. Raises PathRefused."""
+        _check_length(path_text, "file")
         path = _real(path_text)
         if path is None or not self._may_read(path) or not _is_regular(path):
             raise PathRefused(
@@ -81,6 +83,7 @@ class PathPolicy:
         It exists, and lies in the library or a results folder, or is one of a DAW's project: an .rpp or .als file is in
         it or in the folder above.
         """
+        _check_length(path_text, "folder", long_paths.FOR_A_TAKE)
         path = _real(path_text)
         if path is None or not path.is_dir() or not self._may_write(path):
             raise PathRefused(
@@ -104,6 +107,16 @@ class PathPolicy:
         if any(is_inside(path, root) for root in _resolved(self._writable)):
             return True
         return _has_project(path) or _has_project(path.parent)
+
+
+def _check_length(path_text: str, what: str, room: int = 0) -> None:
+    """Say of a path that it is too long, which tells nothing of what is there: Windows says that nothing is."""
+    if long_paths.is_limited() and len(path_text) + room > long_paths.MOST:
+        raise PathRefused(
+            f'The bridge cannot use the {what} "{_shown(path_text)}": {long_paths.WHAT}'
+            + (f", with the name of a take in it ({room})." if room else "."),
+            next="Move it to a folder with a shorter path.",
+        )
 
 
 def _shown(path_text: str) -> str:

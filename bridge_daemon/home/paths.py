@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
-from bridge_daemon.util import access
+from bridge_daemon.util import access, long_paths
 from bridge_daemon.util.files import is_held, overwrite, read_shared, remove, write_whole
 from bridge_daemon.util.secret_file import create_secret, read_secret, write_new
 
@@ -335,6 +335,12 @@ def _check_place(path: Path) -> None:
         )
     if path.exists() and not path.is_dir():
         raise HomeUnsafe(f"The home {path} is a file, not a folder.", next=f"Name a folder in {VARIABLE}.")
+    if long_paths.is_too_long(path, long_paths.IN_HOME):
+        raise HomeUnsafe(
+            f"The home {path} has too long a path: with the names in it, it passes the {long_paths.MOST} characters "
+            "that Windows takes.",
+            next=f"Name a folder with a shorter path in {VARIABLE}.",
+        )
     if access.is_shared(path):
         raise HomeUnsafe(
             f"The home {path} lies on a shared drive: other machines could read its secrets, and locks do not hold.",

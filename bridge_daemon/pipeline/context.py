@@ -26,6 +26,7 @@ from bridge_daemon.pipeline.measure import Measuring
 from bridge_daemon.pipeline.ownership import Alone, Ownership
 from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.pipeline.shared import Shared
+from bridge_daemon.pipeline.turns import Turns
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.pause import PauseGate
@@ -108,8 +109,8 @@ class StepContext:
     watches: dict[str, JobRuntime] = field(default_factory=dict)
     #: Jobs that a transaction writes as being sent, until they are on the wire or it has failed.
     marked: set[str] = field(default_factory=set)
-    #: Held while a take is made: more at once make none of them sooner, and take the processor from a press.
-    making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    #: To make a take: more at once make none of them sooner, and take the processor from a press.
+    making: Turns = field(default_factory=lambda: Turns(_AT_ONCE))
     #: Answers of a service about a model that told no progress, since this process started; far below 0 once one did.
     silence: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Called with a job and its file once a take was copied to where its client wants it.

@@ -11,7 +11,7 @@ from bridge_daemon.domain.job import OPEN, Charge, Job
 from bridge_daemon.errors import DiskTrouble
 from bridge_daemon.home import library_mark
 from bridge_daemon.pipeline.context import StepContext, Wait
-from bridge_daemon.util import files, foreign
+from bridge_daemon.util import files, foreign, long_paths
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ async def no_room(context: StepContext) -> str | None:
 
 def _no_room(library: Path, home: Path) -> str | None:
     try:
+        if long_paths.is_too_long(library, long_paths.FOR_A_TAKE):
+            return f"the library {library} has too long a path for the names of takes ({long_paths.WHAT})"
         if not library_mark.is_there(library, home):
             return f"the library {library} is empty, and takes lay in it: its disk is not there"
         if not os.access(library, os.W_OK | os.X_OK):

@@ -111,7 +111,7 @@ async def _fetch(job: Job, context: StepContext) -> None:
         declared = await _declared(job, context)
         hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
-            async with context.making:
+            async with context.making.turn():
                 made, notes = await asyncio.to_thread(_prove, job, part, folder, context, declared)
         finally:
             digest = await hashing  # also if the file is removed next

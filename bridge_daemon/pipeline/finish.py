@@ -26,7 +26,7 @@ async def finish(job: Job, context: StepContext) -> Wait | None:
     """Make the take and put it into the library."""
     try:
         # a take that was made when its original came only gets its name
-        async with context.making if context.watch(job).proved is None else nullcontext():
+        async with context.making.turn() if context.watch(job).proved is None else nullcontext():
             made = await asyncio.to_thread(_make, job, context)
     except (DecoderDied, OSError) as error:  # the original lies there
         return await kept_back(job, error, context)

@@ -7,6 +7,7 @@ What pydantic cannot say as a range is said by ``allowed`` in the field's schema
 from __future__ import annotations
 
 import ipaddress
+import os
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
@@ -19,8 +20,10 @@ from bridge_daemon.domain.job import MICRO
 from bridge_daemon.domain.models import table
 from bridge_daemon.domain.parameters import TABLE, Parameter
 from bridge_daemon.domain.request import MOST_MIXED
+from bridge_daemon.home.path_policy import text_is_plain
 from bridge_daemon.util.text import is_visible
 
+_WINDOWS: bool = os.name == "nt"
 SERVICE: Final = "https://api.empiriolabs.ai"
 
 
@@ -111,6 +114,15 @@ def _folder(path: str) -> str:
     return path
 
 
+def _watched(path: str) -> str:
+    if _WINDOWS and not text_is_plain(path, windows=True):
+        raise ValueError(
+            "must begin with the letter of a drive: files are not read by the name of their server, nor from a device; "
+            "a shared folder gets a letter by Map Network Drive"
+        )
+    return _folder(path)
+
+
 def _folder_or_empty(path: str) -> str:
     return _folder(path) if path else path
 
@@ -149,6 +161,7 @@ StoreUrl = Annotated[
 ]
 RoomName = Annotated[str, Field(pattern=rf"^{ids.CLIENT}$", json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"})]
 Folder = Annotated[str, AfterValidator(_folder), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
+Watched = Annotated[str, AfterValidator(_watched), Field(json_schema_extra={"allowed": "a whole path, or one from ~"})]
 _MODELS = ", ".join(f'"{name}"' for name in table()) + " or another name that the service has"
 ModelName = Annotated[str, AfterValidator(_model), Field(json_schema_extra={"allowed": _MODELS})]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
@@ -450,7 +463,7 @@ class WatchedFolder(Section):
     """A folder whose renders become requests."""
 
     name: Name = Field(description="Name of the folder, used once.")
-    path: Folder = Field(description="The folder.")
+    path: Watched = Field(description="The folder.")
     preset: Name | None = Field(default=None, description="The preset used for what lies there.")
     spend: bool = Field(default=False, description="Whether a render that appears there may cost money.")
     max_batch: int = Field(default=3, ge=1, le=100, description="More renders at once than this ask first.")

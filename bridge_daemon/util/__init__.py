@@ -12,6 +12,7 @@ __all__ = [
     "held",
     "held_folder",
     "loading",
+    "long_paths",
     "loopback",
     "ourselves",
     "port_holder",

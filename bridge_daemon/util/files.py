@@ -27,7 +27,7 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from bridge_daemon.util import access
+from bridge_daemon.util import access, long_paths
 from bridge_daemon.util.failpoints import failpoint
 
 T = TypeVar("T")
@@ -140,12 +140,31 @@ def patiently(act: Callable[[], T], patience: float = PATIENCE) -> T:
 
 def replace(source: Path, target: Path, *, patience: float = PATIENCE) -> None:
     """Rename ``source`` over ``target``. Waits for ``patience`` seconds while another program holds either."""
-    patiently(lambda: os.replace(source, target), patience)
+    long_paths.check(target)
+    patiently(lambda: _despite_mark(target, lambda: os.replace(source, target)), patience)
 
 
 def remove(path: Path, *, missing_ok: bool = False) -> None:
     """Remove a file. Waits for :data:`PATIENCE` while another program holds it."""
-    patiently(lambda: path.unlink(missing_ok=missing_ok))
+    patiently(lambda: _despite_mark(path, lambda: path.unlink(missing_ok=missing_ok)))
+
+
+def _despite_mark(path: Path, act: Callable[[], None]) -> None:
+    """Replace or remove a file that is marked as read-only: only Windows refuses that, so the mark is taken off."""
+    try:
+        act()
+    except PermissionError:
+        if not _is_marked(path):
+            raise
+        path.chmod(stat.S_IREAD | stat.S_IWRITE)
+        act()
+
+
+def _is_marked(path: Path) -> bool:
+    try:
+        return bool(getattr(path.lstat(), "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_READONLY)
+    except OSError:  # nothing is there yet
+        return False
 
 
 def discard(path: Path) -> None:
@@ -169,6 +188,7 @@ def part_of(target: Path) -> Path:
 
 def create(path: Path, *, mode: int = 0o666) -> BufferedWriter:
     """Make a new file for writing. Raises FileExistsError if the name is taken: by a file, a link, a pipe."""
+    long_paths.check(path)
     return os.fdopen(os.open(path, NEW, mode), "wb")
 
 
@@ -249,6 +269,7 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
 
 def name_once(part: Path, target: Path) -> bool:
     """Give a file the name ``target``. False, and nothing is changed, if that is taken, whatever lies there."""
+    long_paths.check(target)
     if os.path.lexists(target):
         return False
     if sys.platform == "win32":

@@ -16,7 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-from bridge_daemon.util import files
+from bridge_daemon.util import files, long_paths
 from bridge_daemon.util.failpoints import failpoint
 
 _BY_DESCRIPTOR: Final = {os.open, os.stat, os.unlink, os.link} <= os.supports_dir_fd and os.listdir in os.supports_fd
@@ -135,7 +135,10 @@ class HeldFolder:
                 self._discard(other)
 
     def _open(self, name: str, flags: int) -> int:
-        return os.open(self._path / name if self._at is None else name, flags, 0o666, dir_fd=self._at)
+        if self._at is None:
+            long_paths.check(self._path / name)
+            return os.open(self._path / name, flags, 0o666)
+        return os.open(name, flags, 0o666, dir_fd=self._at)
 
     def _discard(self, name: str) -> None:
         if self._at is None:

@@ -82,6 +82,18 @@ def test_a_decoder_that_goes_wrong_is_told_and_the_next_file_is_decoded(
     assert decoded(sound) == 10 * RATE
 
 
+def test_the_time_is_watched_where_the_memory_cannot_be(
+    pool: Pool, sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(22, "Invalid parameter")  # as psutil lets through what Windows says
+
+    monkeypatch.setattr(psutil.Process, "memory_info", refuse)
+    pool("hang", limits=Limits(answer=1.0, in_all=30.0, look=0.05))
+    with pytest.raises(Died, match="it took more than 1 s"):
+        decoded(sound)
+
+
 def test_of_a_take_it_is_told_that_it_was_paid_for(pool: Pool, sound: Path) -> None:
     pool("crash")
     with pytest.raises(DecoderDied) as caught:

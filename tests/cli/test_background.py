@@ -16,6 +16,7 @@ import pytest
 from bridge_daemon.home.paths import Home
 from tests.cli.conftest import Cli
 from tests.util.ending import kill
+from tests.util.wine import NO_OWNERS
 
 
 @pytest.fixture
@@ -82,6 +83,7 @@ def test_stop_ends_only_the_daemon_of_this_home(cli: Cli, tmp_path: Path) -> Non
             stranger.kill()
 
 
+@NO_OWNERS
 def test_a_taken_port_names_the_other_home(cli: Cli, tmp_path: Path) -> None:
     cli.process("start")
     port = json.loads((cli.home / "runtime.json").read_text())["http_url"].rpartition(":")[2]

@@ -321,6 +321,21 @@ async def test_connections_that_do_nothing_hold_no_command_off(bridge, client):
             await writer.wait_closed()
 
 
+async def test_a_bridge_that_is_slow_to_answer_is_no_bridge_that_does_not_run(bridge, client):
+    """As on a machine whose processors are taken, or in the first moments of a start."""
+    await bridge.stop()
+    until = time.monotonic() + 6
+
+    async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(until - time.monotonic())  # the system accepts for a process that does not come to it
+        writer.close()
+
+    async with await asyncio.start_server(late, "127.0.0.1", bridge.port):
+        with pytest.raises(NotRunning):
+            await client.status()
+        assert time.monotonic() >= until
+
+
 async def test_busy_is_busy(bridge, client, monkeypatch):
     monkeypatch.setattr(Listener, "_make_room", lambda _: False)  # all of them work for the owner
     idle = [await asyncio.open_connection("127.0.0.1", bridge.port) for _ in range(32)]

@@ -48,6 +48,15 @@ def refusal(roots: PathPolicy, text: str) -> PathRefused:
 
 
 class TestReading:
+    @pytest.mark.parametrize("behind", [".", " ", ". ."])
+    def test_dots_and_blanks_behind_a_name(self, tree: Path, roots: PathPolicy, behind: str) -> None:
+        """Windows leaves them out, so the file without them is what is found; elsewhere there is no such file."""
+        given = f"{tree / 'music' / 'song.wav'}{behind}"
+        if os.name == "nt":
+            assert roots.check(given).samefile(tree / "music" / "song.wav")
+        else:
+            refusal(roots, given)
+
     @pytest.mark.parametrize(
         "name",
         [

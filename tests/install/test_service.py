@@ -127,6 +127,7 @@ def test_each_home_has_a_service_of_its_own(home: Home, tmp_path: Path) -> None:
     assert len({name_of(home), name_of(Home(tmp_path / "other")), "daw-bridge"}) == 3
 
 
+@pytest.mark.posix("the stand-ins are shell scripts, and the real program makes a task for whoever runs the tests")
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_install_again_status_uninstall(
     platform: str,
@@ -154,6 +155,7 @@ def test_install_again_status_uninstall(
         service.uninstall(manager)
 
 
+@pytest.mark.posix("the stand-ins are shell scripts, and the real program makes a task for whoever runs the tests")
 def test_what_the_system_refuses_leaves_nothing(
     spec: service.ServiceSpec, home: Home, programs: Path, tmp_path: Path
 ) -> None:

@@ -20,9 +20,10 @@ from bridge_daemon.engine.download import check_url, is_private, serves_privatel
 from bridge_daemon.errors import DecoderDied, DownloadTrouble
 from bridge_daemon.journal import Transaction
 from bridge_daemon.journal.rows import to_row
+from bridge_daemon.pipeline import context, turns
 from bridge_daemon.pipeline import fetch as fetching
 from bridge_daemon.pipeline import finish as finishing
-from bridge_daemon.util import files
+from bridge_daemon.util import files, ourselves
 from tests.audio import naughty as naughty_worker
 from tests.fakes.service import Service
 from tests.support import events, job_of, press, running, until, until_event
@@ -127,6 +128,34 @@ async def test_what_makes_its_decoder_die_is_kept_and_tried_again(
             assert not kept.exists()
             assert len(service.downloads) == fetched, "what came is not downloaded once more"
             assert len(service.charges) == 1
+    finally:
+        workers.close()
+
+
+async def test_a_decoder_that_hangs_holds_up_no_other_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One take is made at a time on two cores; a decoder may take two minutes to answer."""
+    monkeypatch.setattr(context, "_AT_ONCE", 1)
+    monkeypatch.setattr(turns, "SLOW", 0.3)
+    hangs = [sys.executable, str(Path(naughty_worker.__file__)), "hang"]
+    commands = iter([hangs])  # the first; those behind it are good ones
+    workers = Workers(lambda: next(commands, None) or ourselves.decoder(), Limits(answer=15.0))
+    monkeypatch.setattr(apart, "WORKERS", workers)
+    monkeypatch.setattr(context, "WORKERS", workers)
+    try:
+        async with Service(take_seconds=None) as service, running(tmp_path / "home", service) as daemon:
+            first = await press(daemon, duration=5)
+            await until_event(daemon, first, "fetching")
+            others = [await press(daemon, duration=5, prompt=f"rain {number}") for number in range(3)]
+            for other in others:
+                assert (await until(daemon, other, seconds=12)).state is State.PLACED
+            assert (await job_of(daemon, first)).state is State.FETCHING
+            await until_event(daemon, first, "problem", seconds=60)
+            told = (await job_of(daemon, first)).problem
+            assert told is not None
+            assert "it took more than 15 s" in told.text
+            await daemon.actions.retry(first, {})
+            assert (await until(daemon, first, seconds=60)).state is State.PLACED
+            assert len(service.charges) == 4
     finally:
         workers.close()
 

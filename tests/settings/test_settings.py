@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from bridge_daemon.domain import parameters
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.home.paths import Home
+from bridge_daemon.settings import sections
 from bridge_daemon.settings.file import SHOWN, add_binding, allow_path, create_default, default_text
 from bridge_daemon.settings.load import Settings, describe, masked, parse
 from bridge_daemon.settings.sections import Preset, is_loopback, micro
@@ -365,6 +366,15 @@ def test_fault(text: str, name: str, words: str) -> None:
     assert told[0].startswith("config.toml")
     assert name in told[0]
     assert words in told[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["//server/renders", r"\\\\server\\renders", "C:/CON", "C:/renders:hidden", r"\\\\.\\COM1"]
+)
+def test_a_watched_folder_of_windows_has_a_letter(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Of one without it, no render could be read: paths without a letter are refused with every request."""
+    monkeypatch.setattr(sections, "_WINDOWS", True)
+    test_fault(f"[[folders]]\nname='a'\npath=\"{path}\"", "folders[1].path", "must begin with the letter of a drive")
 
 
 GOOD = [

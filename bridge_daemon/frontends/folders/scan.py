@@ -157,6 +157,10 @@ def identity(root: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def is_open_to_all(root: Path) -> bool:
-    """Return whether every user of this machine may write to the folder, and so could spend."""
-    return access.is_open_to_all(root) if os.name == "nt" else bool(root.stat().st_mode & stat.S_IWOTH)
+def who_else_writes(root: Path) -> str | None:
+    """Return in words that others may write to the folder, and so could spend; None if they may not. Raises OSError."""
+    if access.is_shared(root):
+        return "it lies on a shared drive, which other machines may write to"
+    if access.is_open_to_all(root) if os.name == "nt" else root.stat().st_mode & stat.S_IWOTH:
+        return "every user of this machine may write to it"
+    return None

@@ -101,14 +101,12 @@ class FolderWatch(FileSystemEventHandler):
             self.identity = scan.identity(self.root)
             if empty_is_away and scan.is_empty(self.root):
                 raise NotWatchable("It is empty, and renders were in it before: its disk may not be there.")
-            open_to_all = scan.is_open_to_all(self.root)
+            self.unsafe = scan.who_else_writes(self.root)
         except FileNotFoundError:
             raise NotWatchable("There is no such folder.") from None
         except OSError as error:
             raise NotWatchable(f"It cannot be opened: {error.strerror or error}.") from error
         self._take_lock()
-        if open_to_all:
-            self.unsafe = "every user of this machine may write to it"
         self._observe()
 
     def _take_lock(self) -> None:

@@ -19,6 +19,7 @@ from bridge_daemon.audio.wav import Bext, WavWriter, read_bext
 from bridge_daemon.errors import IdReused, NotFound, WrongState
 from bridge_daemon.frontends.folders import folder as folder_module
 from bridge_daemon.frontends.folders import sender
+from bridge_daemon.util import access
 from tests.fakes.service import Service
 from tests.frontends.folders.renders import (
     copy_slowly,
@@ -321,6 +322,18 @@ class TestWhoMaySpend:
             assert found["code"] == "unsafe"
             assert "every user" in one(daemon).about()["unsafe"]
         assert service.charges == []
+
+    async def test_a_folder_on_a_shared_drive_does_not_spend(self, home, folder, service, monkeypatch) -> None:
+        """As on Windows, where its path tells; the home may lie on none at all."""
+        monkeypatch.setattr(access, "is_shared", lambda path: path == folder)
+        async with watching(home, service, watched(folder)) as daemon:
+            render(folder / "drums.wav")
+            found = await settled(daemon, "drums.wav", "waiting")
+            assert found["code"] == "unsafe"
+            assert "shared drive" in one(daemon).about()["unsafe"]
+            assert service.charges == []
+            await daemon.folders.send("drums.wav")
+        assert len(service.charges) == 1
 
     async def test_spending_switched_on_counts_for_what_comes_then(self, home, folder, service) -> None:
         async with watching(home, service, watched(folder, spend=False)) as daemon:
