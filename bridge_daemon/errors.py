@@ -41,7 +41,8 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── SettingsInvalid     E-SETTINGS
     │   ├── HomeUnsafe          E-HOME
     │   ├── JournalUnusable     E-JOURNAL
-    │   │   └── StudioAway      E-STUDIO         the database of a studio does not answer
+    │   │   ├── StudioAway      E-STUDIO         the database of a studio does not answer
+    │   │   └── RoleTrouble     E-ROLE           the role of this room in that database may not do it
     │   ├── PortTaken           E-PORT
     │   ├── InstallTrouble      E-INSTALL        scripts or devices for a DAW
     │   └── NotRunning          E-NOT-RUNNING
@@ -433,6 +434,13 @@ class StudioAway(JournalUnusable):
     code = "E-STUDIO"
     status = 503
     next = "Look at the network and the machine of the database; the bridge goes on by itself when it answers."
+
+
+class RoleTrouble(JournalUnusable):
+    """The role of this bridge in the studio's database does not let it do that; who owns the database gives roles."""
+
+    code = "E-ROLE"
+    next = "daw-bridge studio status tells of which room the role is; who owns the database: daw-bridge studio room"
 
 
 class PortTaken(Setup):

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
-from bridge_daemon.studio import database
+from bridge_daemon.studio import database, roles
 
 #: Where Debian has it; its initdb refuses root.
 PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -93,10 +93,23 @@ class Cluster:
         return self.address(name)
 
     def of(self, home: Path) -> str:
-        """Return the URL of the database of a home, the same each time."""
+        """Return the URL of the database of a home, the same each time: with the role of its one room."""
         if home not in self._of:
-            self._of[home] = self.new()
+            self._of[home] = as_room(self.new(), "room")
         return self._of[home]
+
+
+def as_room(url: str, room: str, kind: str = roles.ROOM) -> str:
+    """Return the URL of a database with the role of a room, which is made if it is not there."""
+    where = make_url(url)
+    engine = create_engine(where.set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        there = roles.member(connection, room)
+        if there is None:
+            there = roles.Member(room, f"{room}_{where.database}"[: roles.LONGEST], kind)
+            assert roles.add(connection, _TEMPLATE, there, "secret")
+    engine.dispose()
+    return where.set(username=there.role).render_as_string()
 
 
 @contextmanager

@@ -112,9 +112,12 @@ def _without_twin(connection: Connection, row: Row, now: float) -> Row:
 
 
 def _put(connection: Connection, job: str, row: Row) -> None:
-    done = connection.execute(update(jobs).where(jobs.c.job == job).values(row))
-    if done.rowcount == 0:
+    """Write a row; of one that is there only what differs: a room of a studio may not write what never changes."""
+    there = connection.execute(select(jobs).where(jobs.c.job == job)).mappings().one_or_none()
+    if there is None:
         connection.execute(insert(jobs), row)
+    elif changes := {name: value for name, value in row.items() if there[name] != value}:
+        connection.execute(update(jobs).where(jobs.c.job == job).values(changes))
 
 
 def _pause(connection: Connection, count: int, now: float, key: str) -> None:

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 
 from bridge_daemon.domain.ids import is_client
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
-from bridge_daemon.errors import JournalUnusable, StudioAway
+from bridge_daemon.errors import JournalUnusable, RoleTrouble, StudioAway
 from bridge_daemon.journal import explained, schema
 from bridge_daemon.settings.sections import is_loopback
-from bridge_daemon.studio import password
+from bridge_daemon.studio import password, roles
 
 if TYPE_CHECKING:
     from bridge_daemon.home.paths import Home
@@ -55,6 +55,7 @@ _NETWORK: Final = {
     "tcp_user_timeout": 10_000,
 }
 _MOST_TOLD: Final = 300  # ids of jobs in one message, which may have 8000 bytes
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 
 def of_home(home: Home, settings: JournalSettings) -> Postgres:
@@ -101,6 +102,8 @@ class Postgres:
         self._home = home
         self._secret = secret
         self._studio = ""
+        #: Whether the database itself holds this role to the rows of its room; known once it is open.
+        self.held = False
         self._engine: Engine | None = None
 
     @property
@@ -117,7 +120,10 @@ class Postgres:
         """Connect, and refuse tables that are not those of this code. They are made by ``studio init``."""
         self._engine = _engine(self._url, self.room, self._secret())
         with self.explained(), self._engine.connect() as connection:
+            who = roles.who(connection)
+            self._refuse_another_role(who)
             found = ledger_of(connection)
+        self.held = who.held
         if found is None:
             raise JournalUnusable(
                 f"The database {shown(self._url)} holds no journal of a studio. Nothing was sent.",
@@ -125,6 +131,18 @@ class Postgres:
             )
         self._studio, revision = found
         self._refuse_other(revision)
+
+    def _refuse_another_role(self, who: roles.Who) -> None:
+        """Raise RoleTrouble for a role that is held to the rows of another room, or to none: it would see no limits."""
+        if not who.held or who.room == self.room:
+            return
+        if who.room is None:
+            raise RoleTrouble(f"The role {who.role} of {shown(self._url)} is that of no room. Nothing was sent.")
+        raise RoleTrouble(
+            f"The role {who.role} of {shown(self._url)} is that of the {who.kind} {who.room}, and this is {self.room}. "
+            "Nothing was sent.",
+            next=f'Set in config.toml: [journal] room = "{who.room}"; or the address with the role of {self.room}.',
+        )
 
     def _refuse_other(self, revision: str) -> None:
         if revision == schema.HEAD:
@@ -220,9 +238,11 @@ class Postgres:
         ) from error
 
     def explain(self, error: DatabaseError) -> None:
-        """Raise StudioAway if the database is out of reach, or so busy that it gave up."""
+        """Raise StudioAway if the database is out of reach, or so busy that it gave up; RoleTrouble if it says no."""
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
             raise away(self._url, error) from error
+        if may_not(error):
+            raise RoleTrouble(f"{shown(self._url)} does not let this role do that: {_why(error)}.") from error
 
     def explained(self) -> AbstractContextManager[None]:
         """Raise StudioAway for an error within that means it."""
@@ -241,8 +261,16 @@ def shown(url: URL) -> str:
 
 def away(url: URL, error: DBAPIError) -> StudioAway:
     """Return the error for a database that does not answer."""
-    why = " ".join(str(error.orig).split())[:300]
-    return StudioAway(f"The journal of the studio ({shown(url)}) does not answer: {why}. Nothing was sent.")
+    return StudioAway(f"The journal of the studio ({shown(url)}) does not answer: {_why(error)}. Nothing was sent.")
+
+
+def may_not(error: DatabaseError) -> bool:
+    """Return whether an error says that the role has not the right to do something."""
+    return isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+
+
+def _why(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())[:300]
 
 
 _LOCK: Final = text(
@@ -294,7 +322,7 @@ def ledger_of(connection: Connection) -> tuple[str, str] | None:
 def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
     """Make the tables of a studio, or bring them up to date; tell whether there was anything to do.
 
-    Raises JournalUnusable if they are of a newer version.
+    Raises JournalUnusable if they are of a newer version, and RoleTrouble for a role that does not own them.
     """
     engine = _engine(url, "init", secret)
     try:
@@ -314,9 +342,17 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
                 row = {"studio": str(uuid.uuid4()), "revision": schema.HEAD}
                 connection.execute(text("INSERT INTO ledger VALUES (1, :studio, :revision)"), row)
             connection.execute(text("UPDATE ledger SET revision = :head"), {"head": schema.HEAD})
+            roles.prepare(connection, url.database or "")
             connection.exec_driver_sql("COMMIT")
             return found is None or found[1] != schema.HEAD
     except OperationalError as error:
         raise away(url, error) from error
+    except ProgrammingError as error:
+        if may_not(error):
+            raise RoleTrouble(
+                f"This role may not make the tables of {shown(url)}, or change them: {_why(error)}.",
+                next="Do that as the role that owns the database.",
+            ) from error
+        raise
     finally:
         engine.dispose()

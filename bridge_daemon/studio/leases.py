@@ -31,6 +31,18 @@ KEEPER: Final = "keeper"
 
 _NOW: Final = "extract(epoch FROM clock_timestamp())"
 _ALIVE: Final = f"seen_at > {_NOW} - {DEAD}"
+
+
+def is_alive(worker: str) -> str:
+    """Return the condition that a row of workers is of one that is there."""
+    return f"{worker}.{_ALIVE}"
+
+
+#: Of a row ``j`` of jobs, that others may go on with it: its room is not there, or somebody dead was sending it.
+LEFT_ALONE: Final = (
+    "j.state = 'submitting' OR NOT EXISTS "
+    f"(SELECT 1 FROM workers r WHERE r.room = j.room AND r.kind = '{ROOM}' AND {is_alive('r')})"
+)
 #: States in which there is work that another one can do.
 _OPEN: Final = sorted(map(str, OPEN))
 _RESERVED: Final = sorted(map(str, RESERVED))
@@ -79,10 +91,12 @@ _ROOMS: Final = text(f"SELECT DISTINCT room FROM workers WHERE kind = '{ROOM}' A
 _ALL: Final = text(
     f"SELECT id, room, kind, about, started_at, {_NOW} - seen_at AS silent FROM workers ORDER BY kind DESC, room"
 )
-#: Takes a job that is ours already, that nobody has, or whose worker is dead; only for a worker that is alive itself.
+#: Takes a job that is ours already, that nobody has, or whose worker is dead; only for a worker that is alive itself,
+#: and of a room that is there only its own. The rights of its role say the same.
 _TAKE: Final = text(
     "INSERT INTO leases (job, worker) "
-    f"SELECT :job, id FROM workers WHERE id = :id AND run = :run AND {_ALIVE} "
+    f"SELECT j.job, me.id FROM workers me, jobs j WHERE me.id = :id AND me.run = :run AND {is_alive('me')} "
+    f"AND j.job = :job AND (j.room = me.room OR me.kind = '{KEEPER}' OR {LEFT_ALONE}) "
     "ON CONFLICT (job) DO UPDATE SET worker = excluded.worker WHERE leases.worker = excluded.worker "
     f"OR NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = leases.worker AND w.{_ALIVE}) RETURNING job"
 )

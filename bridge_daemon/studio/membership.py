@@ -44,7 +44,8 @@ class Membership:
 
     def __init__(self, database: Postgres, journal: Journal, *, token: str, kind: str) -> None:
         """``token`` is the secret of the home, which names it without being told."""
-        name = hashlib.sha256(f"worker of {token}".encode()).hexdigest()[:32]
+        # a home that becomes another room is another worker: the rows of the one that it was are not this role's
+        name = hashlib.sha256(f"worker of {token} as {kind} {database.room}".encode()).hexdigest()[:32]
         self.worker = Worker(id=name, run=database.run, room=database.room, kind=kind)
         self._database = database
         self._journal = journal

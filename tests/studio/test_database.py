@@ -30,7 +30,7 @@ from tests.studio.pressing import PRICE, press, room, set_limit
 class TestTheTables:
     def test_are_what_the_migrations_make(self, studio: str) -> None:
         engine = create_engine(make_url(studio).set(drivername="postgresql+psycopg"))
-        own = {"ledger", "workers", "leases", "budget", "calls", "waits", "stored"}
+        own = {"ledger", "workers", "leases", "budget", "calls", "waits", "rooms", "stored"}
         with engine.connect() as connection:
             context = MigrationContext.configure(
                 connection,
@@ -80,12 +80,12 @@ async def test_no_limit_is_passed_by_200_presses_at_once_from_8_processes(
     limit = 10.0 if rooms == "one" else 1000.0
     if rooms == "eight":
         await set_limit(studio, tmp_path, 10.0)
+    names = ["room" if rooms == "one" else f"room-{n}" for n in range(8)]
     processes = [
         fork.Process(
-            target=press,
-            args=(studio, tmp_path / f"{n}", "room" if rooms == "one" else f"room-{n}", limit, 25, answers, go),
+            target=press, args=(postgres.as_room(studio, name), tmp_path / f"{n}", name, limit, 25, answers, go)
         )
-        for n in range(8)
+        for n, name in enumerate(names)
     ]
     for process in processes:
         process.start()
