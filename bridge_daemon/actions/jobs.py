@@ -152,7 +152,7 @@ class JobActions:
             settings = self._settings()
             check_price(tx, held)
             check_price_question(held.price, settings.spend.confirm_above_micro, confirm_usd)
-            check_limits(tx, held.price, settings)
+            check_limits(tx, held.price, settings, client=held.client)
             tx.add_request(
                 request_id,
                 kind="retry",

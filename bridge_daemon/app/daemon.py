@@ -169,7 +169,9 @@ class Daemon:
     async def _join(self, database: Postgres, journal: Journal, token: str) -> Membership:
         from bridge_daemon.studio.membership import Membership
 
-        membership = Membership(database, journal, token=token, kind=self._kind)
+        engine = self.settings.engine
+        about = {"base_url": engine.base_url, "requests_per_minute": engine.requests_per_minute}
+        membership = Membership(database, journal, token=token, kind=self._kind, about=about)
         self._stack.push_async_callback(membership.close)
         await membership.join()
         return membership

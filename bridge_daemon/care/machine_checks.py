@@ -119,14 +119,24 @@ def journal(it: Examined) -> Finding:
 
 
 def _studio(it: Examined, settings: JournalSettings) -> Finding:
-    from bridge_daemon.studio import database
+    from bridge_daemon.studio import checks, database, leases
 
     try:
         studio = database.of_home(it.home, settings)
         studio.open()
     except JournalUnusable as error:
         return fail(error.message, error.next_step)
-    studio.close()
+    try:
+        me = leases.name_of(it.home.read_token(), leases.ROOM, studio.room)
+        found = checks.look(studio, it.settings.engine, me)
+    except JournalUnusable as error:
+        return fail(error.message, error.next_step)
+    finally:
+        studio.close()
+    for make, state in ((fail, "fail"), (warn, "warn")):
+        for one in found:
+            if one.state == state:
+                return make(one.text, one.fix)
     answers = f"The journal of the studio answers; this is the room {studio.room}"
     return _store(it, answers, studio.studio) if it.settings.store.url is not None else ok(answers)
 

@@ -31,13 +31,13 @@ def set_key(
 
     home = Home.locate()
     home.prepare()
-    value = _read()
+    value = read_unseen()
     store = KeyStore(home)
     try:
         where = store.set(value)
     except ValueError as error:
         raise InvalidRequest([Fault("key", None, f"this is no API key: {error}")]) from None
-    terminal.say(f"The key {mask(value.strip())} is kept in {_place(where, home.key_file)}.")
+    terminal.say(f"The key {mask(value.strip())} is kept in {place_of(where, home.key_file)}.")
     found = store.get()
     if found is not None and found.where == "environment":
         terminal.note(f"{VARIABLE} is set in the environment, and beats it here.", "yellow")
@@ -58,14 +58,15 @@ def set_studio_password(
     if clear:
         _say_cleared(store.clear())
         return
-    value = _read("Password of the database (not shown): ").rstrip("\r\n")
+    value = read_unseen("Password of the database (not shown): ").rstrip("\r\n")
     if not value:
         raise InvalidRequest([Fault("password", None, "there is none")])
     where = store.set(value)
-    terminal.say(f"The password is kept in {_place(where, store.file)}. It is used from the next start on.")
+    terminal.say(f"The password is kept in {place_of(where, store.file)}. It is used from the next start on.")
 
 
-def _place(where: str, file: Path) -> str:
+def place_of(where: str, file: Path) -> str:
+    """Return where a secret is kept, for people."""
     return f"the file {file}, which only you can read" if where == "file" else "the keyring of this machine"
 
 
@@ -73,7 +74,8 @@ def _say_cleared(places: Sequence[str], nothing: str = "There was nothing to rem
     terminal.say(f"Removed from the {' and the '.join(places)}." if places else nothing)
 
 
-def _read(ask: str = "API key (not shown): ") -> str:
+def read_unseen(ask: str = "API key (not shown): ") -> str:
+    """Return a secret that a person types, or the first line of what is piped in."""
     if sys.stdin is not None and sys.stdin.isatty():
         return getpass.getpass(ask, stream=sys.stderr)
     return sys.stdin.readline() if sys.stdin is not None else ""
@@ -114,7 +116,7 @@ def set_s3_key(
         where = store.set(name, secret)
     except ValueError as error:
         raise InvalidRequest([Fault("s3 key", None, str(error))]) from None
-    kept = _place(where, home.s3_key_file)
+    kept = place_of(where, home.s3_key_file)
     terminal.say(f"The credentials {mask(name.strip())} are kept in {kept}. They are used from the next transform on.")
     found = store.get()
     if found is not None and found.where == "environment":

@@ -99,9 +99,9 @@ _CHARGED: Final = jobs.c.charge.in_(_texts((Charge.POSSIBLE, Charge.CONFIRMED)))
 
 
 @cache
-def spent(room: bool) -> Select[Any]:
-    """Return the sums that count against limits: of all, or of one room."""
-    whose = (jobs.c.room == bindparam("room"),) if room else ()
+def spent(of: frozenset[str]) -> Select[Any]:
+    """Return the sums that count against limits: of all, or of one ``room`` or ``client``."""
+    whose = tuple(jobs.c[name] == bindparam(name) for name in sorted(of))
     return select(
         _sum(_CHARGED, jobs.c.charge_day >= bindparam("today"), *whose).label("day"),
         _sum(_CHARGED, jobs.c.charge_day >= bindparam("month"), *whose).label("month"),

@@ -327,14 +327,19 @@ class Transaction:
         """
         return self._spent(self.room)
 
-    def spent_by_all(self) -> Spent:
-        """Return what all rooms have spent."""
-        return self._spent(None)
+    def spent_by_all(self, *, room: str | None = None, client: str | None = None) -> Spent:
+        """Return what all rooms have spent, or of that what one room or one client has."""
+        return self._spent(room, client)
 
-    def _spent(self, room: str | None) -> Spent:
+    def spent_by_client(self, client: str) -> Spent:
+        """Return what a client of this room has spent."""
+        return self._spent(self.room, client)
+
+    def _spent(self, room: str | None, client: str | None = None) -> Spent:
         today = self._times.day()
-        given = {"today": today, "month": today[:8] + "01"} | ({} if room is None else {"room": room})
-        row = self._connection.execute(sql.spent(room is not None), given).one()
+        whose = {name: value for name, value in (("room", room), ("client", client)) if value is not None}
+        given = {"today": today, "month": today[:8] + "01"} | whose
+        row = self._connection.execute(sql.spent(frozenset(whose)), given).one()
         return Spent(day=int(row.day), month=int(row.month), reserved=int(row.reserved))
 
     def last_seq(self, *, before: float | None = None) -> int:

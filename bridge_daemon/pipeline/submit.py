@@ -226,7 +226,7 @@ def begin(tx: Transaction, job: Job, body: dict[str, Any], context: StepContext)
     try:
         check_age(fresh, context.now(fresh))
         check_price(tx, fresh)
-        check_limits(tx, fresh.price, context.settings(), reserved_too=False, room=fresh.room)
+        check_limits(tx, fresh.price, context.settings(), client=fresh.client, reserved_too=False, room=fresh.room)
     except (Stale, PriceChanged, LimitReached) as error:
         return tx.move(fresh, State.HELD, problem=_problem(error, now), text="waits for you")
     return tx.move(

@@ -28,7 +28,9 @@ def check_together(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> list
     presets = _table(data, "presets")
     bindings = _tables(_table(data, "midi").get("bindings"))
     folders = _tables(data.get("folders"))
+    clients = _tables(_table(data, "spend").get("clients"))
     found = [*_twice(("midi", "bindings"), bindings), *_twice(("folders",), folders)]
+    found += _twice(("spend", "clients"), clients)
     found += _same_folder(folders)
     for index, folder in folders:
         found += _preset_exists(("folders", index, "preset"), folder.get("preset"), presets)

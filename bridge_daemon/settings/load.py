@@ -230,6 +230,7 @@ class SettingDoc:
 _TYPES: Final = {"integer": "whole number", "number": "number", "boolean": "true or false", "array": "list"}
 #: Lists of tables and tables by name, and how their section is written.
 _NESTED: Final[dict[str, Loc]] = {
+    "spend.clients": ("spend", "clients", 0),
     "midi.bindings": ("midi", "bindings", 0),
     "midi.bindings.light": ("midi", "bindings", 0, "light"),
     "folders": ("folders", 0),

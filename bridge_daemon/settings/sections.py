@@ -195,6 +195,16 @@ class Engine(Section):
     )
 
 
+class ClientLimit(Section):
+    """What one client may spend."""
+
+    name: Annotated[str, Field(pattern=f"^{ids.CLIENT}$")] = Field(
+        description="Name of the client, used once.", json_schema_extra={"allowed": "1 to 40 of a-z, 0-9 and -"}
+    )
+    per_day_usd: Usd = Field(description="Spent by it on one day at most; 0 spends nothing.")
+    per_month_usd: Usd = Field(description="Spent by it in one month at most; 0 spends nothing.")
+
+
 class Spend(Section):
     """What may be spent (US dollars)."""
 
@@ -203,6 +213,7 @@ class Spend(Section):
     confirm_above_usd: Usd = Field(
         default=2.0, description="A request that costs more than this is sent only when it is confirmed."
     )
+    clients: Many[ClientLimit] = Field(default=(), description="Clients with limits of their own, below these.")
 
     @property
     def per_day_micro(self) -> int:

@@ -286,7 +286,7 @@ class Admit:
         passed = self._presses.since(tx, fingerprint, now)
         if passed is not None and not request.again:
             raise DoublePress(f"The same request was accepted {passed:.1f} s ago. Nothing was sent for this one.")
-        check_limits(tx, total, settings)
+        check_limits(tx, total, settings, client=request.client)
         if guard is not None:
             guard(tx, total)
         new = _jobs(wanted, prices, now, retry.of if retry is not None else None)

@@ -72,7 +72,7 @@ def _money(
         total = sum(sums)
         told = {"each_usd": each[-1] / MICRO, "usd": total / MICRO, "steps_usd": [one / MICRO for one in sums]}
         check_pause(tx)
-        check_limits(tx, total, settings)
+        check_limits(tx, total, settings, client=request.client)
     except PriceChanged as error:  # what it costs once the person agrees
         return {"usd": error.usd, "confirm": True, "refused": error.as_dict()}
     except BridgeError as error:

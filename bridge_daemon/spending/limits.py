@@ -18,6 +18,8 @@ from bridge_daemon.spending.prices import covers, names, price_facts, write_agre
 PAD: Final = "pad"
 #: The fact that holds what all rooms of a studio may spend together: {per_day_usd, per_month_usd}.
 ACCOUNT_LIMITS: Final = "account.limits"
+#: The fact that holds the same of single rooms and clients, by "room <name>" and "client <name>".
+LIMITS_OF: Final = "account.limits_of"
 #: Looks, in the transaction that admits a request of so many micro-dollars, whether a pad may spend them.
 Guard = Callable[[Transaction, int], None]
 
@@ -115,9 +117,15 @@ def check_price_question(total: int, unasked: int, confirm_usd: float | None) ->
 
 
 def check_limits(
-    tx: Transaction, price: int, settings: Settings, *, reserved_too: bool = True, room: str | None = None
+    tx: Transaction,
+    price: int,
+    settings: Settings,
+    *,
+    client: str | None,
+    reserved_too: bool = True,
+    room: str | None = None,
 ) -> None:
-    """Raise LimitReached if ``price`` more would pass a limit of the day or month, of this bridge or of all rooms.
+    """Raise LimitReached if ``price`` more would pass a limit of the day or month: of this bridge, a client, a studio.
 
     ``room`` is the one that asked: what another one may spend was checked there, and its sum is reserved since.
     """
@@ -125,10 +133,27 @@ def check_limits(
         return
     if room in (None, tx.room):
         _check(price, tx.spent(), spend_limits(settings), reserved_too, "")
-    account = tx.fact(ACCOUNT_LIMITS) if tx.room is not None else None
+        for one in settings.spend.clients:
+            if one.name == client:
+                limits = {"day": micro(one.per_day_usd), "month": micro(one.per_month_usd)}
+                _check(price, tx.spent_by_client(one.name), limits, reserved_too, f" of the client {client}")
+    if tx.room is not None:
+        _check_studio(tx, price, room or tx.room, client, reserved_too)
+
+
+def _check_studio(tx: Transaction, price: int, room: str, client: str | None, reserved_too: bool) -> None:
+    """Raise LimitReached if a limit is passed that the administrator of a studio has set."""
+    account, parts = tx.facts(ACCOUNT_LIMITS, LIMITS_OF)
     if account is not None:
-        limits = {name: micro(account[f"per_{name}_usd"]) for name in ("day", "month")}
-        _check(price, tx.spent_by_all(), limits, reserved_too, " of all rooms")
+        _check(price, tx.spent_by_all(), _limits(account), reserved_too, " of all rooms")
+    for key, whose in (("room", room), ("client", client)):
+        if whose is not None and (set_to := (parts or {}).get(f"{key} {whose}")) is not None:
+            spent = tx.spent_by_all(**{key: whose})
+            _check(price, spent, _limits(set_to), reserved_too, f" of the {key} {whose} in the studio")
+
+
+def _limits(of: Mapping[str, float]) -> dict[str, int]:
+    return {name: micro(of[f"per_{name}_usd"]) for name in ("day", "month")}
 
 
 def spend_limits(settings: Settings) -> dict[str, int]:

@@ -4,4 +4,17 @@ Nothing of this is loaded where the journal is a file. May use pipeline, spendin
 journal, domain, util and errors.
 """
 
-__all__ = ["budget", "database", "leases", "membership", "objects", "overview", "password", "store"]
+__all__ = [
+    "budget",
+    "checks",
+    "database",
+    "leases",
+    "membership",
+    "moving",
+    "objects",
+    "overview",
+    "password",
+    "roles",
+    "store",
+    "waiting",
+]

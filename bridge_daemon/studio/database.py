@@ -58,8 +58,11 @@ _MOST_TOLD: Final = 300  # ids of jobs in one message, which may have 8000 bytes
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 
-def of_home(home: Home, settings: JournalSettings) -> Postgres:
-    """Return the database that the settings name. Raises JournalUnusable if the name of the room is none."""
+def of_home(home: Home, settings: JournalSettings, *, secret: str | None = None, joins: bool = False) -> Postgres:
+    """Return the database that the settings name. Raises JournalUnusable if the name of the room is none.
+
+    ``secret`` is its password, if that is not kept yet; ``joins`` if the home is only about to have its journal there.
+    """
     assert settings.url is not None
     url = make_url(settings.url)
     room = settings.room or (url.username or "").replace("_", "-")
@@ -68,8 +71,10 @@ def of_home(home: Home, settings: JournalSettings) -> Postgres:
             f"This room has no name in the studio: {room!r} is none. Nothing was sent.",
             next='Set it in config.toml: [journal] room = "left", of a-z, 0-9 and -.',
         )
-    refuse_left_behind(home.journal)
-    return Postgres(url, room=room, home=home.path, secret=lambda: password.store(home).get())
+    if not joins:
+        refuse_left_behind(home.journal)
+    kept = password.store(home).get if secret is None else lambda: (secret, "typed")
+    return Postgres(url, room=room, home=home.path, secret=kept)
 
 
 def refuse_left_behind(journal: Path) -> None:
@@ -110,6 +115,21 @@ class Postgres:
     def studio(self) -> str:
         """The id of the studio; known once it is open."""
         return self._studio
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+        return shown(self._url)
+
+    @property
+    def host(self) -> str:
+        """The machine that it is on; empty: this one."""
+        return host_of(self._url)
+
+    @property
+    def tls(self) -> str:
+        """How the connection is verified, in libpq's words."""
+        return str(self._url.query.get("sslmode", "verify-full"))
 
     @property
     def record(self) -> Path:
@@ -237,6 +257,11 @@ class Postgres:
             "same press again, with the same id, is the same press.",
         ) from error
 
+    def has_roles(self) -> bool:
+        """Return whether rooms can be given roles of their own."""
+        with self.explained(), self.plain() as connection:
+            return roles.prepared(connection)
+
     def explain(self, error: DatabaseError) -> None:
         """Raise StudioAway if the database is out of reach, or so busy that it gave up; RoleTrouble if it says no."""
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
@@ -252,6 +277,11 @@ class Postgres:
         """Close every connection."""
         if self._engine is not None:
             self._engine.dispose()
+
+
+def host_of(url: URL) -> str:
+    """Return the machine of an address; empty: this one."""
+    return str(url.query.get("host", url.host or ""))
 
 
 def shown(url: URL) -> str:
@@ -287,7 +317,7 @@ def _engine(url: URL, room: str, secret: tuple[str, Any] | None) -> Engine:
         "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
         "application_name": f"daw-bridge {room}",
     }
-    host = str(url.query.get("host", url.host or ""))
+    host = host_of(url)
     if "sslmode" not in url.query and host and not host.startswith("/") and not is_loopback(host):
         given |= {"sslmode": "verify-full", "sslrootcert": url.query.get("sslrootcert", "system")}
     if secret is not None:

@@ -14,6 +14,7 @@ All times are those of the server's clock.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -124,6 +125,14 @@ _FREE: Final = text(
     ) ORDER BY j.seq LIMIT 200
     """
 ).bindparams(bindparam("open", expanding=True), bindparam("reserved", expanding=True))
+
+
+def name_of(token: str, kind: str, room: str) -> str:
+    """Return the id of a worker: its home's, without telling the secret of it.
+
+    A home that becomes another room is another worker: the rows of the one that it was are not its role's.
+    """
+    return hashlib.sha256(f"worker of {token} as {kind} {room}".encode()).hexdigest()[:32]
 
 
 def other_of_room(connection: Connection, worker: Worker) -> dict[str, Any] | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import platform
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -42,11 +41,19 @@ _LATE: Final = leases.DEAD / 2
 class Membership:
     """The ownership of jobs where several bridges share one journal."""
 
-    def __init__(self, database: Postgres, journal: Journal, *, token: str, kind: str) -> None:
-        """``token`` is the secret of the home, which names it without being told."""
-        # a home that becomes another room is another worker: the rows of the one that it was are not this role's
-        name = hashlib.sha256(f"worker of {token} as {kind} {database.room}".encode()).hexdigest()[:32]
+    def __init__(
+        self,
+        database: Postgres,
+        journal: Journal,
+        *,
+        token: str,
+        kind: str,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``token`` is the secret of the home, which names it without being told; ``about`` is what the others see."""
+        name = leases.name_of(token, kind, database.room)
         self.worker = Worker(id=name, run=database.run, room=database.room, kind=kind)
+        self._about = {"host": platform.node(), "version": __version__} | dict(about or {})
         self._database = database
         self._journal = journal
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="studio")
@@ -131,8 +138,7 @@ class Membership:
                         f"Another bridge of the studio is the room {self.worker.room} already, on {other['host']}.",
                         next='Give this one another name in config.toml: [journal] room = "…".',
                     )
-                about = {"host": platform.node(), "version": __version__}
-                leases.join(connection, self.worker, json.dumps(about))
+                leases.join(connection, self.worker, json.dumps(self._about))
                 self._database.commit(connection, ())
 
         await self._off(write)

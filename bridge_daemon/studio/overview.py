@@ -8,8 +8,9 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from bridge_daemon.domain.job import MICRO
+from bridge_daemon.errors import RoleTrouble
 from bridge_daemon.journal import Transaction
-from bridge_daemon.spending.limits import ACCOUNT_LIMITS
+from bridge_daemon.spending.limits import ACCOUNT_LIMITS, LIMITS_OF
 from bridge_daemon.studio import leases
 from bridge_daemon.studio.database import Postgres
 from bridge_daemon.util.times import Times
@@ -28,6 +29,7 @@ class Overview:
     spent_month_usd: float
     reserved_usd: float
     limits: dict[str, Any] | None  # {per_day_usd, per_month_usd}; None: each room has its own only
+    limits_of: dict[str, dict[str, Any]]  # the same of "room <name>" and "client <name>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""
@@ -36,7 +38,13 @@ class Overview:
             for one in self.bridges
         ]
         money = {name: getattr(self, name) for name in ("spent_today_usd", "spent_month_usd", "reserved_usd")}
-        return {"bridges": seen, "requests_this_minute": self.calls, **money, "limits": self.limits}
+        return {
+            "bridges": seen,
+            "requests_this_minute": self.calls,
+            **money,
+            "limits": self.limits,
+            "limits_of": self.limits_of,
+        }
 
 
 def look(database: Postgres, times: Times) -> Overview:
@@ -51,14 +59,27 @@ def look(database: Postgres, times: Times) -> Overview:
             spent_month_usd=spent.month / MICRO,
             reserved_usd=spent.reserved / MICRO,
             limits=tx.fact(ACCOUNT_LIMITS),
+            limits_of=tx.fact(LIMITS_OF) or {},
         )
         connection.exec_driver_sql("ROLLBACK")
     return found
 
 
-def limit(database: Postgres, times: Times, per_day_usd: float, per_month_usd: float) -> None:
-    """Set what all rooms may spend together. Raises StudioAway."""
+def limit(database: Postgres, times: Times, sums: dict[str, Any] | None, whose: str | None) -> None:
+    """Set what all rooms may spend together, or "room <name>" or "client <name>"; None takes a limit away.
+
+    Raises StudioAway, and RoleTrouble if this role is not the administrator's.
+    """
+    if database.held:
+        raise RoleTrouble(
+            f"The role of {database.room} sets no limits; that is the administrator's. Nothing was changed.",
+            next="Set it in the home whose [journal] url has the role that owns the database.",
+        )
     with database.explained(), database.begin() as connection:
-        fact = {"per_day_usd": per_day_usd, "per_month_usd": per_month_usd}
-        Transaction(connection, times, database).set_fact(ACCOUNT_LIMITS, fact)
+        tx = Transaction(connection, times, database)
+        if whose is None:
+            tx.set_fact(ACCOUNT_LIMITS, sums)
+        else:
+            parts = {name: of for name, of in (tx.fact(LIMITS_OF) or {}).items() if name != whose}
+            tx.set_fact(LIMITS_OF, parts | ({} if sums is None else {whose: sums}) or None)
         database.commit(connection, ())

@@ -51,7 +51,7 @@ class TestDefaults:
             "requests_per_minute": 50,
             "max_open_jobs": 8,
         }
-        assert data["spend"] == {"per_day_usd": 10.0, "per_month_usd": 50.0, "confirm_above_usd": 2.0}
+        assert data["spend"] == {"per_day_usd": 10.0, "per_month_usd": 50.0, "confirm_above_usd": 2.0, "clients": ()}
         assert data["defaults"] == {"duration": 30.0, "strength": 0.5, "valid_for": 600.0}
         assert data["osc"] == {"enabled": True, "host": "127.0.0.1", "port": 9130}
         assert data["http"] == {"host": "127.0.0.1", "port": 9131}
@@ -537,7 +537,9 @@ class TestDescribe:
         def count(schema: dict[str, Any]) -> int:
             return sum(len(model.get("properties", {})) for model in schema["$defs"].values())
 
-        assert len(describe()) == count(Settings.model_json_schema()) - 2  # bindings and light stand as sections
+        assert (
+            len(describe()) == count(Settings.model_json_schema()) - 3
+        )  # bindings, light and clients stand as sections
 
 
 class TestMasked:

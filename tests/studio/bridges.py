@@ -76,15 +76,14 @@ class Bridge:
     """One of them."""
 
     def __init__(self, folder: Path, name: str, url: str, service: Any, kind: str, sections: dict[str, Any]) -> None:
-        """Nothing runs before :meth:`start`; a home outlives its processes. It has a role of its own in the database."""
+        """Nothing runs before :meth:`start`; a home outlives its processes. Its role in the database is its own."""
         from tests import postgres
         from tests.support import settings
 
         self.name = name
         self.home = folder / name
-        given = settings(
-            service, journal={"url": postgres.as_room(url, name, kind), "room": name}, **sections
-        ).model_dump(mode="json")
+        journal = {"url": postgres.as_room(url, name, kind), "room": name}
+        given = settings(service, journal=journal, **sections).model_dump(mode="json")
         self._given = {"home": str(self.home), "key": service.key, "settings": given, "kind": kind}
         self._given["told"] = str(folder / f"{name}.txt")
         self._context = multiprocessing.get_context("forkserver")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ from bridge_daemon.journal.tables import metadata
 from bridge_daemon.studio.database import init
 from tests import postgres
 from tests.journal.conftest import add
-from tests.studio.pressing import PRICE, press, room, set_limit
+from tests.studio.pressing import PRICE, press_at_once, room, set_limit, set_limit_of
 
 
 class TestTheTables:
@@ -74,29 +73,36 @@ async def test_no_limit_is_passed_by_200_presses_at_once_from_8_processes(
     studio: str, tmp_path: Path, rooms: str
 ) -> None:
     """One room's limit has room for 17; of eight rooms the account has."""
-    fork = multiprocessing.get_context("forkserver")
-    fork.set_forkserver_preload(["tests.studio.pressing"])
-    answers, go = fork.Queue(), fork.Barrier(8)
     limit = 10.0 if rooms == "one" else 1000.0
     if rooms == "eight":
         await set_limit(studio, tmp_path, 10.0)
     names = ["room" if rooms == "one" else f"room-{n}" for n in range(8)]
-    processes = [
-        fork.Process(
-            target=press, args=(postgres.as_room(studio, name), tmp_path / f"{n}", name, limit, 25, answers, go)
-        )
-        for n, name in enumerate(names)
-    ]
-    for process in processes:
-        process.start()
-    told = [one for _ in processes for one in await asyncio.to_thread(answers.get, True, 60)]
-    for process in processes:
-        process.join()
+    told = await press_at_once(
+        [(postgres.as_room(studio, name), tmp_path / f"{n}", name, limit, None) for n, name in enumerate(names)]
+    )
     assert len(told) == 200
     assert all(one == "admitted" or one.startswith("LimitReached(") for one in told), told
     assert told.count("admitted") == 17, "17 times $0.58 is $9.86"
     with psycopg.connect(studio) as connection:
         assert connection.execute("SELECT sum(price) FROM jobs").fetchone() == (17 * PRICE,)
+
+
+@pytest.mark.parametrize("whose", ["client reaper", "room left", "client reaper in its room"])
+async def test_no_limit_of_a_client_or_room_is_passed_by_presses_at_once(
+    studio: str, tmp_path: Path, whose: str
+) -> None:
+    """The client presses in four rooms; the room by four processes; and others go on when its limit is reached."""
+    names = [f"room-{n}" for n in range(4)] if whose == "client reaper" else ["left"] * 4
+    mine = 10.0 if whose.endswith("in its room") else 1000.0
+    if mine == 1000.0:
+        await set_limit_of(studio, tmp_path, whose, 10.0)
+    told = await press_at_once(
+        [(postgres.as_room(studio, name), tmp_path / f"{n}", name, mine, "reaper") for n, name in enumerate(names)]
+    )
+    assert told.count("admitted") == 17
+    assert all(one == "admitted" or f"limit of the day of the {whose[:11].strip()}" in one for one in told), told
+    others = await press_at_once([(postgres.as_room(studio, "right"), tmp_path / "right", "right", 1000.0, "live")], 3)
+    assert others == ["admitted"] * 3
 
 
 class TestALostAnswerToACommit:

@@ -1,4 +1,4 @@
-"""What the role of a room may do in the database, used with plain SQL: its own, and what keeps the jobs of others going."""
+"""What the role of a room may do in the database, with plain SQL: its own, and what keeps the jobs of others going."""
 
 from __future__ import annotations
 
