@@ -9,10 +9,11 @@ import typer
 from bridge_daemon.cli import format, problems, studio_rooms, terminal
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli.studio_database import journal_settings, opened
-from bridge_daemon.errors import Fault, InvalidRequest
+from bridge_daemon.errors import Fault, InvalidRequest, WrongState
 from bridge_daemon.home.paths import Home
 
 if TYPE_CHECKING:
+    from bridge_daemon.home.paths import HomeLock
     from bridge_daemon.settings.load import Settings
     from bridge_daemon.settings.sections import JournalSettings
     from bridge_daemon.studio.checks import Checked
@@ -170,6 +171,48 @@ def _money(seen: dict[str, Any]) -> list[tuple[str, str]]:
         ("Requests", f"{seen['requests_this_minute']} in this minute"),
         *(("Limit", f"{whose}: {limits(of)}") for whose, of in sorted(seen["limits_of"].items())),
     ]
+
+
+@app.command("move")
+def move(dry_run: DryRun = False, json: o.Json = False) -> None:
+    """Move the journal that this home had into the studio: jobs, money, deliveries, agreed prices, folders.
+
+    The bridge must not run. Cut off, it is run again and goes on. The old file stays, marked, and is not used any more.
+    """
+    from bridge_daemon.studio import database, moving
+
+    home = Home.locate()
+    with _not_running(home):
+        found = moving.plan(home.journal)
+        studio = database.of_home(home, journal_settings(home), joins=True)
+        try:
+            studio.open()
+            if not dry_run:
+                found = moving.move(home.journal, studio)
+        finally:
+            studio.close()
+    if json:
+        terminal.dump(found.as_dict() | {"moved": not dry_run})
+        return
+    counts = ", ".join(f"{number} {name}" for name, number in found.counts.items())
+    terminal.say(f"In {home.journal}: {counts}.")
+    for month, usd in moving.by_month(found.charged).items():
+        terminal.say(f"  {month}: {format.usd(usd)} charged or perhaps charged")
+    if found.on_their_way:
+        terminal.note(f"{found.on_their_way} job(s) are on their way; they have to end before.", "yellow")
+    if dry_run:
+        terminal.note("Nothing was changed. Without --dry-run all of that becomes this room's in the studio.")
+    else:
+        terminal.say("All of it is in the studio, with the same sums. The file stays, and is not used any more.")
+
+
+def _not_running(home: Home) -> HomeLock:
+    from bridge_daemon.home.paths import AlreadyRunning
+
+    try:
+        return home.lock()
+    except AlreadyRunning as error:
+        raise WrongState("The bridge of this home is running. Nothing was moved.", next="daw-bridge stop") from error
 
 
 @app.command("limit")

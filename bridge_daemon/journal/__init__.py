@@ -15,9 +15,12 @@ __all__ = [
     "Spent",
     "Transaction",
     "explained",
+    "moved",
     "rebuild",
     "record",
     "renders",
     "restore",
     "schema",
+    "tables",
+    "transaction",
 ]

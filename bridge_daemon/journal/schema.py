@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from bridge_daemon.errors import JournalUnusable
-from bridge_daemon.journal import record
+from bridge_daemon.journal import moved, record
 from bridge_daemon.journal.tables import metadata
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import failpoint
@@ -89,7 +89,8 @@ def is_newer(found: str | None) -> bool:
 
 
 def refuse_newer(path: Path, found: str | None) -> None:
-    """Raise JournalUnusable for a journal written by a newer version."""
+    """Raise JournalUnusable for a journal written by a newer version, or moved into a studio."""
+    moved.refuse(path, found)
     if is_newer(found):
         raise JournalUnusable(
             f"The journal {path} was written by a newer daw-bridge (revision {found}, this one knows {HEAD}). "

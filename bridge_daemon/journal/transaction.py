@@ -115,9 +115,7 @@ class Transaction:
 
     def _own_press(self, fingerprint: str) -> str:
         """Return a fingerprint that is no other room's: two people may press the same at once."""
-        if self.room is None:
-            return fingerprint
-        return hashlib.sha256(f"{self.room} {fingerprint}".encode()).hexdigest()
+        return fingerprint if self.room is None else own_press(self.room, fingerprint)
 
     def add_jobs(self, new: Sequence[Job]) -> None:
         """Write new jobs, with an event for each."""
@@ -385,6 +383,11 @@ class Transaction:
         if value is not None:
             self._connection.execute(sql.ADD_FACT, {"key": key, "value": value})
         self._facts[key] = value
+
+
+def own_press(room: str, fingerprint: str) -> str:
+    """Return a fingerprint as it is known of the presses of a room."""
+    return hashlib.sha256(f"{room} {fingerprint}".encode()).hexdigest()
 
 
 def fact_of(room: str | None, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Checks of a room's way into the studio: before it joins, in ``studio status`` and in ``doctor``. They write nothing."""
+"""Checks of a room's way into the studio, for ``studio join``, ``studio status`` and ``doctor``. They write nothing."""
 
 from __future__ import annotations
 
@@ -75,8 +75,9 @@ def _role(role: Who, kind: str | None) -> Checked:
             "A role for each room: daw-bridge studio room add NAME",
         )
     if kind is not None and role.kind != kind:
-        return Checked("role", "fail", f"The role {role.role} is that of a {role.kind}, and this is a {kind}.",
-                       "A role for it: daw-bridge studio room add NAME" + (" --keeper" if kind == leases.KEEPER else ""))  # fmt: skip
+        add = "daw-bridge studio room add NAME" + (" --keeper" if kind == leases.KEEPER else "")
+        told = f"The role {role.role} is that of a {role.kind}, and this is a {kind}."
+        return Checked("role", "fail", told, f"A role for it: {add}")
     return Checked("role", "ok", f"The role {role.role} is that of the {role.kind} {role.room}")
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 from bridge_daemon.domain.ids import is_client
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import JournalUnusable, RoleTrouble, StudioAway
-from bridge_daemon.journal import explained, schema
+from bridge_daemon.journal import explained, moved, schema
 from bridge_daemon.settings.sections import is_loopback
 from bridge_daemon.studio import password, roles
 
@@ -81,6 +81,11 @@ def refuse_left_behind(journal: Path) -> None:
     """Raise JournalUnusable if the journal of this home has jobs on their way: nobody would fetch what is paid."""
     if not journal.exists() or not journal.stat().st_size:
         return
+    found = schema.revision(journal)
+    if found == moved.MOVED:
+        return
+    if found == moved.MOVING:
+        moved.refuse(journal, found)
     states = ", ".join(f"'{state}'" for state in sorted(map(str, RESERVED | OPEN | {State.HELD, State.UNKNOWN})))
     with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         [count] = connection.execute(f"SELECT count(*) FROM jobs WHERE state IN ({states})").fetchone()
@@ -89,7 +94,7 @@ def refuse_left_behind(journal: Path) -> None:
             f"The journal of this home, {journal}, has {count} job(s) on their way, which no room of the studio knows. "
             "Nothing was sent.",
             next="Let the bridge finish them first: take [journal] url out of config.toml, start it, and end or cancel "
-            "what waits.",
+            "what waits. Or, if none of them is being sent or made: daw-bridge studio move",
         )
 
 

@@ -38,8 +38,8 @@ _MY_FACT: Final = f"(starts_with(key, {_MINE} || ' ') OR starts_with(key, 'price
 _MY_BEING: Final = f"room = {_MINE} AND kind = {_KIND}"
 #: Of a job: what it is and what it costs stays as it was admitted.
 _FIXED: Final = frozenset(
-    ("seq", "job", "request", "client", "action", "preset", "engine", "base_url", "model", "price", "room")
-    + ("variation", "variations", "retry_of", "created_at")
+    {"seq", "job", "request", "room", "client", "action", "preset", "variation", "variations", "retry_of", "created_at"}
+    | {"engine", "base_url", "model", "price"}
 )
 
 

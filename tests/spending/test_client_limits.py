@@ -20,7 +20,7 @@ LIMITED = MINE | {"clients": [{"name": "reaper", "per_day_usd": 1.0, "per_month_
 async def test_a_client_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
     async with Service() as service, running(tmp_path, service, spend=LIMITED) as daemon:
         await press(daemon, client="reaper")
-        with pytest.raises(LimitReached, match="day of the client reaper is \\$1.00; .*Nothing was sent"):
+        with pytest.raises(LimitReached, match=r"day of the client reaper is \$1\.00; .*Nothing was sent"):
             await press(daemon, client="reaper", prompt="snow")
         await press(daemon, client="live", prompt="snow")
         await press(daemon, prompt="hail")
