@@ -21,7 +21,7 @@ from bridge_daemon.domain.request import warm_up
 from bridge_daemon.engine import client
 from bridge_daemon.engine.budget import Budget, RateBudget
 from bridge_daemon.engine.choice import Choice
-from bridge_daemon.errors import BridgeError, NotPublished
+from bridge_daemon.errors import BridgeError, NotPublished, StudioAway
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
 from bridge_daemon.frontends.osc.server import OscServer
@@ -78,6 +78,8 @@ class Daemon:
         self._set_clock(settings)
         #: Everything is loaded that the first press to the service could need.
         self.warm = asyncio.Event()
+        #: Set by whoever wants it to end while it still waits for the database of a studio.
+        self.give_up = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._times = times or Times()
         self._keys = keys or KeyStore(home)
@@ -140,16 +142,14 @@ class Daemon:
 
     async def _build(self) -> None:
         token = self.home.read_token()
-        database = self._database()
-        journal = Journal(self.home.journal, self._times, database=database)
-        self._stack.push_async_callback(journal.close)
-        await journal.open()
         per_minute = self.settings.engine.requests_per_minute
         budget: Budget = RateBudget(per_minute, self._times)
-        if database is not None:
-            self._membership = await self._join(database, journal, token)
-            budget = self._share_budget(database, self._membership, per_minute)
-            self._store = self._share_store(database, journal, self._membership)
+        if self.settings.journal.url is None:
+            journal = Journal(self.home.journal, self._times)
+            self._stack.push_async_callback(journal.close)
+            await journal.open()
+        else:
+            journal, budget = await self._open_studio(token, per_minute)
         parts = self.parts = build(
             self,
             journal=journal,
@@ -166,22 +166,41 @@ class Daemon:
         for part in (parts.engines, parts.polls, parts.listener, parts.publishers, parts.awake):
             self._stack.push_async_callback(part.close)
 
-    async def _join(self, database: Postgres, journal: Journal, token: str) -> Membership:
+    async def _open_studio(self, token: str, per_minute: int) -> tuple[Journal, Budget]:
+        """Open the journal that rooms share, as soon as its database answers: after a power cut that may be later.
+
+        Nothing of a studio is loaded where the journal is a file.
+        """
+        from bridge_daemon.studio import database
+        from bridge_daemon.studio.budget import SharedBudget
+        from bridge_daemon.studio.waiting import Patience
+
+        patience = Patience(self.give_up)
+        while True:
+            try:
+                opened = await asyncio.to_thread(database.of_home, self.home, self.settings.journal)
+                async with AsyncExitStack() as stack:
+                    journal = Journal(self.home.journal, self._times, database=opened)
+                    stack.push_async_callback(journal.close)
+                    await journal.open()
+                    self._membership = await self._join(opened, journal, token, stack)
+                    shared = SharedBudget(opened, self._membership.worker.id, per_minute)
+                    stack.push_async_callback(shared.close)
+                    self._store = self._share_store(opened, journal, self._membership)
+                    self._stack.push_async_exit(stack.pop_all())
+                    return journal, shared
+            except StudioAway as error:
+                await patience.wait(error)
+
+    async def _join(self, database: Postgres, journal: Journal, token: str, stack: AsyncExitStack) -> Membership:
         from bridge_daemon.studio.membership import Membership
 
         engine = self.settings.engine
         about = {"base_url": engine.base_url, "requests_per_minute": engine.requests_per_minute}
         membership = Membership(database, journal, token=token, kind=self._kind, about=about)
-        self._stack.push_async_callback(membership.close)
+        stack.push_async_callback(membership.close)
         await membership.join()
         return membership
-
-    def _share_budget(self, database: Postgres, membership: Membership, per_minute: int) -> Budget:
-        from bridge_daemon.studio.budget import SharedBudget
-
-        shared = SharedBudget(database, membership.worker.id, per_minute)
-        self._stack.push_async_callback(shared.close)
-        return shared
 
     def _share_store(self, database: Postgres, journal: Journal, membership: Membership) -> SharedStore | None:
         if self.settings.store.url is None:
@@ -211,14 +230,6 @@ class Daemon:
         except NotPublished:
             return False
         return True
-
-    def _database(self) -> Postgres | None:
-        """Return the database that rooms share, None for a journal in the home: then nothing of it is loaded."""
-        if self.settings.journal.url is None:
-            return None
-        from bridge_daemon.studio import database
-
-        return database.of_home(self.home, self.settings.journal)
 
     async def _recover(self) -> None:
         """Bring every job out of the state in which the last process left it, before anybody can press."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from bridge_daemon.app.daemon import Daemon
-from bridge_daemon.errors import BridgeError
+from bridge_daemon.errors import BridgeError, StudioAway
 from bridge_daemon.util.console import ConsoleEnd
 from bridge_daemon.util.stopping import StopEvent
 from bridge_daemon.util.threads import DaemonPool
@@ -43,6 +43,7 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
         if ask.is_set():
             hurry.set()
         ask.set()
+        daemon.give_up.set()
 
     def on_hangup() -> None:
         if ends_with_terminal and not _has_terminal():
@@ -64,7 +65,12 @@ async def run(daemon: Daemon, *, ready: Callable[[], None], told: Callable[[str]
         ConsoleEnd(on_console_end),
         StopEvent(daemon.home.path, on_console_end),
     ):
-        await daemon.start()
+        try:
+            await daemon.start()
+        except StudioAway:
+            if ask.is_set():
+                return
+            raise
         ready()
         await ask.wait()
         with suppress(OSError):  # the terminal may be gone
