@@ -32,6 +32,7 @@ from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.ownership import Alone
 from bridge_daemon.settings.changes import changes
 from bridge_daemon.settings.load import Settings
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.tasks import Tasks
 from bridge_daemon.util.times import Times
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Settings that were bound to a port or a budget at the start.
 _AFTER_RESTART: Final = (
-    *("http.", "osc.", "publish.source_port", "journal.", "store.url", "store.s3_"),
+    *("http.", "osc.", "publish.source_port", "journal.", "store.url", "store.s3_", "metrics."),
     *("engine.requests_per_minute", "engine.max_open_jobs"),
 )
 
@@ -71,6 +72,7 @@ class Daemon:
         self._kind = kind
         self._membership: Membership | None = None  # in a studio
         self._store: SharedStore | None = None
+        self._metrics_url: str | None = None
         self.home = home
         self.settings = self._at_start = settings
         self.roots = self._make_roots(settings)
@@ -245,6 +247,14 @@ class Daemon:
     async def _open_api(self) -> None:
         self._stack.push_async_callback(self.parts.api.close)
         await self.parts.api.start()
+        if self.settings.metrics.port is not None:
+            await load("bridge_daemon.app.metrics")
+            from bridge_daemon.app.metrics import MetricsServer
+
+            metrics = MetricsServer(self.settings.metrics.port, self.actions.status)
+            self._stack.push_async_callback(metrics.close)
+            await metrics.start()
+            self._metrics_url = metrics.url
 
     async def _open_osc(self) -> None:
         if self._kind == "keeper":
@@ -319,6 +329,7 @@ class Daemon:
             "osc_port": self.osc_port,
             "osc": self.osc.about() if self.osc is not None else None,
             "source_port": parts.listener.port,
+            "metrics_url": self._metrics_url,
             "publish": parts.publishers.about(),
             "connections": connections(parts),
             **{intake.name: intake.about() for intake in self.intakes},

@@ -166,7 +166,7 @@ def _studio_lines(studio: dict[str, Any] | None) -> list[tuple[str, str]]:
         for one in studio["rooms"]
         if (one["kind"], one["room"]) != (studio["kind"], studio["room"])
     ]
-    return [("Studio", "; ".join([mine, *others])), *_store_lines(studio.get("store"))]
+    return [("Studio", "; ".join([mine, *others])), *_studio_sums(studio), *_store_lines(studio.get("store"))]
 
 
 def _store_lines(store: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -176,6 +176,17 @@ def _store_lines(store: dict[str, Any] | None) -> list[tuple[str, str]]:
         return [("Store", f"{store['problem']['message']} {store['problem']['next']}")]
     owed = f"; {store['owed']} take(s) of other rooms wait to be put there" if store["owed"] else ""
     return [("Store", f"{store['url']}{owed}")]
+
+
+def _studio_sums(studio: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the minute and the money of all rooms, and how long the database takes to answer."""
+    limits = studio["limits"] or {}
+    sums = [
+        f"{format.usd(studio[f'spent_{name}_usd'])}{f' of {format.usd(limits[key])}' if key in limits else ''} {when}"
+        for name, key, when in (("today", "per_day_usd", "today"), ("month", "per_month_usd", "this month"))
+    ]
+    requests = f"{studio['requests_this_minute']} of {studio['requests_per_minute']} requests in this minute"
+    return [("", f"all rooms: {', '.join(sums)}; {requests}; the database answers in {studio['lag_ms']:.0f} ms")]
 
 
 def _price(usd: float | None) -> str:

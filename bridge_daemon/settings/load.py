@@ -39,6 +39,7 @@ from bridge_daemon.settings.sections import (
     Http,
     JournalSettings,
     Many,
+    Metrics,
     MidiSettings,
     Music,
     Osc,
@@ -79,6 +80,7 @@ class Settings(Section):
     publish: Publish = Publish()
     osc: Osc = Osc()
     http: Http = Http()
+    metrics: Metrics = Metrics()
     audio: Audio = Audio()
     journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()

@@ -323,6 +323,16 @@ class Http(Section):
     port: Port = Field(default=9131, description="Port of the page and the API; 0: any free one.")
 
 
+class Metrics(Section):
+    """Metrics for who watches machines."""
+
+    port: Port | None = Field(
+        default=None,
+        description="Port (loopback) of metrics in OpenMetrics; left out: none; 0: any free one. Needs "
+        "daw-bridge[metrics].",
+    )
+
+
 class Audio(Section):
     """Files."""
 

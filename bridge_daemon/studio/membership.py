@@ -18,7 +18,7 @@ from bridge_daemon import __version__
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import KeyTrouble, NotFound, SettingsInvalid, StudioAway
 from bridge_daemon.journal import Journal, Transaction
-from bridge_daemon.studio import leases
+from bridge_daemon.studio import leases, overview
 from bridge_daemon.studio.database import CHANNEL, Postgres
 from bridge_daemon.studio.leases import Worker
 from bridge_daemon.util.tasks import Tasks
@@ -34,6 +34,7 @@ _LOOK: Final = 2.0
 _SOON: Final = 0.1  # s, after another one has told of a change: more of them may follow
 _LISTEN: Final = 0.3  # s, between two looks at whether it is to end
 _AGAIN: Final = 1.0  # s, after the database went away
+_FRESH: Final = 1.0  # s, of what people are told
 #: What is begun is not sent if more time than this has passed since, s: others may take this bridge for dead soon.
 _LATE: Final = leases.DEAD / 2
 
@@ -68,6 +69,7 @@ class Membership:
         self._held: set[str] = set()
         self._others: set[str] = set()  # jobs of ours that another one had when it was last looked
         self._rooms: set[str] = set()
+        self._told: tuple[float, dict[str, Any]] = (float("-inf"), {})
         self._replaced = False
         self._away_since: float | None = None
 
@@ -278,23 +280,27 @@ class Membership:
     # What people see
 
     async def about(self) -> dict[str, Any]:
-        """Return who is there, and how long the database has not answered."""
+        """Return who is there, the minute and the money of all, and how long the database has not answered.
 
-        def look() -> list[leases.Seen]:
-            with self._database.explained(), self._database.plain() as connection:
-                return leases.everybody(connection)
-
+        A picture that is a second old is good enough: clients ask often.
+        """
         mine = {"room": self.worker.room, "kind": self.worker.kind, "away_since": self._away_since}
-        try:
-            seen = await self._off(look)
-        except (DatabaseError, StudioAway) as error:
-            return mine | {"rooms": None, "problem": str(error)}
-        return mine | {
-            "rooms": [
-                {"room": one.room, "kind": one.kind, "alive": one.alive, "silent_s": round(one.silent, 1), **one.about}
-                for one in seen
-            ]
-        }
+        at, told = self._told
+        if time.monotonic() - at > _FRESH:
+            try:
+                told = await self._off(self._look)
+            except (DatabaseError, StudioAway) as error:
+                return mine | {"rooms": None, "problem": str(error)}
+            self._told = (time.monotonic(), told)
+        return mine | told
+
+    def _look(self) -> dict[str, Any]:
+        begun = time.monotonic()
+        told = overview.look(self._database, self._journal.times).as_dict()
+        lag = {"lag_ms": round((time.monotonic() - begun) * 1000, 1)}
+        return (
+            lag | {"rooms": told.pop("bridges"), "requests_per_minute": self._about.get("requests_per_minute")} | told
+        )
 
     async def _off(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

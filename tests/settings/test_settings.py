@@ -161,7 +161,7 @@ class TestFile:
             "  config.toml:3: spend.per_month_usd = -1: must be a number, 0 to 1000000",
             '  config.toml:5: htttp = {"port": 1}: is not a section; did you mean http?',
             '  config.toml:8: engine.name = "cloud": must be "auto", "empiriolabs" or "sketch"',
-            "  config.toml:9: engine.port = 1: is not a setting; it belongs in [osc] or [http]",
+            "  config.toml:9: engine.port = 1: is not a setting; it belongs in [osc] or [http] or [metrics]",
         ]
         assert caught.value.next_step
 

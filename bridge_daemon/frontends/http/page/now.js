@@ -86,6 +86,18 @@ function connections(status) {
     h("span", { class: "small soft" }, `${KINDS[one.kind] || one.kind}, ${one.connected ? "connected" : one.seen_s === null ? "away" : `last seen ${ago(Date.now() / 1000 - one.seen_s)}`}`))));
 }
 
+/** The other bridges of a studio, and what all of them spend and send together. */
+function rooms(studio) {
+  if (!studio.rooms) return h("p", { role: "alert" }, studio.problem || "The database of the studio does not answer.");
+  const here = (one) => one.room === studio.room && one.kind === studio.kind;
+  const there = (one) => here(one) ? "this one" : one.alive ? "there" : `silent for ${seconds(one.silent_s)}`;
+  const of = (spent, limit) => `${usd(spent)}${limit === undefined ? "" : ` of ${usd(limit)}`}`;
+  const rows = [["Today", of(studio.spent_today_usd, studio.limits?.per_day_usd)], ["Month", of(studio.spent_month_usd, studio.limits?.per_month_usd)],
+    ["This minute", `${studio.requests_this_minute} of ${studio.requests_per_minute} requests`], ["Database", `answers in ${Math.round(studio.lag_ms)} ms`]];
+  return h("div", { class: "stack" }, h("ul", { class: "connections" }, studio.rooms.map((one) => h("li", {}, h("span", { class: one.alive ? "dot on" : "dot", "aria-hidden": "true" }),
+    h("span", { class: "cut" }, one.room), h("span", { class: "small soft" }, [one.kind, one.host, there(one)].filter(Boolean).join(", "))))), h("dl", {}, rows.flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
+}
+
 function about(status) {
   const sketch = status.engine.name === "sketch";
   const rows = [["Engine", sketch ? "sketch: built in, free, not the model" : `${status.engine.name}, ${status.engine.model}`], ["A take costs", sketch ? "nothing" : status.price_usd === null ? "not known yet" : usd(status.price_usd)],
@@ -102,6 +114,7 @@ export function view() {
   const need_ = h("section", { class: "panel alarm", "aria-label": "Needs you" });
   const side = h("div");
   const more = h("div");
+  const studio = h("section", { class: "panel", "aria-label": "Rooms", hidden: true });
   function show() {
     const status = known.status;
     if (!status) return;
@@ -121,13 +134,15 @@ export function view() {
     need_.replaceChildren(h("h2", {}, "Needs you"), ...found);
     side.replaceChildren(connections(status));
     more.replaceChildren(about(status));
+    studio.hidden = !status.studio;
+    if (status.studio) studio.replaceChildren(h("h2", {}, "Rooms"), rooms(status.studio));
   }
   show();
   const welcome = h("div", { hidden: true });
   invitation().then((found) => { if (found) { welcome.append(found); welcome.hidden = false; } }).catch(() => {}); // there is more to see here
   const node = h("div", { class: "view" }, h("h1", {}, "Now"), welcome, need_, h("div", { class: "columns two" },
     h("div", {}, h("section", { class: "panel", "aria-label": "On its way" }, h("h2", {}, "On its way"), running), h("section", { class: "panel", "aria-label": "Lately" }, h("h2", {}, "Lately"), done)),
-    h("div", {}, h("section", { class: "panel", "aria-label": "Connected" }, h("h2", {}, "Connected"), side), h("section", { class: "panel", "aria-label": "Bridge" }, h("h2", {}, "Bridge"), more))));
+    h("div", {}, h("section", { class: "panel", "aria-label": "Connected" }, h("h2", {}, "Connected"), side), studio, h("section", { class: "panel", "aria-label": "Bridge" }, h("h2", {}, "Bridge"), more))));
   const stop = listen(() => redraw(node, show));
   const played = () => { for (const one of kept.values()) one.look(); };
   player.addEventListener("change", played);

@@ -3,7 +3,7 @@ import { get, known, listen, patch } from "./api.js";
 import { ask, h, tell, toast } from "./dom.js";
 import { widget } from "./forms.js";
 
-const TITLES = { engine: "Engine", spend: "Money", defaults: "Defaults", publish: "Sources for transforms", osc: "OSC", http: "HTTP", audio: "Takes and sources", midi: "Pads and knobs", clock: "Tempo and bars", music: "Music", journal: "Journal and studio" };
+const TITLES = { engine: "Engine", spend: "Money", defaults: "Defaults", publish: "Sources for transforms", osc: "OSC", http: "HTTP", metrics: "Metrics", audio: "Takes and sources", midi: "Pads and knobs", clock: "Tempo and bars", music: "Music", journal: "Journal and studio" };
 const LISTS = { "presets.<name>": "Presets", folders: "Watched folders", "midi.bindings": "Bindings of pads" };
 const ABOUT = { "presets.<name>": "A request under a name, for pads, folders and this page.", folders: "A folder whose renders become requests.", "midi.bindings": "What a pad, a key or a knob does. Learn new ones by pressing them, under Pads." };
 
