@@ -127,6 +127,12 @@ RIGHTS: Final = (
         "SELECT, INSERT, UPDATE (since, asked_at), DELETE",
         (_ALL_SEEN, ("INSERT", None, _MY_WORKER), ("UPDATE", _MY_WORKER, _MY_WORKER), ("DELETE", _MY_WORKER, None)),
     ),
+    # what lies in the store is kept up by all: whoever finds an object missing says so, and whoever looks removes it
+    Right(
+        "stored",
+        "SELECT, INSERT, UPDATE (name, sha256, file, there, gone), DELETE",
+        (_ALL_SEEN, ("INSERT", None, _MY_WORKER), ("UPDATE", "true", "true"), ("DELETE", "gone", None)),
+    ),
     Right("rooms", "SELECT", (_ALL_SEEN,)),
 )
 

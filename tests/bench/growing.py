@@ -22,7 +22,7 @@ import aiohttp
 from bridge_daemon.domain.job import Charge, Job, Parameters, State
 from bridge_daemon.domain.request import Place
 from bridge_daemon.home.paths import Home
-from bridge_daemon.journal import Journal, Transaction
+from bridge_daemon.journal import Database, Journal, Transaction
 from bridge_daemon.util.times import Times
 from tests.bench.figures import Row
 from tests.bench.process import own_process
@@ -65,9 +65,10 @@ def fill(tx: Transaction, first: int, count: int) -> None:
             tx.add_event(job.id, kind, {"status": 200, "body": "x" * 200})
 
 
-async def _prepare(home: Path, jobs: int) -> None:
+async def prepare(home: Path, jobs: int, database: Database | None = None) -> None:
+    """Make a home whose journal has so many jobs."""
     Home(home).prepare()
-    journal = Journal(home / "journal.sqlite3", Times())
+    journal = Journal(home / "journal.sqlite3", Times(), database=database)
     await journal.open()
     for first in range(0, jobs, 500):
         await journal.write("fill", lambda tx, first=first: fill(tx, first, min(500, jobs - first)))  # type: ignore[misc]
@@ -83,12 +84,12 @@ async def _median(call: Callable[[], Awaitable[Any]], times: int = 25) -> float:
     return statistics.median(taken)
 
 
-async def measure(jobs: int) -> str:
-    """Return the figures of one size, as text."""
+async def measure(jobs: int, prepare: Callable[[Path, int], Awaitable[None]] = prepare, **more: str) -> str:
+    """Return the figures of one size, as text; ``more`` is of the environment of the daemon."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        await _prepare(home, jobs)
-        async with own_process(home, None) as daemon:
+        await prepare(home, jobs)
+        async with own_process(home, None, **more) as daemon:
             headers = {"Authorization": f"Bearer {daemon.token}"}
             async with aiohttp.ClientSession(daemon.fact("http_url"), headers=headers) as session:
 

@@ -73,7 +73,8 @@ async def this_process(home: Path, port: int):
         await daemon.stop()
 
 
-async def measure(presses: int, profile: Profile | None) -> list[float]:
+async def measure(presses: int, profile: Profile | None, **more: str) -> list[float]:
+    """Return what each press took, ms; ``more`` is of the environment of the daemon."""
     times: list[float] = []
     arguments = [sys.executable, "-m", "tests.bench.press", "--server"]
     server = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
@@ -82,7 +83,8 @@ async def measure(presses: int, profile: Profile | None) -> list[float]:
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder) / "home"
             port = int(await server.stdout.readline())
-            async with (this_process if profile else own_process)(home, port) as daemon:
+            process = this_process(home, port) if profile else own_process(home, port, **more)
+            async with process as daemon:
                 presser = Presser(daemon.fact("osc_port"), daemon.token)
                 presser.send("/bridge/hello")
                 await presser.until("/bridge/welcome")
