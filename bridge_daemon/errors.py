@@ -16,6 +16,7 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── PathRefused         E-PATH           not below a readable or writable root
     │   ├── SourceRefused       E-SOURCE         too short, too long, silent, not audio
     │   ├── NotPublished        E-PUBLISH        the service could not fetch the source
+    │   ├── StoreAway           E-STORE          the store of a studio does not answer
     │   ├── Paused              E-PAUSED         sending is paused
     │   ├── KeyTrouble          E-KEY            no API key, or its store cannot be read
     │   ├── PriceChanged        E-PRICE          the service became dearer than what was agreed

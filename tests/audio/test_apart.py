@@ -181,7 +181,10 @@ def test_it_is_told_no_secret_and_is_confined(pool: Pool, sound: Path, monkeypat
     if sys.platform == "linux":
         assert there.rlimit(psutil.RLIMIT_AS)[1] == 4 << 30
         assert there.rlimit(psutil.RLIMIT_CORE)[1] == 0
-        # what it holds open: its pipes, and nothing of ours
+        # what it holds open: its pipes, and nothing of ours; the file is let go of after the last of it was handed over
+        until = time.monotonic() + 10
+        while there.open_files() and time.monotonic() < until:
+            time.sleep(0.02)
         assert not [file.path for file in there.open_files()]
         assert there.net_connections() == []
 
