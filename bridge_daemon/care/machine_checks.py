@@ -133,12 +133,13 @@ def _studio(it: Examined, settings: JournalSettings) -> Finding:
         return fail(error.message, error.next_step)
     finally:
         studio.close()
-    for make, state in ((fail, "fail"), (warn, "warn")):
-        for one in found:
-            if one.state == state:
-                return make(one.text, one.fix)
+    for one in found:
+        if one.state == "fail":
+            return fail(one.text, one.fix)
     answers = f"The journal of the studio answers; this is the room {studio.room}"
-    return _store(it, answers, studio.studio) if it.settings.store.url is not None else ok(answers)
+    stored = _store(it, answers, studio.studio) if it.settings.store.url is not None else ok(answers)
+    doubts = [warn(one.text, one.fix) for one in found if one.state == "warn"]
+    return doubts[0] if stored.state == "ok" and doubts else stored
 
 
 def _store(it: Examined, answers: str, studio: str) -> Finding:

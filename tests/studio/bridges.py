@@ -75,14 +75,31 @@ def _main(given: dict[str, Any], orders: Connection, failpoint: str | None) -> N
 class Bridge:
     """One of them."""
 
-    def __init__(self, folder: Path, name: str, url: str, service: Any, kind: str, sections: dict[str, Any]) -> None:
-        """Nothing runs before :meth:`start`; a home outlives its processes. Its role in the database is its own."""
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        url: str,
+        service: Any,
+        kind: str,
+        sections: dict[str, Any],
+        *,
+        port: int | None = None,
+    ) -> None:
+        """Nothing runs before :meth:`start`; a home outlives its processes. Its role in the database is its own.
+
+        ``port`` is where this bridge reaches the database, if not where ``url`` says.
+        """
+        from sqlalchemy import make_url
+
         from tests import postgres
         from tests.support import settings
 
         self.name = name
         self.home = folder / name
-        journal = {"url": postgres.as_room(url, name, kind), "room": name}
+        own = make_url(postgres.as_room(url, name, kind))
+        own = own if port is None else own.set(port=port)
+        journal = {"url": own.render_as_string(), "room": name}
         given = settings(service, journal=journal, **sections).model_dump(mode="json")
         self._given = {"home": str(self.home), "key": service.key, "settings": given, "kind": kind}
         self._given["told"] = str(folder / f"{name}.txt")

@@ -31,7 +31,6 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from sqlalchemy import make_url
 
 from bridge_daemon.domain.job import State
 from bridge_daemon.home.paths import Home
@@ -114,8 +113,8 @@ class Campaign:
         home = Home(self._folder / name)
         home.prepare()
         S3KeyStore(home, {}).set(S3.access_key_id, S3.secret_access_key)
-        url = make_url(self.url).set(port=network.database[name].port).render_as_string(hide_password=False)
-        return Bridge(self._folder, name, url, self.service, kind, sections)
+        port = network.database[name].port
+        return Bridge(self._folder, name, self.url, self.service, kind, sections, port=port)
 
     @property
     def all(self) -> list[Bridge]:
