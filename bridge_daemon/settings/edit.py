@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -83,7 +84,7 @@ def change(
     faults = [*_forbidden(patch, by_session=by_session, environ=environ)]
     if not faults:
         _write_into(document, patch)
-        new = document.as_string()
+        new = _with_comments(document.as_string(), text)
         settings, found = parse(new, environ)
         faults = [Fault(fault.setting or "config.toml", fault.value, fault.allowed) for fault in found]
         if settings is not None and _pruned(tomllib.loads(new)) == _pruned(wanted):
@@ -95,6 +96,17 @@ def change(
         f"{home.config} is written in a way that cannot be changed without losing something. Nothing was written.",
         next="Write each section under one heading, or change the file by hand.",
     )
+
+
+def _with_comments(new: str, old: str) -> str:
+    """Return the new text; comments that went with what was removed stand at its end: they are a person's words."""
+    kept = Counter(line.strip() for line in new.splitlines())
+    lost = []
+    for line in old.splitlines():
+        if line.lstrip().startswith("#"):
+            kept[line.strip()] -= 1
+            lost += [line.strip()] if kept[line.strip()] < 0 else []
+    return "\n".join([new.rstrip(), "", *lost, ""]) if lost else new
 
 
 def _forbidden(patch: Data, *, by_session: bool, environ: Mapping[str, str]) -> Iterator[Fault]:

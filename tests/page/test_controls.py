@@ -64,7 +64,7 @@ def test_every_field_of_make_is_in_the_request(page: Page, bridge: Bridge) -> No
     view(page, "Make")
     page.get_by_label("Prompt", exact=True).fill("remembered words")
     page.get_by_label("Preset", exact=True).select_option("glued")
-    page.get_by_label("Fit").select_option("start")
+    page.locator("#p-fit").select_option("start")
     page.locator("#p-duration").fill("2")
     page.get_by_text("Seldom needed").click()
     page.locator("#p-valid_for").fill("60")

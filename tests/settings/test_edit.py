@@ -67,6 +67,28 @@ def test_comments_and_order_are_kept(home):
     assert data(home)["defaults"] == {"duration": 12.0}
 
 
+LAST = """\
+# mine
+[[midi.bindings]]
+name = "two"
+port = "Pad*"
+action = "panic"
+
+# another hand
+#   its second line
+"""
+
+
+@pytest.mark.parametrize("bindings", [[], None])
+def test_lines_of_a_person_outlive_what_is_removed_before_them(home, bindings):
+    home.config.write_text(LAST, encoding="utf-8")
+    for patch in ({"midi": {"bindings": bindings}}, {"spend": {"per_day_usd": 4.0}}):
+        change(home, patch)
+        lines = [line.strip() for line in home.config.read_text(encoding="utf-8").splitlines()]
+        for line in ("# mine", "# another hand", "#   its second line"):
+            assert lines.count(line) == 1, lines
+
+
 def test_null_takes_out(home):
     bindings = [{"name": "two", "port": "Pad*", "action": "panic"}]
     change(home, {"spend": {"per_month_usd": None}, "presets": {"riser": None}, "midi": {"bindings": bindings}})
