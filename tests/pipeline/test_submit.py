@@ -106,22 +106,24 @@ async def test_an_answer_that_leaves_a_doubt_is_never_sent_again(tmp_path: Path,
 async def test_a_service_that_cannot_be_reached_costs_nothing_and_is_tried_again(tmp_path: Path) -> None:
     async with Service() as service:
         port = service.port
-    async with running(tmp_path / "home", service) as daemon:
-        with socket.socket() as taken:  # bound and not listening: nobody else takes the port meanwhile
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", port))
+    with socket.socket() as taken:  # bound and not listening: nobody else takes the port meanwhile
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        async with running(tmp_path / "home", service) as daemon:
             name = await press(daemon)
-            await asyncio.sleep(0.3)
-            job = await job_of(daemon, name)
+            async with asyncio.timeout(20):
+                while (job := await job_of(daemon, name)).problem is None:
+                    await asyncio.sleep(0.02)
             assert (job.state, job.charge) == (State.QUEUED, Charge.NONE)
             assert job.problem is not None
             assert job.problem.code == "E-NOT-SENT"
             assert (await daemon.actions.spend())["spent_today_usd"] == 0
-        async with Service(port=port) as service:
-            job = await until(daemon, name)
-            assert job.state is State.PLACED
-            assert job.problem is None
-            assert len(service.charges) == 1
+            taken.close()
+            async with Service(port=port) as service:
+                job = await until(daemon, name)
+                assert job.state is State.PLACED
+                assert job.problem is None
+                assert len(service.charges) == 1
 
 
 @pytest.mark.parametrize("retry_after", ["", ":1", ":-5", ":nonsense", ":Wed, 21 Oct 2015 07:28:00 GMT"])
