@@ -17,6 +17,7 @@ from aiohttp import web
 from bridge_daemon.domain.job import State
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.settings.sections import is_loopback
+from bridge_daemon.util.loading import load
 from bridge_daemon.util.port_holder import port_taken
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class MetricsServer:
     async def start(self) -> None:
         """Listen. Raises PortTaken, and SettingsInvalid without the library."""
         try:
-            await asyncio.to_thread(__import__, "prometheus_client.openmetrics.exposition")
+            await load("prometheus_client.openmetrics.exposition")
         except ImportError as error:
             raise SettingsInvalid(
                 f"[metrics] port is set, and what writes metrics is not installed ({error}).",

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridge_daemon import __version__
-from bridge_daemon.care.finding import Finding
+from bridge_daemon.domain.finding import Finding
 from bridge_daemon.errors import BridgeError, DiskTrouble
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util import files

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from typing import Any, Final, Literal
 
 from bridge_daemon.care import mac_permissions, machine_checks, service_checks
-from bridge_daemon.care.finding import Examined, Finding
+from bridge_daemon.care.finding import Examined
+from bridge_daemon.domain.finding import Finding
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util.redact import redact
 

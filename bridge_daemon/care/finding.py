@@ -1,26 +1,13 @@
-"""What a check finds, and what it is given."""
+"""What a check is given, and what it returns."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
+from bridge_daemon.domain.finding import Finding
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.load import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    key: str  #: of the check; stays
-    state: Literal["ok", "warn", "fail"]
-    text: str
-    fix: str = ""  #: the one thing that mends it; empty where nothing has to be
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for ``--json``."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from bridge_daemon.care.finding import Examined, Finding, fail, ok
+from bridge_daemon.care.finding import Examined, fail, ok
+from bridge_daemon.domain.finding import Finding
 from bridge_daemon.util.same_place import is_inside
 
 SETTINGS: Final = (

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge_daemon.care.finding import Examined, Finding, fail, ok, warn
+from bridge_daemon.care.finding import Examined, fail, ok, warn
+from bridge_daemon.domain.finding import Finding
 from bridge_daemon.errors import HomeUnsafe, JournalUnusable, StoreAway
 from bridge_daemon.util.files import discard, free_bytes
 
@@ -122,23 +123,17 @@ def _studio(it: Examined, settings: JournalSettings) -> Finding:
     from bridge_daemon.studio import checks, database, leases
 
     try:
-        studio = database.of_home(it.home, settings)
-        studio.open()
+        with database.opened(it.home, settings) as studio:
+            me = leases.name_of(it.home.read_token(), leases.ROOM, studio.room)
+            found = checks.look(studio, it.settings.engine, me)
     except JournalUnusable as error:
         return fail(error.message, error.next_step)
-    try:
-        me = leases.name_of(it.home.read_token(), leases.ROOM, studio.room)
-        found = checks.look(studio, it.settings.engine, me)
-    except JournalUnusable as error:
-        return fail(error.message, error.next_step)
-    finally:
-        studio.close()
     for one in found:
         if one.state == "fail":
-            return fail(one.text, one.fix)
+            return one
     answers = f"The journal of the studio answers; this is the room {studio.room}"
     stored = _store(it, answers, studio.studio) if it.settings.store.url is not None else ok(answers)
-    doubts = [warn(one.text, one.fix) for one in found if one.state == "warn"]
+    doubts = [one for one in found if one.state == "warn"]
     return doubts[0] if stored.state == "ok" and doubts else stored
 
 

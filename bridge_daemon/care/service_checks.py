@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from bridge_daemon.care.finding import Examined, Finding, fail, ok, warn
+from bridge_daemon.care.finding import Examined, fail, ok, warn
+from bridge_daemon.domain.finding import Finding
 from bridge_daemon.errors import KeyTrouble
 
 _SOON: Final = 0.9  # of a limit

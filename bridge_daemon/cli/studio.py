@@ -13,10 +13,10 @@ from bridge_daemon.errors import Fault, InvalidRequest, WrongState
 from bridge_daemon.home.paths import Home
 
 if TYPE_CHECKING:
+    from bridge_daemon.domain.finding import Finding
     from bridge_daemon.home.paths import HomeLock
     from bridge_daemon.settings.load import Settings
     from bridge_daemon.settings.sections import JournalSettings
-    from bridge_daemon.studio.checks import Checked
 
 app = typer.Typer(help="Several rooms on one account, with one journal in PostgreSQL.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
@@ -105,24 +105,20 @@ def _address(url: str, room: str | None) -> JournalSettings:
         ) from None  # fmt: skip
 
 
-def _checked(home: Home, settings: Settings, where: JournalSettings, secret: str, kind: str | None) -> list[Checked]:
+def _checked(home: Home, settings: Settings, where: JournalSettings, secret: str, kind: str | None) -> list[Finding]:
     """Look at a database as this home would see it. Raises JournalUnusable."""
     from bridge_daemon.studio import checks, database, leases
 
-    studio = database.of_home(home, where, secret=secret or None, joins=True)
-    try:
-        studio.open()
+    with database.opened(home, where, secret=secret or None, joins=True) as studio:
         me = leases.name_of(home.read_token(), kind or leases.ROOM, studio.room)
         return checks.look(studio, settings.engine, me, kind)
-    finally:
-        studio.close()
 
 
-def _fails(found: list[Checked]) -> bool:
+def _fails(found: list[Finding]) -> bool:
     return any(one.state == "fail" for one in found)
 
 
-def _say_checks(found: list[Checked]) -> None:
+def _say_checks(found: list[Finding]) -> None:
     for one in found:
         mark, style = _MARKS[one.state]
         terminal.say(f"{mark} {one.text}", style)
@@ -184,13 +180,9 @@ def move(dry_run: DryRun = False, json: o.Json = False) -> None:
     home = Home.locate()
     with _not_running(home):
         found = moving.plan(home.journal)
-        studio = database.of_home(home, journal_settings(home), joins=True)
-        try:
-            studio.open()
+        with database.opened(home, journal_settings(home), joins=True) as studio:
             if not dry_run:
                 found = moving.move(home.journal, studio)
-        finally:
-            studio.close()
     if json:
         terminal.dump(found.as_dict() | {"moved": not dry_run})
         return

@@ -31,9 +31,5 @@ def opened(home: Home) -> Iterator[Postgres]:
     """Open the database that the settings name."""
     from bridge_daemon.studio import database
 
-    made = database.of_home(home, journal_settings(home))
-    try:
-        made.open()
+    with database.opened(home, journal_settings(home)) as made:
         yield made
-    finally:
-        made.close()

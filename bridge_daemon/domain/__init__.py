@@ -5,6 +5,7 @@ May use util and errors.
 
 __all__ = [
     "again",
+    "finding",
     "fitting",
     "ids",
     "job",

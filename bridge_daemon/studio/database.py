@@ -11,8 +11,8 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,6 +75,19 @@ def of_home(home: Home, settings: JournalSettings, *, secret: str | None = None,
         refuse_left_behind(home.journal)
     kept = password.store(home).get if secret is None else lambda: (secret, "typed")
     return Postgres(url, room=room, home=home.path, secret=kept)
+
+
+@contextmanager
+def opened(
+    home: Home, settings: JournalSettings, *, secret: str | None = None, joins: bool = False
+) -> Iterator[Postgres]:
+    """Open the database of :func:`of_home`, and close it in the end. Raises JournalUnusable."""
+    made = of_home(home, settings, secret=secret, joins=joins)
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
 
 
 def refuse_left_behind(journal: Path) -> None:
