@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
@@ -32,8 +32,8 @@ _PLAIN = {field.name for field in fields(Job)} - {
 
 
 def _data(value: Any) -> Any:
-    """Return a dataclass as plain data, None as None."""
-    return None if value is None else asdict(value)
+    """Return a dataclass whose values are plain data as such, None as None."""
+    return None if value is None else {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _searched(text: str) -> str:

@@ -104,7 +104,7 @@ class Sqlite:
 
     def _connect(self) -> Connection:
         assert self._engine is not None, "open() comes first"
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._engine.connect()
 
 
 def _engine(path: Path, *, read_only: bool) -> Engine:
@@ -116,6 +116,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=READERS + 1,
         max_overflow=0,
+        isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # in errors, which go into the log and into the problem of a job
     )
 

@@ -126,7 +126,14 @@ EVENTS_OF: Final = (
     select(events.c.at, events.c.kind, events.c.data).where(events.c.job == bindparam("job")).order_by(events.c.id)
 )
 
-FACTS: Final = select(facts.c.key, facts.c.value).where(facts.c.key.in_(bindparam("keys", expanding=True)))
+
+@cache
+def some_facts(count: int) -> Select[Any]:
+    """Return the look for so many facts, ``key0`` and so on; a list of any length would be written out at each look."""
+    keys = [bindparam(f"key{number}", type_=facts.c.key.type) for number in range(count)]
+    return select(facts.c.key, facts.c.value).where(facts.c.key.in_(keys))
+
+
 REMOVE_FACT: Final = delete(facts).where(facts.c.key == bindparam("key"))
 ADD_FACT: Final = insert(facts)
 

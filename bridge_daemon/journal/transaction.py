@@ -367,7 +367,8 @@ class Transaction:
     def _facts_named(self, names: list[str]) -> list[Any]:
         missing = [name for name in names if name not in self._facts]
         if missing:
-            found = {row[0]: row[1] for row in self._connection.execute(sql.FACTS, {"keys": missing})}
+            given = {f"key{number}": name for number, name in enumerate(missing)}
+            found = {row[0]: row[1] for row in self._connection.execute(sql.some_facts(len(missing)), given)}
             self._facts |= {name: found.get(name) for name in missing}
         return [self._facts[name] for name in names]
 
