@@ -43,7 +43,9 @@ def main() -> int:
     begun = time.monotonic()
     if given.run == "soak":
         with tempfile.TemporaryDirectory(prefix="soak ") as folder:
-            _say(json.dumps(Soak(Path(folder), given.seconds, given.seed, life=300.0).run(), indent=1))
+            # as many as are made meanwhile: else an hour leaves thousands that wait
+            soak = Soak(Path(folder), given.seconds, given.seed, life=300.0, pause=3.0)
+            _say(json.dumps(soak.run(), indent=1))
         return 0
     with tempfile.TemporaryDirectory(dir=memory(), prefix="stories ") as folder:
         if given.run == "machine":

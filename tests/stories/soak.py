@@ -66,6 +66,7 @@ class Soak:
     seconds: float
     seed: int
     life: float = 20.0  # s, of a process, at the most
+    pause: float = 0.7  # s between two presses of a client, in the mean
     pressed: Counter[str] = field(default_factory=Counter)
     lives: list[Life] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +103,7 @@ class Soak:
                 unanswered = {}
             except (OSError, ValueError, HTTPException):  # the process is gone, or not there yet
                 self.pressed["no answer"] += 1
-            self._over.wait(dice.uniform(0.2, 1.2))
+            self._over.wait(self.pause * dice.uniform(0.3, 1.7))
 
     def _trouble(self, made: Bridge, service: FakeService, dice: random.Random) -> None:
         end = time.monotonic() + self.seconds
@@ -148,15 +149,17 @@ class Soak:
                 "open_files": longest.files[:: max(1, len(longest.files) // 10)]}  # fmt: skip
 
     def _rest(self, made: Bridge) -> list[dict[str, Any]]:
-        """Return all jobs once none moves any more."""
-        end = time.monotonic() + 180
+        """Return all jobs once none moves any more; after a long run many wait, but some must come to their end."""
+        fewest, end = float("inf"), 0.0
         while True:
             made.api("resume", {})
             jobs = _all(made)
             moving = [job for job in jobs if job["state"] not in _ENDS]
             if not moving:
                 return jobs
-            assert time.monotonic() < end, f"these never came to their end: {moving[:3]}"
+            if len(moving) < fewest:
+                fewest, end = len(moving), time.monotonic() + 180
+            assert time.monotonic() < end, f"these {fewest} never came to their end: {moving[:3]}"
             for job in moving:
                 if job["problem"] is not None:
                     made.api(f"jobs/{job['job']}/retry", {})
