@@ -8,7 +8,6 @@ resampling, whose change of pitch (5 cents) is not heard.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ import soundfile
 import soxr
 
 from bridge_daemon.fit.onsets import Samples
-from bridge_daemon.util import ourselves
+from bridge_daemon.util import programs
 
 #: The largest change that resampling makes.
 MOST_VARISPEED: Final = 0.003
@@ -58,6 +57,6 @@ def _rubberband(program: str, samples: Samples, rate: int, factor: float) -> Sam
         before, after = Path(folder) / "before.wav", Path(folder) / "after.wav"
         soundfile.write(before, samples, rate, subtype="FLOAT")
         command = [program, "--quiet", "--fast", "--time", repr(factor), str(before), str(after)]
-        subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE, **ourselves.hidden())
+        programs.run(command, _PATIENCE).check_returncode()
         stretched, _ = soundfile.read(after, dtype="float32", always_2d=True)
     return np.asarray(stretched, np.float32)

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from bridge_daemon.errors import InstallTrouble
 from bridge_daemon.home.paths import Home
-from bridge_daemon.util import ourselves
+from bridge_daemon.util import programs
 
 _NAME: Final = "daw-bridge"
 _PATIENCE: Final = 60.0  # s for a command of the system
@@ -78,15 +78,7 @@ def call(argv: Sequence[str], *, fine: Sequence[int] = (0,)) -> subprocess.Compl
             next="daw-bridge start runs it in the background, until you log off.",
         )
     try:
-        done = subprocess.run(
-            [program, *argv[1:]],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-            **ourselves.hidden(),
-        )
+        done = programs.run([program, *argv[1:]], _PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InstallTrouble(f"{argv[0]} could not be run: {error}. Nothing was spent.") from error
     if done.returncode not in fine:

@@ -1,4 +1,4 @@
-"""What knows nothing of the product: files, failpoints, sockets, times, JSON, redaction.
+"""What knows nothing of the product: files, failpoints, programs, sockets, times, JSON, redaction.
 
 May use errors only.
 """
@@ -16,6 +16,7 @@ __all__ = [
     "loopback",
     "ourselves",
     "port_holder",
+    "programs",
     "redact",
     "reveal",
     "same_place",

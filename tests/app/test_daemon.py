@@ -28,6 +28,7 @@ from bridge_daemon.journal import Journal
 from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 from tests.support import job_of, press, request, running, settings, tone, until, until_seen
+from tests.util.wine import is_wine
 
 
 def made(path: Path, service: Service | None, **sections: Any) -> Daemon:
@@ -88,7 +89,8 @@ async def test_a_taken_port_for_sources_is_in_nobodys_way_until_a_source_is_publ
                 assert (await until(daemon, await press(daemon))).state is State.PLACED
                 with pytest.raises(NotPublished, match=rf"Port {port} .*source_port.*nothing was spent") as refused:
                     await daemon.parts.listener.open()
-                assert f"pid {os.getpid()}" in refused.value.message
+                if not is_wine():  # it tells of no port which program holds it
+                    assert f"pid {os.getpid()}" in refused.value.message
                 assert refused.value.passing
                 held.close()
                 await daemon.parts.listener.open()  # it is free now: no new start is needed for that

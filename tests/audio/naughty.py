@@ -24,7 +24,10 @@ def hang() -> None:
 
 def hang_with_the_lock() -> None:
     """As a C loop that never returns to Python."""
-    (ctypes.PyDLL(None).sleep if os.name == "posix" else ctypes.PyDLL("kernel32").Sleep)(600)
+    if os.name == "posix":
+        ctypes.PyDLL(None).sleep(600)
+    else:
+        ctypes.PyDLL("kernel32").Sleep(600_000)  # ms
 
 
 def fill_the_memory() -> None:
@@ -39,7 +42,10 @@ def claim_it_all() -> None:
 
 
 def crash() -> None:
-    ctypes.string_at(8)
+    if os.name == "posix":
+        ctypes.string_at(8)
+    else:
+        os.abort()  # there ctypes makes an exception of what ends a process elsewhere
 
 
 def print_something() -> None:

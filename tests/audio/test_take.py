@@ -379,6 +379,7 @@ class TestMakeTake:
             finish(path, folder / "t.part", cut=0.5)
         assert [one.name for one in folder.iterdir()] == ["o.wav"]
 
+    @pytest.mark.needs("espeak-ng", "espeak-ng")
     def test_speech_of_a_real_program(self, folder):
         subprocess.run(["espeak-ng", "-w", folder / "voice.wav", "one two three"], check=True)
         made = finish(folder / "voice.wav", folder / "t.part", 48_000)

@@ -13,11 +13,10 @@ async def main() -> None:
     link = aalink.Link(float(sys.argv[1]))
     link.start_stop_sync_enabled = True
     link.enabled = True
-    stream = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
     sys.stdout.write("joined\n")
     sys.stdout.flush()
-    while line := (await stream.readline()).decode().strip():
+    # in a thread: Windows cannot wait for a pipe like this one together with other things
+    while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
         if line in ("play", "stop"):
             link.playing = line == "play"
         else:

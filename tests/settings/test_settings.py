@@ -259,7 +259,7 @@ FAULTS = [
     ("[journal]\nurl = 'postgresql://left@h/studio?password=pw'", "journal.url", "PGPASSFILE"),
     ("[journal]\nurl = 'mysql://left@h/studio'", "journal.url", "must be like postgresql://room@host/database"),
     ("[journal]\nurl = 'postgresql://left@h'", "journal.url", "must be like postgresql://room@host/database"),
-    ("[store]\nurl = '/Volumes/studio'", "store.url", "is for the rooms of a studio"),
+    ("[store]\nurl = '~/studio'", "store.url", "is for the rooms of a studio"),
     (_STUDIO + "[store]\nurl = 's3://key:secret@bucket/x'", "store.url", "must be like s3://bucket/prefix"),
     (_STUDIO + "[store]\nurl = 's3://'", "store.url", "must be like s3://bucket/prefix"),
     (_STUDIO + "[store]\nurl = 'studio'", "store.url", "must be a whole path"),

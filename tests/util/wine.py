@@ -19,3 +19,6 @@ def is_wine() -> bool:
 NO_IPV6 = pytest.mark.skipif(is_wine(), reason="datagrams over IPv6 fail in wine")
 SLOW_DATAGRAMS = pytest.mark.skipif(is_wine(), reason="wine needs so long for a datagram that most of a flood are lost")
 NO_OWNERS = pytest.mark.skipif(is_wine(), reason="wine tells of no port which program holds it")
+REUSED_NUMBERS = pytest.mark.skipif(
+    is_wine(), reason="wine numbers files as Linux does, which gives the number of a removed file to the next one"
+)

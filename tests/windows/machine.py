@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +43,18 @@ class Machine:
         return self.wine.windows_path(self.venv / "Scripts" / f"{name}.exe")
 
     def prepare(self) -> None:
-        """Get what is missing for the tests: what they need, the wheel of this checkout, and a copy of it."""
-        self.install(ROOT / "requirements-dev.txt")
+        """Get what is missing for the tests: what they need, the wheel of this checkout, and a copy of it.
+
+        The pinned packages are laid there from this system, which takes seconds; Windows' own pip needs ten minutes.
+        """
+        self._install(ROOT / "requirements-dev.txt", self._lay)
         self._copy_checkout()
 
     def install(self, pins: Path) -> None:
-        """Get what is missing of the pinned packages, and install the wheel of this checkout."""
+        """Get what is missing of the pinned packages with pip, and install the wheel of this checkout."""
+        self._install(pins, self._pip_pins)
+
+    def _install(self, pins: Path, put: Callable[[Path], None]) -> None:
         self._get_python()
         shim_prng(self.wine)
         stamp, wanted = self.venv / "pins", hashlib.sha256(pins.read_bytes()).hexdigest()
@@ -55,10 +62,24 @@ class Machine:
             _say(f"Python {self.version} for Windows: installing what is pinned ...")
             shutil.rmtree(self.venv, ignore_errors=True)
             self.wine.must(self._python, "-m", "venv", self.wine.windows_path(self.venv))
-            self._pip("--require-hashes", "--only-binary", ":all:", "-r", self.wine.windows_path(pins))
-            shim_complex(self.wine, self.venv / "Lib" / "site-packages")
+            put(pins)
+            shim_complex(self.wine, self._packages)
             stamp.write_text(wanted)
         self._pip("--no-deps", "--force-reinstall", self.wine.windows_path(self._pack()))
+
+    @property
+    def _packages(self) -> Path:
+        return self.venv / "Lib" / "site-packages"
+
+    def _pip_pins(self, pins: Path) -> None:
+        self._pip("--require-hashes", "--only-binary", ":all:", "-r", self.wine.windows_path(pins))
+
+    def _lay(self, pins: Path) -> None:
+        where = ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", self.version]
+        # copied, not linked into the cache of uv, because some are written to (`shim_complex`)
+        how = ["--require-hashes", "--only-binary", ":all:", "--link-mode", "copy", "-r", str(pins)]
+        command = [sys.executable, "-m", "uv", "pip", "install", "-q", *where, "--target", str(self._packages), *how]
+        subprocess.run(command, check=True)
 
     @property
     def _python(self) -> str:

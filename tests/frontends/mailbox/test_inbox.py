@@ -142,7 +142,7 @@ async def test_two_hundred_requests_at_once_are_each_answered_once(tmp_path: Pat
         await daemon.actions.resume()
         script = Script(tmp_path / "home").make()
         names = [script.request() for _ in range(200)]
-        await script.until(lambda: all(script.status(name) for name in names), seconds=60)
+        await script.until(lambda: all(script.status(name) for name in names), seconds=240)
         jobs = [job["job"] for name in names for job in (script.status(name) or {})["jobs"]]
         assert len(set(jobs)) == 200
         await script.until(lambda: not script.left())
