@@ -31,13 +31,13 @@ def init() -> None:
     """Make the tables in the database that [journal] url names, or bring them up to date. By its owner, once."""
     from sqlalchemy import make_url
 
-    from bridge_daemon.studio import database, password
+    from bridge_daemon.studio import database, entry, password
 
     home = Home.locate()
     home.prepare()
     url = make_url(journal_settings(home).url or "")
     made = database.init(url, password.store(home).get())
-    where = database.shown(url)
+    where = entry.shown(url)
     terminal.say(f"The journal of the studio is ready: {where}." if made else f"{where} was ready already.")
     with opened(home) as studio:
         if studio.has_roles():

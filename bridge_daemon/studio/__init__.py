@@ -8,6 +8,7 @@ __all__ = [
     "budget",
     "checks",
     "database",
+    "entry",
     "leases",
     "membership",
     "moving",

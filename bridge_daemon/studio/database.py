@@ -24,8 +24,8 @@ from bridge_daemon.domain.ids import is_client
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import JournalUnusable, RoleTrouble, StudioAway
 from bridge_daemon.journal import explained, moved, schema
-from bridge_daemon.settings.sections import is_loopback
-from bridge_daemon.studio import password, roles
+from bridge_daemon.studio import entry, password, roles
+from bridge_daemon.studio.entry import host_of, shown
 
 if TYPE_CHECKING:
     from bridge_daemon.home.paths import Home
@@ -54,6 +54,8 @@ _NETWORK: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+#: The first version of PostgreSQL that tells what became of a transaction by its 64-bit id.
+OLDEST: Final = 13
 _MOST_TOLD: Final = 300  # ids of jobs in one message, which may have 8000 bytes
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
@@ -158,6 +160,7 @@ class Postgres:
         """Connect, and refuse tables that are not those of this code. They are made by ``studio init``."""
         self._engine = _engine(self._url, self.room, self._secret())
         with self.explained(), self._engine.connect() as connection:
+            _refuse_old(connection, self.where)
             who = roles.who(connection)
             self._refuse_another_role(who)
             found = ledger_of(connection)
@@ -281,9 +284,9 @@ class Postgres:
             return roles.prepared(connection)
 
     def explain(self, error: DatabaseError) -> None:
-        """Raise StudioAway if the database is out of reach, or so busy that it gave up; RoleTrouble if it says no."""
-        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
-            raise away(self._url, error) from error
+        """Raise StudioAway if the database is out of reach, or cannot; RoleTrouble if it says no."""
+        if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated or entry.is_passing(error):
+            raise entry.explained(self._url, error) from error
         if may_not(error):
             raise RoleTrouble(f"{shown(self._url)} does not let this role do that: {_why(error)}.") from error
 
@@ -295,21 +298,6 @@ class Postgres:
         """Close every connection."""
         if self._engine is not None:
             self._engine.dispose()
-
-
-def host_of(url: URL) -> str:
-    """Return the machine of an address; empty: this one."""
-    return str(url.query.get("host", url.host or ""))
-
-
-def shown(url: URL) -> str:
-    """Return where a database is, for people."""
-    return f"{url.database} on {url.host or 'this machine'}"
-
-
-def away(url: URL, error: DBAPIError) -> StudioAway:
-    """Return the error for a database that does not answer."""
-    return StudioAway(f"The journal of the studio ({shown(url)}) does not answer: {_why(error)}. Nothing was sent.")
 
 
 def may_not(error: DatabaseError) -> bool:
@@ -334,10 +322,8 @@ def _engine(url: URL, room: str, secret: tuple[str, Any] | None) -> Engine:
         **_NETWORK,
         "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
         "application_name": f"daw-bridge {room}",
+        **entry.verification(url),
     }
-    host = host_of(url)
-    if "sslmode" not in url.query and host and not host.startswith("/") and not is_loopback(host):
-        given |= {"sslmode": "verify-full", "sslrootcert": url.query.get("sslrootcert", "system")}
     if secret is not None:
         given["password"] = secret[0]
     try:
@@ -359,6 +345,18 @@ def _engine(url: URL, room: str, secret: tuple[str, Any] | None) -> Engine:
         ) from error
 
 
+def _refuse_old(connection: Connection, where: str) -> None:
+    """Raise JournalUnusable for a server that has not what the statements need."""
+    driver: Any = connection.connection.driver_connection
+    version = driver.info.server_version // 10_000
+    if version < OLDEST:
+        raise JournalUnusable(
+            f"The database {where} is PostgreSQL {version}, and a studio needs PostgreSQL {OLDEST} or later. "
+            "Nothing was sent.",
+            next="Whoever owns the database updates the server; then start the bridge again.",
+        )
+
+
 def ledger_of(connection: Connection) -> tuple[str, str] | None:
     """Return the id of a studio and the revision of its tables; None: there are none."""
     if connection.execute(text("SELECT to_regclass('ledger')")).scalar_one() is None:
@@ -375,6 +373,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
     engine = _engine(url, "init", secret)
     try:
         with engine.connect() as connection:
+            _refuse_old(connection, shown(url))
             for timeout in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 connection.exec_driver_sql(f"SET {timeout} = 0")  # a large journal takes its time
             connection.exec_driver_sql("BEGIN")
@@ -394,7 +393,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
             connection.exec_driver_sql("COMMIT")
             return found is None or found[1] != schema.HEAD
     except OperationalError as error:
-        raise away(url, error) from error
+        raise entry.explained(url, error) from error
     except ProgrammingError as error:
         if may_not(error):
             raise RoleTrouble(
