@@ -439,7 +439,7 @@ class StudioAway(JournalUnusable):
 
 
 class StudioRefused(StudioAway):
-    """The database of the studio is there, and does not let this bridge in: its role, password, certificate or address."""
+    """The database of the studio is there and does not let this bridge in: role, password, certificate or address."""
 
     code = "E-STUDIO-ENTRY"
     next = "daw-bridge doctor says what is in the way; who owns the database: daw-bridge studio room list"

@@ -102,4 +102,5 @@ async def _examine() -> tuple[Home, dict[str, Any] | None, list[Any]]:
     logging.getLogger("bridge_daemon").addHandler(logging.NullHandler())  # findings tell it
     home = Home.locate()
     status = await background.answer(home)
-    return home, status, await examine(home, status=status)
+    waits = await background.waits_for(home) if status is None else None
+    return home, status, await examine(home, status=status, waits=waits)

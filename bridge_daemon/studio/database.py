@@ -285,7 +285,11 @@ class Postgres:
 
     def explain(self, error: DatabaseError) -> None:
         """Raise StudioAway if the database is out of reach, or cannot; RoleTrouble if it says no."""
-        if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated or entry.is_passing(error):
+        if (
+            isinstance(error, OperationalError | InterfaceError)
+            or error.connection_invalidated
+            or entry.is_passing(error)
+        ):
             raise entry.explained(self._url, error) from error
         if may_not(error):
             raise RoleTrouble(f"{shown(self._url)} does not let this role do that: {_why(error)}.") from error

@@ -35,7 +35,7 @@ class Cause:
     passes: bool = False  #: by itself, or once somebody mends it elsewhere: a bridge waits for that
 
 
-def _cause(says: str, text: str, next: str, *, passes: bool = False) -> Cause:  # noqa: A002 - as the errors have it
+def _cause(says: str, text: str, next: str, *, passes: bool = False) -> Cause:
     return Cause(re.compile(says, re.IGNORECASE), text, next, passes)
 
 
@@ -191,7 +191,7 @@ def _is_there(url: URL) -> bool:
     """Return whether a server answers there that takes connections, whatever it says to ours."""
     from psycopg import conninfo, pq
 
-    words = {"host": url.host, "port": url.port, "dbname": url.database, "user": url.username}
+    words: dict[str, Any] = {"host": url.host, "port": url.port, "dbname": url.database, "user": url.username}
     words |= {"connect_timeout": round(_LOOK)} | dict(url.query) | verification(url)
     made = conninfo.make_conninfo("", **{name: value for name, value in words.items() if value is not None})
     return pq.PGconn.ping(made.encode()) == pq.Ping.OK

@@ -90,7 +90,7 @@ def _main(given: dict[str, Any], failpoint: str | None, log: str | None) -> None
 
 
 def given(home: Path, service: Any, ops: list[list[Any]], **sections: Any) -> dict[str, Any]:
-    """Return what :func:`run` takes: a daemon of this home, with its journal where the others of this test have theirs."""
+    """Return what :func:`run` takes: a daemon of this home, whose journal is where this test has them."""
     return {
         "home": str(home),
         "key": service.key,

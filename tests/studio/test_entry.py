@@ -1,4 +1,4 @@
-"""What is in the way into a database: each in words of its own, with what to do; never all of it as "does not answer"."""
+"""What is in the way into a database: each in words of its own, with what to do; never as if it did not answer."""
 
 from __future__ import annotations
 
