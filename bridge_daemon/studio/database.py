@@ -11,8 +11,9 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from bridge_daemon.settings.sections import JournalSettings
 
 log = logging.getLogger(__name__)
+Rows = list[tuple[Any, ...]]
 #: What rooms tell each other after a commit: the ids of jobs that changed.
 CHANNEL: Final = "daw_bridge"
 #: Connections: one that writes, two that read, one that listens, one for the budget and one for who is there.
@@ -41,6 +43,8 @@ _ASKING: Final = 15.0
 _AGAIN: Final = 0.3  # s
 #: A room whose network is cut in the middle of a transaction must not keep the others from the ledger for long.
 _SESSION: Final = {
+    # not planned anew each time: with the rights of rooms that takes longer than the statement itself
+    "plan_cache_mode": "force_generic_plan",
     "synchronous_commit": "on",  # a commit that returned survives a power cut
     "lock_timeout": "10s",  # longer than the next but one: who waits for a room that hangs gets the ledger
     "statement_timeout": "20s",
@@ -208,13 +212,13 @@ class Postgres:
 
     def begin(self) -> Connection:
         """Begin, and lock the ledger. Raises JournalUnusable if it is another one by now."""
-        connection = self.begun("BEGIN")
+        connection, [_, found] = self.started(f"BEGIN; {_LOCK}")
         try:
-            row = connection.execute(_LOCK).one_or_none()
-            if row is None or row.studio != self._studio:
+            if not found or found[0][0] != self._studio:
                 raise JournalUnusable("The database of the studio is another one than was opened. Nothing was sent.")
-            self._refuse_other(row.revision)
-            connection.info["transaction"] = row.transaction
+            [(_, revision, transaction)] = found
+            self._refuse_other(revision)
+            connection.info["transaction"] = transaction
         except BaseException:
             connection.invalidate()  # with whatever it was doing
             connection.close()
@@ -227,34 +231,40 @@ class Postgres:
 
     def begun(self, how: str) -> Connection:
         """Return a connection on which a statement was run; one that was kept may have ended since."""
+        return self.started(how)[0]
+
+    def started(self, how: str, given: Mapping[str, Any] | None = None) -> tuple[Connection, list[Rows]]:
+        """Return a connection on which statements were run, as :func:`at_once` runs them, and their rows."""
         assert self._engine is not None, "open() comes first"
         for last in (False, True):
             connection = self._engine.connect()
             try:
-                connection.exec_driver_sql(how)
+                return connection, at_once(connection, how, given)
             except DBAPIError as error:
                 connection.close()
                 if last or not error.connection_invalidated:
                     raise
-            else:
-                return connection
         raise AssertionError("unreachable")
 
     def commit(self, connection: Connection, changed: Collection[Job]) -> None:
         """Commit, tell the other rooms, and find out what became of it if the answer is lost."""
-        self.tell(connection, [job.id for job in changed])
+        told = self._told([job.id for job in changed])
         transaction = connection.info["transaction"]
         try:
-            connection.exec_driver_sql("COMMIT")
+            at_once(connection, "SELECT pg_notify(%s, %s); " * len(told) + "COMMIT", [*chain(*told)])
         except DBAPIError as error:
             if not error.connection_invalidated or not self._was_committed(transaction, error):
                 raise
 
     def tell(self, connection: Connection, jobs: Sequence[str]) -> None:
         """Tell the other rooms of jobs, once what is begun is committed."""
-        for start in range(0, len(jobs), _MOST_TOLD):
-            told = " ".join((self.run, *jobs[start : start + _MOST_TOLD]))
-            connection.execute(_TELL, {"channel": CHANNEL, "text": told})
+        for channel, told in self._told(jobs):
+            connection.execute(_TELL, {"channel": channel, "text": told})
+
+    def _told(self, jobs: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the channel and the text of each message."""
+        parts = [jobs[start : start + _MOST_TOLD] for start in range(0, len(jobs), _MOST_TOLD)]
+        return [(CHANNEL, " ".join((self.run, *part))) for part in parts]
 
     def plain(self) -> Connection:
         """Return a connection on which each statement counts by itself."""
@@ -304,6 +314,24 @@ class Postgres:
             self._engine.dispose()
 
 
+def at_once(
+    connection: Connection, statements: str, given: Mapping[str, Any] | Sequence[Any] | None = None
+) -> list[Rows]:
+    """Run statements in one message to the server, which costs one way there and back; return the rows of each."""
+    import psycopg
+
+    driver: Any = connection.connection.driver_connection
+    try:
+        with psycopg.ClientCursor(driver) as cursor:
+            cursor.execute(statements.encode(), given or None)
+            return [result.fetchall() if result.description else [] for result in cursor.results()]
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
+        wrapped = DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=driver.closed)
+        raise wrapped from error
+
+
 def may_not(error: DatabaseError) -> bool:
     """Return whether an error says that the role has not the right to do something."""
     return isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
@@ -313,9 +341,7 @@ def _why(error: DBAPIError) -> str:
     return " ".join(str(error.orig).split())[:300]
 
 
-_LOCK: Final = text(
-    "SELECT studio, revision, pg_current_xact_id()::text AS transaction FROM ledger WHERE one = 1 FOR UPDATE"
-)
+_LOCK: Final = "SELECT studio, revision, pg_current_xact_id()::text FROM ledger WHERE one = 1 FOR UPDATE"
 _TELL: Final = text("SELECT pg_notify(:channel, :text)")
 _OUTCOME: Final = text("SELECT pg_xact_status(CAST(:transaction AS xid8))")
 
@@ -386,7 +412,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
             if found is not None and schema.is_newer(found[1]):
                 raise JournalUnusable(f"The journal of the studio is of a newer daw-bridge (revision {found[1]}).")
             if found is not None:
-                connection.execute(_LOCK)  # nobody writes meanwhile, and then only with this revision
+                connection.exec_driver_sql(_LOCK)  # nobody writes meanwhile, and then only with this revision
             if found is None or found[1] != schema.HEAD:
                 schema.migrate(connection)
             if found is None:
