@@ -222,7 +222,9 @@ class SharedBudget:
             at_once(connection, f"{_WAIT}; COMMIT", mine)
             return wait
         mine |= {"since": now - self._window - _MARGIN, "at": now + _ARRIVED}
-        *_, [(call,)], _ = at_once(connection, f"{_SERVED}; {_FORGET}; {_GRANT}; COMMIT", mine)
+        waited = f"{_SERVED}; " if any((one.worker, one.kind) == (self._worker, kind) for one in others) else ""
+        forgets = f"{_FORGET}; " if kind == "poll" else ""  # a press waits for no more than it needs
+        *_, [(call,)], _ = at_once(connection, f"{waited}{forgets}{_GRANT}; COMMIT", mine)
         self._sent.append(call)
         return 0.0
 
