@@ -138,7 +138,7 @@ def verification(url: URL) -> dict[str, str]:
 
 def explained(url: URL, error: DBAPIError) -> StudioAway:
     """Return what an error of a database means that was asked for, or asked something."""
-    why = " ".join(str(error.orig).split())[:300]
+    why = " ".join(str(error.orig).split())[:300].rstrip("?. ")
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return _answered(url, state, why)

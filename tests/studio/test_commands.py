@@ -95,6 +95,7 @@ class TestARoom:
         assert run("studio", "room", "add", "mine")[0] == 1
         assert run("studio", "init")[0] == 1
         monkeypatch.setenv("DAW_BRIDGE_HOME", str(home))
+        assert "the administrator's; rooms have roles of their own" in run("studio", "status")[1]
         assert run("studio", "room", "renew", name)[0] == 0
         assert run("studio", "room", "remove", name)[0] == 0
         assert json.loads(run("studio", "room", "list", "--json")[1]) == []
