@@ -3,8 +3,8 @@
     chrt -f 30 python -m tests.bench.studio [--presses 100] [--rooms 1,4,8] [--seconds 120] [--jobs 100000]
 
 Press → wire in a room, also without the rights of rooms (what those cost); takes a minute of 1, 4 and 8 rooms against a
-service that counts and refuses what is too much; admit, list and search with 100,000 jobs in the journal; how long after
-the death of a room its job is a keeper's.
+service that counts and refuses what is too much; admit, list and search with 100,000 jobs in the journal; how long
+after the death of a room its job is a keeper's.
 """
 
 from __future__ import annotations
