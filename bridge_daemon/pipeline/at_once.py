@@ -49,7 +49,10 @@ class AtOnce:
         except Exception:
             log.exception("A fault of ours; the job goes the long way, where it is told and tried again")
             return
-        begun = submit.begin(tx, job, self.body, self._context)
+        try:
+            begun = submit.begin(tx, job, self.body, self._context)
+        except WrongState:  # another process uses this home in the studio: the job is admitted, and not sent from here
+            return
         if begun is not None and begun.state is State.SUBMITTING:
             self._context.marked.add(begun.id)
             self.begun = begun
