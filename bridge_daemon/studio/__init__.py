@@ -7,6 +7,7 @@ journal, domain, util and errors.
 __all__ = [
     "budget",
     "checks",
+    "connecting",
     "database",
     "entry",
     "leases",

@@ -24,7 +24,8 @@ from sqlalchemy.exc import DatabaseError
 
 from bridge_daemon.engine.budget import WINDOW, blocked_for, polls_of
 from bridge_daemon.errors import StudioAway
-from bridge_daemon.studio.database import Postgres, Rows, at_once
+from bridge_daemon.studio.connecting import Rows, at_once
+from bridge_daemon.studio.database import Postgres
 from bridge_daemon.util.tasks import Tasks
 
 T = TypeVar("T")

@@ -17,15 +17,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.pool import QueuePool
 
 from bridge_daemon.domain.ids import is_client
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import JournalUnusable, RoleTrouble, StudioAway
 from bridge_daemon.journal import explained, moved, schema
 from bridge_daemon.studio import entry, password, roles
+from bridge_daemon.studio.connecting import Rows, at_once, engine_of
 from bridge_daemon.studio.entry import host_of, shown
 
 if TYPE_CHECKING:
@@ -33,31 +33,11 @@ if TYPE_CHECKING:
     from bridge_daemon.settings.sections import JournalSettings
 
 log = logging.getLogger(__name__)
-Rows = list[tuple[Any, ...]]
 #: What rooms tell each other after a commit: the ids of jobs that changed.
 CHANNEL: Final = "daw_bridge"
-#: Connections: one that writes, two that read, one that listens, one for the budget and one for who is there.
-_CONNECTIONS: Final = 6
 #: So long it is asked what became of a commit whose answer was lost, s.
 _ASKING: Final = 15.0
 _AGAIN: Final = 0.3  # s
-#: A room whose network is cut in the middle of a transaction must not keep the others from the ledger for long.
-_SESSION: Final = {
-    # not planned anew each time: with the rights of rooms that takes longer than the statement itself
-    "plan_cache_mode": "force_generic_plan",
-    "synchronous_commit": "on",  # a commit that returned survives a power cut
-    "lock_timeout": "10s",  # longer than the next but one: who waits for a room that hangs gets the ledger
-    "statement_timeout": "20s",
-    "idle_in_transaction_session_timeout": "5s",
-    "timezone": "UTC",
-}
-_NETWORK: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 #: The first version of PostgreSQL that tells what became of a transaction by its 64-bit id.
 OLDEST: Final = 13
 _MOST_TOLD: Final = 300  # ids of jobs in one message, which may have 8000 bytes
@@ -162,7 +142,7 @@ class Postgres:
 
     def open(self) -> None:
         """Connect, and refuse tables that are not those of this code. They are made by ``studio init``."""
-        self._engine = _engine(self._url, self.room, self._secret())
+        self._engine = engine_of(self._url, self.room, self._secret())
         with self.explained(), self._engine.connect() as connection:
             _refuse_old(connection, self.where)
             who = roles.who(connection)
@@ -314,24 +294,6 @@ class Postgres:
             self._engine.dispose()
 
 
-def at_once(
-    connection: Connection, statements: str, given: Mapping[str, Any] | Sequence[Any] | None = None
-) -> list[Rows]:
-    """Run statements in one message to the server, which costs one way there and back; return the rows of each."""
-    import psycopg
-
-    driver: Any = connection.connection.driver_connection
-    try:
-        with psycopg.ClientCursor(driver) as cursor:
-            cursor.execute(statements.encode(), given or None)
-            return [result.fetchall() if result.description else [] for result in cursor.results()]
-    except psycopg.Error as error:
-        if driver.closed:
-            connection.invalidate(error)
-        wrapped = DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=driver.closed)
-        raise wrapped from error
-
-
 def may_not(error: DatabaseError) -> bool:
     """Return whether an error says that the role has not the right to do something."""
     return isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
@@ -344,35 +306,6 @@ def _why(error: DBAPIError) -> str:
 _LOCK: Final = "SELECT studio, revision, pg_current_xact_id()::text FROM ledger WHERE one = 1 FOR UPDATE"
 _TELL: Final = text("SELECT pg_notify(:channel, :text)")
 _OUTCOME: Final = text("SELECT pg_xact_status(CAST(:transaction AS xid8))")
-
-
-def _engine(url: URL, room: str, secret: tuple[str, Any] | None) -> Engine:
-    """Return an engine whose transactions we begin ourselves. Raises JournalUnusable without the driver."""
-    given: dict[str, Any] = {
-        **_NETWORK,
-        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
-        "application_name": f"daw-bridge {room}",
-        **entry.verification(url),
-    }
-    if secret is not None:
-        given["password"] = secret[0]
-    try:
-        return create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            isolation_level="AUTOCOMMIT",
-            poolclass=QueuePool,
-            pool_size=_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=30,
-            hide_parameters=True,  # in errors, which go into the log and into the problem of a job
-            use_native_hstore=False,  # one question less at each connection
-            connect_args=given,
-        )
-    except ImportError as error:
-        raise JournalUnusable(
-            f"The driver of PostgreSQL is not installed here ({error}). Nothing was sent.",
-            next="Install it: pip install 'daw-bridge[studio]', and start the bridge again.",
-        ) from error
 
 
 def _refuse_old(connection: Connection, where: str) -> None:
@@ -400,7 +333,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
 
     Raises JournalUnusable if they are of a newer version, and RoleTrouble for a role that does not own them.
     """
-    engine = _engine(url, "init", secret)
+    engine = engine_of(url, "init", secret)
     try:
         with engine.connect() as connection:
             _refuse_old(connection, shown(url))
