@@ -79,7 +79,7 @@ live: $(VENV)/.ready-dev
 	@$(RUN) -m max_for_live.build
 	@$(RUN) -m max_for_live.drawing
 
-# The process dies at every failpoint with its journal in PostgreSQL. It has not passed as a whole yet.
+# The process dies at every failpoint with its journal in PostgreSQL. Half an hour.
 walk-postgresql: $(VENV)/.ready-dev
 	@WALK_POSTGRESQL=1 $(RUN) -m pytest tests/faults/test_walk.py -k postgresql
 

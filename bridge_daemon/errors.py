@@ -42,7 +42,8 @@ helps next (``next``), and where to look (the code, under the same heading in ``
     │   ├── SettingsInvalid     E-SETTINGS
     │   ├── HomeUnsafe          E-HOME
     │   ├── JournalUnusable     E-JOURNAL
-    │   │   ├── StudioAway      E-STUDIO         the database of a studio does not answer
+    │   │   ├── StudioAway      E-STUDIO         the database of a studio does not answer, or cannot write
+    │   │   │   └── StudioRefused  E-STUDIO-ENTRY  it is there, and does not let this bridge in
     │   │   └── RoleTrouble     E-ROLE           the role of this room in that database may not do it
     │   ├── PortTaken           E-PORT
     │   ├── InstallTrouble      E-INSTALL        scripts or devices for a DAW
@@ -435,6 +436,13 @@ class StudioAway(JournalUnusable):
     code = "E-STUDIO"
     status = 503
     next = "Look at the network and the machine of the database; the bridge goes on by itself when it answers."
+
+
+class StudioRefused(StudioAway):
+    """The database of the studio is there and does not let this bridge in: role, password, certificate or address."""
+
+    code = "E-STUDIO-ENTRY"
+    next = "daw-bridge doctor says what is in the way; who owns the database: daw-bridge studio room list"
 
 
 class RoleTrouble(JournalUnusable):

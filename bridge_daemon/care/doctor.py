@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from bridge_daemon.care import mac_permissions, machine_checks, service_checks
 from bridge_daemon.care.finding import Examined
 from bridge_daemon.domain.finding import Finding
+from bridge_daemon.errors import StudioAway
 from bridge_daemon.home.paths import Home
 from bridge_daemon.util.redact import redact
 
@@ -49,12 +50,15 @@ CHECKS: Final[tuple[tuple[str, Callable[[Examined], Finding | Awaitable[Finding]
 )
 
 
-async def examine(home: Home, *, status: dict[str, Any] | None = None) -> list[Finding]:
+async def examine(
+    home: Home, *, status: dict[str, Any] | None = None, waits: StudioAway | None = None
+) -> list[Finding]:
     """Return a finding for each check, in a steady order.
 
-    ``status`` is what the daemon of this home tells of itself; None: it does not run, and what only it knows is left.
+    ``status`` is what the daemon of this home tells of itself; None: it does not run, and what only it knows is left;
+    or it waits for what ``waits`` says.
     """
-    examined = Examined(home, status)
+    examined = Examined(home, status, waits)
     return [await _one(key, check, examined) for key, check in CHECKS]
 
 

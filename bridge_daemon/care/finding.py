@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge_daemon.domain.finding import Finding
+from bridge_daemon.errors import StudioAway
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.load import Settings
 
@@ -15,7 +16,8 @@ class Examined:
     """What is looked at."""
 
     home: Home
-    status: dict[str, Any] | None  #: None: the daemon does not run
+    status: dict[str, Any] | None  #: None: the daemon does not run, or waits
+    waits: StudioAway | None = None  #: what it waits for
 
     @property
     def settings(self) -> Settings:

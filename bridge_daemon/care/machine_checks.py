@@ -64,6 +64,8 @@ def daemon(it: Examined) -> Finding:
     """Tell whether the daemon runs, in which version, and whether sending is paused."""
     from bridge_daemon import __version__
 
+    if it.waits is not None:
+        return warn(it.waits.message, it.waits.next_step)
     if it.status is None:
         return warn(f"The bridge does not run (home {it.home.path}).", _NOT_RUN)
     if it.status["version"] != __version__:
@@ -86,6 +88,8 @@ def ports(it: Examined) -> Finding:
         if trouble:
             return fail(f"OSC hears nothing: {trouble}", "daw-bridge stop, then daw-bridge start")
         return ok(f"HTTP {it.status['http_url']}, OSC port {it.status['osc_port'] or 'switched off'}")
+    if it.waits is not None:
+        return ok("HTTP answers; OSC is opened once the database of the studio is there")
     wanted: list[tuple[str, str, int, socket.SocketKind]] = [
         ("[http] port", settings.http.host, settings.http.port, socket.SOCK_STREAM)
     ]

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli import terminal
-from bridge_daemon.errors import NotRunning
+from bridge_daemon.errors import NotRunning, StudioAway
 from bridge_daemon.home.paths import AlreadyRunning, Home
 from bridge_daemon.util import ourselves
 from bridge_daemon.util.files import private
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _START: Final = 90.0  # s; a first start compiles every module, and a virus scanner reads each
 #: A request on the wire is awaited for 30 s; then the daemon ends all the same.
 _STOP: Final = 45.0  # s
+_WAITS: Final = 5.0  # s, until a bridge that waits for its database is told of
 _PAUSE: Final = 0.05  # s between two looks
 
 
@@ -47,7 +49,7 @@ def stop(json: o.Json = False) -> None:
     Jobs that are paid already go on at its next start. Exit code 3: it was not running.
     """
     home = Home.locate()
-    found = asyncio.run(answer(home))
+    found = _there(home)
     if found is None:
         raise _not_running(home)
     _ask(home, found)
@@ -58,14 +60,17 @@ def stop(json: o.Json = False) -> None:
 
 
 def ensure(home: Home) -> tuple[dict[str, Any], bool]:
-    """Return the status of the daemon of a home, which is started if need be, and whether it ran already."""
-    found = asyncio.run(answer(home))
+    """Return the status of the daemon of a home, which is started if need be, and whether it ran already.
+
+    Raises StudioAway if it waits for the database of its studio.
+    """
+    found = asyncio.run(ask(home))
     return (found, True) if found is not None else (_start(home), False)
 
 
 def end(home: Home) -> bool:
     """Stop the daemon of a home and wait until it has ended; tell whether one ran. Raises NotRunning if it goes on."""
-    found = asyncio.run(answer(home))
+    found = _there(home)
     if found is not None:
         _ask(home, found)
     return found is not None
@@ -105,7 +110,33 @@ def _facts(home: Home, status: dict[str, Any]) -> dict[str, Any]:
 
 
 async def answer(home: Home) -> dict[str, Any] | None:
-    """Return the status of the daemon of this home; None: none answers."""
+    """Return the status of the daemon of this home; None: none answers that can be used."""
+    try:
+        return await ask(home)
+    except StudioAway:
+        return None
+
+
+async def waits_for(home: Home) -> StudioAway | None:
+    """Return why the daemon of this home waits for the database of its studio; None: none waits."""
+    try:
+        await ask(home)
+    except StudioAway as error:
+        return error
+    return None
+
+
+def _there(home: Home) -> dict[str, Any] | None:
+    """Return pid and version of the daemon of this home, also of one that waits; None: none answers."""
+    try:
+        return asyncio.run(ask(home))
+    except StudioAway:
+        runtime = home.read_runtime()
+        return asdict(runtime) if runtime is not None else None
+
+
+async def ask(home: Home) -> dict[str, Any] | None:
+    """Return the status of the daemon of this home; None: none answers. Raises StudioAway if it waits for that."""
     if home.read_runtime() is None:
         return None
     from bridge_daemon.client.client import BridgeClient
@@ -161,11 +192,16 @@ def _start(home: Home) -> dict[str, Any]:
         )
     finally:
         os.close(descriptor)
-    deadline = time.monotonic() + _START
+    deadline, passes = time.monotonic() + _START, time.monotonic() + _WAITS
     while time.monotonic() < deadline:
         if process.poll():
             raise NotRunning(f"The bridge could not start:\n{_said(output)}", next="Mend what is named, then again.")
-        found = asyncio.run(answer(home))
+        try:
+            found = asyncio.run(ask(home))
+        except StudioAway:
+            if time.monotonic() > passes:
+                raise
+            found = None  # its database may be just starting, too
         if found is not None:
             process.returncode = process.poll() or 0  # it is not ours to wait for any more
             return found

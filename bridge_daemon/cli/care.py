@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from bridge_daemon.cli import background, problems, terminal
 from bridge_daemon.cli import options as o
+from bridge_daemon.cli.findings import show
 from bridge_daemon.home.paths import Home
-
-_STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 class Shell(StrEnum):
@@ -40,11 +38,7 @@ def doctor(json: o.Json = False) -> None:
     if json:
         terminal.dump({"state": state, "checks": [one.as_dict() for one in findings]})
     else:
-        for one in findings:
-            mark = terminal.paint(f"{one.state:<5}", _STYLES[one.state])
-            sys.stdout.write(f"{mark} {terminal.one_line(one.key)}: {terminal.one_line(one.text)}\n")
-            if one.fix:
-                terminal.say(f"      Next:  {one.fix}")
+        show(findings)
     if state == "fail":
         raise typer.Exit(problems.FAILED)
 
@@ -102,4 +96,5 @@ async def _examine() -> tuple[Home, dict[str, Any] | None, list[Any]]:
     logging.getLogger("bridge_daemon").addHandler(logging.NullHandler())  # findings tell it
     home = Home.locate()
     status = await background.answer(home)
-    return home, status, await examine(home, status=status)
+    waits = await background.waits_for(home) if status is None else None
+    return home, status, await examine(home, status=status, waits=waits)

@@ -9,7 +9,8 @@ import typer
 from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli.connection import talk
-from bridge_daemon.errors import NotRunning
+from bridge_daemon.errors import NotRunning, StudioAway
+from bridge_daemon.home.paths import Home
 
 
 def status(json: o.Json = False) -> None:
@@ -17,7 +18,7 @@ def status(json: o.Json = False) -> None:
 
     Also what needs you, with the next step of each.
 
-    Exit code 0: it runs; 3: it does not.
+    Exit code 0: it runs; 1: it waits for the database of its studio; 3: it does not run.
     """
     try:
         found = talk(lambda bridge: bridge.status())
@@ -26,10 +27,23 @@ def status(json: o.Json = False) -> None:
             raise
         terminal.dump({"running": False, "error": error.as_dict()})
         raise typer.Exit(problems.exit_code(error)) from error
+    except StudioAway as error:
+        _tell_waiting(error, json=json)
+        raise typer.Exit(problems.exit_code(error)) from error
     if json:
         terminal.dump({"running": True} | found)
     else:
         _print(found)
+
+
+def _tell_waiting(error: StudioAway, *, json: bool) -> None:
+    runtime = Home.locate().read_runtime()
+    if json:
+        terminal.dump({"running": True, "waiting": error.as_dict()})
+        return
+    if runtime is not None:
+        terminal.say(f"daw-bridge {runtime.version} is running, pid {runtime.pid}, and cannot be used", "yellow")
+    problems.report(error)
 
 
 _HOW = {

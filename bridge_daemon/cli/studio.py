@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bridge_daemon.cli import format, problems, studio_rooms, terminal
 from bridge_daemon.cli import options as o
+from bridge_daemon.cli.findings import show
 from bridge_daemon.cli.studio_database import journal_settings, opened
 from bridge_daemon.errors import Fault, InvalidRequest, WrongState
 from bridge_daemon.home.paths import Home
@@ -23,7 +24,6 @@ app = typer.Typer(help="Several rooms on one account, with one journal in Postgr
 app.add_typer(studio_rooms.app, name="room")
 Room = Annotated[str | None, typer.Option("--room", help="Name of this room; left out: the name in the address.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, say what would be done, and change nothing.")]
-_MARKS: Final = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
 
 @app.command("init")
@@ -31,13 +31,13 @@ def init() -> None:
     """Make the tables in the database that [journal] url names, or bring them up to date. By its owner, once."""
     from sqlalchemy import make_url
 
-    from bridge_daemon.studio import database, password
+    from bridge_daemon.studio import database, entry, password
 
     home = Home.locate()
     home.prepare()
     url = make_url(journal_settings(home).url or "")
     made = database.init(url, password.store(home).get())
-    where = database.shown(url)
+    where = entry.shown(url)
     terminal.say(f"The journal of the studio is ready: {where}." if made else f"{where} was ready already.")
     with opened(home) as studio:
         if studio.has_roles():
@@ -75,7 +75,7 @@ def join(
     if json:
         terminal.dump({"checks": [one.as_dict() for one in found], "joined": not (dry_run or _fails(found))})
     else:
-        _say_checks(found)
+        show(found)
     if _fails(found):
         raise typer.Exit(problems.FAILED)
     if dry_run:
@@ -118,14 +118,6 @@ def _fails(found: list[Finding]) -> bool:
     return any(one.state == "fail" for one in found)
 
 
-def _say_checks(found: list[Finding]) -> None:
-    for one in found:
-        mark, style = _MARKS[one.state]
-        terminal.say(f"{mark} {one.text}", style)
-        if one.fix:
-            terminal.say(f"     Next:  {one.fix}")
-
-
 @app.command("status")
 def status(json: o.Json = False) -> None:
     """Check the way to the studio, and show who is there, and the minute and the money of all.
@@ -143,7 +135,7 @@ def status(json: o.Json = False) -> None:
     if json:
         terminal.dump(seen.as_dict() | {"checks": [one.as_dict() for one in found]})
         return
-    _say_checks(found)
+    show(found)
     terminal.say()
     for one in seen.bridges:
         there = "there" if one.alive else f"silent for {format.span(one.silent)}"

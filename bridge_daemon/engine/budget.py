@@ -58,6 +58,14 @@ class Budget(Protocol):
         """Return as soon as a submit may be sent, counted."""
         ...
 
+    async def take_submit(self) -> bool:
+        """Count a submit that is sent now; False if it has to wait, for its turn too."""
+        ...
+
+    def give_back(self) -> None:
+        """Take back a submit that was counted and not sent."""
+        ...
+
     def answered(self) -> None:
         """Note that what was counted had its answer, or failed."""
         ...
@@ -102,7 +110,7 @@ class RateBudget:
         self._sent.append(self._times.monotonic())
         return True
 
-    def take_submit(self) -> bool:
+    async def take_submit(self) -> bool:
         """Count a submit that is sent now; False if it has to wait, for its turn too."""
         if self._order.locked() or self._wait(self.per_minute) > 0:
             return False

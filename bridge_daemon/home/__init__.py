@@ -3,4 +3,4 @@
 May use util and errors.
 """
 
-__all__ = ["api_key", "library_mark", "logs", "path_policy", "paths", "proof", "s3_key", "secrets"]
+__all__ = ["api_key", "library_mark", "logs", "path_policy", "paths", "proof", "runtime", "s3_key", "secrets"]

@@ -7,7 +7,6 @@ closed to others by their access lists, which ``doctor`` checks; the modes of PO
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
@@ -15,7 +14,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -23,8 +22,9 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from bridge_daemon.errors import HomeUnsafe
+from bridge_daemon.home.runtime import Runtime
 from bridge_daemon.util import access, long_paths
-from bridge_daemon.util.files import is_held, overwrite, read_shared, remove, write_whole
+from bridge_daemon.util.files import remove
 from bridge_daemon.util.secret_file import create_secret, read_secret, write_new
 
 if TYPE_CHECKING:
@@ -37,17 +37,6 @@ APP: Final = "daw-bridge"
 VARIABLE: Final = "DAW_BRIDGE_HOME"
 TOKEN_BYTES: Final = 32
 _TOKEN_LENGTH = TOKEN_BYTES * 2
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What a running daemon tells of itself in ``runtime.json``."""
-
-    pid: int
-    http_url: str
-    osc_port: int | None  # None: OSC is switched off
-    version: str
-    started_at: float  # UTC, seconds since the epoch
 
 
 class AlreadyRunning(Exception):
@@ -123,6 +112,11 @@ class Home:
     def runtime_file(self) -> Path:
         """Where a running daemon is reached."""
         return self.path / "runtime.json"
+
+    @property
+    def waiting_file(self) -> Path:
+        """Where a daemon is reached that waits for its journal: no DAW takes it for one that can be pressed."""
+        return self.path / "waiting.json"
 
     @property
     def lock_file(self) -> Path:
@@ -248,40 +242,23 @@ class Home:
 
     def write_runtime(self, runtime: Runtime) -> None:
         """Tell the world where this daemon is reached. Holds no secret."""
-        data = (json.dumps(asdict(runtime), indent=2) + "\n").encode("utf-8")
-        try:
-            write_whole(self.runtime_file, data, point="runtime")
-        except OSError as error:
-            if not is_held(error):
-                raise
-            overwrite(self.runtime_file, data)
+        runtime.write(self.runtime_file)
+
+    def write_waiting(self, runtime: Runtime) -> None:
+        """Tell commands, and no DAW, where a daemon is reached that cannot take presses yet."""
+        runtime.write(self.waiting_file)
 
     def read_runtime(self) -> Runtime | None:
-        """Return what ``runtime.json`` tells; None when it is missing or damaged.
+        """Return where a daemon is reached, also one that waits; None when no file tells it.
 
         A daemon that was killed leaves its file behind: whether it still runs is known by asking it.
         """
-        try:
-            data = json.loads(read_shared(self.runtime_file))
-            port = data["osc_port"]
-            return Runtime(
-                pid=int(data["pid"]),
-                http_url=str(data["http_url"]),
-                osc_port=None if port is None else int(port),
-                version=str(data["version"]),
-                started_at=float(data["started_at"]),
-            )
-        except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError):
-            return None
+        return Runtime.read(self.runtime_file) or Runtime.read(self.waiting_file)
 
     def remove_runtime(self) -> None:
-        """Take ``runtime.json`` away, or leave it as a daemon that was killed does while a program holds it open."""
-        try:
-            remove(self.runtime_file, missing_ok=True)
-        except OSError as error:
-            if not is_held(error):
-                raise
-            log.warning("Another program holds %s open, so it stays", self.runtime_file)
+        """Take away what tells of a daemon, or leave it as one that was killed does while a program holds it open."""
+        Runtime.remove(self.runtime_file)
+        Runtime.remove(self.waiting_file)
 
     def lock(self) -> HomeLock:
         """Lock this home for this process, at once or not at all. Held until released, or until the process ends.

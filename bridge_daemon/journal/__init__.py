@@ -21,6 +21,7 @@ __all__ = [
     "renders",
     "restore",
     "schema",
+    "sqlite",
     "tables",
     "transaction",
 ]

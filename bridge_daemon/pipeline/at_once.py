@@ -8,26 +8,29 @@ behind every commit that says `submitting`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.engine import client
-from bridge_daemon.engine.budget import RateBudget
+from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Choice, Endpoint
-from bridge_daemon.errors import KeyTrouble
+from bridge_daemon.errors import KeyTrouble, NotFound, StudioAway, WrongState
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline import submit
 from bridge_daemon.pipeline.context import StepContext
 from bridge_daemon.pipeline.disk import no_room
 
 log = logging.getLogger(__name__)
+#: Until it is asked again what became of a press, s.
+_AWAY = 1.0
 
 
 class AtOnce:
     """Leave to send one job without waiting; it counts as a request to the service until it is given back."""
 
-    def __init__(self, budget: RateBudget, engine: Choice, endpoint: Endpoint, context: StepContext) -> None:
+    def __init__(self, budget: Budget, engine: Choice, endpoint: Endpoint, context: StepContext) -> None:
         """:func:`leave` makes them."""
         self._budget = budget
         self._engine = engine
@@ -46,7 +49,10 @@ class AtOnce:
         except Exception:
             log.exception("A fault of ours; the job goes the long way, where it is told and tried again")
             return
-        begun = submit.begin(tx, job, self.body, self._context)
+        try:
+            begun = submit.begin(tx, job, self.body, self._context)
+        except WrongState:  # another process uses this home in the studio: the job is admitted, and not sent from here
+            return
         if begun is not None and begun.state is State.SUBMITTING:
             self._context.marked.add(begun.id)
             self.begun = begun
@@ -60,9 +66,32 @@ class AtOnce:
         if self.begun is not None:
             self._context.marked.discard(self.begun.id)
 
+    async def was_written(self) -> bool:
+        """Return whether the job is in the journal after all, as soon as it can be asked."""
+        assert self.begun is not None
+        name = self.begun.id
+        while True:
+            try:
+                await self._context.journal.read(lambda tx: tx.job(name))
+            except StudioAway:
+                await asyncio.sleep(_AWAY)
+            except NotFound:
+                return False
+            else:
+                return True
+
+    async def take_back(self) -> bool:
+        """Let the job wait: it was written as being sent so long ago that others may have written it is unknown."""
+        assert self.begun is not None
+        try:
+            await submit.too_late(self.begun, self._context)
+        except (StudioAway, WrongState) as error:
+            log.warning("Job %s was not sent, and that could not be written: %s", self.begun.id, error)
+        return True
+
 
 async def leave(context: StepContext) -> AtOnce | None:
-    """Return leave to send a job at once; None if there is anything that it has to wait for."""
+    """Return leave to send a job at once; None if there is anything that it has to wait for. Raises StudioAway."""
     if context.pause.current is not None:
         return None
     try:
@@ -73,7 +102,6 @@ async def leave(context: StepContext) -> AtOnce | None:
     if key is None or await no_room(context) is not None:
         return None
     await client.ready()
-    budget = context.budget  # one that rooms share is asked for its turn
-    if not isinstance(budget, RateBudget) or not budget.take_submit():
+    if not await context.budget.take_submit():
         return None
-    return AtOnce(budget, engine, Endpoint(engine.base_url, key.value, paid=True), context)
+    return AtOnce(context.budget, engine, Endpoint(engine.base_url, key.value, paid=True), context)

@@ -188,13 +188,21 @@ class Conveyor:
         """From the admission to the POST; runs to its end whoever is cancelled."""
         context = self._context
         begun: Job | None = None
+        since = context.ownership.now()
         try:
             try:
                 answer = await admit(going.mark)
+            except StudioAway:
+                if going.begun is not None:  # perhaps written all the same, and not sent: then it is unknown
+                    self._tasks.start(self._again(going.was_written(), going.begun.id), "lost press")
+                raise
             except NotRecorded as error:  # admitted, and nothing was sent
                 if going.begun is not None:
                     await not_recorded(going.begun, error, context)
                 return (await admit(None))[0], False
+            if going.begun is not None and context.ownership.late(since):
+                self._tasks.start(self._again(going.take_back(), going.begun.id), "late press")
+                return answer
             begun = going.begun
             if begun is not None:
                 post_ = context.on_wire.start(post(begun, going.body, going.endpoint, context), wire_name(begun.id))
@@ -206,6 +214,11 @@ class Conveyor:
             if begun is None:
                 slot.free()
                 going.give_back()
+
+    async def _again(self, work: Awaitable[bool], name: str) -> None:
+        """Take a job up that its press did not send after all, if it was admitted."""
+        if await work:
+            self.drive(name)
 
     def changed(self, job: Job) -> None:
         """Handle a committed change of a job."""

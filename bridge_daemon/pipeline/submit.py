@@ -97,7 +97,7 @@ async def _send(job: Job, endpoint: Endpoint, context: StepContext) -> Wait | No
     if isinstance(begun, Wait):
         return begun
     if context.ownership.late(since):
-        return await _too_late(begun, context)
+        return await too_late(begun, context)
     return await post(begun, body, endpoint, context)
 
 
@@ -167,7 +167,7 @@ def late_answer(tx: Transaction, job: str, outcome: Outcome) -> Job:
     )
 
 
-async def _too_late(job: Job, context: StepContext) -> Wait:
+async def too_late(job: Job, context: StepContext) -> Wait:
     """Take back that a job is being sent: by now others may have written that it is unknown."""
     kept = Outcome(kind=SubmitOutcome.NOT_SENT, text="the journal of the studio answered too late")
     await context.journal.write("outcome", lambda tx: apply(tx, job, kept, context.times.now()))

@@ -7,7 +7,9 @@ journal, domain, util and errors.
 __all__ = [
     "budget",
     "checks",
+    "connecting",
     "database",
+    "entry",
     "leases",
     "membership",
     "moving",

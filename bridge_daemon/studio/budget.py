@@ -24,6 +24,7 @@ from sqlalchemy.exc import DatabaseError
 
 from bridge_daemon.engine.budget import WINDOW, blocked_for, polls_of
 from bridge_daemon.errors import StudioAway
+from bridge_daemon.studio.connecting import Rows, at_once
 from bridge_daemon.studio.database import Postgres
 from bridge_daemon.util.tasks import Tasks
 
@@ -36,6 +37,8 @@ _ARRIVED: Final = 30.0
 _MARGIN: Final = 0.2
 #: Who has not asked again for so long does not wait any more, s.
 _WAITING: Final = 3.0
+#: A request that was granted and not sent may be sent in its place for so long, s: others wait for it meanwhile.
+_SPARE: Final = 5.0
 #: So often it is asked again, s.
 _ASK: Final = (0.05, 1.0)
 
@@ -112,6 +115,7 @@ class SharedBudget:
         self._tasks = Tasks("budget")
         self._order = asyncio.Lock()
         self._sent: deque[int] = deque()  # the calls whose answer was not told of yet
+        self._spare: list[int] = []  # granted, and not sent
         self._counting = 0
         self._wait = 0.0
 
@@ -136,14 +140,41 @@ class SharedBudget:
     async def submit(self) -> None:
         """Return as soon as a submit may be sent, counted; those of this room go in order. Raises StudioAway."""
         async with self._order:
-            while (wait := await self._off(lambda: self._ask("submit"))) > 0:  # noqa: ASYNC110 - time is what it waits for
+            while (wait := await self._submit()) > 0:  # noqa: ASYNC110 - time is what it waits for
                 await asyncio.sleep(min(wait, _ASK[1]))
+
+    async def take_submit(self) -> bool:
+        """Count a submit that is sent now; False if it has to wait, for its turn too. Raises StudioAway."""
+        if self._order.locked():
+            return False
+        async with self._order:
+            return await self._submit() == 0.0
+
+    async def _submit(self) -> float:
+        if self._spare:
+            self._sent.append(self._spare.pop())
+            return 0.0
+        return await self._off(lambda: self._ask("submit"))
+
+    def give_back(self) -> None:
+        """Take back a submit that was counted and not sent: the next one of this room may go in its place."""
+        if self._sent:
+            call = self._sent.pop()
+            self._spare.append(call)
+            asyncio.get_running_loop().call_later(_SPARE, self._let_go, call)
+
+    def _let_go(self, call: int) -> None:
+        if call in self._spare:
+            self._spare.remove(call)
+            self._told(call)
 
     def answered(self) -> None:
         """Note that a request that was granted had its answer, or failed: its minute begins now."""
         if self._sent:
-            call = self._sent.popleft()
-            self._later("answered", lambda connection: connection.execute(_ANSWERED, {"id": call}))
+            self._told(self._sent.popleft())
+
+    def _told(self, call: int) -> None:
+        self._later("answered", lambda connection: connection.execute(_ANSWERED, {"id": call}))
 
     def block(self, retry_after: float | None) -> None:
         """Have nobody send anything for a while: the service said 429."""
@@ -167,33 +198,35 @@ class SharedBudget:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _ask(self, kind: Kind) -> float:
-        with self._database.explained(), self._database.begun("BEGIN") as connection:
-            try:
-                wait = self._decide(connection, kind)
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                connection.invalidate()
-                raise
-        return wait
+        """Ask in two messages to the database: what there is, under the lock, and what comes of it."""
+        given = {"counts": self._window + _MARGIN}
+        with self._database.explained():
+            connection, [_, [(blocked,)], [(now,)], calls, waiting] = self._database.started(_SEEN, given)
+            with connection:
+                try:
+                    return self._decide(connection, kind, float(now), float(blocked), calls, waiting)
+                except BaseException:
+                    connection.invalidate()
+                    raise
 
-    def _decide(self, connection: Connection, kind: Kind) -> float:
-        blocked = connection.execute(_LOCK).scalar_one()
-        now = float(connection.execute(_TIME).scalar_one())
+    def _decide(
+        self, connection: Connection, kind: Kind, now: float, blocked: float, calls: Rows, waiting: Rows
+    ) -> float:
         if blocked > now:
-            return max(_ASK[0], float(blocked) - now)
-        given = {"since": now - self._window - _MARGIN}
-        calls = [Call(row.at, row.worker, row.kind) for row in connection.execute(_CALLS, given)]
-        asked = {"since": now - _WAITING}
-        waiting = [Waiting(row.worker, row.kind, row.since) for row in connection.execute(_WAITERS, asked)]
+            at_once(connection, "COMMIT")
+            return max(_ASK[0], blocked - now)
         self._counting = len(calls)
-        wait = seconds_until(self._worker, kind, now, calls, waiting, self.per_minute, self._window)
+        counting, others = [Call(*row) for row in calls], [Waiting(*row) for row in waiting]
+        wait = seconds_until(self._worker, kind, now, counting, others, self.per_minute, self._window)
         mine = {"worker": self._worker, "kind": kind, "now": now}
         if wait > 0:
-            connection.execute(_WAIT, mine)
+            at_once(connection, f"{_WAIT}; COMMIT", mine)
             return wait
-        connection.execute(_SERVED, mine)
-        connection.execute(_FORGET, given)
-        self._sent.append(connection.execute(_GRANT, mine | {"at": now + _ARRIVED}).scalar_one())
+        mine |= {"since": now - self._window - _MARGIN, "at": now + _ARRIVED}
+        waited = f"{_SERVED}; " if any((one.worker, one.kind) == (self._worker, kind) for one in others) else ""
+        forgets = f"{_FORGET}; " if kind == "poll" else ""  # a press waits for no more than it needs
+        *_, [(call,)], _ = at_once(connection, f"{waited}{forgets}{_GRANT}; COMMIT", mine)
+        self._sent.append(call)
         return 0.0
 
     async def close(self) -> None:
@@ -203,18 +236,21 @@ class SharedBudget:
 
 
 _NOW: Final = "extract(epoch FROM clock_timestamp())"
-_LOCK: Final = text("SELECT blocked_until FROM budget WHERE one = 1 FOR UPDATE")
-_TIME: Final = text(f"SELECT {_NOW}")
-_CALLS: Final = text("SELECT at, worker, kind FROM calls WHERE at > :since")
-_FORGET: Final = text("DELETE FROM calls WHERE at <= :since")
-_GRANT: Final = text("INSERT INTO calls (at, worker, kind) VALUES (:at, :worker, :kind) RETURNING id")
+#: The time is that of the database once it has the lock, so it comes after it.
+_SEEN: Final = (
+    "BEGIN; SELECT blocked_until FROM budget WHERE one = 1 FOR UPDATE; "
+    f"SELECT {_NOW}; "
+    f"SELECT at, worker, kind FROM calls WHERE at > {_NOW} - %(counts)s; "
+    f"SELECT worker, kind, since FROM waits WHERE asked_at > {_NOW} - {_WAITING}"
+)
+_FORGET: Final = "DELETE FROM calls WHERE at <= %(since)s"
+_GRANT: Final = "INSERT INTO calls (at, worker, kind) VALUES (%(at)s, %(worker)s, %(kind)s) RETURNING id"
 #: Never later than it was taken to be: an answer that comes after that says nothing new.
 _ANSWERED: Final = text(f"UPDATE calls SET at = least(at, {_NOW}) WHERE id = :id")
-_WAITERS: Final = text("SELECT worker, kind, since FROM waits WHERE asked_at > :since")
-_WAIT: Final = text(
-    "INSERT INTO waits (worker, kind, since, asked_at) VALUES (:worker, :kind, :now, :now) "
+_WAIT: Final = (
+    "INSERT INTO waits (worker, kind, since, asked_at) VALUES (%(worker)s, %(kind)s, %(now)s, %(now)s) "
     "ON CONFLICT (worker, kind) DO UPDATE SET asked_at = excluded.asked_at, "
     f"since = CASE WHEN waits.asked_at > excluded.asked_at - {_WAITING} THEN waits.since ELSE excluded.since END"
 )
-_SERVED: Final = text("DELETE FROM waits WHERE worker = :worker AND kind = :kind")
+_SERVED: Final = "DELETE FROM waits WHERE worker = %(worker)s AND kind = %(kind)s"
 _BLOCK: Final = text(f"UPDATE budget SET blocked_until = greatest(blocked_until, {_NOW} + :wait)")

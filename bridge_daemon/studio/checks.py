@@ -12,7 +12,7 @@ from bridge_daemon.domain.finding import Finding
 from bridge_daemon.settings.sections import Engine, is_loopback
 from bridge_daemon.studio import leases
 from bridge_daemon.studio.database import Postgres
-from bridge_daemon.studio.roles import Who, who
+from bridge_daemon.studio.roles import Who, members, who
 
 #: Clocks that differ by more than this make times in lists wrong, s; by more than that, what is valid is not sent.
 _DIFFER: Final = 2.0
@@ -28,7 +28,11 @@ def look(database: Postgres, engine: Engine, me: str, kind: str | None = None) -
     begun = time.monotonic()
     with database.explained(), database.plain() as connection:
         role = who(connection)
-        found = [_reached(database, time.monotonic() - begun), _tls(database, connection), _role(role, kind)]
+        found = [
+            _reached(database, time.monotonic() - begun),
+            _tls(database, connection),
+            _role(connection, role, me, kind),
+        ]
         found.append(_clock(connection))
         found += _others(connection, database.room, engine, me, kind or role.kind or leases.ROOM)
     return found
@@ -52,7 +56,10 @@ def _tls(database: Postgres, connection: Connection) -> Finding:
     return Finding("tls", "ok", f"TLS, and {host} is verified")
 
 
-def _role(role: Who, kind: str | None) -> Finding:
+def _role(connection: Connection, role: Who, me: str, kind: str | None) -> Finding:
+    bridge = kind is not None or any(one.id == me for one in leases.everybody(connection))
+    if not role.held and not bridge and members(connection):
+        return Finding("role", "ok", f"The role {role.role} is the administrator's; rooms have roles of their own")
     if not role.held:
         return Finding(
             "role",

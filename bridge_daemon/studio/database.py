@@ -11,21 +11,22 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.pool import QueuePool
 
 from bridge_daemon.domain.ids import is_client
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.errors import JournalUnusable, RoleTrouble, StudioAway
 from bridge_daemon.journal import explained, moved, schema
-from bridge_daemon.settings.sections import is_loopback
-from bridge_daemon.studio import password, roles
+from bridge_daemon.studio import entry, password, roles
+from bridge_daemon.studio.connecting import Rows, at_once, engine_of
+from bridge_daemon.studio.entry import host_of, shown
 
 if TYPE_CHECKING:
     from bridge_daemon.home.paths import Home
@@ -34,26 +35,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: What rooms tell each other after a commit: the ids of jobs that changed.
 CHANNEL: Final = "daw_bridge"
-#: Connections: one that writes, two that read, one that listens, one for the budget and one for who is there.
-_CONNECTIONS: Final = 6
 #: So long it is asked what became of a commit whose answer was lost, s.
 _ASKING: Final = 15.0
 _AGAIN: Final = 0.3  # s
-#: A room whose network is cut in the middle of a transaction must not keep the others from the ledger for long.
-_SESSION: Final = {
-    "synchronous_commit": "on",  # a commit that returned survives a power cut
-    "lock_timeout": "10s",  # longer than the next but one: who waits for a room that hangs gets the ledger
-    "statement_timeout": "20s",
-    "idle_in_transaction_session_timeout": "5s",
-    "timezone": "UTC",
-}
-_NETWORK: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
+#: The first version of PostgreSQL that tells what became of a transaction by its 64-bit id.
+OLDEST: Final = 13
 _MOST_TOLD: Final = 300  # ids of jobs in one message, which may have 8000 bytes
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 
@@ -156,8 +142,9 @@ class Postgres:
 
     def open(self) -> None:
         """Connect, and refuse tables that are not those of this code. They are made by ``studio init``."""
-        self._engine = _engine(self._url, self.room, self._secret())
+        self._engine = engine_of(self._url, self.room, self._secret())
         with self.explained(), self._engine.connect() as connection:
+            _refuse_old(connection, self.where)
             who = roles.who(connection)
             self._refuse_another_role(who)
             found = ledger_of(connection)
@@ -205,13 +192,13 @@ class Postgres:
 
     def begin(self) -> Connection:
         """Begin, and lock the ledger. Raises JournalUnusable if it is another one by now."""
-        connection = self.begun("BEGIN")
+        connection, [_, found] = self.started(f"BEGIN; {_LOCK}")
         try:
-            row = connection.execute(_LOCK).one_or_none()
-            if row is None or row.studio != self._studio:
+            if not found or found[0][0] != self._studio:
                 raise JournalUnusable("The database of the studio is another one than was opened. Nothing was sent.")
-            self._refuse_other(row.revision)
-            connection.info["transaction"] = row.transaction
+            [(_, revision, transaction)] = found
+            self._refuse_other(revision)
+            connection.info["transaction"] = transaction
         except BaseException:
             connection.invalidate()  # with whatever it was doing
             connection.close()
@@ -224,34 +211,40 @@ class Postgres:
 
     def begun(self, how: str) -> Connection:
         """Return a connection on which a statement was run; one that was kept may have ended since."""
+        return self.started(how)[0]
+
+    def started(self, how: str, given: Mapping[str, Any] | None = None) -> tuple[Connection, list[Rows]]:
+        """Return a connection on which statements were run, as :func:`at_once` runs them, and their rows."""
         assert self._engine is not None, "open() comes first"
         for last in (False, True):
             connection = self._engine.connect()
             try:
-                connection.exec_driver_sql(how)
+                return connection, at_once(connection, how, given)
             except DBAPIError as error:
                 connection.close()
                 if last or not error.connection_invalidated:
                     raise
-            else:
-                return connection
         raise AssertionError("unreachable")
 
     def commit(self, connection: Connection, changed: Collection[Job]) -> None:
         """Commit, tell the other rooms, and find out what became of it if the answer is lost."""
-        self.tell(connection, [job.id for job in changed])
+        told = self._told([job.id for job in changed])
         transaction = connection.info["transaction"]
         try:
-            connection.exec_driver_sql("COMMIT")
+            at_once(connection, "SELECT pg_notify(%s, %s); " * len(told) + "COMMIT", [*chain(*told)])
         except DBAPIError as error:
             if not error.connection_invalidated or not self._was_committed(transaction, error):
                 raise
 
     def tell(self, connection: Connection, jobs: Sequence[str]) -> None:
         """Tell the other rooms of jobs, once what is begun is committed."""
-        for start in range(0, len(jobs), _MOST_TOLD):
-            told = " ".join((self.run, *jobs[start : start + _MOST_TOLD]))
-            connection.execute(_TELL, {"channel": CHANNEL, "text": told})
+        for channel, told in self._told(jobs):
+            connection.execute(_TELL, {"channel": channel, "text": told})
+
+    def _told(self, jobs: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the channel and the text of each message."""
+        parts = [jobs[start : start + _MOST_TOLD] for start in range(0, len(jobs), _MOST_TOLD)]
+        return [(CHANNEL, " ".join((self.run, *part))) for part in parts]
 
     def plain(self) -> Connection:
         """Return a connection on which each statement counts by itself."""
@@ -281,9 +274,13 @@ class Postgres:
             return roles.prepared(connection)
 
     def explain(self, error: DatabaseError) -> None:
-        """Raise StudioAway if the database is out of reach, or so busy that it gave up; RoleTrouble if it says no."""
-        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
-            raise away(self._url, error) from error
+        """Raise StudioAway if the database is out of reach, or cannot; RoleTrouble if it says no."""
+        if (
+            isinstance(error, OperationalError | InterfaceError)
+            or error.connection_invalidated
+            or entry.is_passing(error)
+        ):
+            raise entry.explained(self._url, error) from error
         if may_not(error):
             raise RoleTrouble(f"{shown(self._url)} does not let this role do that: {_why(error)}.") from error
 
@@ -297,21 +294,6 @@ class Postgres:
             self._engine.dispose()
 
 
-def host_of(url: URL) -> str:
-    """Return the machine of an address; empty: this one."""
-    return str(url.query.get("host", url.host or ""))
-
-
-def shown(url: URL) -> str:
-    """Return where a database is, for people."""
-    return f"{url.database} on {url.host or 'this machine'}"
-
-
-def away(url: URL, error: DBAPIError) -> StudioAway:
-    """Return the error for a database that does not answer."""
-    return StudioAway(f"The journal of the studio ({shown(url)}) does not answer: {_why(error)}. Nothing was sent.")
-
-
 def may_not(error: DatabaseError) -> bool:
     """Return whether an error says that the role has not the right to do something."""
     return isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
@@ -321,42 +303,21 @@ def _why(error: DBAPIError) -> str:
     return " ".join(str(error.orig).split())[:300]
 
 
-_LOCK: Final = text(
-    "SELECT studio, revision, pg_current_xact_id()::text AS transaction FROM ledger WHERE one = 1 FOR UPDATE"
-)
+_LOCK: Final = "SELECT studio, revision, pg_current_xact_id()::text FROM ledger WHERE one = 1 FOR UPDATE"
 _TELL: Final = text("SELECT pg_notify(:channel, :text)")
 _OUTCOME: Final = text("SELECT pg_xact_status(CAST(:transaction AS xid8))")
 
 
-def _engine(url: URL, room: str, secret: tuple[str, Any] | None) -> Engine:
-    """Return an engine whose transactions we begin ourselves. Raises JournalUnusable without the driver."""
-    given: dict[str, Any] = {
-        **_NETWORK,
-        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
-        "application_name": f"daw-bridge {room}",
-    }
-    host = host_of(url)
-    if "sslmode" not in url.query and host and not host.startswith("/") and not is_loopback(host):
-        given |= {"sslmode": "verify-full", "sslrootcert": url.query.get("sslrootcert", "system")}
-    if secret is not None:
-        given["password"] = secret[0]
-    try:
-        return create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            isolation_level="AUTOCOMMIT",
-            poolclass=QueuePool,
-            pool_size=_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=30,
-            hide_parameters=True,  # in errors, which go into the log and into the problem of a job
-            use_native_hstore=False,  # one question less at each connection
-            connect_args=given,
-        )
-    except ImportError as error:
+def _refuse_old(connection: Connection, where: str) -> None:
+    """Raise JournalUnusable for a server that has not what the statements need."""
+    driver: Any = connection.connection.driver_connection
+    version = driver.info.server_version // 10_000
+    if version < OLDEST:
         raise JournalUnusable(
-            f"The driver of PostgreSQL is not installed here ({error}). Nothing was sent.",
-            next="Install it: pip install 'daw-bridge[studio]', and start the bridge again.",
-        ) from error
+            f"The database {where} is PostgreSQL {version}, and a studio needs PostgreSQL {OLDEST} or later. "
+            "Nothing was sent.",
+            next="Whoever owns the database updates the server; then start the bridge again.",
+        )
 
 
 def ledger_of(connection: Connection) -> tuple[str, str] | None:
@@ -372,9 +333,10 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
 
     Raises JournalUnusable if they are of a newer version, and RoleTrouble for a role that does not own them.
     """
-    engine = _engine(url, "init", secret)
+    engine = engine_of(url, "init", secret)
     try:
         with engine.connect() as connection:
+            _refuse_old(connection, shown(url))
             for timeout in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 connection.exec_driver_sql(f"SET {timeout} = 0")  # a large journal takes its time
             connection.exec_driver_sql("BEGIN")
@@ -383,7 +345,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
             if found is not None and schema.is_newer(found[1]):
                 raise JournalUnusable(f"The journal of the studio is of a newer daw-bridge (revision {found[1]}).")
             if found is not None:
-                connection.execute(_LOCK)  # nobody writes meanwhile, and then only with this revision
+                connection.exec_driver_sql(_LOCK)  # nobody writes meanwhile, and then only with this revision
             if found is None or found[1] != schema.HEAD:
                 schema.migrate(connection)
             if found is None:
@@ -394,7 +356,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
             connection.exec_driver_sql("COMMIT")
             return found is None or found[1] != schema.HEAD
     except OperationalError as error:
-        raise away(url, error) from error
+        raise entry.explained(url, error) from error
     except ProgrammingError as error:
         if may_not(error):
             raise RoleTrouble(

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, create_engine, func, insert, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge_daemon.domain.job import MICRO, OPEN, RESERVED
 from bridge_daemon.errors import JournalUnusable
 from bridge_daemon.journal import moved, schema
+from bridge_daemon.journal.sqlite import Sqlite
 from bridge_daemon.journal.tables import events, facts, jobs, renders, requests
 from bridge_daemon.journal.transaction import fact_of, own_press
 from bridge_daemon.studio.database import Postgres
@@ -129,10 +130,13 @@ def move(journal: Path, studio: Postgres) -> Plan:
 
 @contextmanager
 def _reading(journal: Path) -> Iterator[Connection]:
-    engine = create_engine(f"sqlite:///file:{journal.resolve().as_posix()}?mode=ro&uri=true", hide_parameters=True)
-    with closing(engine.connect()) as connection:
-        yield connection
-    engine.dispose()
+    old = Sqlite(journal, read_only=True)
+    try:
+        old.open()
+        with closing(old.begin_reading()) as connection:
+            yield connection
+    finally:
+        old.close()
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge_daemon.domain.job import State
+from bridge_daemon.util.failpoints import EXIT_CODE
 from tests.fakes.service import Service
+from tests.faults.victim import given, run
 from tests.support import press, running, tone, until
 
 ID = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
@@ -94,26 +96,11 @@ async def _damaged(home: Path, service: Service) -> None:
 
 
 async def _preparing(home: Path, service: Service) -> None:
-    """Leave a transform whose source was being published."""
+    """Leave a transform whose source was being published: the process ended there."""
     source = tone(home.parent / "source.wav")
-    async with running(home, service) as daemon:
-        await daemon.actions.pause()
-        await daemon.actions.resume()
-        name = await press(daemon, action="transform", source={"path": str(source)})
-        await until(daemon, name)
-        await daemon.journal.write("test", lambda tx: _as_preparing(tx, name))
-    service.charges.clear()
-    service.posts.clear()
-
-
-def _as_preparing(tx: Any, name: str) -> None:
-    from sqlalchemy import update
-
-    from bridge_daemon.journal.tables import jobs
-
-    values = {"state": "preparing", "charge": "none", "charge_day": None, "remote_id": None, "submitted_at": None}
-    values |= {"take": None, "original": None, "original_sha256": None, "output_url": None, "delivery": 0}
-    tx._connection.execute(update(jobs).where(jobs.c.job == name).values(**values, finished_at=None))
+    request = {"id": ID.format(15), "action": "transform", "prompt": "pad", "source": {"path": str(source)}}
+    ops = [["admit", request], REST]
+    assert await run(given(home, service, ops), failpoint="journal.preparing.committed:1") == EXIT_CODE
 
 
 def _script(name: str, data: Any) -> list[Any]:

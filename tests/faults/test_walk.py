@@ -28,11 +28,10 @@ from filelock import FileLock, Timeout
 from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.util import files
 from bridge_daemon.util.failpoints import EXIT_CODE
-from tests import postgres
 from tests.fakes.service import Service
 from tests.faults.scenarios import SCENARIOS, Scenario
-from tests.faults.victim import perform, run
-from tests.support import running, settings
+from tests.faults.victim import given, perform, run
+from tests.support import running
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bridge_daemon"
@@ -79,16 +78,9 @@ NOT_WALKED = {
 
 async def _victim(home: Path, service: Service, scenario: Scenario, **points: str) -> int:
     """Run the scenario in a process of its own and return how it ended."""
-    told = home.parent / "told.txt"
-    given = {
-        "home": str(home),
-        "key": service.key,
-        "settings": settings(service, **scenario.settings_of(home), **postgres.sections(home)).model_dump(mode="json"),
-        "ops": scenario.ops(home, service),
-        "told": str(told),
-    }
-    code = await run(given, **points)
+    code = await run(given(home, service, scenario.ops(home, service), **scenario.settings_of(home)), **points)
     if code not in (0, EXIT_CODE):
+        told = home.parent / "told.txt"
         said = told.read_text(encoding="utf-8") if told.exists() else "nothing told"
         pytest.fail(f"the victim ended with {code}: {said}")
     return code

@@ -22,7 +22,9 @@ from bridge_daemon.home.paths import Home
 from bridge_daemon.pipeline import pace
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.failpoints import arm
+from tests import postgres
 from tests.faults import renders, scripts
+from tests.support import settings
 
 _MOVING = {State.QUEUED, State.PREPARING, State.SUBMITTING, State.GENERATING, State.FETCHING}
 
@@ -85,6 +87,17 @@ def _main(given: dict[str, Any], failpoint: str | None, log: str | None) -> None
     arm(failpoint, log)
     pace.FIRST = 0.1
     asyncio.run(_live(given))
+
+
+def given(home: Path, service: Any, ops: list[list[Any]], **sections: Any) -> dict[str, Any]:
+    """Return what :func:`run` takes: a daemon of this home, whose journal is where this test has them."""
+    return {
+        "home": str(home),
+        "key": service.key,
+        "settings": settings(service, **sections, **postgres.sections(home)).model_dump(mode="json"),
+        "ops": ops,
+        "told": str(home.parent / "told.txt"),
+    }
 
 
 async def run(given: dict[str, Any], *, failpoint: str | None = None, log: str | None = None) -> int:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from bridge_daemon.errors import HomeUnsafe
-from bridge_daemon.home.paths import AlreadyRunning, Home, Runtime
+from bridge_daemon.home.paths import AlreadyRunning, Home
+from bridge_daemon.home.runtime import Runtime
 from bridge_daemon.settings.load import Settings
 
 IMPORTS = "import sys; from pathlib import Path; from bridge_daemon.home.paths import Home"

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bridge_daemon.home.paths import Home, Runtime
+from bridge_daemon.home.paths import Home
+from bridge_daemon.home.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "max_for_live" / "built"

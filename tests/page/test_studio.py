@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bridge_daemon.home.paths import Home
 from tests import postgres
 from tests.e2e.processes import Bridge, FakeService, bridge, fake_service
 from tests.page import presses
@@ -61,6 +63,36 @@ def test_rooms_are_seen(browser: Browser, room: Bridge, url: str) -> None:
     expect(card).to_contain_text("$0.58 of $7.00")
     expect(card).to_contain_text("of 50 requests")
     page.context.close()
+
+
+def test_a_database_that_is_away_is_told_before_and_while_it_runs(
+    browser: Browser, tmp_path: Path, service: FakeService
+) -> None:
+    with postgres.cluster(durable=True) as server:
+        where = {
+            "DAW_BRIDGE_JOURNAL__URL": postgres.as_room(server.new(), "left"),
+            "DAW_BRIDGE_JOURNAL__ROOM": "left",
+            "DAW_BRIDGE_HTTP__PORT": str(postgres.free_port()),
+        }
+        server.stop()
+        with bridge(tmp_path / "left", service.url, **where) as left:
+            left.process = left.popen()
+            while (runtime := Home(left.home).read_runtime()) is None:
+                time.sleep(0.05)
+            page = presses.context(browser, viewport={"width": 1280, "height": 820}).new_page()
+            left.http_url = runtime.http_url
+            page.goto(f"{left.http_url}/#code={left.api('session/code', {})['code']}")
+            told = page.locator("#link")
+            expect(told).to_contain_text("waits for the database of its studio")
+            expect(told).to_contain_text("Look at the network")
+            server.start()
+            expect(told).to_be_hidden(timeout=30_000)
+            expect(page.get_by_role("region", name="Rooms")).to_be_visible()
+            server.stop()
+            expect(told).to_contain_text("does not answer", timeout=30_000)
+            server.start()
+            expect(told).to_be_hidden(timeout=30_000)
+            page.context.close()
 
 
 def test_a_home_of_its_own_has_no_rooms(browser: Browser, tmp_path: Path, service: FakeService) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -76,7 +77,7 @@ async def test_what_has_to_wait_goes_the_long_way(
             for _ in range(daemon.settings.engine.max_open_jobs):
                 await taken.acquire()
         if why == "requests":
-            monkeypatch.setattr(context.budget, "take_submit", lambda: False)
+            monkeypatch.setattr(context.budget, "take_submit", AsyncMock(return_value=False))
         if why == "key":
             monkeypatch.setattr(conveyor, "leave", _nobody)
         name = await press(daemon)

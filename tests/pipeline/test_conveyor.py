@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from sqlalchemy import exc
@@ -173,7 +174,7 @@ async def test_a_panic_between_the_turn_and_the_submit_is_in_time(
             await submit()
 
         monkeypatch.setattr(budget, "submit", slow)
-        monkeypatch.setattr(budget, "take_submit", lambda: False)  # it has to wait for its turn
+        monkeypatch.setattr(budget, "take_submit", AsyncMock(return_value=False))  # it has to wait for its turn
         name = await press(daemon)
         await asyncio.sleep(0.1)
         await daemon.actions.pause("panic")
@@ -199,7 +200,7 @@ async def test_a_pause_between_the_turn_and_the_submit_is_in_time(
             await submit()
 
         monkeypatch.setattr(budget, "submit", slow)
-        monkeypatch.setattr(budget, "take_submit", lambda: False)  # it has to wait for its turn
+        monkeypatch.setattr(budget, "take_submit", AsyncMock(return_value=False))  # it has to wait for its turn
         name = await press(daemon)
         await asyncio.sleep(0.1)
         await daemon.actions.pause("person")

@@ -81,7 +81,7 @@ class TestARoom:
         other = tmp_path / "left"
         monkeypatch.setenv("DAW_BRIDGE_HOME", str(other))
         code, said = run(*join[1:], "--dry-run", typed=f"{password}\n")
-        assert (code, "Nothing was changed" in said, "FAIL" in said) == (0, True, False), said
+        assert (code, "Nothing was changed" in said, "fail " in said) == (0, True, False), said
         assert "url" not in _journal(other)
         code, said = run(*join[1:], typed=f"{password}\n")
         assert code == 0, said
@@ -95,6 +95,7 @@ class TestARoom:
         assert run("studio", "room", "add", "mine")[0] == 1
         assert run("studio", "init")[0] == 1
         monkeypatch.setenv("DAW_BRIDGE_HOME", str(home))
+        assert "the administrator's; rooms have roles of their own" in run("studio", "status")[1]
         assert run("studio", "room", "renew", name)[0] == 0
         assert run("studio", "room", "remove", name)[0] == 0
         assert json.loads(run("studio", "room", "list", "--json")[1]) == []

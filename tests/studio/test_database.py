@@ -140,7 +140,7 @@ def _cut_commit(journal: Journal, monkeypatch: pytest.MonkeyPatch, committed: bo
             driver.execute("COMMIT")
         with psycopg.connect(driver.info.dsn, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 1000)", [driver.info.backend_pid])
-        inner(self, connection, ())
+        inner(self, connection, changed)
 
     monkeypatch.setattr(type(journal._database), "commit", commit)
 

@@ -73,6 +73,21 @@ class Shop(Studio):
 
         return str(await eventually(look, f"the {kind} lies in the store"))
 
+    async def left_behind(self, room: Bridge, **given: Any) -> str:
+        """Press in a room that dies as soon as its job is being made, and return the job."""
+        job = await pressed(room, **given)
+        await self.until(job, State.GENERATING)
+        room.kill()
+        return job
+
+    async def empty(self) -> None:
+        """Wait until nothing lies in the store, and nothing is said to."""
+
+        async def look() -> bool:
+            return not await self.objects() and not await self.rows()
+
+        await eventually(look, "the store is empty", 90)
+
     async def fetched(self, job: str) -> dict[str, Any]:
         async def look() -> dict[str, Any] | None:
             found = await self.job(job)
@@ -134,9 +149,7 @@ async def test_a_take_whose_url_has_run_out_reaches_its_room(shop: Shop) -> None
     left, keeper = shop.room("left"), shop.keeper()
     with bridges(left, keeper):
         await asyncio.gather(left.start(), keeper.start())
-        job = await pressed(left)
-        await shop.until(job, State.GENERATING)
-        left.kill()
+        job = await shop.left_behind(left)
         fetched = await shop.fetched(job)
         assert Path(fetched["original"]).is_relative_to(keeper.home)
         assert await shop.lies("original") == f"takes/{job}-{fetched['original_sha256']}.wav"
@@ -153,17 +166,11 @@ async def test_what_a_room_has_goes_out_of_the_store(shop: Shop) -> None:
     left, keeper = shop.room("left"), shop.keeper(store=shop.store | {"keep_days": 0})
     with bridges(left, keeper):
         await asyncio.gather(left.start(), keeper.start())
-        job = await pressed(left, **source(shop))
-        await shop.until(job, State.GENERATING)
-        left.kill()
+        job = await shop.left_behind(left, **source(shop))
         await shop.lies("original")
         await left.start()
         await is_home(shop, job, left)
-
-        async def empty() -> bool:
-            return not await shop.objects() and not await shop.rows()
-
-        await eventually(empty, "the store is empty", 90)
+        await shop.empty()
     paid_once(shop.service)
 
 
@@ -215,9 +222,7 @@ async def test_a_keeper_may_die_anywhere_between_the_download_and_the_row(folder
     with bridges(left, keeper):
         await left.start()
         await keeper.start(failpoint=point)
-        job = await pressed(left)
-        await folder.until(job, State.GENERATING)
-        left.kill()
+        job = await folder.left_behind(left)
         await keeper.died()
         if point != "journal.fetched.commit:1":  # then its file lies at the keeper, and nowhere else
             folder.service.advance(_RUN_OUT)
@@ -243,9 +248,7 @@ async def test_a_room_may_die_anywhere_between_the_row_and_the_timeline(folder: 
     left, keeper = folder.room("left"), folder.keeper()
     with bridges(left, keeper):
         await asyncio.gather(left.start(), keeper.start())
-        job = await pressed(left)
-        await folder.until(job, State.GENERATING)
-        left.kill()
+        job = await folder.left_behind(left)
         await folder.lies("original")
         folder.service.advance(_RUN_OUT)
         await left.start(failpoint=point)
@@ -298,11 +301,7 @@ async def test_whoever_removes_something_may_die(folder: Shop, point: str) -> No
         await keeper.start(failpoint=point)
         await keeper.died()
         await keeper.start()
-
-        async def empty() -> bool:
-            return not await folder.objects() and not await folder.rows()
-
-        await eventually(empty, "the store is empty")
+        await folder.empty()
         second = await pressed(left, **source(folder), prompt="again the same source")
         await folder.placed(second)
     assert len(folder.service.charges) == 2
@@ -325,9 +324,7 @@ async def test_without_the_store_transforms_are_refused_and_the_rest_goes_on(
             answer = await left.ask("admit", _body(**source(shop)))
             assert (answer["code"], answer["charge"]) == ("E-STORE", "none")
             assert not service.posts
-            job = await pressed(left)  # needs no store
-            await shop.until(job, State.GENERATING)
-            left.kill()
+            job = await shop.left_behind(left)  # needs no store
             await shop.fetched(job)
             service.advance(_RUN_OUT)
             await left.start()
@@ -372,9 +369,7 @@ async def test_what_is_damaged_in_the_store_is_put_there_again(folder: Shop) -> 
     left, keeper = folder.room("left"), folder.keeper()
     with bridges(left, keeper):
         await asyncio.gather(left.start(), keeper.start())
-        job = await pressed(left)
-        await folder.until(job, State.GENERATING)
-        left.kill()
+        job = await folder.left_behind(left)
         name = await folder.lies("original")
         lying = Path(folder.store["url"]) / name
         lying.write_bytes(b"RIFF" + bytes(1000))

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import bridge_daemon
-from bridge_daemon.home.paths import Home, Runtime
+from bridge_daemon.home.paths import Home
+from bridge_daemon.home.runtime import Runtime
 from bridge_daemon.util import files
 from tests.support import running
 from tests.util.held import Holder, SharingViolation

@@ -80,13 +80,20 @@ export async function signIn() {
 }
 
 /** What the page knows. Views are told when it changes. */
-export const known = { status: null, jobs: new Map(), alive: false };
+export const known = { status: null, jobs: new Map(), alive: false, trouble: null };
 const listeners = new Set();
 export function listen(call) { listeners.add(call); return () => listeners.delete(call); }
 function changed(what) { for (const one of listeners) one(what); }
 
 export async function refresh() {
-  known.status = await get("status");
+  try {
+    known.status = await get("status");
+    known.trouble = null;
+  } catch (error) {
+    known.trouble = error.told?.code?.startsWith("E-STUDIO") ? error.told : null; // it is there, and its database is not
+    changed("link");
+    throw error;
+  }
   changed("status");
 }
 

@@ -47,9 +47,9 @@ function meter(label, spent, reserved, limit) {
 function top() {
   const status = known.status;
   const link = document.getElementById("link");
-  link.hidden = over || known.alive || !known.status;
-  link.textContent = link.hidden ? "" : "The bridge is gone. What was sent goes on at the service; this page comes back by itself. ";
-  if (!link.hidden) link.append(h("code", {}, "daw-bridge start"));
+  link.hidden = over || (known.alive ? !known.trouble : !known.status);
+  link.textContent = link.hidden ? "" : known.alive ? `${known.trouble.message} ${known.trouble.next}` : "The bridge is gone. What was sent goes on at the service; this page comes back by itself. ";
+  if (!link.hidden && !known.alive) link.append(h("code", {}, "daw-bridge start"));
   if (!status) return;
   const engine = document.getElementById("engine");
   engine.textContent = status.engine.name === "sketch" ? "sketch engine, free" : status.engine.model;
