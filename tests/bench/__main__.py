@@ -51,8 +51,8 @@ Where the time goes:
 * Notice. Eight jobs that start together have 32 polls in their minute (50, less 8 submits and 10 that are kept for
   presses). Where the time of a job follows its length and steps, they are spent when it can be done, once four like
   it are known; where it follows nothing (8 to 60 s by chance), 32 polls that are spread evenly would leave 3.3 s.
-* Idle with a controller: RtMidi has no wait for the next message, so inputs are polled, each 7 ms while nobody plays,
-  and the thread of JACK or ALSA runs besides. A rarer poll would make the first pad after a rest later by as much.
+* Idle with a controller: RtMidi has no wait for the next message, so inputs are polled: each 7 ms, which is
+  what the figure tells, and each 20 ms once nobody has played for 5 minutes; the thread of JACK or ALSA runs besides.
 
 """
 

@@ -1,8 +1,8 @@
 """The MIDI thread: connects to the MIDI system, polls what is open, and starts anew when anything fails.
 
 All of the driver is used by this one thread, for its calls block, and nothing of it is safe in two threads. RtMidi
-offers no wait for the next message, so open inputs are polled: every 1.5 ms while somebody plays, every 7 ms otherwise
-(0.6 % of a core). Where no input is open nothing is polled at all.
+offers no wait for the next message, so open inputs are polled: every 1.5 ms while somebody plays, every 7 ms soon after,
+every 20 ms after a rest. Where no input is open nothing is polled at all.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two polls while somebody plays, and while nobody does.
-PLAYING: Final = 0.0015
-IDLE: Final = 0.007
-#: Somebody plays for so long after a message, s.
-_LIVELY: Final = 30.0
+#: For so long after a message, s: so often it is polled, s. A rare poll makes the first press after a rest later by as
+#: much, and not its stamp: the driver tells when a message came.
+_PACE: Final = ((30.0, 0.0015), (300.0, 0.007))
+_RESTING: Final = 0.02
 #: How often it is looked which ports there are, s. A port that is gone for less may stay unconnected unnoticed.
 SCAN: Final = 0.5
 #: When a system that is not there, or in which something failed, is tried again, s: first, and at most.
@@ -77,6 +76,11 @@ class Handover:
         self._waiting.clear()
 
 
+def pause_after(seconds: float) -> float:
+    """Return the seconds until the next poll, if the last message came ``seconds`` ago."""
+    return next((pause for until, pause in _PACE if seconds < until), _RESTING)
+
+
 class PortThread:
     """The thread. Everything underscored is its own; the methods without underscore are for the event loop."""
 
@@ -98,7 +102,7 @@ class PortThread:
         self._retry = Retry(_AGAIN)
         self._state = PortsState()
         self._next_scan = 0.0
-        self._heard = -_LIVELY
+        self._heard = 0.0
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
         self._thread.start()
 
@@ -189,7 +193,7 @@ class PortThread:
                 self._tell(self._handover.drain)
         if more:
             return 0.0
-        return PLAYING if now - self._heard < _LIVELY else IDLE
+        return pause_after(now - self._heard)
 
     def _do_commands(self) -> None:
         with suppress(queue.Empty):
@@ -214,6 +218,7 @@ class PortThread:
             if not (self._retry.due("system", now) and self._retry.due("fault", now)):
                 return self._state
             self._session = Session(self._make_system())
+            self._heard = now - _PACE[0][0]  # the stamp of its first message is that of the poll which finds it
         state = self._session.scan(self._wanted, now)
         self._retry.over("system")
         if now - self._session.began > _SETTLED:

@@ -380,3 +380,8 @@ def test_a_port_that_was_refused_is_trouble(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_clock_of_the_stamps_is_fine_on_every_system() -> None:
     steps = {after - before for before in [monotonic() for _ in range(2000)] if (after := monotonic()) > before}
     assert min(steps) < 1e-3  # the coarse clock of Windows has steps of 15.6 ms
+
+
+def test_the_longer_nobody_plays_the_rarer_is_the_poll() -> None:
+    after = [port_thread.pause_after(seconds) for seconds in (0.0, 29.0, 31.0, 299.0, 301.0, float("inf"))]
+    assert after == [0.0015, 0.0015, 0.007, 0.007, 0.02, 0.02]
