@@ -1,7 +1,7 @@
 """The MIDI thread: connects to the MIDI system, polls what is open, and starts anew when anything fails.
 
 All of the driver is used by this one thread, for its calls block, and nothing of it is safe in two threads. RtMidi
-offers no wait for the next message, so open inputs are polled: every 1.5 ms while somebody plays, every 7 ms soon after,
+offers no wait for the next message, so inputs are polled: every 1.5 ms while somebody plays, every 7 ms after that,
 every 20 ms after a rest. Where no input is open nothing is polled at all.
 """
 
