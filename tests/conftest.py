@@ -10,12 +10,14 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import pytest_asyncio
 
 from bridge_daemon.domain import models
+from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline import pace
 from tests import postgres
 from tests.page import presses
@@ -75,6 +77,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("CI"):
                 pytest.fail(sentence)
             pytest.skip(sentence)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the transactions that are written."""
+    names: list[str] = []
+    write = Journal.write
+
+    async def note(self: Journal, name: str, work: Any) -> Any:
+        names.append(name)
+        return await write(self, name, work)
+
+    monkeypatch.setattr(Journal, "write", note)
+    return names
 
 
 @pytest.fixture(scope="session")

@@ -117,15 +117,6 @@ async def answer(home: Home) -> dict[str, Any] | None:
         return None
 
 
-async def waits_for(home: Home) -> StudioAway | None:
-    """Return why the daemon of this home waits for the database of its studio; None: none waits."""
-    try:
-        await ask(home)
-    except StudioAway as error:
-        return error
-    return None
-
-
 def _there(home: Home) -> dict[str, Any] | None:
     """Return pid and version of the daemon of this home, also of one that waits; None: none answers."""
     try:

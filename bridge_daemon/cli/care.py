@@ -13,6 +13,7 @@ import typer
 from bridge_daemon.cli import background, problems, terminal
 from bridge_daemon.cli import options as o
 from bridge_daemon.cli.findings import show
+from bridge_daemon.errors import StudioAway
 from bridge_daemon.home.paths import Home
 
 
@@ -95,6 +96,9 @@ async def _examine() -> tuple[Home, dict[str, Any] | None, list[Any]]:
 
     logging.getLogger("bridge_daemon").addHandler(logging.NullHandler())  # findings tell it
     home = Home.locate()
-    status = await background.answer(home)
-    waits = await background.waits_for(home) if status is None else None
+    status, waits = None, None
+    try:
+        status = await background.ask(home)
+    except StudioAway as error:
+        waits = error
     return home, status, await examine(home, status=status, waits=waits)

@@ -26,7 +26,7 @@ from bridge_daemon.errors import JournalUnusable, RoleTrouble, StudioAway
 from bridge_daemon.journal import explained, moved, schema
 from bridge_daemon.studio import entry, password, roles
 from bridge_daemon.studio.connecting import Rows, at_once, engine_of
-from bridge_daemon.studio.entry import host_of, shown
+from bridge_daemon.studio.entry import host_of, said_by, shown
 
 if TYPE_CHECKING:
     from bridge_daemon.home.paths import Home
@@ -282,7 +282,7 @@ class Postgres:
         ):
             raise entry.explained(self._url, error) from error
         if may_not(error):
-            raise RoleTrouble(f"{shown(self._url)} does not let this role do that: {_why(error)}.") from error
+            raise RoleTrouble(f"{shown(self._url)} does not let this role do that: {said_by(error)}.") from error
 
     def explained(self) -> AbstractContextManager[None]:
         """Raise StudioAway for an error within that means it."""
@@ -297,10 +297,6 @@ class Postgres:
 def may_not(error: DatabaseError) -> bool:
     """Return whether an error says that the role has not the right to do something."""
     return isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
-
-
-def _why(error: DBAPIError) -> str:
-    return " ".join(str(error.orig).split())[:300]
 
 
 _LOCK: Final = "SELECT studio, revision, pg_current_xact_id()::text FROM ledger WHERE one = 1 FOR UPDATE"
@@ -360,7 +356,7 @@ def init(url: URL, secret: tuple[str, Any] | None = None) -> bool:
     except ProgrammingError as error:
         if may_not(error):
             raise RoleTrouble(
-                f"This role may not make the tables of {shown(url)}, or change them: {_why(error)}.",
+                f"This role may not make the tables of {shown(url)}, or change them: {said_by(error)}.",
                 next="Do that as the role that owns the database.",
             ) from error
         raise

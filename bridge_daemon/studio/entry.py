@@ -128,6 +128,11 @@ def shown(url: URL) -> str:
     return f"{url.database} on {url.host or 'this machine'}"
 
 
+def said_by(error: DBAPIError) -> str:
+    """Return what the server, or libpq, said, in one line."""
+    return " ".join(str(error.orig).split())[:300]
+
+
 def verification(url: URL) -> dict[str, str]:
     """Return how libpq is to verify the server, besides what the address says: in full, if it is another machine."""
     host = host_of(url)
@@ -138,7 +143,7 @@ def verification(url: URL) -> dict[str, str]:
 
 def explained(url: URL, error: DBAPIError) -> StudioAway:
     """Return what an error of a database means that was asked for, or asked something."""
-    why = " ".join(str(error.orig).split())[:300].rstrip("?. ")
+    why = said_by(error).rstrip("?. ")
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return _answered(url, state, why)

@@ -639,7 +639,7 @@ class TestWhenItIsItsTurn:
             clock.offset = 61
             await self.held(daemon, service, name, "E-STALE")
 
-    @pytest.mark.parametrize(("later", "state"), [(20, State.PLACED), (61, State.HELD)])
+    @pytest.mark.parametrize(("later", "state"), [(50, State.PLACED), (61, State.HELD)])
     async def test_a_restart_sends_only_what_is_still_valid(self, tmp_path: Path, later: float, state: State) -> None:
         clock = Clock()
         async with Service() as service:

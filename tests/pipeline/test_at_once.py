@@ -12,27 +12,12 @@ import pytest
 
 from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import BridgeError
-from bridge_daemon.journal import Journal
 from bridge_daemon.journal.record import Record
 from bridge_daemon.pipeline import conveyor, disk
 from bridge_daemon.util.failpoints import EXIT_CODE
 from tests.fakes.service import Service
 from tests.faults.victim import run
 from tests.support import RESTING, events, job_of, press, request, running, settings, until
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the transactions that are written."""
-    names: list[str] = []
-    write = Journal.write
-
-    async def note(self: Journal, name: str, work: Any) -> Any:
-        names.append(name)
-        return await write(self, name, work)
-
-    monkeypatch.setattr(Journal, "write", note)
-    return names
 
 
 async def test_a_press_that_can_go_is_one_transaction(tmp_path: Path, written: list[str]) -> None:

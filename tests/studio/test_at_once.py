@@ -12,7 +12,6 @@ import pytest
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import LimitReached, StudioAway
-from bridge_daemon.journal import Journal
 from bridge_daemon.studio import budget, database
 from tests import postgres
 from tests.fakes.service import Service
@@ -31,17 +30,7 @@ def _calls(url: str) -> int:
     return int(count)
 
 
-async def test_a_press_that_can_go_is_one_transaction(
-    studio: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[str] = []
-    write = Journal.write
-
-    async def note(self: Journal, name: str, work: Any) -> Any:
-        written.append(name)
-        return await write(self, name, work)
-
-    monkeypatch.setattr(Journal, "write", note)
+async def test_a_press_that_can_go_is_one_transaction(studio: str, tmp_path: Path, written: list[str]) -> None:
     async with Service() as service, running(tmp_path / "left", service, journal=_room(studio)) as daemon:
         await daemon.warm.wait()
         del written[:]
