@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
+.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers test-debs smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -61,6 +61,11 @@ installers: $(VENV)/.ready-dev
 test-installers: $(VENV)/.ready-dev
 	@$(RUN) -m tools.installers windows --quick --out build
 	@$(RUN) -m tests.windows setup build/daw-bridge-setup.exe
+
+# The packages for Debian by apt, on a fresh Debian 12 and 13. Needs root, debootstrap and the network.
+test-debs: $(VENV)/.ready-dev
+	@$(RUN) -m tools.installers deb --out build
+	@$(RUN) -m tests.debian build/daw-bridge_*.deb
 
 lint: $(VENV)/.ready-dev
 	@$(RUN) -m ruff check .
