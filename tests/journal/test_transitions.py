@@ -319,3 +319,50 @@ async def test_what_listeners_are_told_is_what_is_written(tmp_path: Path) -> Non
 
 def _row(tx: Transaction, job: Job) -> Any:
     return tx._connection.execute(sql.JOB, {"job": job.id}).mappings().one()
+
+
+class TestSumsOfATransaction:
+    """They are counted once, and go with what the transaction changes."""
+
+    async def test_they_are_what_another_look_would_find(self, journal: Journal) -> None:
+        def work(tx: Transaction) -> list[Job]:
+            def look() -> None:
+                known = tx.spent(), tx.spent_by_client("one"), tx.spent_by_client("two"), tx.spent_by_all()
+                tx._sums.clear()
+                assert known == (tx.spent(), tx.spent_by_client("one"), tx.spent_by_client("two"), tx.spent_by_all())
+                sums.append(known[0])
+
+            sums: list[Any] = []
+            look()
+            first = add(tx, client="one", price=1)
+            look()
+            second = add(tx, client="two", price=10)
+            add(tx, client="two", price=100, state=State.HELD)
+            look()
+            today = tx._times.day()
+            first = tx.move(first, State.SUBMITTING, charge=Charge.POSSIBLE, charge_day=today)
+            look()
+            tx.move(second, State.CANCELLED)
+            tx.move(first, State.QUEUED, charge=Charge.NONE, charge_day=None)
+            look()
+            assert [(one.day, one.reserved) for one in sums] == [(0, 0), (0, 1), (0, 11), (1, 10), (0, 1)]
+            return [first]
+
+        assert await journal.write("test", work)
+
+
+async def test_an_error_of_the_database_means_the_same_on_the_short_way(journal: Journal) -> None:
+    """Whoever waits for a disk or a network knows it by its class, and what was begun is rolled back."""
+    job = new_job()
+
+    def work(tx: Transaction) -> None:
+        add(tx, price=7)
+        tx.add_request("x", kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+        tx.add_request("x", kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+
+    with pytest.raises(IntegrityError) as caught:
+        await journal.write("test", work)
+    assert "fingerprint" in str(caught.value)
+    assert "'f'" not in str(caught.value), "parameters are hidden"
+    assert (await journal.read(lambda tx: tx.spent())).reserved == 0
+    assert (await journal.write("test", lambda tx: add(tx, price=job.price))).price == job.price

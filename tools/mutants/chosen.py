@@ -183,7 +183,7 @@ NAMED: Final = (
         "nothing is reserved",
         "journal/statements.py",
         '_sum(jobs.c.state.in_(_texts(RESERVED)), *whose).label("reserved")',
-        '_sum(jobs.c.state.in_([]), *whose).label("reserved")',
+        '_sum(jobs.c.state.in_(_texts((State.HELD,))), *whose).label("reserved")',
         (_TRANSITIONS, _ADMIT),
     ),
     _Named(
