@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Dialect, Select, UpdateBase
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy.types import TypeEngine
 
 Statement = Select[Any] | UpdateBase
 Convert = Callable[[Any], Any]
@@ -35,7 +36,7 @@ class Found:
         return self.rows[0][0] if self.rows else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ready:
     """A statement as one kind of database takes it."""
 
@@ -43,7 +44,9 @@ class _Ready:
     in_order: tuple[str, ...] | None  # None: its parameters go by their names
     fixed: dict[str, Any]  # values that belong to the statement
     writers: Mapping[str, Convert]
-    readers: tuple[Convert | None, ...]  # of the columns; empty: none of them needs one
+    columns: tuple[TypeEngine[Any], ...]
+    #: Of the columns; empty: none of them needs one; None until the driver has named the types that it gives.
+    readers: tuple[Convert | None, ...] | None = None
 
 
 _ready: Final[WeakKeyDictionary[Dialect, dict[Statement, _Ready]]] = WeakKeyDictionary()
@@ -57,26 +60,34 @@ def run(connection: Connection, statement: Statement, given: Mapping[str, Any]) 
         name: value if (write := ready.writers.get(name)) is None else write(value) for name, value in given.items()
     }
     parameters = values if ready.in_order is None else tuple([values[name] for name in ready.in_order])
-    rows, count = _execute(connection, ready.text, parameters)
+    rows, count, given_types = _execute(connection, ready.text, parameters)
+    if ready.readers is None:
+        each = zip(ready.columns, given_types, strict=True)
+        readers = tuple(kind.result_processor(connection.dialect, given) for kind, given in each)
+        ready.readers = readers if any(readers) else ()
     if ready.readers:
         rows = [tuple([_read(*one) for one in zip(ready.readers, row, strict=True)]) for row in rows]
     return Found(rows, count)
 
 
-def _execute(connection: Connection, text: str, parameters: Any) -> tuple[Sequence[tuple[Any, ...]], int]:
-    """Run a text on the driver's connection, with the errors that SQLAlchemy makes of the driver's."""
+def _execute(connection: Connection, text: str, parameters: Any) -> tuple[Sequence[tuple[Any, ...]], int, list[Any]]:
+    """Run a text on the driver's connection; return the rows, how many were changed, and the driver's types.
+
+    Its errors are those that SQLAlchemy makes of the driver's.
+    """
     dialect, driver = connection.dialect, connection.connection
     with closing(driver.cursor()) as cursor:
         try:
             cursor.execute(text, parameters)
-            return cursor.fetchall() if cursor.description else (), cursor.rowcount
+            kinds = [column[1] for column in cursor.description or ()]
+            return cursor.fetchall() if kinds else (), cursor.rowcount, kinds
         except dialect.loaded_dbapi.Error as error:
             lost = dialect.is_disconnect(error, driver, cursor)
             if lost:
                 connection.invalidate(error)
-            kind: Any = dialect.loaded_dbapi.Error
+            base: Any = dialect.loaded_dbapi.Error
             raise DBAPIError.instance(
-                text, None, error, kind, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+                text, None, error, base, hide_parameters=True, connection_invalidated=lost, dialect=dialect
             ) from error
 
 
@@ -91,12 +102,11 @@ def _make(statement: Statement, dialect: Dialect) -> _Ready:
     kinds = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
     writers = {name: write for name, kind in kinds.items() if (write := kind.bind_processor(dialect)) is not None}
     columns = statement.exported_columns if isinstance(statement, ReturnsRows) else ()
-    readers = tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
     fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
     return _Ready(
         text=compiled.string,
         in_order=None if compiled.positiontup is None else tuple(compiled.positiontup),
         fixed={name: writers[name](value) if name in writers else value for name, value in fixed.items()},
         writers=writers,
-        readers=readers if any(readers) else (),
+        columns=tuple(column.type.dialect_impl(dialect) for column in columns),
     )

@@ -2,8 +2,8 @@
 
 That is one flush to the medium less between the press and the wire. What a job may have to wait for (the key, a pause,
 a place and a request at the service) is looked at before, the disk meanwhile; the money is checked in the transaction,
-by the same :func:`begin` that every submit goes through. A process that ends behind the commit leaves a job that is `unknown`, as
-behind every commit that says `submitting`.
+by the same :func:`begin` that every submit goes through. A process that ends behind the commit leaves a job that is
+`unknown`, as behind every commit that says `submitting`.
 """
 
 from __future__ import annotations

@@ -211,6 +211,24 @@ class TestWhatIsKept:
         same = {"seq": kept.seq, "room": journal.room, "created_at": kept.created_at, "updated_at": kept.updated_at}
         assert kept == job.evolve(**same)
 
+    async def test_an_accepted_id_is_known_with_its_press(self, journal: Journal) -> None:
+        body = {"prompt": "Größe %s 🎹", "place": {"position": 1.5}, "none": None}
+
+        def write(tx: Transaction) -> None:
+            given: dict[str, Any] = {"kind": "request", "client": None, "body_hash": "h", "fingerprint": "p"}
+            tx.add_request("one", **given, body=body, answer={"usd": 0.58})
+            tx.set_fact("some", {"key": [1, None]})
+
+        await journal.write("test", write)
+        before = await journal.read(lambda tx: tx.accepted("one"))
+        assert before is not None
+        assert (before.body_hash, before.body, before.answer) == ("h", body, {"usd": 0.58})
+        pressed = await journal.read(lambda tx: tx.pressed_at("p", since=before.created_at - 1))
+        assert pressed == before.created_at
+        assert await journal.read(lambda tx: tx.pressed_at("p", since=before.created_at + 1)) is None
+        assert await journal.read(lambda tx: tx.accepted("two")) is None
+        assert await journal.read(lambda tx: tx.facts("some", "other")) == [{"key": [1, None]}, None]
+
     async def test_any_text_that_a_request_may_hold_is_kept_and_found(self, journal: Journal) -> None:
         place = Place(project="Größe\0 %_\\", token="a\0b")
         parameters = Parameters(prompt="rain\0 🎹 'x'", duration=1.0, seed=1)
