@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from sqlalchemy import Connection, Executable, Select
 
-from bridge_daemon.domain.job import MOVES, Job, Problem, State
+from bridge_daemon.domain.job import MOVES, RESERVED, Charge, Job, Problem, State
 from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import statements as sql
@@ -28,6 +28,8 @@ _FIELDS = frozenset(Job.__dataclass_fields__)
 _MONEY = frozenset({"charge", "remote_id", "take"})
 #: How the names of facts begin that are the same for all rooms of an account.
 ACCOUNT = ("price.", "account.")
+#: Of a job in these nothing was sent.
+_UNSENT = RESERVED | {State.HELD, State.CANCELLED}
 _ENDS = frozenset({State.FAILED, State.DISMISSED})
 
 
@@ -253,9 +255,11 @@ class Transaction:
     ) -> Job:
         """Move a job to another state, if it still is in the state that the caller saw, and write the event.
 
-        Raises WrongState if it is not, or if the move is none of MOVES; then nothing is changed.
+        Raises WrongState if it is not, or if the move is none of MOVES; then nothing is changed. From submitting it
+        goes back to where it would be sent only together with the certainty that it is not charged.
         """
-        if to not in MOVES[job.state]:
+        back = to in _UNSENT and changes.get("charge", job.charge) is not Charge.NONE
+        if to not in MOVES[job.state] or back:
             raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.id}).", charge=job.charge)
         if to is State.SUBMITTING:
             self._database.check()

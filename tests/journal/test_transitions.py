@@ -339,6 +339,19 @@ def _row(tx: Transaction, job: Job) -> Any:
     return tx._connection.execute(sql.JOB, {"job": job.id}).mappings().one()
 
 
+@pytest.mark.parametrize("to", sorted(RESERVED & MOVES[State.SUBMITTING] | {State.HELD, State.CANCELLED}))
+async def test_what_may_be_charged_goes_back_only_with_the_certainty_that_it_is_not(
+    journal: Journal, to: State
+) -> None:
+    job = await journal.write("test", add)
+    job = await journal.write("test", lambda tx: tx.move(job, State.SUBMITTING, charge=Charge.POSSIBLE))
+    with pytest.raises(WrongState):
+        await journal.write("test", lambda tx: tx.move(job, to))
+    assert await journal.read(lambda tx: tx.job(job.id)) == job
+    back = await journal.write("test", lambda tx: tx.move(job, to, charge=Charge.NONE))
+    assert (back.state, back.charge) == (to, Charge.NONE)
+
+
 class TestSumsOfATransaction:
     """They are counted once, and go with what the transaction changes."""
 
