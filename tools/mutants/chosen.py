@@ -11,6 +11,7 @@ from tools.mutants.rules import ROOT, Mutant, by_rule
 _ADMIT: Final = "tests/spending/test_admit.py"
 _PRESS: Final = "tests/spending/test_press_identity.py"
 _SUBMIT: Final = "tests/pipeline/test_submit.py"
+_AT_ONCE: Final = "tests/pipeline/test_at_once.py"
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
 _ACTIONS: Final = "tests/actions/test_actions.py"
@@ -163,6 +164,27 @@ NAMED: Final = (
         "journal/statements.py",
         'guard = and_(jobs.c.job == bindparam("its_job"), jobs.c.state == bindparam("its_state"))',
         'guard = and_(jobs.c.job == bindparam("its_job"), bindparam("its_state") == bindparam("its_state"))',
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "what may be charged goes back to where it is sent",
+        "journal/transaction.py",
+        'back = to in _UNSENT and changes.get("charge", job.charge) is not Charge.NONE',
+        "back = False",
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "a press is sent before the disk has said that there is room",
+        "pipeline/at_once.py",
+        " or not self._disk.room():",
+        ":",
+        (_AT_ONCE,),
+    ),
+    _Named(
+        "what a transaction adds is not reserved in the sums that it knows",
+        "journal/transaction.py",
+        "replace(spent, reserved=spent.reserved + more)",
+        "spent",
         (_TRANSITIONS,),
     ),
     _Named(
