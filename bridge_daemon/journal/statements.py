@@ -41,6 +41,7 @@ def _insert(table: Table) -> Insert:
     )
 
 
+REQUEST: Final = select(requests).where(requests.c.id == bindparam("id"))
 ACCEPTED: Final = select(requests.c.body_hash, requests.c.body, requests.c.answer, requests.c.created_at).where(
     requests.c.id == bindparam("id")
 )

@@ -308,7 +308,7 @@ class Transaction:
             line["row"] = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
             asked = self._asked.get(job.request_id)
             if asked is None:
-                asked = dict(self._connection.execute(sql.ACCEPTED, {"id": job.request_id}).mappings().one())
+                asked = dict(self._connection.execute(sql.REQUEST, {"id": job.request_id}).mappings().one())
             line["asked"] = asked
         self.recorded.append(line)
 
