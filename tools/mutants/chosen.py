@@ -11,6 +11,7 @@ from tools.mutants.rules import ROOT, Mutant, by_rule
 _ADMIT: Final = "tests/spending/test_admit.py"
 _PRESS: Final = "tests/spending/test_press_identity.py"
 _SUBMIT: Final = "tests/pipeline/test_submit.py"
+_AT_ONCE: Final = "tests/pipeline/test_at_once.py"
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
 _ACTIONS: Final = "tests/actions/test_actions.py"
@@ -166,6 +167,27 @@ NAMED: Final = (
         (_TRANSITIONS,),
     ),
     _Named(
+        "what may be charged goes back to where it is sent",
+        "journal/transaction.py",
+        'back = to in _UNSENT and changes.get("charge", job.charge) is not Charge.NONE',
+        "back = False",
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "a press is sent before the disk has said that there is room",
+        "pipeline/at_once.py",
+        " or not self._disk.room():",
+        ":",
+        (_AT_ONCE,),
+    ),
+    _Named(
+        "what a transaction adds is not reserved in the sums that it knows",
+        "journal/transaction.py",
+        "replace(spent, reserved=spent.reserved + more)",
+        "spent",
+        (_TRANSITIONS,),
+    ),
+    _Named(
         "an id of the service may belong to two jobs",
         "journal/statements.py",
         'jobs.c.base_url == bindparam("base_url"), jobs.c.remote_id == bindparam("remote_id")\n',
@@ -183,7 +205,7 @@ NAMED: Final = (
         "nothing is reserved",
         "journal/statements.py",
         '_sum(jobs.c.state.in_(_texts(RESERVED)), *whose).label("reserved")',
-        '_sum(jobs.c.state.in_([]), *whose).label("reserved")',
+        '_sum(jobs.c.state.in_(_texts((State.HELD,))), *whose).label("reserved")',
         (_TRANSITIONS, _ADMIT),
     ),
     _Named(
