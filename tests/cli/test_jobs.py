@@ -9,6 +9,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -166,14 +167,14 @@ def test_the_journal_of_a_newer_version_can_be_read_and_is_not_touched(bridge: C
     cli("key", "clear")
     cli("config", "check")
     cli.home.mkdir(mode=0o700)
-    with sqlite3.connect(f"file:{bridge.home / 'journal.sqlite3'}?mode=ro", uri=True) as ours:
-        theirs = sqlite3.connect(cli.home / "journal.sqlite3")
+    with (
+        closing(sqlite3.connect(f"file:{bridge.home / 'journal.sqlite3'}?mode=ro", uri=True)) as ours,
+        closing(sqlite3.connect(cli.home / "journal.sqlite3")) as theirs,
+    ):
         ours.backup(theirs)
         theirs.execute("ALTER TABLE jobs ADD COLUMN of_tomorrow TEXT")
         theirs.execute("UPDATE alembic_version SET version_num = '9999'")
         theirs.commit()
-        theirs.close()
-    ours.close()
     before = (cli.home / "journal.sqlite3").read_bytes()
     said = cli.process("run", code=1).stderr
     assert "E-JOURNAL" in said
