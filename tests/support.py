@@ -41,12 +41,17 @@ class Clock(Times):
 
     def __init__(self) -> None:
         self.offset = self.shift = 0.0
+        self._stopped: tuple[float, float] | None = None
+
+    def stop(self) -> None:
+        """Let no time pass any more but what is added: a machine may take seconds for a moment."""
+        self._stopped = super().now(), super().monotonic()
 
     def now(self) -> float:
-        return super().now() + self.offset + self.shift
+        return (self._stopped[0] if self._stopped else super().now()) + self.offset + self.shift
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.offset
+        return (self._stopped[1] if self._stopped else super().monotonic()) + self.offset
 
 
 def settings(service: Service | None, **sections: Any) -> Settings:

@@ -16,7 +16,7 @@ from bridge_daemon.frontends.osc import clients, server, verbs
 from tests.fakes.service import Service
 from tests.frontends.osc.caller import OscCaller, caller, flat, message, stall
 from tests.frontends.osc.test_wire import BAD, FUTURE, bundle
-from tests.support import running
+from tests.support import PATIENCE, running
 from tests.util.wine import SLOW_DATAGRAMS
 
 #: s that the loop may do nothing else.
@@ -177,6 +177,16 @@ async def test_the_secret_is_never_written_anywhere(tmp_path: Path, caplog: pyte
                 assert token.encode() not in file.read_bytes(), file
 
 
+async def counted(daemon: Daemon, least: int, *names: str) -> dict[str, int]:
+    """Wait until so many datagrams were counted under these names; return what was counted."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            counts: dict[str, int] = (await daemon.actions.status())["osc"]["counts"]
+            if sum(counts.get(name, 0) for name in names) >= least:
+                return counts
+            await asyncio.sleep(0.01)
+
+
 async def test_a_press_that_is_cut_off_is_no_press(tmp_path: Path) -> None:
     """Every beginning of a good message: a number that lost its last digits must not be paid for."""
     async with Service() as service, running(tmp_path / "home", service) as daemon, caller(daemon, "a") as client:
@@ -210,13 +220,14 @@ async def test_wrong_types_and_sizes_with_the_secret_spend_nothing(tmp_path: Pat
         client.raw(paid(client.secret, prompt="x" * 8192))
         for blob in (b"abc", None, [1]):
             client.raw(paid(client.secret, prompt=blob))
-        await client.quiet(0.3)
-        accepted = client.all("/bridge/accepted")
+        counts = await counted(daemon, 1, "dropped: too large")
         jobs = await daemon.journal.read(lambda tx: tx.find(limit=100))
-        assert len(jobs) == len(accepted)
+        await client.until("/bridge/accepted", count=len(jobs))
+        await client.quiet(0.3)
+        jobs = await daemon.journal.read(lambda tx: tx.find(limit=100))
+        assert len(jobs) == len(client.all("/bridge/accepted"))
         # what was taken is what may be said: a name of 4000 characters is none, a token or text is
         assert all(job.parameters.prompt == "rain" for job in jobs)
-        counts = (await daemon.actions.status())["osc"]["counts"]
         assert counts["dropped: too large"] == 1
 
 
@@ -256,8 +267,7 @@ async def test_too_much_at_once_is_dropped_and_may_be_said_again(
         monkeypatch.setattr(daemon.actions, "jobs", slow)
         for limit in range(1, 20):
             client.send("/bridge/jobs", limit=limit)
-        await client.quiet()
-        counts = (await daemon.actions.status())["osc"]["counts"]
+        counts = await counted(daemon, 19, "taken", "dropped: busy")
         assert (counts["taken"], counts["dropped: busy"]) == (4, 15)
         gate.set()
         await client.until("/bridge/ok", count=4)
