@@ -90,7 +90,7 @@ class OscCaller(asyncio.DatagramProtocol):
         """Send, and return the next ok, refused, accepted or welcome."""
         seen = len(self.got)
         self.send(address, **pairs)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 for name, told in self.got[seen:]:
                     if name in ("/bridge/ok", "/bridge/refused", "/bridge/accepted", "/bridge/welcome"):
