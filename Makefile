@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers test-debs smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
+.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows test-windows-all smoke-windows installers test-installers test-debs smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -40,9 +40,13 @@ soak: $(VENV)/.ready-dev
 stories: $(VENV)/.ready-dev
 	@$(RUN) -m tests.stories machine --stories 2000
 
-# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64); docs/windows.md says which.
+# The tests of what depends on the system, in a genuine Windows Python, by wine (packages wine, wine64,
+# gcc-mingw-w64-x86-64); docs/windows.md says which. The second: also those that behave alike on every system.
 test-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows test
+
+test-windows-all: $(VENV)/.ready-dev
+	@$(RUN) -m tests.windows test-all
 
 # A short look at Windows, two or three minutes: the wheel in a genuine Windows Python on a machine made for it, by wine.
 smoke-windows: $(VENV)/.ready-dev
