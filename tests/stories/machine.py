@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge_daemon.domain.job import RESERVED, TERMINAL, Job, State
-from tests.stories.by_hand import POLLS, POSTS, ByHand, World, make_template, outside
+from tests.stories.by_hand import POLLS, POSTS, PRESETS, ByHand, World, make_template, outside
 from tests.stories.conftest import MEMORY
 
 #: Where the process may end: at what is passed between a press and its take, and at what people decide.
@@ -33,7 +33,7 @@ POINTS = sorted(
        for n in (1, 2)]
     + ["file.original.settle:1", "file.original.settled:1", "file.take.settle:1", "file.take.settled:1"]
 )  # fmt: skip
-_PROMPTS = st.sampled_from(["rain", "snow", "hail"])
+_PROMPTS = ("rain", "snow", "hail")
 _NUMBERS = st.integers(0, 7)
 _MOVES = st.lists(_NUMBERS, min_size=1, max_size=6)
 _ENDS = st.lists(st.sampled_from(POINTS), max_size=2)
@@ -80,7 +80,8 @@ class Bridge(RuleBasedStateMachine):
     # What happens. Few rules, so that each is drawn often; most let things move, for else nothing is ever sent
 
     @rule(
-        prompt=_PROMPTS,
+        what=st.sampled_from([*_PROMPTS, "bass"]),
+        at_once=st.booleans(),
         variations=st.sampled_from([1, 1, 2]),
         client=st.sampled_from([None, "reaper"]),
         again=st.booleans(),
@@ -90,25 +91,29 @@ class Bridge(RuleBasedStateMachine):
         ends=_ENDS,
         moves=_MOVES,
     )
-    def press(self, posts: list[str], polls: list[str], ends: list[str], moves: list[int], **given: Any) -> None:
+    def press(
+        self, what: str, at_once: bool, posts: list[str], polls: list[str], ends: list[str], moves: list[int],
+        **given: Any,
+    ) -> None:  # fmt: skip
         """Press, and know what the service will do with it, and where the process will end."""
-        body = {"id": self.a_uuid(), "action": "generate", "duration": 1} | given
+        wanted = {"preset": what, "duration": 6} if what in PRESETS else {"action": "generate", "prompt": what}
+        body = {"id": self.a_uuid(), "duration": 1} | wanted | given
         self.sent.append(body)
         self.hand.vendor.next_posts.extend(posts)
         self.hand.vendor.next_polls.extend(polls)
         self.end_at(ends)
-        self.run(self.hand.press(body))
+        self.run(self.hand.press(body, at_once=at_once))
         self.move(moves)
 
     @precondition(lambda self: self.sent or self.retries)
-    @rule(number=_NUMBERS, of_retries=st.booleans(), moves=_MOVES)
-    def say_it_again(self, number: int, of_retries: bool, moves: list[int]) -> None:
+    @rule(number=_NUMBERS, of_retries=st.booleans(), at_once=st.booleans(), moves=_MOVES)
+    def say_it_again(self, number: int, of_retries: bool, at_once: bool, moves: list[int]) -> None:
         """Say a press or a retry once more, as who heard no answer does."""
         if of_retries and self.retries:
             name, data = self.retries[-1 - number % len(self.retries)]
             self.run(self.hand.do(f"the same retry of {name}", self.hand.actions.retry(name, data)))
         elif self.sent:
-            self.run(self.hand.press(self.sent[-1 - number % len(self.sent)]))
+            self.run(self.hand.press(self.sent[-1 - number % len(self.sent)], at_once=at_once))
         self.move(moves)
 
     @precondition(lambda self: self.sent)
@@ -178,6 +183,22 @@ class Bridge(RuleBasedStateMachine):
         else:
             reason = "person" if what == "pause" else what
             self.run(self.hand.do(reason, self.hand.actions.pause(reason)))
+        self.move(moves)
+
+    @rule(
+        what=st.sampled_from(["limit", "price", "tunnel"]),
+        cents=st.sampled_from([58, 70, 120, 300]),
+        moves=_MOVES,
+    )
+    def what_is_around_changes(self, what: str, cents: int, moves: list[int]) -> None:
+        """Somebody sets another limit, the service asks for another price, or the tunnel ends and begins."""
+        self.hand.told.append(f"{what} {cents / 100 if what != 'tunnel' else ''}")
+        if what == "limit":
+            self.hand.set_limit(cents / 100)
+        elif what == "price":
+            self.run(self.hand.ask(0.58 if cents != 70 else 0.7))
+        else:
+            self.hand.vendor.shelf.end()
         self.move(moves)
 
     def end_at(self, points: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tools.mutants.rules import ROOT, Mutant, by_rule
@@ -11,6 +11,7 @@ from tools.mutants.rules import ROOT, Mutant, by_rule
 _ADMIT: Final = "tests/spending/test_admit.py"
 _PRESS: Final = "tests/spending/test_press_identity.py"
 _SUBMIT: Final = "tests/pipeline/test_submit.py"
+_RULES: Final = "tests/stories/test_rules_of_money.py"  # the quickest: it comes first
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
 _ACTIONS: Final = "tests/actions/test_actions.py"
@@ -45,7 +46,8 @@ MODULES: Final = (
     Module("spending/prices.py", ("tests/spending/test_prices.py", _MODELS, _ADMIT, _ACTIONS)),
     Module("spending/pause.py", ("tests/spending/test_pause.py", _ACTIONS, _SUBMIT, _CONVEYOR)),
     Module("spending/admit.py", (_ADMIT, _PRESS, _FIELDS, _ACTIONS), frozenset({"admit", "_accept"})),
-    Module("pipeline/submit.py", (_SUBMIT, _ACTIONS, _CONVEYOR)),
+    Module("pipeline/submit.py", (_RULES, _ACTIONS, _CONVEYOR, _SUBMIT)),
+    Module("pipeline/at_once.py", (_RULES, "tests/pipeline/test_at_once.py")),
     Module("pipeline/confirm.py", (_DELIVERY, _ACTIONS)),
     Module(
         "pipeline/conveyor.py", (_ACTIONS, _CONVEYOR), frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"})
@@ -101,6 +103,15 @@ NAMED: Final = (
         'outcome = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge ended while the request was being sent")',
         'outcome = Outcome(kind=SubmitOutcome.NOT_SENT, text="the bridge ended while the request was being sent")',
         (_CONVEYOR, _ACTIONS),
+    ),
+    _Named(
+        "what became of a submit is read from the answer to an earlier one",
+        "pipeline/conveyor.py",
+        """            if event["kind"] == str(State.SUBMITTING):
+                answer = None
+            elif event""",
+        """            if event""",
+        (_RULES, _CONVEYOR, _ACTIONS),
     ),
     _Named(
         "the charge's day is that of the press",
@@ -288,6 +299,8 @@ NAMED: Final = (
 
 #: Mutants that change nothing that a test could see, each with the reason.
 _PLACES: Final = "a place has keys only where the body names them"
+_HAS_ID: Final = "what was accepted has an id"
+_LOGGED: Final = "it is a text for the log"
 _NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
     "spending/press.py fingerprint_of: part: {}": _PLACES,
@@ -300,11 +313,52 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py check_replaced: edge: abs(duration - source_seconds) > _NEAR": _NEAR,
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
     "spending/pause.py module: member PANIC": "a panic has a rank of its own",
+    "pipeline/submit.py begin: never: fresh.state not in RESERVED": "MOVES lets nothing else be sent either",
+    'pipeline/submit.py late_answer: part: ""': _HAS_ID,
+    'pipeline/submit.py apply: part: ""': _HAS_ID,
+    "pipeline/submit.py _written: part: outcome.remote_id": _LOGGED,
+    "pipeline/submit.py _written: part: ''": _LOGGED,
+    "pipeline/submit.py post: part: sent.outcome().remote_id": _LOGGED,
+    "pipeline/submit.py post: part: ''": _LOGGED,
+    "pipeline/submit.py _duplicate: keyword charge: tx.move(job, State.UNKNOWN, event=event, charge=Charge.POSSIBLE, probl": (  # noqa: E501
+        "it is possible since it is being sent"
+    ),
 }
 
 
+#: Mutants that the stories in tests/stories have to find as well, whatever else does: by the start of their names.
+_SMALL_BOUNDS: Final = "tests/stories/test_small_bounds.py"
+_MACHINE: Final = "tests/stories/test_machine.py"
+STORIES: Final = (
+    "a job that was lost on the wire is sent again",
+    "what is perhaps charged does not count",
+    "nothing is reserved",
+    "charges of later days do not count",
+    "an age is read from the wall clock alone",
+    "pipeline/submit.py begin: never: tx.paused(job)",
+    "pipeline/submit.py begin: deed: check_age(",
+    "pipeline/submit.py begin: deed: check_price(",
+    "pipeline/submit.py begin: deed: check_limits(",
+    "pipeline/submit.py apply: never: outcome.kind is SubmitOutcome.ACCEPTED and tx.remote_id_taken",
+    "pipeline/submit.py apply: never: meaning.state is State.QUEUED and not tx.job(job.id).wanted",
+    "pipeline/submit.py submit: never: job.publication is not None",
+    "pipeline/at_once.py AtOnce.mark: never: job.action",
+    "what became of a submit is read from the answer to an earlier one",
+    "spending/admit.py Admit._accept: never: before is not None",
+    "actions/jobs.py JobActions._attach.write: never: tx.remote_id_taken",
+    "pipeline/confirm.py placed: never: delivery < job.delivery",
+)
+
+
 def chosen() -> Iterator[Mutant]:
-    """Yield every mutant, those by name first."""
+    """Yield every mutant, those by name first; those for the stories once more."""
+    for mutant in _each():
+        yield mutant
+        if mutant.name.startswith(STORIES):
+            yield replace(mutant, name=f"stories: {mutant.name}", tests=(_SMALL_BOUNDS, _MACHINE))
+
+
+def _each() -> Iterator[Mutant]:
     for named in NAMED:
         path = (_PACKAGE + named.path).replace("bridge_daemon/../", "")
         text = (ROOT / path).read_text(encoding="utf-8")
