@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from bridge_daemon.domain.job import Charge, Job, State
@@ -17,45 +16,17 @@ from bridge_daemon.engine.choice import Choice
 from bridge_daemon.errors import JournalUnusable, OtherEngine, Stale
 from bridge_daemon.journal import Transaction
 from bridge_daemon.journal.record import Record
-from bridge_daemon.journal.tables import jobs
 from bridge_daemon.pipeline import disk
 from bridge_daemon.pipeline import submit as module
 from tests.stories.by_hand import ByHand, Shelf
+from tests.stories.short import again, charge_day, code_of, pressed, sent, submit
 from tests.stories.test_small_bounds import PRICE, body
 
 CHAIN = {"id": body(90)["id"], "preset": "bass", "duration": 6}
 
 
-async def pressed(hand: ByHand, *words: str, number: int = 1, **given: Any) -> Job:
-    """Press, and return the job before anything is sent of it; ``words`` say what the service will do."""
-    hand.vendor.next_posts.extend(words)
-    await hand.press(body(number) | given)
-    return (await hand.jobs())[-1]
-
-
-async def sent(hand: ByHand, *words: str, number: int = 1, **given: Any) -> Job:
-    """Press, and return the job after the one step that sends it."""
-    return await submit(hand, await pressed(hand, *words, number=number, **given))
-
-
-async def again(hand: ByHand, job: Job) -> Job:
-    return next(one for one in await hand.jobs() if one.id == job.id)
-
-
-async def charge_day(hand: ByHand, job: Job) -> str | None:
-    """Return the day on which a job counts as spent."""
-    query = select(jobs.c.charge_day).where(jobs.c.job == job.id)
-    return await hand.journal.read(lambda tx: tx.connection.execute(query).scalar_one())
-
-
 def wait_of(hand: ByHand, job: Job) -> float:
     return hand._due[job.id] - hand.clock.monotonic()
-
-
-async def submit(hand: ByHand, job: Job) -> Job:
-    """Run the submit of a job, whatever would keep the conveyor from it."""
-    await hand._step(job)
-    return await again(hand, job)
 
 
 # What an answer means
@@ -84,7 +55,7 @@ async def test_what_an_answer_means(hand: ByHand, word: str, at_once: bool) -> N
     [job] = await hand.jobs() if at_once else [await submit(hand, (await hand.jobs())[0])]
     assert (job.state, job.charge) == (state, charge)
     assert (await charge_day(hand, job) is None) is (charge is Charge.NONE)
-    assert (job.problem.code if job.problem else None) == code
+    assert code_of(job) == code
     assert job.problem is None or SAID[state] in job.problem.text
     assert (job.remote_id is not None) is (state is State.GENERATING)
     assert len(hand.vendor.posts) == (word != "offline")
@@ -276,7 +247,7 @@ async def test_nothing_is_sent_by_a_journal_that_is_not_the_one_that_was_opened(
     with monkeypatch.context() as patch:
         patch.setattr(hand.journal._database, "check", _gone)
         job = await submit(hand, job)
-    assert (job.state, job.problem.code if job.problem else None) == (State.QUEUED, "E-JOURNAL")
+    assert (job.state, code_of(job)) == (State.QUEUED, "E-JOURNAL")
     assert hand.vendor.posts == []
 
 
@@ -308,7 +279,7 @@ async def test_the_engine_that_it_was_admitted_for_is_the_one_that_it_is_sent_to
     with monkeypatch.context() as patch:
         patch.setattr(hand.context.engines, "current", _another_engine)
         job = await submit(hand, job)
-    assert (job.state, job.problem.code if job.problem else None) == (State.HELD, OtherEngine.code)
+    assert (job.state, code_of(job)) == (State.HELD, OtherEngine.code)
     assert hand.vendor.posts == []
 
 
@@ -322,7 +293,7 @@ async def test_it_is_sent_to_the_very_end_of_its_time_and_not_later(hand: ByHand
     hand.clock.offset += 600
     assert (await submit(hand, job)).state is State.GENERATING
     held = await submit(hand, late)
-    assert (held.state, held.problem.code if held.problem else None) == (State.HELD, "E-STALE")
+    assert (held.state, code_of(held)) == (State.HELD, "E-STALE")
     assert len(hand.vendor.posts) == 1
 
 
@@ -359,7 +330,7 @@ async def test_the_price_is_looked_at_again(hand: ByHand) -> None:
     job = await pressed(hand)
     await hand.ask(PRICE + 0.1)
     job = await submit(hand, job)
-    assert (job.state, job.problem.code if job.problem else None) == (State.HELD, "E-PRICE")
+    assert (job.state, code_of(job)) == (State.HELD, "E-PRICE")
     assert hand.vendor.posts == []
 
 
@@ -367,7 +338,7 @@ async def test_the_limit_is_looked_at_again(hand: ByHand) -> None:
     job = await pressed(hand)
     hand.set_limit(PRICE - 0.01)
     job = await submit(hand, job)
-    assert (job.state, job.problem.code if job.problem else None) == (State.HELD, "E-LIMIT")
+    assert (job.state, code_of(job)) == (State.HELD, "E-LIMIT")
     assert hand.vendor.posts == []
 
 
