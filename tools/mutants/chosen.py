@@ -11,6 +11,7 @@ from tools.mutants.rules import ROOT, Mutant, by_rule
 _ADMIT: Final = "tests/spending/test_admit.py"
 _PRESS: Final = "tests/spending/test_press_identity.py"
 _SUBMIT: Final = "tests/pipeline/test_submit.py"
+_DECISIONS: Final = "tests/stories/test_decisions.py"
 _RULES: Final = "tests/stories/test_rules_of_money.py"  # the quickest: it comes first
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
@@ -48,9 +49,11 @@ MODULES: Final = (
     Module("spending/admit.py", (_ADMIT, _PRESS, _FIELDS, _ACTIONS), frozenset({"admit", "_accept"})),
     Module("pipeline/submit.py", (_RULES, _ACTIONS, _CONVEYOR, _SUBMIT)),
     Module("pipeline/at_once.py", (_RULES, "tests/pipeline/test_at_once.py")),
-    Module("pipeline/confirm.py", (_DELIVERY, _ACTIONS)),
+    Module("pipeline/confirm.py", (_DECISIONS, _DELIVERY)),
     Module(
-        "pipeline/conveyor.py", (_ACTIONS, _CONVEYOR), frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"})
+        "pipeline/conveyor.py",
+        (_DECISIONS, _CONVEYOR, _ACTIONS),
+        frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"}),
     ),
     Module("pipeline/context.py", (_CONVEYOR, _SUBMIT), frozenset({"OnWire", "until_written", "now"})),
     Module(
@@ -60,7 +63,7 @@ MODULES: Final = (
     Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record"})),
     Module("journal/store.py", (_DURABILITY, _TRANSITIONS, _LOST), frozenset({"_write", "write", "_note", "_compare"})),
     Module("journal/record.py", (_LOST,), frozenset({"check", "add", "to_compare", "_parsed"})),
-    Module("actions/jobs.py", (_ACTIONS,)),
+    Module("actions/jobs.py", (_DECISIONS, _ACTIONS)),
     Module("frontends/midi/arming.py", (_ARMING,), frozenset({"armed", "guard", "arm"})),
 )
 
@@ -102,7 +105,7 @@ NAMED: Final = (
         "pipeline/conveyor.py",
         'outcome = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge ended while the request was being sent")',
         'outcome = Outcome(kind=SubmitOutcome.NOT_SENT, text="the bridge ended while the request was being sent")',
-        (_CONVEYOR, _ACTIONS),
+        (_DECISIONS, _CONVEYOR),
     ),
     _Named(
         "what became of a submit is read from the answer to an earlier one",
@@ -111,7 +114,7 @@ NAMED: Final = (
                 answer = None
             elif event""",
         """            if event""",
-        (_RULES, _CONVEYOR, _ACTIONS),
+        (_DECISIONS,),
     ),
     _Named(
         "the charge's day is that of the press",
