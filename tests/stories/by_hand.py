@@ -238,6 +238,7 @@ class ByHand:
         self.crashes = 0
         self._next_crashes: deque[str] = deque()
         self._due: dict[str, float] = {}
+        self._since: dict[str, tuple[float, float]] = {}  # job → when this process admitted it, and its end
         self.daemon: Daemon | None = None
 
     # The process
@@ -256,6 +257,7 @@ class ByHand:
         self.daemon.parts.conveyor._tasks.closed = True  # no press is sent at once by itself
         await self.daemon.parts.conveyor.recover()
         self._due.clear()
+        self._since.clear()  # what a clock that is set has done meanwhile nobody knows
 
     async def stop(self) -> None:
         """Throw away all that is in memory. Nothing is written by that."""
@@ -331,6 +333,9 @@ class ByHand:
         if answer is not None:
             first = self.answers.setdefault(body["id"], answer[0])
             assert answer[0] == first, "an accepted id gets its first answer"
+            for job in await self.jobs() if not answer[1] else ():
+                if job.id in answer[0]["jobs"]:
+                    self._since[job.id] = self.clock.offset, job.valid_until
 
     async def _at_once(self, body: dict[str, Any]) -> Any:
         assert self.daemon is not None
@@ -431,7 +436,9 @@ class ByHand:
         """Hold a POST that arrives against what may be spent now."""
         job = await self.journal.read(lambda tx: tx.job(name))
         assert job.price >= self.vendor.asks, f"{name} was sent for {job.price} and costs {self.vendor.asks}"
-        assert self.clock.now() <= job.valid_until, f"{name} was sent when it was not valid any more"
+        since, end = self._since.get(name, (None, None))
+        late = since is not None and end == job.valid_until and self.clock.offset - since > end - job.created_at
+        assert not late and self.clock.now() <= job.valid_until, f"{name} was sent when it was not valid any more"
         charged = await self.journal.read(_charged)
         today = sum(price for day, price in charged if day >= self.clock.day())
         assert today <= self.limit * MICRO, f"I4: {name} was sent, and {today} are more than {self.limit}"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge_daemon.domain.job import RESERVED, TERMINAL, Job, State
-from tests.stories.by_hand import POLLS, POSTS, PRESETS, ByHand, World, make_template, outside
+from tests.stories.by_hand import LIMIT, POLLS, POSTS, PRESETS, ByHand, World, make_template, outside
 from tests.stories.conftest import MEMORY
 
 #: Where the process may end: at what is passed between a press and its take, and at what people decide.
@@ -35,7 +35,7 @@ POINTS = sorted(
 )  # fmt: skip
 _PROMPTS = ("rain", "snow", "hail")
 _NUMBERS = st.integers(0, 7)
-_MOVES = st.lists(_NUMBERS, min_size=1, max_size=6)
+_MOVES = st.lists(_NUMBERS, max_size=6)
 _ENDS = st.lists(st.sampled_from(POINTS), max_size=2)
 _POSTS = st.sampled_from(["ok", *sorted(POSTS)])
 _ALL = tuple(State)
@@ -53,13 +53,13 @@ class Bridge(RuleBasedStateMachine):
 
     template: ClassVar[Path]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(limit=st.sampled_from([0.7, 1.2, LIMIT]))
+    def begin(self, limit: float) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=self.template.parent))
         self.runner = asyncio.Runner()
         self.outside = outside()
         world: World = self.outside.__enter__()
-        self.hand = ByHand(self.folder, world, template=self.template)
+        self.hand = ByHand(self.folder, world, limit=limit, template=self.template)
         self.run(self.hand.start())
         self.sent: list[dict[str, Any]] = []
         self.retries: list[tuple[str, dict[str, Any]]] = []
@@ -163,7 +163,9 @@ class Bridge(RuleBasedStateMachine):
         self.move(moves)
 
     @rule(
-        what=st.sampled_from(["passes", "passes", "is set", "pause", "panic", "resume", "resume", "restart"]),
+        what=st.sampled_from(
+            ["passes", "passes", "is set", "yesterday", "sleeps", "pause", "panic", "resume", "resume", "restart"]
+        ),
         seconds=st.sampled_from([8, 30, 700, 3600, 90_000]),
         back=st.booleans(),
         moves=_MOVES,
@@ -176,6 +178,11 @@ class Bridge(RuleBasedStateMachine):
             self.hand.clock.offset += seconds
         elif what == "is set":
             self.hand.clock.shift += signed
+        elif what == "yesterday":  # is what the clock is set to
+            self.hand.clock.shift -= 86_400
+        elif what == "sleeps":  # and its clock runs again where it stood
+            self.hand.clock.offset += seconds
+            self.hand.clock.shift -= seconds
         elif what == "restart":
             self.run(self.hand.restart())
         elif what == "resume":

@@ -317,6 +317,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
     "spending/pause.py module: member PANIC": "a panic has a rank of its own",
     "pipeline/submit.py begin: never: fresh.state not in RESERVED": "MOVES lets nothing else be sent either",
+    "pipeline/submit.py apply: part: outcome.kind is SubmitOutcome.ACCEPTED": "nothing else has an id",
     'pipeline/submit.py late_answer: part: ""': _HAS_ID,
     'pipeline/submit.py apply: part: ""': _HAS_ID,
     "pipeline/submit.py _written: part: outcome.remote_id": _LOGGED,
