@@ -28,6 +28,9 @@ _MODELS: Final = "tests/spending/test_new_models.py"
 _LOST: Final = "tests/app/test_lost_journal.py"
 _LIVE_ONCE: Final = "tests/live/test_placing.py::test_announced_five_times_placed_once_confirmed_five_times"
 _LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
+_LEASES: Final = "tests/studio/test_leases.py"
+_STUDIO_LATE: Final = "tests/studio/test_membership.py::test_what_took_too_long_to_be_written_is_not_sent_by_then"
+_SHARED: Final = "tests/studio/test_shared_budget.py"
 _ARMING: Final = "tests/frontends/midi/test_arming.py"
 
 
@@ -64,6 +67,16 @@ MODULES: Final = (
     Module("journal/store.py", (_DURABILITY, _TRANSITIONS, _LOST), frozenset({"_write", "write", "_note", "_compare"})),
     Module("journal/record.py", (_LOST,), frozenset({"check", "add", "to_compare", "_parsed"})),
     Module("actions/jobs.py", (_DECISIONS, _ACTIONS)),
+    Module("spending/chain.py", ("tests/spending/test_chain_steps.py",)),
+    Module(
+        "studio/membership.py",
+        (_LEASES, _STUDIO_LATE),
+        frozenset({"asked_here", "take", "holds", "late", "join", "_beat"}),
+    ),
+    Module("studio/leases.py", (_LEASES,)),
+    Module(
+        "studio/budget.py", (_SHARED,), frozenset({"seconds_until", "_ahead", "_has_share", "take_submit", "_submit"})
+    ),
     Module("frontends/midi/arming.py", (_ARMING,), frozenset({"armed", "guard", "arm"})),
 )
 
@@ -220,6 +233,92 @@ NAMED: Final = (
         "State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED}),",
         "State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED, State.CANCELLED}),",
         (_TRANSITIONS,),
+    ),
+    _Named(
+        "who is dead itself takes jobs",
+        "studio/leases.py",
+        """me.run = :run AND {is_alive('me')} \"
+    f"AND j.job""",
+        """me.run = :run \"
+    f"AND j.job""",
+        (_LEASES,),
+    ),
+    _Named(
+        "an older process of a home takes jobs",
+        "studio/leases.py",
+        "me.id = :id AND me.run = :run AND",
+        "me.id = :id AND",
+        (_LEASES,),
+    ),
+    _Named(
+        "a job of a room that is there is taken from it",
+        "studio/leases.py",
+        "AND j.job = :job AND (j.room = me.room OR me.kind = '{KEEPER}' OR {LEFT_ALONE}) ",
+        "AND j.job = :job ",
+        (_LEASES,),
+    ),
+    _Named(
+        "a job that somebody alive has is taken from it",
+        "studio/leases.py",
+        "OR NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = leases.worker AND w.{_ALIVE}) RETURNING",
+        "OR true RETURNING",
+        (_LEASES,),
+    ),
+    _Named(
+        "an older process of a home says that it is there",
+        "studio/leases.py",
+        "SET seen_at = {_NOW} WHERE id = :id AND run = :run",
+        "SET seen_at = {_NOW} WHERE id = :id",
+        (_LEASES,),
+    ),
+    _Named(
+        "two homes may have the name of one room",
+        "studio/leases.py",
+        "kind = :kind AND id <> :id AND {_ALIVE} LIMIT 1",
+        "kind = :kind AND false LIMIT 1",
+        (_LEASES,),
+    ),
+    _Named(
+        "what somebody alive has is found to be free",
+        "studio/leases.py",
+        "WHERE w.id IS NULL AND (",
+        "WHERE (",
+        (_LEASES,),
+    ),
+    _Named(
+        "jobs of rooms that are there are found to be free",
+        "studio/leases.py",
+        "OR (r.id IS NULL AND j.engine",
+        "OR (j.engine",
+        (_LEASES,),
+    ),
+    _Named(
+        "jobs of another engine are gone on with",
+        "studio/leases.py",
+        "j.engine = :engine AND j.base_url = :base_url AND (",
+        "j.base_url = :base_url AND (",
+        (_LEASES,),
+    ),
+    _Named(
+        "a room sends the jobs of another one",
+        "studio/leases.py",
+        "OR (:kind = '{KEEPER}' AND j.state IN :reserved",
+        "OR (j.state IN :reserved",
+        (_LEASES,),
+    ),
+    _Named(
+        "a keeper sends what is not valid any more",
+        "studio/leases.py",
+        "j.state IN :reserved AND j.valid_until > {_NOW}",
+        "j.state IN :reserved",
+        (_LEASES,),
+    ),
+    _Named(
+        "a keeper sends for a room that is paused",
+        "studio/leases.py",
+        "                AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.key = j.room || ' pause'))\n",
+        "                )\n",
+        (_LEASES,),
     ),
     _Named(
         "files are not flushed before they get their name",
