@@ -86,14 +86,15 @@ class Bridge(RuleBasedStateMachine):
         client=st.sampled_from([None, "reaper"]),
         again=st.booleans(),
         valid_for=st.sampled_from([600, 90_000, 5]),
+        meanwhile=st.sampled_from(["", "", "passes", "yesterday", "sleeps"]),
         posts=st.lists(_POSTS, max_size=3),
         polls=st.lists(st.sampled_from(POLLS), max_size=4),
         ends=_ENDS,
         moves=_MOVES,
     )
     def press(
-        self, what: str, at_once: bool, posts: list[str], polls: list[str], ends: list[str], moves: list[int],
-        **given: Any,
+        self, what: str, at_once: bool, meanwhile: str, posts: list[str], polls: list[str], ends: list[str],
+        moves: list[int], **given: Any,
     ) -> None:  # fmt: skip
         """Press, and know what the service will do with it, and where the process will end."""
         wanted = {"preset": what, "duration": 6} if what in PRESETS else {"action": "generate", "prompt": what}
@@ -103,6 +104,8 @@ class Bridge(RuleBasedStateMachine):
         self.hand.vendor.next_polls.extend(polls)
         self.end_at(ends)
         self.run(self.hand.press(body, at_once=at_once))
+        if meanwhile:
+            self.let(meanwhile, 700)
         self.move(moves)
 
     @precondition(lambda self: self.sent or self.retries)
@@ -172,18 +175,10 @@ class Bridge(RuleBasedStateMachine):
     )
     def time_and_the_process(self, what: str, seconds: int, back: bool, moves: list[int]) -> None:
         """Time passes, the clock is set, everything is paused, or the process is stopped and started."""
-        signed = -seconds if back else seconds
-        self.hand.told.append(f"{what} {signed if what == 'is set' else seconds}")
-        if what == "passes":
-            self.hand.clock.offset += seconds
-        elif what == "is set":
-            self.hand.clock.shift += signed
-        elif what == "yesterday":  # is what the clock is set to
-            self.hand.clock.shift -= 86_400
-        elif what == "sleeps":  # and its clock runs again where it stood
-            self.hand.clock.offset += seconds
-            self.hand.clock.shift -= seconds
+        if what in ("passes", "is set", "yesterday", "sleeps"):
+            self.let(what, -seconds if back and what == "is set" else seconds)
         elif what == "restart":
+            self.hand.told.append(what)
             self.run(self.hand.restart())
         elif what == "resume":
             self.run(self.hand.do("resume", self.hand.actions.resume()))
@@ -207,6 +202,19 @@ class Bridge(RuleBasedStateMachine):
         else:
             self.hand.vendor.shelf.end()
         self.move(moves)
+
+    def let(self, what: str, seconds: int) -> None:
+        """Let time pass, or the clock be set, or both."""
+        self.hand.told.append(f"{what} {seconds}")
+        if what == "passes":
+            self.hand.clock.offset += seconds
+        elif what == "is set":
+            self.hand.clock.shift += seconds
+        elif what == "yesterday":  # is what the clock is set to
+            self.hand.clock.shift -= 86_400
+        else:  # it sleeps, and its clock runs again where it stood
+            self.hand.clock.offset += seconds
+            self.hand.clock.shift -= seconds
 
     def end_at(self, points: list[str]) -> None:
         if points:
