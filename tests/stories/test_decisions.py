@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -383,3 +384,78 @@ async def test_a_retry_of_what_is_on_the_wire_only_says_so(hand: ByHand) -> None
     hand.vendor.seen = retry
     await submit(hand, job)
     assert said == ["It is on the wire; its answer is awaited."]
+
+
+async def test_what_ended_without_a_take_is_asked_for_anew_once_for_its_id(hand: ByHand) -> None:
+    job = await sent(hand, "422")
+    for _ in range(2):
+        said = await hand.actions.retry(job.id, {"id": uuid(2)})
+        assert said["retry_of"] == job.id
+    assert len(await hand.jobs()) == 2
+
+
+async def test_submitting_again_said_twice_is_one_new_job(hand: ByHand) -> None:
+    job = await sent(hand, "lost")
+    said = [await hand.actions.resolve(job.id, {"action": "submit_again", "id": uuid(2)}) for _ in range(2)]
+    assert said[0]["id"] == said[1]["id"]
+    assert len(await hand.jobs()) == 2
+
+
+async def test_an_id_of_something_else_sends_no_held_job(hand: ByHand) -> None:
+    job = await pressed(hand)
+    await hand.context.hold(job, OtherEngine("no"))
+    with pytest.raises(IdReused):
+        await hand.actions.retry(job.id, {"id": uuid(1)})
+    assert (await again(hand, job)).state is State.HELD
+
+
+async def test_a_held_job_publishes_its_source_anew(hand: ByHand) -> None:
+    await hand.press(CHAIN)
+    while (bass := (await hand.jobs())[1]).publication is None:
+        if not await hand.step():
+            hand.clock.offset += 1
+    await hand.context.hold(bass, OtherEngine("no"))
+    await hand.actions.retry(bass.id, {"id": uuid(2)})
+    assert (await again(hand, bass)).publication is None
+
+
+async def test_what_is_being_fetched_is_given_no_other_id(hand: ByHand) -> None:
+    job = await sent(hand)
+    while (job := await again(hand, job)).state is not State.FETCHING:
+        if not await hand.step():
+            hand.clock.offset += 2
+    lost = hand.context.problem(OtherEngine("lost"))
+    await hand.journal.write("test", lambda tx: tx.set_problem(tx.job(job.id), lost))
+    with pytest.raises(WrongState):
+        await hand.actions.resolve(job.id, {"action": "attach", "remote_id": "another"})
+
+
+async def test_only_what_is_paid_for_is_tried_at_once(hand: ByHand) -> None:
+    job = await pressed(hand)
+    assert hand.daemon is not None
+    with pytest.raises(WrongState):
+        await hand.daemon.parts.actions._nudge(job.id, {})
+
+
+@pytest.mark.parametrize("expected", [False, True])
+async def test_what_watches_over_a_pad_is_asked(hand: ByHand, expected: bool) -> None:
+    def guard(_: object, total: int) -> None:
+        raise LimitReached(f"{total} are too much.")
+
+    assert hand.daemon is not None
+    actions = hand.daemon.parts.actions
+    if expected:  # a client was asked to make the request
+        actions.expected[uuid(1)] = guard
+    with pytest.raises(LimitReached, match="580000 are too much"):
+        await actions.admit(body(1), guard=None if expected else guard)
+    assert await hand.jobs() == []
+
+
+async def test_a_take_that_continues_another_is_moved_by_where_it_begins(hand: ByHand) -> None:
+    job = await stored(hand)
+    parameters = replace(job.parameters, after=2.0)
+    await hand.journal.write("test", lambda tx: tx.touch(tx.job(job.id), parameters=parameters))
+    await hand.actions.deliver(job.id, {"position": 10.0})
+    job = await again(hand, job)
+    assert (job.place.position, job.stands.position) == (8.0, 10.0)
+    hand.confirmed.add((job.id, 2))

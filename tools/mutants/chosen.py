@@ -414,6 +414,11 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py check_replaced: edge: end > source_seconds + _NEAR": _NEAR,
     "spending/offers.py check_replaced: edge: abs(duration - source_seconds) > _NEAR": _NEAR,
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
+    "actions/jobs.py _deliver: part: 0.0": "nothing is 0, too",
+    "actions/jobs.py JobActions.deliver: part: {}": "it is only asked whether there is something in it",
+    "actions/jobs.py _resolvable: part: job.state in (State.GENERATING, State.FETCHING)": (
+        "MOVES lets no other be closed, or be followed"
+    ),
     "spending/pause.py module: member PANIC": "a panic has a rank of its own",
     "pipeline/submit.py begin: never: fresh.state not in RESERVED": "MOVES lets nothing else be sent either",
     "pipeline/submit.py apply: part: outcome.kind is SubmitOutcome.ACCEPTED": "nothing else has an id",
