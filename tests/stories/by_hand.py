@@ -336,6 +336,7 @@ class ByHand:
             for job in await self.jobs() if not answer[1] else ():
                 if job.id in answer[0]["jobs"]:
                     self._since[job.id] = self.clock.offset, job.valid_until
+                    self.context.watch(job)  # as the conveyor does, which takes it up at once
 
     async def _at_once(self, body: dict[str, Any]) -> Any:
         assert self.daemon is not None
@@ -363,19 +364,19 @@ class ByHand:
             self.confirmed.add((job.id, job.delivery))
             await self.do(f"placed {job.id}.{job.delivery}", self.actions.placed(job.id, job.delivery))
 
-    async def step(self, number: int = 0) -> bool:
-        """Run one step of one of the jobs that are due. False if none is."""
-        due = [job for job in await self.jobs() if self._is_due(job)]
+    async def step(self, number: int = 0, *, late: bool = False) -> bool:
+        """Run one step of one of the jobs that are due. False if none is. ``late``: its turn came before any pause."""
+        due = [job for job in await self.jobs() if self._is_due(job, late=late)]
         if not due:
             return False
         job = due[number % len(due)]
         await self.do(f"step of {job.id} ({job.state})", self._step(job))
         return True
 
-    def _is_due(self, job: Job) -> bool:
-        assert self.daemon is not None
-        context = self.daemon.parts.context
-        if job.state in RESERVED and (context.pause.current or context.budget._wait(context.budget.per_minute) > 0):
+    def _is_due(self, job: Job, *, late: bool) -> bool:
+        context = self.context
+        paused = context.pause.current is not None and not late
+        if job.state in RESERVED and (paused or context.budget._wait(context.budget.per_minute) > 0):
             return False
         if job.state is State.STORED and context.pause.panic:
             return False  # its step waits until that is over
@@ -439,6 +440,7 @@ class ByHand:
         since, end = self._since.get(name, (None, None))
         late = since is not None and end == job.valid_until and self.clock.offset - since > end - job.created_at
         assert not late and self.clock.now() <= job.valid_until, f"{name} was sent when it was not valid any more"
+        assert await self.journal.read(lambda tx: tx.fact("pause")) is None, f"{name} was sent while it was paused"
         charged = await self.journal.read(_charged)
         today = sum(price for day, price in charged if day >= self.clock.day())
         assert today <= self.limit * MICRO, f"I4: {name} was sent, and {today} are more than {self.limit}"

@@ -35,6 +35,7 @@ POINTS = sorted(
 )  # fmt: skip
 _PROMPTS = ("rain", "snow", "hail")
 _NUMBERS = st.integers(0, 7)
+_TUNNEL_ENDS, _LATE = 7, 6  # of the numbers of a move
 _MOVES = st.lists(_NUMBERS, max_size=6)
 _ENDS = st.lists(st.sampled_from(POINTS), max_size=2)
 _POSTS = st.sampled_from(["ok", *sorted(POSTS)])
@@ -224,7 +225,9 @@ class Bridge(RuleBasedStateMachine):
     def move(self, numbers: list[int]) -> None:
         for number in numbers:
             self.hand.clock.offset += 2  # no pause between two polls is over otherwise
-            self.run(self.hand.step(number))
+            if number == _TUNNEL_ENDS:
+                self.hand.vendor.shelf.end()
+            self.run(self.hand.step(number, late=number == _LATE))
 
     @invariant()
     def nothing_is_paid_twice_and_nothing_paid_is_lost(self) -> None:

@@ -297,6 +297,14 @@ async def test_it_is_sent_to_the_very_end_of_its_time_and_not_later(hand: ByHand
     assert len(hand.vendor.posts) == 1
 
 
+async def test_a_clock_that_stood_while_the_machine_slept_makes_no_job_younger(hand: ByHand) -> None:
+    job = await pressed(hand, valid_for=600)
+    hand.clock.offset += 700
+    hand.clock.shift -= 700
+    job = await submit(hand, job)
+    assert (job.state, code_of(job)) == (State.HELD, "E-STALE")
+
+
 async def test_a_clock_that_was_set_back_sends_nothing_by_itself(hand: ByHand) -> None:
     job = await pressed(hand)
     await hand.restart()  # else it is known how long it waited
