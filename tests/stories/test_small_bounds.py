@@ -131,6 +131,39 @@ async def test_the_process_may_end_at_each_failpoint(folder: Path, template: Pat
             await ends_at(bounds, folder / str(number), world, template, word, point)
 
 
+@pytest.mark.parametrize("what", ["the tunnel ends", "a pause"])
+async def test_it_may_happen_between_any_two_steps_of_a_chain(folder: Path, template: Path, what: str) -> None:
+    with outside() as world:
+        for moment in range(100):
+            hand = ByHand(folder / str(moment), world, template=template)
+            await hand.start()
+            try:
+                await hand.press({"id": ID.format(1), "preset": "bass", "duration": 6})
+                for _ in range(moment):
+                    await _onward(hand)
+                posts, served = len(hand.vendor.posts), bool(hand.vendor.shelf.lying)
+                if what == "a pause":
+                    await hand.actions.pause()
+                    await hand.step(late=True)
+                    await hand.actions.resume()
+                else:
+                    hand.vendor.shelf.end()
+                if served or moment % 4 == 0:  # the rest comes to the same
+                    await hand.settle()
+                    assert {job.state for job in await hand.jobs()} == {State.PLACED}
+                await hand.check()
+                if posts == 2:
+                    return
+            finally:
+                await hand.stop()
+
+
+async def _onward(hand: ByHand) -> None:
+    """Run the next step, whatever time it waits for."""
+    while not await hand.step() and any(job.state is not State.PLACED for job in await hand.jobs()):
+        hand.clock.offset += 1
+
+
 async def test_a_limit_that_has_room_for_one_is_passed_by_one_of_many_at_once(folder: Path, template: Path) -> None:
     with outside() as world:
         hand = Bounds().hand(folder / "home", world, template)

@@ -39,12 +39,23 @@ def test_submits_come_before_polls() -> None:
     assert wait("poll", calls(38), waiting) == 0.0
     assert wait("poll", calls(39), waiting) > 0.0
     assert wait("submit", calls(49), [Waiting("other", "poll", 1.0)]) == 0.0
+    assert wait("poll", calls(39), [Waiting("me", "submit", 1.0)]) > 0.0, "its own, too"
+    assert wait("submit", calls(25, "me", "poll"), [Waiting("other", "poll", 1.0)]) == 0.0, "polls are no presses"
 
 
 def test_of_those_that_wait_who_was_granted_least_is_the_next() -> None:
     counting = [*calls(1, "me"), *calls(48)]
     assert wait("submit", counting, [Waiting("other", "submit", 99.0)]) > 0.0
     assert wait("submit", [*calls(1, "other"), *calls(48)], [Waiting("other", "submit", 1.0)]) == 0.0
+
+
+def test_polls_that_were_granted_do_not_count_for_presses() -> None:
+    counting = [*calls(5, "me", "poll"), *calls(1, "other"), *calls(43)]
+    assert wait("submit", counting, [Waiting("other", "submit", 1.0)]) == 0.0
+
+
+def test_where_all_places_go_to_others_it_is_asked_again() -> None:
+    assert wait("submit", [], [Waiting(f"w{number}", "submit", 1.0) for number in range(50)]) == 1.0
 
 
 def test_of_those_that_were_granted_as_much_who_waits_longer_is_the_next() -> None:
@@ -95,6 +106,7 @@ async def test_submits_of_a_room_go_in_order_and_what_was_not_sent_goes_to_the_n
     assert not await budget.take_submit()
     async with budget._order:
         asked.clear()
-        assert not await budget.take_submit(), "others of this room wait already"
+        async with asyncio.timeout(5):
+            assert not await budget.take_submit(), "others of this room wait already"
         assert asked == []
     await asyncio.to_thread(budget._pool.shutdown)

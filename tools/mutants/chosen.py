@@ -403,8 +403,12 @@ NAMED: Final = (
 _PLACES: Final = "a place has keys only where the body names them"
 _HAS_ID: Final = "what was accepted has an id"
 _LOGGED: Final = "it is a text for the log"
+_NO_PRESET: Final = "no preset has that name either"
 _NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
+    'spending/chain.py _from_take: part: ""': _NO_PRESET,
+    'spending/chain.py _in_order: part: ""': _NO_PRESET,
+    'spending/chain.py _in_order: part: "" #2': _NO_PRESET,
     "spending/press.py fingerprint_of: part: {}": _PLACES,
     "spending/press.py RecentPresses.remember: edge: len(self._accepted) > _REMEMBERED": "999 or 1000 are remembered",
     "spending/press.py module: member 'version'": "there is one version",
