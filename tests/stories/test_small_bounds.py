@@ -158,6 +158,38 @@ async def test_it_may_happen_between_any_two_steps_of_a_chain(folder: Path, temp
                 await hand.stop()
 
 
+@pytest.mark.parametrize("word", ["429", "ok", "502 and made", "422"])
+async def test_it_may_be_cancelled_while_it_is_on_the_wire(folder: Path, template: Path, word: str) -> None:
+    with outside() as world:
+        hand = Bounds().hand(folder / "home", world, template)
+        await hand.start()
+        hand.vendor.next_posts.append(word)
+
+        async def cancel(name: str) -> None:
+            await hand.actions.cancel(name)
+
+        await hand.press(body(1))
+        hand.vendor.seen = cancel
+        await hand.work()
+        await hand.settle()
+        await hand.check()
+        assert len(hand.vendor.posts) == 1
+        await hand.stop()
+
+
+async def test_a_transform_is_not_sent_before_its_source_is_there(folder: Path, template: Path) -> None:
+    with outside() as world:
+        hand = Bounds(presses=2).hand(folder / "home", world, template)
+        await hand.start()
+        await hand.press(body(1))
+        await hand.settle()
+        [take] = await hand.jobs()
+        await hand.press(body(2, action="transform", source={"take": take.id}), at_once=True)
+        await hand.finish()
+        assert len(hand.vendor.posts) == 2
+        await hand.stop()
+
+
 async def _onward(hand: ByHand) -> None:
     """Run the next step, whatever time it waits for."""
     while not await hand.step() and any(job.state is not State.PLACED for job in await hand.jobs()):

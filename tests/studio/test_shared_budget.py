@@ -56,6 +56,8 @@ def test_polls_that_were_granted_do_not_count_for_presses() -> None:
 
 def test_where_all_places_go_to_others_it_is_asked_again() -> None:
     assert wait("submit", [], [Waiting(f"w{number}", "submit", 1.0) for number in range(50)]) == 1.0
+    many = [Waiting(f"w{number}", "submit", 1.0) for number in range(60)]
+    assert wait("submit", calls(1), many) == pytest.approx(90.0 + 60.2 - 100.0), "once the last has left"
 
 
 def test_of_those_that_were_granted_as_much_who_waits_longer_is_the_next() -> None:

@@ -406,6 +406,8 @@ _LOGGED: Final = "it is a text for the log"
 _NO_PRESET: Final = "no preset has that name either"
 _NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
+    "studio/budget.py _ahead: edge: place(one.worker, one.kind, one.since) < mine": "no other waits for the same",
+    "studio/leases.py Seen.alive: edge: self.silent < DEAD": "it is for people, and to the moment",
     'spending/chain.py _from_take: part: ""': _NO_PRESET,
     'spending/chain.py _in_order: part: ""': _NO_PRESET,
     'spending/chain.py _in_order: part: "" #2': _NO_PRESET,
