@@ -69,8 +69,7 @@ async def test_an_id_that_the_service_gave_before_is_no_other_take(hand: ByHand)
     first = await sent(hand)
     second = await sent(hand, "old id", number=2)
     assert (second.state, second.charge, second.remote_id) == (State.UNKNOWN, Charge.POSSIBLE, None)
-    assert second.problem is not None
-    assert second.problem.code == "E-DUPLICATE"
+    assert (second.text, code_of(second)) == ("perhaps sent; waits for you", "E-DUPLICATE")
     assert await charge_day(hand, second) == await charge_day(hand, first)
 
 
@@ -93,6 +92,7 @@ async def test_an_answer_that_comes_after_others_took_it_for_lost(hand: ByHand, 
     attached = state is State.GENERATING
     assert (job.remote_id is not None, job.problem is None) == (attached, attached)
     assert job.charge is (Charge.CONFIRMED if attached else Charge.POSSIBLE)
+    assert (job.text == "the service makes it") is attached
 
 
 async def test_an_answer_after_a_person_has_closed_it_changes_nothing(hand: ByHand) -> None:

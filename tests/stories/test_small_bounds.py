@@ -19,6 +19,7 @@ from bridge_daemon.domain.job import State
 from bridge_daemon.util import failpoints
 from tests.stories.by_hand import ByHand, World, outside
 
+pytestmark = pytest.mark.timeout(600)
 ID: Final = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
 PRICE: Final = 0.58
 
