@@ -459,7 +459,6 @@ STORIES: Final = (
     "pipeline/at_once.py AtOnce.mark: never: job.action",
     "what became of a submit is read from the answer to an earlier one",
     "spending/admit.py Admit._accept: never: before is not None",
-    "actions/jobs.py JobActions._attach.write: never: tx.remote_id_taken",
     "pipeline/confirm.py placed: never: delivery < job.delivery",
 )
 
