@@ -52,9 +52,9 @@ test-windows-all: $(VENV)/.ready-dev
 smoke-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows smoke
 
-# A minute of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
+# Some minutes of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
 smoke: $(VENV)/.ready-dev
-	@$(RUN) -m pytest tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
+	@$(RUN) -m pytest tests/audio tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
 
 # setup.exe for Windows (needs the package nsis), packages for Debian and Ubuntu, the app folder for macOS and a Homebrew
 # formula, into dist/. KINDS="windows deb" makes some of them; OPTIONS="--quick" packs setup.exe in seconds.
