@@ -199,10 +199,15 @@ def test_it_is_told_no_secret_and_is_confined(pool: Pool, sound: Path, monkeypat
         assert there.rlimit(psutil.RLIMIT_CORE)[1] == 0
         # what it holds open: its pipes, and nothing of ours; the file is let go of after the last of it was handed over
         until = time.monotonic() + 10
-        while there.open_files() and time.monotonic() < until:
+        while (held := _held_open(there)) and time.monotonic() < until:
             time.sleep(0.02)
-        assert not [file.path for file in there.open_files()]
+        assert not held
         assert there.net_connections() == []
+
+
+def _held_open(process: psutil.Process) -> list[str]:
+    """The files that a process holds open, without libraries: libffi may hold itself, for its trampolines."""
+    return [file.path for file in process.open_files() if ".so" not in Path(file.path).suffixes]
 
 
 def test_it_ends_with_its_owner(sound: Path) -> None:
