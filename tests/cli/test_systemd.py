@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 
 from bridge_daemon.home.paths import Home
 from tests import systemd
+from tests.ardour.daw import until
 from tests.cli.conftest import Cli
+from tests.util.ending import LONGEST
 
 pytestmark = [
     pytest.mark.thorough,
     pytest.mark.skipif(systemd.missing() is not None, reason=systemd.missing() or ""),
 ]
-_PATIENCE = 60.0  # s
 
 
 @pytest.fixture
@@ -43,14 +44,6 @@ def unit(cli: Cli, tmp_path: Path) -> str:
     cli.process("service", "install")
     [file] = (tmp_path / "config" / "systemd" / "user").glob("*.service")
     return file.name
-
-
-def until(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + _PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
-    return found
 
 
 def told(cli: Cli) -> dict[str, Any]:
@@ -85,7 +78,7 @@ def test_it_runs_with_the_settings_of_the_terminal(cli: Cli, manager: systemd.Ma
 def test_what_is_killed_is_started_again(cli: Cli, manager: systemd.Manager, unit: str) -> None:
     before = cli.json("status")["pid"]
     os.kill(before, signal.SIGKILL)
-    after = until(lambda: pid(cli) not in (None, before) and pid(cli))
+    after = until(lambda: pid(cli) not in (None, before) and pid(cli), LONGEST, "another process")
     assert manager.show(unit, "MainPID", "NRestarts") == {"MainPID": str(after), "NRestarts": "1"}
     assert cli.json("status")["started_by"] == "service"
 
@@ -96,7 +89,7 @@ def test_what_is_stopped_stays_so_until_it_is_started(cli: Cli, manager: systemd
         manager.call("stop", unit)
     else:
         cli.process("stop")
-    until(lambda: manager.call("is-active", unit) == "inactive")
+    until(lambda: manager.call("is-active", unit) == "inactive", LONGEST, "its end")
     assert manager.show(unit, "Result") == {"Result": "success"}, "it ended in good order"
     assert (told(cli)["running"], pid(cli)) == (False, None)
     cli.process("service", "restart")
@@ -125,7 +118,7 @@ def test_wrong_settings_are_no_reason_to_start_again(
     hurry(manager, tmp_path, unit)
     (cli.home / "config.toml").write_text("[http\n")
     manager.call("restart", unit)
-    until(lambda: manager.call("is-active", unit) == "failed")
+    until(lambda: manager.call("is-active", unit) == "failed", LONGEST, "the refusal")
     assert manager.show(unit, "ExecMainStatus", "NRestarts") == {"ExecMainStatus": "2", "NRestarts": "0"}
 
 
