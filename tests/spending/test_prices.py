@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from bridge_daemon.domain.job import MICRO
-from bridge_daemon.spending.prices import covers, dollars
+from bridge_daemon.domain.models import Told, table
+from bridge_daemon.engine.listing import Prices
+from bridge_daemon.spending.prices import (
+    covers,
+    dollars,
+    price_facts,
+    remove_seen,
+    told_models,
+    write_agreed,
+    write_seen,
+)
+
+URL = "https://a.example"
 
 
 @pytest.mark.parametrize(
@@ -33,3 +45,41 @@ def test_half_a_cent_less_is_the_edge() -> None:
         usd = cents / 100
         assert covers(usd, cents * 10_000 + 5_000), usd
         assert not covers(usd, cents * 10_000 + 5_001), usd
+
+
+class Facts:
+    """What a transaction keeps of facts."""
+
+    def __init__(self, **kept: Any) -> None:
+        self.kept = kept
+
+    def fact(self, key: str) -> Any:
+        return self.kept.get(key)
+
+    def facts(self, *keys: str) -> list[Any]:
+        return [self.fact(key) for key in keys]
+
+    def set_fact(self, key: str, value: Any) -> None:
+        self.kept[key] = value
+
+
+def test_what_the_catalogue_said_is_forgotten_and_what_was_agreed_to_stays() -> None:
+    tx: Any = Facts()
+    prices, told = Prices(generation=900_000, step=0), Told(fields=frozenset({"steps"}))
+    for name in ("one", "two"):
+        write_seen(tx, URL, name, prices, told, 1.0)
+    assert told_models(tx, URL) == {"one": told, "two": told}
+    model = next(iter(table().values()))
+    write_seen(tx, URL, model.name, prices, told, 1.0)
+    write_agreed(tx, URL, model.name, prices, 2.0)
+    remove_seen(tx, URL, model.name)
+    facts = price_facts(tx, URL, model)
+    assert (facts.seen, facts.agreed, facts.price(None)) == (None, prices, 900_000)
+    assert told_models(tx, URL) == {"one": told, "two": told}
+
+
+def test_what_an_older_version_wrote_of_a_model_is_read() -> None:
+    """It wrote only the names of some parameters."""
+    old = {"generation": 900_000, "step": 0, "listed": ["steps"], "at": 1.0}
+    tx: Any = Facts(**{f"price.models {URL}": ["new"], f"price.seen {URL} new": old})
+    assert told_models(tx, URL) == {"new": Told(fields=frozenset({"steps"}))}

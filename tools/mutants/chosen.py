@@ -426,6 +426,7 @@ _PLACES: Final = "a place has keys only where the body names them"
 _HAS_ID: Final = "what was accepted has an id"
 _LOGGED: Final = "it is a text for the log"
 _NO_PRESET: Final = "no preset has that name either"
+_NO_PRICE: Final = "half a micro-dollar is no price"
 _NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
     "studio/budget.py _ahead: edge: place(one.worker, one.kind, one.since) < mine": "no other waits for the same",
@@ -437,7 +438,8 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/press.py RecentPresses.remember: edge: len(self._accepted) > _REMEMBERED": "999 or 1000 are remembered",
     "spending/press.py module: member 'version'": "there is one version",
     "spending/press.py module: member 'place'": "the place is written anew after that",
-    "spending/prices.py covers: edge: usd * MICRO + HALF_A_CENT + 0.5 >= price": "half a micro-dollar is no price",
+    "spending/prices.py covers: edge: usd * MICRO + HALF_A_CENT + 0.5 >= price": _NO_PRICE,
+    "spending/prices.py names: edge: usd * MICRO - 0.5 <= price + 2 * HALF_A_CENT": _NO_PRICE,
     "spending/offers.py check_replaced: part: source_seconds is not None #2": "what replaces a region has a source",
     "spending/offers.py check_replaced: edge: end > source_seconds + _NEAR": _NEAR,
     "spending/offers.py check_replaced: edge: abs(duration - source_seconds) > _NEAR": _NEAR,
