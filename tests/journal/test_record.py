@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
-    return written(tmp_path / "sent.old.jsonl", COMPARED, line(1))
+    return written(tmp_path / "sent.old.jsonl", line(1))
 
 
 def test_what_is_added_is_flushed_before_add_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
