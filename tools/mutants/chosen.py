@@ -14,6 +14,7 @@ _SUBMIT: Final = "tests/pipeline/test_submit.py"
 _AT_ONCE: Final = "tests/pipeline/test_at_once.py"
 _DECISIONS: Final = "tests/stories/test_decisions.py"
 _RULES: Final = "tests/stories/test_rules_of_money.py"  # the quickest: it comes first
+_TURNS: Final = "tests/stories/test_turns.py"
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
 _ACTIONS: Final = "tests/actions/test_actions.py"
@@ -57,7 +58,7 @@ MODULES: Final = (
     Module("pipeline/confirm.py", (_DECISIONS, _DELIVERY)),
     Module(
         "pipeline/conveyor.py",
-        (_DECISIONS, _CONVEYOR, _ACTIONS),
+        (_TURNS, _DECISIONS, _CONVEYOR, _ACTIONS),
         frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"}),
     ),
     Module("pipeline/context.py", (_CONVEYOR, _SUBMIT), frozenset({"OnWire", "until_written", "now"})),
@@ -446,6 +447,10 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py check_replaced: edge: abs(duration - source_seconds) > _NEAR": _NEAR,
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
     "actions/jobs.py _deliver: part: 0.0": "nothing is 0, too",
+    "pipeline/conveyor.py Conveyor._turn: part: ready.done()": "who was not asked for has a place by then",
+    "pipeline/conveyor.py Conveyor._turn: never: self._context.pause.current is None and slot.at_hand": (
+        "it is the short way to what follows"
+    ),
     "actions/jobs.py JobActions.deliver: part: {}": "it is only asked whether there is something in it",
     "actions/jobs.py _resolvable: part: job.state in (State.GENERATING, State.FETCHING)": (
         "MOVES lets no other be closed, or be followed"
