@@ -19,7 +19,7 @@ import pytest_asyncio
 from bridge_daemon.domain import models
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline import pace
-from tests import postgres
+from tests import again, postgres
 from tests.page import presses
 
 # A shell starts what it runs in the background with SIGINT ignored, and children inherit that; the tests send it.
@@ -49,8 +49,9 @@ QUICK_LUA = "lupa.lua54"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the controls counted that the tests of the page press."""
+    """Have the controls counted that the tests of the page press, and what tests share made anew for a further run."""
     config.pluginmanager.register(presses.Count())
+    config.pluginmanager.register(again)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

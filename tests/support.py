@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Collection
@@ -21,9 +20,8 @@ from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.times import Times
 from tests import postgres
 from tests.fakes.service import Service
+from tests.waiting import PATIENCE, eventually
 
-#: s; what comes in milliseconds is waited for so long: the machine may do other things, and wine is slow.
-PATIENCE = 60.0
 #: Where a job waits for somebody, or is at its end.
 RESTING = {
     State.HELD,
@@ -112,10 +110,12 @@ async def job_of(daemon: Daemon, job: str) -> Job:
 
 async def until(daemon: Daemon, job: str, states: Collection[State] = RESTING, *, seconds: float = PATIENCE) -> Job:
     """Wait until a job is in one of the states."""
-    async with asyncio.timeout(seconds):
-        while (found := await job_of(daemon, job)).state not in states:
-            await asyncio.sleep(0.02)
-    return found
+
+    async def look() -> Job | None:
+        found = await job_of(daemon, job)
+        return found if found.state in states else None
+
+    return await eventually(look, f"{job} in {[*states]}", seconds=seconds)
 
 
 async def events(daemon: Daemon, job: str) -> list[str]:
@@ -125,16 +125,16 @@ async def events(daemon: Daemon, job: str) -> list[str]:
 
 async def until_event(daemon: Daemon, job: str, kind: str, *, seconds: float = PATIENCE) -> None:
     """Wait until something happened to a job."""
-    async with asyncio.timeout(seconds):
-        while kind not in await events(daemon, job):
-            await asyncio.sleep(0.02)
+
+    async def look() -> bool:
+        return kind in await events(daemon, job)
+
+    await eventually(look, f"{job} {kind}", seconds=seconds)
 
 
 async def until_seen(service: Service, *, posts: int = 1, seconds: float = PATIENCE) -> None:
     """Wait until the service has seen so many POSTs."""
-    async with asyncio.timeout(seconds):
-        while len(service.posts) < posts:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(service.posts) >= posts, f"{posts} POSTs", seconds=seconds)
 
 
 def tone(path: Path, *, seconds: float = 8.0, rate: int = 44_100, channels: int = 2, subtype: str = "PCM_16") -> Path:

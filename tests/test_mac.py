@@ -18,8 +18,9 @@ from bridge_daemon.frontends.mailbox.watch import InboxWatch
 from bridge_daemon.home.path_policy import PathPolicy
 from tests.fakes.fsevents import CREATED, FOLDER, REMOVED, RENAMED, fsevents
 from tests.fakes.service import Service
-from tests.frontends.folders.renders import job_placed, one, render, settled, swept, until, watched, watching
+from tests.frontends.folders.renders import job_placed, one, render, settled, swept, watched, watching
 from tests.macfs import mac_disk
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="FUSE of Linux, and FSEvents that are made up")
 NAME = "Größe é"
@@ -59,7 +60,7 @@ class TestEvents:
                 file = tmp_path / "private" / "tmp" / "home" / "inbox" / "reaper" / "1.json"
                 file.touch()
                 streams[0].tell((file, CREATED))
-                await until(lambda: seen, "the event")
+                await eventually(lambda: seen, "the event")
             finally:
                 watch.stop()
         assert set(seen) == {"reaper"}
@@ -79,12 +80,12 @@ class TestEvents:
                 for name in ("é.wav", "sub/b.wav", "c.wav"):
                     (folder / name).touch()
                     streams[0].tell((folder / name, CREATED))
-                await until(lambda: len(watch._hints) >= 2, "two events")
+                await eventually(lambda: len(watch._hints) >= 2, "two events")
                 composed, apart = "é.wav", unicodedata.normalize("NFD", "é.wav")
                 first = composed if kind == "apfs" else apart
                 streams[0].tell((folder / "sub" / "b.wav", RENAMED), (folder / "b.wav", RENAMED))
                 streams[0].tell((folder, REMOVED | FOLDER))
-                await until(lambda: any(hint is Hint.FOLDER for hint, _ in watch._hints), "the folder's own")
+                await eventually(lambda: any(hint is Hint.FOLDER for hint, _ in watch._hints), "the folder's own")
                 names = [name for _, name in watch.take(99)]
                 assert unicodedata.normalize("NFC", names[0]) == unicodedata.normalize("NFC", first)
                 assert [name for name in names if name.isascii()][:1] == ["c.wav"]

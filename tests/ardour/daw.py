@@ -15,16 +15,16 @@ import socket
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from lupa.lua53 import LuaRuntime
 from pythonosc.udp_client import SimpleUDPClient
 
-T = TypeVar("T")
+from tests.waiting import at_last
 
 CONFIG: Final = ".config/ardour7"
 RATE: Final = 48000
@@ -76,17 +76,6 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
-
-
-def until(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """Return what ``look`` finds, once it does."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
-        time.sleep(0.05)
 
 
 def lua_text(text: object) -> str:
@@ -147,7 +136,7 @@ class Display:
     def window(self, title: str, seconds: float = 10.0) -> str:
         """Return the window of this title, once it is shown."""
         find = ("search", "--onlyvisible", "--name", title)
-        return until(lambda: self.do(*find).splitlines()[-1:], seconds, f"a window {title}")[0]
+        return at_last(lambda: self.do(*find).splitlines()[-1:], f"a window {title}", seconds=seconds)[0]
 
     def answer(self, title: str, text: str, key: str) -> None:
         """Type into the first field of a dialog, press the key of one of its buttons, and wait until it has gone."""
@@ -157,7 +146,7 @@ class Display:
             self.do("type", "--delay", "10", text)
         self.do("key", "--delay", "50", key)
         find = ("search", "--onlyvisible", "--name", title)
-        until(lambda: window not in self.do(*find).split(), 10, f"the end of {title}")
+        at_last(lambda: window not in self.do(*find).split(), f"the end of {title}", seconds=10)
 
     def close(self) -> None:
         """End it."""
@@ -238,8 +227,8 @@ class Ardour:
                 env=self._environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         bound = f":{self.port:04X} "
-        until(lambda: bound in Path("/proc/net/udp").read_text(encoding="ascii"), 40, "Ardour's OSC")
-        until(lambda: self._ask("return 1", 1.0), 40, "Ardour's Lua")
+        at_last(lambda: bound in Path("/proc/net/udp").read_text(encoding="ascii"), "Ardour's OSC", seconds=40)
+        at_last(lambda: self._ask("return 1", 1.0), "Ardour's Lua", seconds=40)
 
     def press(self, number: int) -> None:
         """Press an action script, as its key or menu item does."""

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.frontends.midi.controller import controller, jack_server, note, off
-from tests.frontends.midi.pads import PRESETS, all_jobs, counts, eventually, intake, midi, pad, plugged
+from tests.frontends.midi.pads import PRESETS, all_jobs, counts, intake, midi, pad, plugged
 from tests.recorded.record_hardour import CONFIG, LIB, environment, make_session
 from tests.support import running
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.needs("ardour7-lua", "ardour"),

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.ardour.conftest import GENERATE, NEEDS, PLACE, TRANSFORM, put_sound, with_hook
-from tests.ardour.daw import RATE, TIMER, Ardour, until
+from tests.ardour.daw import RATE, TIMER, Ardour
 from tests.ardour.hearing import heard_at, read, time_stamp
 from tests.e2e.processes import Bridge
+from tests.waiting import at_last
 
 pytestmark = [*NEEDS, pytest.mark.timeout(300)]
 
@@ -72,11 +73,11 @@ def arrived(daemon: Bridge, count: int = 1) -> list[dict[str, Any]]:
         jobs = daemon.jobs()
         return jobs if len(jobs) == count and all(job["state"] in ("stored", "placed") for job in jobs) else []
 
-    return until(look, 60, f"{count} takes")
+    return at_last(look, f"{count} takes", seconds=60)
 
 
 def in_state(daemon: Bridge, job: str, state: str) -> bool:
-    return bool(until(lambda: daemon.job(job)["state"] == state, 30, f"the job {job} {state}"))
+    return bool(at_last(lambda: daemon.job(job)["state"] == state, f"the job {job} {state}", seconds=30))
 
 
 def stands(ardour: Ardour, job: str) -> bool:
@@ -86,7 +87,7 @@ def stands(ardour: Ardour, job: str) -> bool:
         if region:source(0):name():find("{job}", 1, true) then return "yes" end
       end
     end"""
-    return until(lambda: ardour.lua(look) == "yes", 40, f"the take of {job} in Ardour")
+    return at_last(lambda: ardour.lua(look) == "yes", f"the take of {job} in Ardour", seconds=40)
 
 
 def test_what_ardour_exports_comes_back_at_the_same_sample(
@@ -103,7 +104,7 @@ def test_what_ardour_exports_comes_back_at_the_same_sample(
     assert time_stamp(render) == AT  # by Ardour's own writer
 
     (job,) = arrived(daemon)
-    (take,) = until(lambda: list((tmp_path / "renders takes").glob("*.wav")), 20, "the take in the results")
+    (take,) = at_last(lambda: list((tmp_path / "renders takes").glob("*.wav")), "the take in the results", seconds=20)
     put_sound(ardour, take, None)
     ardour.save()
     stem = take.stem
@@ -124,7 +125,7 @@ def test_what_ardour_exports_comes_back_at_the_same_sample(
     assert len(daemon.jobs()) == 2
 
     beat = home / "outbox" / "ardour" / "daemon.json"  # every two seconds: until then it names no result
-    until(lambda: json.loads(beat.read_text(encoding="utf-8"))["results"], 30, "the result in the heartbeat")
+    at_last(lambda: json.loads(beat.read_text(encoding="utf-8"))["results"], "the result in the heartbeat", seconds=30)
     ardour.press(PLACE)
     ardour.press(PLACE)
     ardour.answer("^DAW Bridge$", "", CLOSE)
@@ -159,12 +160,16 @@ def test_a_take_goes_on_where_its_source_ends(ardour: Ardour, daemon: Bridge, tm
     asked = {"action": "transform", "source": {"path": str(song)}, "continue_from": 8.0, "duration": 8.0}
     (job,) = daemon.press(client="ardour", place=place, **asked)["jobs"]
     daemon.until(job, "stored")
-    told = until(lambda: daemon.job(job)["grid"], 60, "the grid of the take")
+    told = at_last(lambda: daemon.job(job)["grid"], "the grid of the take", seconds=60)
     enter, fade = (round(told[key] * RATE) for key in ("enter", "crossfade"))
     assert 0 < fade <= enter
     results = daemon.home / "outbox" / "ardour"
-    until(lambda: '"enter"' in "".join(one.read_text("utf-8") for one in results.glob("*.json")), 30, "the result")
-    until(lambda: json.loads((results / "daemon.json").read_text("utf-8"))["results"], 30, "it in the heartbeat")
+    at_last(
+        lambda: '"enter"' in "".join(one.read_text("utf-8") for one in results.glob("*.json")), "the result", seconds=30
+    )
+    at_last(
+        lambda: json.loads((results / "daemon.json").read_text("utf-8"))["results"], "it in the heartbeat", seconds=30
+    )
     ardour.press(PLACE)
     ardour.answer("^DAW Bridge$", "", "alt+y")  # it was asked for elsewhere
     ardour.answer("^DAW Bridge$", "", CLOSE)
@@ -181,7 +186,7 @@ def test_a_take_stands_exactly_once_whoever_dies(ardour: Ardour, daemon: Bridge)
     ardour.start()
     assert ardour.lua("return LuaSignal.LuaTimerS") == str(TIMER)
     ardour.osc("/locate", LATER, 0)
-    until(lambda: ardour.lua("return Session:transport_sample()") == str(LATER), 10, "the playhead")
+    at_last(lambda: ardour.lua("return Session:transport_sample()") == str(LATER), "the playhead", seconds=10)
     ardour.press(GENERATE)
     ardour.answer("DAW Bridge: generate", "rain", OK)
     daemon.kill()  # the request lies in the inbox, or was taken, or is being answered

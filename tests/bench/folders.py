@@ -28,7 +28,8 @@ import soundfile
 
 from tests.app.test_loop import watched as longest_callbacks
 from tests.bench.press import KEY, environment
-from tests.frontends.folders.renders import one, until, watched, watching
+from tests.frontends.folders.renders import one, watched, watching
+from tests.waiting import eventually
 
 FOLDER = """
 [presets.strings]
@@ -162,7 +163,7 @@ async def burst(count: int, *, spend: bool) -> list[str]:
             await writer.wait()
             written = time.perf_counter() - began
             found = one(daemon)
-            await until(lambda: len(found.known.files) == count and not found.about()["coming"], seconds=120)
+            await eventually(lambda: len(found.known.files) == count and not found.about()["coming"], seconds=120)
             seen = time.perf_counter() - began
             watcher.cancel()
             callbacks.close()

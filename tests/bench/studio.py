@@ -27,8 +27,9 @@ from tests import postgres
 from tests.bench import growing, press
 from tests.bench.figures import Row
 from tests.fakes.service import Service
-from tests.studio.bridges import Bridge, bridges, eventually
+from tests.studio.bridges import Bridge, bridges
 from tests.support import request
+from tests.waiting import eventually
 
 _names = itertools.count()
 _FREELY = {"spend": {"per_day_usd": 100_000.0, "per_month_usd": 100_000.0}}
@@ -80,7 +81,7 @@ async def _press_on(one: Bridge, end: float) -> None:
                 "fetching",
             )
 
-        await eventually(ended, "the take", 3600)
+        await eventually(ended, "the take", seconds=3600)
 
 
 async def _fill(url: str, home: Path, jobs: int) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from bridge_daemon.home.paths import Home
 from tests import systemd
-from tests.ardour.daw import until
 from tests.cli.conftest import Cli
 from tests.util.ending import LONGEST
+from tests.waiting import at_last
 
 pytestmark = [
     pytest.mark.thorough,
@@ -78,7 +78,7 @@ def test_it_runs_with_the_settings_of_the_terminal(cli: Cli, manager: systemd.Ma
 def test_what_is_killed_is_started_again(cli: Cli, manager: systemd.Manager, unit: str) -> None:
     before = cli.json("status")["pid"]
     os.kill(before, signal.SIGKILL)
-    after = until(lambda: pid(cli) not in (None, before) and pid(cli), LONGEST, "another process")
+    after = at_last(lambda: pid(cli) not in (None, before) and pid(cli), "another process", seconds=LONGEST)
     assert manager.show(unit, "MainPID", "NRestarts") == {"MainPID": str(after), "NRestarts": "1"}
     assert cli.json("status")["started_by"] == "service"
 
@@ -89,7 +89,7 @@ def test_what_is_stopped_stays_so_until_it_is_started(cli: Cli, manager: systemd
         manager.call("stop", unit)
     else:
         cli.process("stop")
-    until(lambda: manager.call("is-active", unit) == "inactive", LONGEST, "its end")
+    at_last(lambda: manager.call("is-active", unit) == "inactive", "its end", seconds=LONGEST)
     assert manager.show(unit, "Result") == {"Result": "success"}, "it ended in good order"
     assert (told(cli)["running"], pid(cli)) == (False, None)
     cli.process("service", "restart")
@@ -118,7 +118,7 @@ def test_wrong_settings_are_no_reason_to_start_again(
     hurry(manager, tmp_path, unit)
     (cli.home / "config.toml").write_text("[http\n")
     manager.call("restart", unit)
-    until(lambda: manager.call("is-active", unit) == "failed", LONGEST, "the refusal")
+    at_last(lambda: manager.call("is-active", unit) == "failed", "the refusal", seconds=LONGEST)
     assert manager.show(unit, "ExecMainStatus", "NRestarts") == {"ExecMainStatus": "2", "NRestarts": "0"}
 
 

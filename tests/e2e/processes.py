@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ import psutil
 
 from tests import watchdog
 from tests.util.ending import TERMINATE, Process
+from tests.waiting import at_last
 
 START = 60.0  # s, on a busy machine
 KEY = "sk-empiriolabs-test"
@@ -96,15 +97,6 @@ def ask(url: str, body: Any = None, *, token: str = "") -> Any:
             return json.loads(error.read())
 
 
-def eventually(look: Callable[[], Any], *, seconds: float = START) -> Any:
-    """Return what ``look`` returns as soon as it is something."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-    return found
-
-
 @dataclass
 class FakeService:
     """The paid service: what it was charged for is the oracle."""
@@ -174,7 +166,7 @@ class Bridge:
 
     def start(self) -> Bridge:
         self.process = self.popen()
-        runtime = eventually(self._runtime)
+        runtime = at_last(self._runtime)
         self.http_url = runtime["http_url"]
         return self
 
@@ -233,7 +225,7 @@ class Bridge:
 
     def until(self, name: str, *states: str) -> dict[str, Any]:
         """Wait until a job is in one of the states."""
-        return dict(eventually(lambda: found if (found := self.job(name))["state"] in (states or RESTING) else None))
+        return dict(at_last(lambda: found if (found := self.job(name))["state"] in (states or RESTING) else None))
 
 
 @contextmanager

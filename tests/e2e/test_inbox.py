@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import FakeService, bridge, eventually, fake_service
+from tests.e2e.processes import FakeService, bridge, fake_service
+from tests.waiting import at_last
 
 pytestmark = pytest.mark.timeout(300)
 DOCS = Path(__file__).parents[2] / "docs" / "inbox.md"
@@ -60,7 +61,7 @@ def test_two_hundred_requests_of_a_lua_script_and_kill_9(tmp_path: Path, service
         script = lua("lua5.4", tmp_path, 'rain "ü" \\', REQUESTS)
         try:
             for kill in range(1, 4):
-                eventually(lambda k=kill: len(list(outbox.glob("*.status.json"))) >= k * 30)
+                at_last(lambda k=kill: len(list(outbox.glob("*.status.json"))) >= k * 30)
                 daemon.kill()
                 assert left(home) or script.poll() is None, "it was killed in the middle"
                 daemon.start()
@@ -71,7 +72,7 @@ def test_two_hundred_requests_of_a_lua_script_and_kill_9(tmp_path: Path, service
         assert script.returncode == 0, said
         answers = [line.split("\t") for line in said.splitlines()]
         assert Counter(answer for _, answer in answers) == {"accepted": REQUESTS}
-        eventually(lambda: not left(home))
+        at_last(lambda: not left(home))
         jobs = list(daemon.api("jobs?limit=500")["jobs"])
         assert Counter(job["id"] for job in jobs) == Counter(id_ for id_, _ in answers), "each once, none lost"
         assert {job["prompt"] for job in jobs} == {f'rain "ü" \\ {number}' for number in range(1, REQUESTS + 1)}
@@ -80,7 +81,7 @@ def test_two_hundred_requests_of_a_lua_script_and_kill_9(tmp_path: Path, service
         assert sorted(told) == sorted(f"{id_}.status.json" for id_, _ in answers)
         by_id = {job["id"]: job["job"] for job in jobs}
         assert all([job["job"] for job in one["jobs"]] == [by_id[one["id"]]] for one in told.values())
-        eventually(lambda: {job["state"] for job in daemon.api("jobs?limit=500")["jobs"]} <= {"stored", "unknown"})
+        at_last(lambda: {job["state"] for job in daemon.api("jobs?limit=500")["jobs"]} <= {"stored", "unknown"})
         charges = Counter(charge["body"]["prompt"] for charge in service.charges())
         for job in daemon.api("jobs?limit=500")["jobs"]:
             assert charges[job["prompt"]] <= 1, "paid once at most"
@@ -96,13 +97,13 @@ def test_the_examples_of_the_docs_from_press_to_placed(tmp_path: Path, service: 
         script = lua("lua5.3", tmp_path, "rain", 3)
         said, _ = script.communicate(timeout=60)
         assert said.count("accepted") == 3, said
-        eventually(lambda: len(list((home / "outbox/reaper").glob("*.result.json"))) == 3)
+        at_last(lambda: len(list((home / "outbox/reaper").glob("*.result.json"))) == 3)
         place = subprocess.run(
             [sys.executable, str(example("python", tmp_path)), str(home), "reaper"],
             capture_output=True, text=True, check=True, env=os.environ | {"PYTHONIOENCODING": "utf-8"},
         )  # fmt: skip
         assert place.stdout.count(".wav at ") == 3
-        eventually(lambda: all(job["state"] == "placed" for job in daemon.jobs()))
+        at_last(lambda: all(job["state"] == "placed" for job in daemon.jobs()))
         assert not list((home / "outbox/reaper").glob("*.result.json"))
         assert len(service.charges()) == 3
         beat = json.loads((home / "outbox/reaper/daemon.json").read_bytes())

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from bridge_daemon.util import files
-from tests.e2e.processes import FakeService, bridge, eventually, fake_service
+from tests.e2e.processes import FakeService, bridge, fake_service
 from tests.support import tone
+from tests.waiting import at_last
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -63,7 +64,7 @@ def test_killed_in_each_state(tmp_path: Path, fresh: FakeService, state: str) ->
         (name,) = daemon.press(prompt=prompt)["jobs"]
         daemon.until(name, state)
         if state == "submitting":
-            eventually(lambda: fresh.posts(prompt))
+            at_last(lambda: fresh.posts(prompt))
         daemon.kill()
         fresh.script(clear=True, set={"job_seconds": 0.0}, advance=3590)
         daemon.start()
@@ -145,7 +146,7 @@ def test_killed_at_random_moments(tmp_path: Path, fresh: FakeService, seed: int)
         daemon.start()
         for given in prompts.values():
             daemon.api("requests", given)
-        eventually(lambda: all(job["state"] in ("placed", "unknown") for job in daemon.jobs()))
+        at_last(lambda: all(job["state"] in ("placed", "unknown") for job in daemon.jobs()))
         jobs = {job["prompt"]: job for job in daemon.jobs()}
         assert set(jobs) == set(prompts)
         for prompt, job in jobs.items():

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Bridge, FakeService, bridge, eventually, fake_service
+from tests.e2e.processes import Bridge, FakeService, bridge, fake_service
 from tests.util.ending import INTERRUPT, TERMINATE
+from tests.waiting import at_last
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -39,7 +40,7 @@ def test_sigterm_with_a_post_in_flight_waits_for_the_answer(tmp_path: Path, serv
         service.script(post=["slow_ok:3"])
         daemon.start()
         name = daemon.press(prompt=prompt)["jobs"][0]
-        eventually(lambda: service.posts(prompt))
+        at_last(lambda: service.posts(prompt))
         said = stop_cleanly(daemon, TERMINATE)
         assert "awaited" in said
         daemon.start()
@@ -53,7 +54,7 @@ def test_a_second_sigint_leaves_it_unknown(tmp_path: Path, service: FakeService)
         service.script(post=["silence"])
         daemon.start()
         name = daemon.press(prompt=prompt)["jobs"][0]
-        eventually(lambda: service.posts(prompt))
+        at_last(lambda: service.posts(prompt))
         stop_cleanly(daemon, INTERRUPT, again=True)
         service.script(clear=True)
         daemon.start()
@@ -69,7 +70,7 @@ def test_it_starts_without_a_service(tmp_path: Path) -> None:
     with bridge(tmp_path / "home", url) as daemon:
         daemon.start()
         name = daemon.press()["jobs"][0]
-        job = eventually(lambda: found if (found := daemon.job(name))["problem"] else None)
+        job = at_last(lambda: found if (found := daemon.job(name))["problem"] else None)
         assert (job["state"], job["charge"], job["problem"]["code"]) == ("queued", "none", "E-NOT-SENT")
         assert daemon.api("status")["engine"]["ready"]
         daemon.stop()

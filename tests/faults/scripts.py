@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.frontends.mailbox.scripter import Script
+from tests.waiting import eventually
 
 _PATIENCE = 60.0
 
@@ -18,7 +19,7 @@ async def script(home: Path, given: dict[str, Any]) -> None:
     if note.exists():
         return
     writer = Script(home, given["client"]).make()
-    await writer.until(writer.inbox.is_dir)
+    await eventually(writer.inbox.is_dir)
     data = dict(given["data"]) if isinstance(given["data"], dict) else given["data"]
     if isinstance(data, dict) and "job_of" in data:  # a command about the job of a request
         data["job"] = (await writer.answer(data.pop("job_of")))["jobs"][0]["job"]
@@ -30,7 +31,7 @@ async def answered(home: Path, given: dict[str, Any]) -> None:
     """Wait until everything that was written is answered, and nothing is left in the inbox."""
     reader = Script(home, given["client"])
     for name in given["names"]:
-        await reader.until(lambda name=name: reader.status(name), seconds=_PATIENCE)
+        await eventually(lambda name=name: reader.status(name), seconds=_PATIENCE)
     await _nothing(lambda: _left(reader))
 
 

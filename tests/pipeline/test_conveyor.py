@@ -31,7 +31,6 @@ from bridge_daemon.pipeline import context, conveyor, disk, fetch, follow
 from bridge_daemon.util import files
 from tests.fakes.service import Service
 from tests.support import (
-    PATIENCE,
     RESTING,
     Clock,
     events,
@@ -44,14 +43,9 @@ from tests.support import (
     until_event,
     until_seen,
 )
+from tests.waiting import eventually
 
 MANY = {"spend": {"confirm_above_usd": 100, "per_day_usd": 100}}
-
-
-async def eventually(holds: Callable[[], Any], *, seconds: float = PATIENCE) -> None:
-    async with asyncio.timeout(seconds):
-        while not (await found if asyncio.iscoroutine(found := holds()) else found):
-            await asyncio.sleep(0.02)
 
 
 async def states(daemon: Daemon, names: list[str]) -> list[State]:

@@ -30,7 +30,8 @@ from tests.fakes.service import Service
 from tests.fit import music
 from tests.frontends.mailbox.scripter import Script
 from tests.frontends.osc.caller import caller
-from tests.support import PATIENCE, change, events, job_of, press, request, running, tone, until
+from tests.support import change, events, job_of, press, request, running, tone, until
+from tests.waiting import PATIENCE, eventually
 
 ON = {"measure": True}
 KEYS = {
@@ -179,9 +180,9 @@ class TestClients:
             name = script.request()
             first = await script.result()
             assert "grid" not in first
-            await script.until(lambda: script.results()[0].get("grid"))
+            await eventually(lambda: script.results()[0].get("grid"))
             assert script.results() == [first | {"grid": dict.fromkeys(KEYS, 1.25)}]
-            await script.until(lambda: "grid" in ((script.status(name) or {}).get("jobs") or [{}])[0])
+            await eventually(lambda: "grid" in ((script.status(name) or {}).get("jobs") or [{}])[0])
 
 
 class TestCopies:

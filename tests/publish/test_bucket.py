@@ -18,6 +18,7 @@ from bridge_daemon.publish import bucket as module
 from tests.fakes.service import Service
 from tests.publish.conftest import S3
 from tests.support import Clock, events, job_of, press, running, tone, until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -39,9 +40,10 @@ async def transform(daemon: Daemon, path: Path, **more: Any) -> str:
 
 
 async def until_empty(s3: S3, prefix: str) -> None:
-    async with asyncio.timeout(20):
-        while [name for name in await asyncio.to_thread(s3.objects) if name.startswith(prefix)]:
-            await asyncio.sleep(0.05)
+    async def look() -> bool:
+        return not any(name.startswith(prefix) for name in await asyncio.to_thread(s3.objects))
+
+    await eventually(look)
 
 
 def of(s3: S3, tmp_path: Path, **more: Any) -> dict[str, Any]:

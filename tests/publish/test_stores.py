@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tests.fakes.buckets import Store, store
 from tests.fakes.proxy import proxy
 from tests.fakes.service import Service
 from tests.support import press, running, tone, until
+from tests.waiting import eventually
 
 VENDORS = ("aws", "r2", "b2", "gcs", "minio", "seaweed", "oss")
 
@@ -50,16 +50,11 @@ async def transform(daemon: Any, path: Path, **more: Any) -> str:
     return await press(daemon, action="transform", duration=None, source={"path": str(path)}, **more)
 
 
-async def until_true(what: Any) -> None:
-    async with asyncio.timeout(15):
-        while not what():
-            await asyncio.sleep(0.02)
-
-
 async def until_left(daemon: Any, left: bool) -> None:
-    async with asyncio.timeout(15):
-        while ("left" in (await daemon.actions.status())["publish"]) is not left:
-            await asyncio.sleep(0.02)
+    async def look() -> bool:
+        return ("left" in (await daemon.actions.status())["publish"]) is left
+
+    await eventually(look)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -74,7 +69,7 @@ async def test_each_store_serves_the_source_and_is_clean_after(
             job = await until(daemon, await transform(daemon, source))
             assert job.state is State.PLACED, job.problem
             assert [fetch["trouble"] for fetch in service.fetches] == [None]
-            await until_true(lambda: not one.objects)
+            await eventually(lambda: not one.objects)
             assert "left" not in (await daemon.actions.status())["publish"]
         assert len(service.charges) == 1
         assert between.lines == []
@@ -136,7 +131,7 @@ async def test_what_cannot_be_deleted_is_told_and_deleted_later(tmp_path: Path) 
         async with running(tmp_path / "home", service, publish=of(one)) as daemon:  # also after a restart
             await until_left(daemon, True)
             one.refuse.clear()
-            await until_true(lambda: not one.objects)
+            await eventually(lambda: not one.objects)
             await until_left(daemon, False)
         assert len(service.charges) == 1
 

@@ -29,8 +29,9 @@ from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 from tests.publish.conftest import Tunnels, listening
-from tests.support import PATIENCE, events, job_of, press, request, running, tone, until
+from tests.support import events, job_of, press, request, running, tone, until
 from tests.util.ending import kill
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -49,17 +50,12 @@ async def transform(daemon: Daemon, path: Path, **more: Any) -> str:
     return await press(daemon, action="transform", duration=None, source={"path": str(path)}, **more)
 
 
-async def until_true(what: Any, seconds: float = PATIENCE) -> None:
-    async with asyncio.timeout(seconds):
-        while not what():
-            await asyncio.sleep(0.02)
-
-
 async def until_problem(daemon: Daemon, name: str, part: str) -> Any:
-    async with asyncio.timeout(60):
-        while (problem := (await job_of(daemon, name)).problem) is None or part not in problem.text:
-            await asyncio.sleep(0.02)
-    return problem
+    async def look() -> Any:
+        problem = (await job_of(daemon, name)).problem
+        return problem if problem is not None and part in problem.text else None
+
+    return await eventually(look, part)
 
 
 async def test_a_transform_goes_out_through_it(tmp_path: Path, tunnels: Tunnels) -> None:
@@ -93,8 +89,8 @@ async def test_several_at_once_share_it_and_it_rests_after(
         answer, _ = await daemon.actions.admit(body)
         assert {(await until(daemon, name)).state for name in answer["jobs"]} == {State.PLACED}
         assert len(tunnels.started) == 1
-        await until_true(lambda: not tunnels.reachable(0))
-        await until_true(lambda: len(told) == 2)
+        await eventually(lambda: not tunnels.reachable(0))
+        await eventually(lambda: len(told) == 2)
         assert told == [tunnels.started[0]["url"], None], "told once that it opens, once that it closes"
         assert (await until(daemon, await transform(daemon, source, seed=9))).state is State.PLACED
         assert len(tunnels.started) == 2, "opened again when it was needed again"
@@ -187,7 +183,7 @@ async def test_one_that_died_is_opened_again_and_what_was_not_sent_is_published_
         old = (await job_of(daemon, name)).publication
         assert old is not None
         kill(tunnels.started[0]["pid"])
-        await until_true(lambda: not tunnels.reachable(0))
+        await eventually(lambda: not tunnels.reachable(0))
         async with Service(port=port, source_trouble="fail") as service:
             job = await until(daemon, name)
             assert job.state is State.PLACED
@@ -205,7 +201,7 @@ async def test_one_that_dies_while_the_service_works_costs_nothing_more(tmp_path
             name = await transform(daemon, source)
             await until(daemon, name, {State.GENERATING})
             kill(tunnels.started[0]["pid"])
-            await until_true(lambda: len(tunnels.started) == 2)
+            await eventually(lambda: len(tunnels.started) == 2)
             service.advance(1001)
             await daemon.actions.retry(name, {})
             assert (await until(daemon, name)).state is State.PLACED
@@ -226,7 +222,7 @@ async def test_a_fixed_address_is_served_again_after_a_restart(tmp_path: Path, t
             assert job.publication is not None
         assert not tunnels.reachable()
         async with running(tmp_path / "home", service, publish=publish) as daemon:
-            await until_true(lambda: len(tunnels.started) == 2)
+            await eventually(lambda: len(tunnels.started) == 2)
             async with asyncio.timeout(20):
                 while await service._fetch(job.publication.url) is not None:
                     await asyncio.sleep(0.05)
@@ -288,11 +284,11 @@ async def test_nothing_outlives_it_whoever_is_killed(tunnels: Tunnels, mode: str
     assert parent.stdout is not None
     keeper = int(await parent.stdout.readline())
     number = 1 if mode in ("session", "double fork", "stubborn child") else 0
-    await until_true(lambda: len(tunnels.started) > number and tunnels.reachable(number))
+    await eventually(lambda: len(tunnels.started) > number and tunnels.reachable(number))
     for pid in [parent.pid, keeper] if killed == "both" else [parent.pid]:
         kill(pid)
     await parent.wait()
-    await until_true(lambda: not tunnels.reachable(number))
+    await eventually(lambda: not tunnels.reachable(number))
 
 
 @pytest.mark.parametrize("mode", ["ok", "stubborn", "child", "stubborn child", "session", "double fork"])
@@ -305,7 +301,7 @@ async def test_it_ends_with_all_that_it_started(tmp_path: Path, tunnels: Tunnels
         environ = tunnels.started[-1]["env"]
         assert "EMPIRIOLABS_API_KEY" not in environ
     for number in range(len(tunnels.started)):
-        await until_true(lambda number=number: not tunnels.reachable(number))
+        await eventually(lambda number=number: not tunnels.reachable(number))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only this kernel ends a program with its parent")
@@ -314,7 +310,7 @@ async def test_it_ends_also_when_its_keeper_is_killed(tmp_path: Path, tunnels: T
     async with Service() as service, running(tmp_path / "home", service, publish=by(tunnels)) as daemon:
         assert (await until(daemon, await transform(daemon, source))).state is State.PLACED
         kill(tunnels.started[0]["parent"])
-        await until_true(lambda: not tunnels.reachable(0))
+        await eventually(lambda: not tunnels.reachable(0))
         assert (await until(daemon, await transform(daemon, source, seed=7))).state is State.PLACED
         assert (len(tunnels.started), len(service.charges)) == (2, 2)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e import processes
 from tests.e2e.processes import Bridge, bridge, fake_service
 from tests.reaper.conftest import Start, needed
 from tests.reaper.flows import answer, song
 from tests.reaper.reaper import Reaper
+from tests.waiting import at_last
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 POSITION = 12.25
@@ -52,12 +51,7 @@ def daemon(home: Path) -> Iterator[Bridge]:
 
 def eventually(reaper: Reaper, look: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Let REAPER go on until ``look`` returns something."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, json.dumps(reaper.do(WHY))
-        reaper.tick(4)
-        time.sleep(0.02)
-    return found
+    return at_last(look, lambda: json.dumps(reaper.do(WHY)), seconds=seconds, meanwhile=lambda: reaper.tick(4))
 
 
 def jobs(daemon: Bridge) -> list[dict[str, Any]]:
@@ -73,12 +67,9 @@ def press(reaper: Reaper, daemon: Bridge, variations: int) -> None:
     """Transform; REAPER stands still from the moment in which the request lies in the inbox."""
     answer(reaper, Prompt="strings, slow, 90 bpm", Variations=str(variations))
     reaper.press("Transform selection")
-    end = time.monotonic() + 30
-    while not reaper.get('reaper.GetExtState("DAW Bridge", "last_request")'):
-        assert time.monotonic() < end, json.dumps(reaper.do(WHY))
-        reaper.tick()
-        time.sleep(0.02)
-    processes.eventually(lambda: len(jobs(daemon)) == variations)
+    asked = 'reaper.GetExtState("DAW Bridge", "last_request")'
+    at_last(lambda: reaper.get(asked), lambda: json.dumps(reaper.do(WHY)), meanwhile=reaper.tick)
+    at_last(lambda: len(jobs(daemon)) == variations)
 
 
 def takes(reaper: Reaper) -> list[str]:
@@ -109,7 +100,7 @@ def test_three_variations_come_back_to_a_project_that_was_closed_meanwhile(
     path = song(reaper, tmp_path / "song")
     press(reaper, daemon, 3)
     reaper.do("fake.save(song) fake.close(song) fake.new_project('')")
-    processes.eventually(lambda: all(job["state"] == "stored" for job in jobs(daemon)))
+    at_last(lambda: all(job["state"] == "stored" for job in jobs(daemon)))
     reaper.seconds(3)
     assert not any(job["state"] == "placed" for job in jobs(daemon)), "never into a wrong project"
     assert reaper.get("#fake.all_items(fake.tabs[fake.active])") == 0
@@ -156,7 +147,7 @@ def test_announced_five_times_placed_once(start: Start, daemon: Bridge, tmp_path
     path = song(reaper, tmp_path / "song")
     press(reaper, daemon, 1)
     outbox, inbox = daemon.home / "outbox" / "reaper", daemon.home / "inbox" / "reaper"
-    (result,) = processes.eventually(lambda: list(outbox.glob("*.result.json")))
+    (result,) = at_last(lambda: list(outbox.glob("*.result.json")))
     announced = result.read_bytes()
     daemon.kill()
     for _ in range(5):

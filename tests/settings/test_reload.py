@@ -20,6 +20,7 @@ from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.load import Settings
 from tests.fakes.service import Service
 from tests.support import press, request, until
+from tests.waiting import eventually
 
 FIXED = """
 [engine]
@@ -162,9 +163,7 @@ async def test_sighup_reads_them_again(tmp_path: Path, caplog: pytest.LogCapture
         await ready.wait()
 
         async def until_said(words: str) -> None:
-            async with asyncio.timeout(15):
-                while not any(words in line for line in said) and words not in caplog.text:
-                    await asyncio.sleep(0.01)
+            await eventually(lambda: any(words in line for line in said) or words in caplog.text, words)
 
         run.write("[spend]\nper_day_usd = 3\n[http]\nport = 7\n".replace("[http]\nport = 7\n", ""))
         signal.raise_signal(signal.SIGHUP)

@@ -17,6 +17,7 @@ from bridge_daemon.domain.models import forget, models
 from bridge_daemon.errors import BridgeError
 from tests.fakes.service import Service
 from tests.support import job_of, press, request, running, tone, until
+from tests.waiting import eventually
 
 NEW = "stable-audio-3"
 ROWS: list[dict[str, Any]] = [
@@ -61,19 +62,13 @@ async def price_of(daemon: Daemon, model: str = NEW) -> dict[str, Any]:
     return next(one for one in await daemon.actions.prices() if one["model"] == model)
 
 
-async def wait_for(daemon: Daemon) -> None:
-    async with asyncio.timeout(10):
-        while NEW not in models():
-            await asyncio.sleep(0.02)
-
-
 class TestLearning:
     async def test_a_press_that_names_it_has_it_looked_for(self, tmp_path: Path) -> None:
         async with service() as cloud, running(tmp_path / "home", cloud) as daemon:
             error = await refused(daemon, "E-MODEL", model=NEW)
             assert "has not told" in error.message
             assert f"--model {NEW}" in error.next_step
-            await wait_for(daemon)
+            await eventually(lambda: NEW in models())
             error = await refused(daemon, "E-PRICE", model=NEW, duration=5)
             assert "$0.90" in error.message
             assert f"daw-bridge price agree --model {NEW}" in error.next_step
@@ -95,7 +90,7 @@ class TestLearning:
                 assert (await daemon.actions.status())["price_usd"] is None
                 await refused(daemon, "E-MODEL")
             async with running(tmp_path / "home", cloud, presets=presets) as daemon:
-                await wait_for(daemon)
+                await eventually(lambda: NEW in models())
                 await refused(daemon, "E-PRICE", preset="fresh", prompt=None, action=None, duration=None)
 
     async def test_it_is_remembered(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which job has a place at the service, who waits for one, and what is loaded meanwhile: one look of the conveyor each."""
+"""Who has a place at the service, who waits for one, and what is loaded meanwhile: one look of the conveyor each."""
 
 from __future__ import annotations
 

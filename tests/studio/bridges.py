@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -22,6 +21,7 @@ from bridge_daemon.home.paths import Home
 from bridge_daemon.pipeline import pace
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.util.failpoints import EXIT_CODE, arm
+from tests.waiting import eventually
 
 
 async def _serve(given: dict[str, Any], orders: Connection) -> None:
@@ -146,7 +146,7 @@ class Bridge:
 
     async def died(self, seconds: float = 60.0) -> None:
         """Wait until it ended itself at its failpoint."""
-        await eventually(self._is_dead, f"{self.name} ends at its failpoint", seconds)
+        await eventually(self._is_dead, f"{self.name} ends at its failpoint", seconds=seconds)
         self.process.join()
         assert self.process.exitcode == EXIT_CODE, self.said
 
@@ -178,12 +178,3 @@ def bridges(*given: Bridge) -> Iterator[None]:
     finally:
         for one in given:
             one.kill()
-
-
-async def eventually(look: Any, what: str, seconds: float = 60.0) -> Any:
-    """Wait until something is there, and return it."""
-    end = time.monotonic() + seconds
-    while not (found := await look()):
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.05)
-    return found

@@ -39,9 +39,10 @@ from tests import postgres
 from tests.fakes.relay import Relay, relay
 from tests.fakes.service import Post, Service
 from tests.publish.conftest import S3
-from tests.studio.bridges import Bridge, bridges, eventually
+from tests.studio.bridges import Bridge, bridges
 from tests.studio.pressing import set_limit
 from tests.support import request, tone
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(3600)]
 
@@ -245,7 +246,7 @@ async def test_nothing_is_paid_twice_and_nothing_paid_is_lost(
             async def settled() -> bool:
                 return not [job for job in await asyncio.to_thread(story.rows) if job["state"] in _MOVING]
 
-            await eventually(settled, "all come to their end", 600)
+            await eventually(settled, "all come to their end", seconds=600)
             jobs = story.rows()
         story.check(jobs)
         states = defaultdict(int)

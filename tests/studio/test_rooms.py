@@ -15,8 +15,9 @@ import pytest_asyncio
 
 from bridge_daemon.domain.job import State
 from tests.fakes.service import Service
-from tests.studio.bridges import Bridge, bridges, eventually
+from tests.studio.bridges import Bridge, bridges
 from tests.support import request
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
@@ -53,7 +54,7 @@ class Studio:
             found = await self.job(job)
             return found if found["state"] in states else None
 
-        return await eventually(look, f"{job} {states}", seconds)
+        return await eventually(look, f"{job} {states}", seconds=seconds)
 
     async def placed(self, job: str) -> dict[str, Any]:
         return await self.until(job, State.PLACED)

@@ -19,9 +19,10 @@ from bridge_daemon.util import files
 from tests.fakes.relay import relay
 from tests.fakes.service import Service
 from tests.publish.conftest import S3
-from tests.studio.bridges import Bridge, bridges, eventually
+from tests.studio.bridges import Bridge, bridges
 from tests.studio.test_rooms import Studio, pressed
 from tests.support import tone
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 _RUN_OUT = 8 * 86_400.0  # s after which the service knows neither the job nor its URL
@@ -86,7 +87,7 @@ class Shop(Studio):
         async def look() -> bool:
             return not await self.objects() and not await self.rows()
 
-        await eventually(look, "the store is empty", 90)
+        await eventually(look, "the store is empty", seconds=90)
 
     async def fetched(self, job: str) -> dict[str, Any]:
         async def look() -> dict[str, Any] | None:
@@ -430,4 +431,4 @@ async def _until_problem(bridge: Bridge, code: str | None, seconds: float = 60.0
         found = store["problem"]
         return (found or True) if (found or {}).get("code") == code else None
 
-    return await eventually(look, f"the store tells {code}", seconds)
+    return await eventually(look, f"the store tells {code}", seconds=seconds)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from bridge_daemon.domain.job import State
 from bridge_daemon.domain.render import Render
 from bridge_daemon.frontends.folders.folder import RenderFolder
 from tests.fakes.service import Service
-from tests.support import PATIENCE, running, tone
+from tests.support import running, tone
+from tests.waiting import eventually
 
 PRESETS = {"strings": {"action": "transform", "prompt": "string quartet"}}
 
@@ -34,7 +35,7 @@ async def watching(
     given = {"folders": list(folders), "presets": PRESETS} | sections
     async with running(home, service, **given) as daemon:
         for folder in daemon.folders._folders.values() if wait else ():
-            await until(lambda folder=folder: folder.about()["watching"], f"{folder.settings.name} is watched")
+            await eventually(lambda folder=folder: folder.about()["watching"], f"{folder.settings.name} is watched")
         yield daemon
         await posted(daemon)
 
@@ -45,17 +46,6 @@ async def posted(daemon: Daemon) -> None:
     async with asyncio.timeout(20):
         while await daemon.journal.read(lambda tx: tx.jobs_in(on_the_way)):
             await asyncio.sleep(0.01)
-
-
-async def until(true: Callable[[], Any], what: str = "it", seconds: float = PATIENCE) -> Any:
-    """Wait until something holds, and return it."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not (found := true()):
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"not within {seconds} s: {what}") from None
-    return found
 
 
 def one(daemon: Daemon, name: str = "renders") -> RenderFolder:
@@ -75,7 +65,7 @@ async def settled(daemon: Daemon, file: Path | str, *states: str, folder: str = 
         render = known(daemon, file, folder)
         return render if render is not None and render.as_dict()["state"] in states else None
 
-    render = await until(look, f"{Path(file).name} is {' or '.join(states)}; it is {known(daemon, file, folder)}")
+    render = await eventually(look, f"{Path(file).name} is {' or '.join(states)}; it is {known(daemon, file, folder)}")
     return await listed(daemon, render.id)
 
 
@@ -101,7 +91,7 @@ async def swept(daemon: Daemon, name: str = "renders") -> None:
     assert folder._watch is not None
     await folder._sweep(folder._watch)
     folder._wake.set()
-    await until(lambda: not folder.about()["coming"] and not folder._watch.has_hints, "nothing comes")
+    await eventually(lambda: not folder.about()["coming"] and not folder._watch.has_hints, "nothing comes")
 
 
 def render(path: Path, *, pitch: float = 220.0, seconds: float = 6.5, **given: Any) -> Path:

@@ -16,7 +16,8 @@ from bridge_daemon.frontends.folders import folder as folder_module
 from bridge_daemon.frontends.folders import scan
 from bridge_daemon.frontends.folders.watch import CLOSE_EVENTS, FolderWatch, Hint
 from tests.fakes.service import Service
-from tests.frontends.folders.renders import known, listed, one, render, settled, swept, until, watched, watching
+from tests.frontends.folders.renders import known, listed, one, render, settled, swept, watched, watching
+from tests.waiting import eventually
 
 _later = itertools.count(1)
 
@@ -89,7 +90,7 @@ async def seen(daemon: Daemon, file: Path) -> dict[str, Any]:
         found = known(daemon, file)
         return found if found is not None and found.stamp == scan.stamp(file) else None
 
-    render = await until(now, "it is known as it is now")
+    render = await eventually(now, "it is known as it is now")
     await swept(daemon)
     return await listed(daemon, render.id)
 
@@ -147,7 +148,7 @@ class TestOnlyTheTime:
             await daemon.folders.forget(found["entry"])
             touch(file)
             await swept(daemon)
-            await until(lambda: known(daemon, file).stamp == scan.stamp(file))
+            await eventually(lambda: known(daemon, file).stamp == scan.stamp(file))
             assert await daemon.folders.renders() == []
         assert service.charges == []
 
@@ -182,7 +183,9 @@ class TestOnlyTheTime:
                 touch(file)
             await swept(daemon)
             for file in files:
-                found = await until(lambda file=file: (now := known(daemon, file)) and now.code == "changed" and now)
+                found = await eventually(
+                    lambda file=file: (now := known(daemon, file)) and now.code == "changed" and now
+                )
                 assert found.sha256 is not None
             new = render(folder / "new.wav", pitch=400)
             await settled(daemon, new, "sent")  # those are no batch
@@ -198,7 +201,7 @@ class TestNewContent:
             render_over(file)
             await settled(daemon, file, "sent")
             render_over(file)
-            await until(lambda: (now := known(daemon, file)) is not None and now.request is None)
+            await eventually(lambda: (now := known(daemon, file)) is not None and now.request is None)
             await settled(daemon, file, "sent")
             await swept(daemon)
         assert len(service.charges) == 2
@@ -294,7 +297,7 @@ class TestWhatTheSystemTells:
                 hints.extend(watch.take(100))
                 return next((hint for hint, _ in hints if hint in (Hint.CLOSED, Hint.WRITTEN)), None)
 
-            hint = await until(found)
+            hint = await eventually(found)
             hints.clear()
             return hint
 

@@ -15,7 +15,8 @@ from bridge_daemon.frontends.folders import folder as folder_module
 from bridge_daemon.util.held import is_held_for_writing
 from tests.audio.sounds import noise, write
 from tests.fakes.service import Service
-from tests.frontends.folders.renders import known, render, settled, swept, until, watched, watching
+from tests.frontends.folders.renders import known, render, settled, swept, watched, watching
+from tests.waiting import eventually
 
 SETTLE = 0.2
 
@@ -105,13 +106,13 @@ class TestGrowing:
                     writer.seek(0, os.SEEK_END)
                     writer.write(data[file.stat().st_size : edge(data, share)])
                 size = file.stat().st_size
-                await until(lambda size=size: (now := known(daemon, file)) and now.size == size)
+                await eventually(lambda size=size: (now := known(daemon, file)) and now.size == size)
                 early = await settled(daemon, file, "waiting")
                 assert (early["code"], early["same_as"]) == ("early", sent["entry"])
                 assert "sent too early" in early["text"]
             assert len(service.charges) == 1
             await daemon.folders.send(early["entry"])
-            await until(lambda: len(service.charges) == 2)
+            await eventually(lambda: len(service.charges) == 2)
 
     async def test_a_longer_render_over_one_that_was_whole_is_a_new_one(self, home, folder, service) -> None:
         async with watching(home, service, watched(folder)) as daemon:
@@ -119,7 +120,7 @@ class TestGrowing:
             write(file, sound[: 48_000 * 7], 48_000)
             old = await settled(daemon, file, "sent")
             write(file, sound, 48_000)
-            await until(lambda: (now := known(daemon, "drums.wav")) and now.id != old["entry"])
+            await eventually(lambda: (now := known(daemon, "drums.wav")) and now.id != old["entry"])
             await settled(daemon, file, "sent")
         assert len(service.charges) == 2
 
@@ -153,7 +154,7 @@ class TestContent:
             status = first.stat()
             await settled(daemon, first, "sent")
             first.unlink()
-            await until(lambda: known(daemon, "a.wav") is None)
+            await eventually(lambda: known(daemon, "a.wav") is None)
             self.other(tmp_path / "b.wav", status, 1)
             (tmp_path / "b.wav").rename(folder / "b.wav")
             found = await settled(daemon, "b.wav", "sent")
@@ -167,7 +168,7 @@ class TestContent:
             old = await settled(daemon, first, "sent")
             self.other(tmp_path / "b.wav", status, 1)
             (tmp_path / "b.wav").replace(first)
-            await until(lambda: (now := known(daemon, "a.wav")) and now.id != old["entry"])
+            await eventually(lambda: (now := known(daemon, "a.wav")) and now.id != old["entry"])
             await settled(daemon, "a.wav", "sent")
         assert len(service.charges) == 2
 

@@ -30,12 +30,12 @@ from tests.frontends.folders.renders import (
     render,
     settled,
     swept,
-    until,
     watched,
     watching,
 )
 from tests.support import Clock, change, tone
 from tests.util.wine import many
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ class TestAWholeRender:
         data = render(tmp_path / "drums.wav").read_bytes()
         async with watching(home, service, watched(folder)) as daemon:
             file = copy_slowly(data, folder / "drums.wav", 0.5)
-            await until(lambda: one(daemon).about()["coming"] == 1, "it is seen")
+            await eventually(lambda: one(daemon).about()["coming"] == 1, "it is seen")
             await asyncio.sleep(1.0)  # five times as long as a whole file would have to rest
             assert known(daemon, "drums.wav") is None
             assert one(daemon).about()["coming"] == 1
@@ -211,7 +211,7 @@ class TestWhatIsLeftAlone:
             file = render(folder / "drums.wav")
             found = await settled(daemon, file, "waiting")
             file.unlink()
-            await until(lambda: known(daemon, file) is None)
+            await eventually(lambda: known(daemon, file) is None)
             assert await daemon.folders.renders() == []
             with pytest.raises(WrongState, match="not there any more"):
                 await daemon.folders.send(found["entry"])
@@ -272,11 +272,11 @@ class TestWhoMaySpend:
             found = await settled(daemon, "drums.wav", "waiting")
             assert found["code"] == "E-INVALID"
             note = folder / "drums.wav.bridge.error.txt"
-            await until(note.exists)
+            await eventually(note.exists)
             assert "strenght" in note.read_text()
             (folder / "drums.wav.bridge.json").write_text('{"strength": 0.5}')
             await settled(daemon, "drums.wav", "sent")
-            await until(lambda: not note.exists())
+            await eventually(lambda: not note.exists())
         assert len(service.charges) == 1
 
     @pytest.mark.parametrize("text", ["{", '{"source": {"path": "/etc/passwd"}}', '{"place": 3}', "[1]", "\xff"])
@@ -360,7 +360,7 @@ class TestWhoMaySpend:
             daemon.settings = type(daemon.settings).model_validate(data)
             daemon.roots = daemon._make_roots(daemon.settings)
             await daemon.folders.configure()
-            await until(lambda: one(daemon, "other").about()["watching"])
+            await eventually(lambda: one(daemon, "other").about()["watching"])
             render(folder / "nobody looks.wav")
             render(other / "new.wav", pitch=300)
             await settled(daemon, "new.wav", "sent", folder="other")
@@ -397,7 +397,7 @@ class TestKnownFiles:
         async with watching(home, service, watched(folder)) as daemon:
             old = await settled(daemon, render(folder / "drums.wav"), "sent")
             render(folder / "drums.wav", pitch=300)
-            await until(lambda: (now := known(daemon, "drums.wav")) and now.id != old["entry"])
+            await eventually(lambda: (now := known(daemon, "drums.wav")) and now.id != old["entry"])
             await settled(daemon, "drums.wav", "sent")
             render(folder / "drums.wav")  # and back: that was paid for
             await settled(daemon, "drums.wav", "known")
@@ -409,7 +409,7 @@ class TestKnownFiles:
             old = await settled(daemon, file, "sent")
             os.utime(file, (1_000_000_000, 1_000_000_000))
             await swept(daemon)
-            await until(lambda: known(daemon, file).mtime_ns == 10**18)
+            await eventually(lambda: known(daemon, file).mtime_ns == 10**18)
             assert (await settled(daemon, file, "sent"))["entry"] == old["entry"]
         assert len(service.charges) == 1
 
@@ -422,7 +422,7 @@ class TestKnownFiles:
             file.rename(other / "drums.wav")
             moved = await settled(daemon, "drums.wav", "known", folder="other")
             assert moved["same_as"] == first["entry"]
-            await until(lambda: known(daemon, file) is None)
+            await eventually(lambda: known(daemon, file) is None)
         assert len(service.charges) == 1
 
     async def test_one_that_waits_goes_by_the_rules_of_the_folder_it_is_moved_to(
@@ -478,9 +478,9 @@ class TestWhatIsInTheWay:
     async def test_the_folder_is_not_there_at_the_start(self, home, folder, service) -> None:
         folder.rmdir()
         async with watching(home, service, watched(folder), wait=False) as daemon:
-            await until(lambda: one(daemon).about()["problem"] == "There is no such folder.")
+            await eventually(lambda: one(daemon).about()["problem"] == "There is no such folder.")
             folder.mkdir()
-            await until(lambda: one(daemon).about()["watching"])
+            await eventually(lambda: one(daemon).about()["watching"])
             await settled(daemon, render(folder / "drums.wav"), "sent")
         assert len(service.charges) == 1
 
@@ -490,13 +490,13 @@ class TestWhatIsInTheWay:
             first = await settled(daemon, file, "sent")
             folder.rename(tmp_path / "unplugged")
             folder.mkdir()  # the empty place that a disk leaves behind
-            await until(lambda: not one(daemon).about()["watching"])
-            await until(lambda: "disk" in (one(daemon).about()["problem"] or ""))
+            await eventually(lambda: not one(daemon).about()["watching"])
+            await eventually(lambda: "disk" in (one(daemon).about()["problem"] or ""))
             render(tmp_path / "unplugged" / "elsewhere.wav", pitch=300)  # came while nobody watched
             assert list(folder.iterdir()) == []
             folder.rmdir()
             (tmp_path / "unplugged").rename(folder)
-            await until(lambda: one(daemon).about()["watching"])
+            await eventually(lambda: one(daemon).about()["watching"])
             assert (await settled(daemon, file, "sent"))["entry"] == first["entry"]
             assert (await settled(daemon, "elsewhere.wav", "waiting"))["code"] == "before"
             await settled(daemon, render(folder / "new.wav", pitch=500), "sent")
@@ -505,7 +505,7 @@ class TestWhatIsInTheWay:
     async def test_two_daemons(self, home, folder, service, tmp_path) -> None:
         async with watching(home, service, watched(folder)) as first:
             async with watching(tmp_path / "second", service, watched(folder), wait=False) as second:
-                await until(lambda: "Another daw-bridge" in (one(second).about()["problem"] or ""))
+                await eventually(lambda: "Another daw-bridge" in (one(second).about()["problem"] or ""))
                 await settled(first, render(folder / "drums.wav"), "sent")
                 assert one(second).known.files == {}
                 await posted(first)
@@ -538,12 +538,12 @@ class TestWhatIsInTheWay:
         service.control({"set": {"job_seconds": 1000}})
         async with watching(home, service, watched(folder), engine={"max_open_jobs": 1}) as daemon:
             await settled(daemon, render(folder / "first.wav"), "sent")
-            await until(lambda: len(service.charges) == 1)
+            await eventually(lambda: len(service.charges) == 1)
             file = render(folder / "drums.wav", pitch=300, seconds=9)
             await settled(daemon, file, "sent")
             file.unlink()
             service.control({"set": {"job_seconds": 0}, "advance": 1500})
-            await until(lambda: len(service.charges) == 2)
+            await eventually(lambda: len(service.charges) == 2)
         assert len(service.charges) == 2
 
     async def test_a_folder_in_the_library_is_not_watched(self, home, service) -> None:
@@ -593,7 +593,7 @@ class TestNewest:
             await settled(daemon, new, "waiting")
             assert await daemon.folders.newest("renders") == new
             new.unlink()
-            await until(lambda: known(daemon, new) is None)
+            await eventually(lambda: known(daemon, new) is None)
             assert await daemon.folders.newest("renders") == old
             with pytest.raises(NotFound):
                 await daemon.folders.newest("others")
@@ -623,8 +623,8 @@ class TestManyAtOnce:
 
         async with watching(home, service, watched(folder)) as daemon:
             await asyncio.to_thread(drop)
-            await until(lambda: len(one(daemon).known.files) == count, "all are listed", seconds=90)
-            await until(lambda: one(daemon).about()["coming"] == 0, "nothing comes any more", seconds=90)
+            await eventually(lambda: len(one(daemon).known.files) == count, "all are listed", seconds=90)
+            await eventually(lambda: one(daemon).about()["coming"] == 0, "nothing comes any more", seconds=90)
             about = one(daemon).about()
             assert about["waiting"] == count
             [page] = [await daemon.folders.renders(limit=count + 1)]

@@ -18,7 +18,7 @@ from bridge_daemon.frontends.http.rate_limit import RateLimit
 from bridge_daemon.frontends.http.server import ApiServer
 from bridge_daemon.util.times import Times
 from tests.fakes.desk import FakeDesk
-from tests.support import PATIENCE
+from tests.waiting import PATIENCE
 
 TOKEN = "5ec2e7" + "0" * 58
 

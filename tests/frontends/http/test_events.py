@@ -14,6 +14,7 @@ from bridge_daemon.errors import TooBusy
 from bridge_daemon.frontends.http import streaming
 from bridge_daemon.frontends.http.events import MOST_WAITING, MOST_WATCHERS, EventHub, Watcher
 from tests.frontends.http.conftest import TOKEN, read_answer
+from tests.waiting import eventually
 
 
 class Stream:
@@ -52,12 +53,6 @@ class Stream:
         self.writer.close()
 
 
-async def until(condition) -> None:
-    async with asyncio.timeout(3):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 async def test_events_come_in_order(api):
     stream = await Stream.open(api)
     assert "200 OK" in stream.head
@@ -78,7 +73,7 @@ async def test_events_come_in_order(api):
     numbers = [int(event["id"].partition("-")[2]) for event in (hello, first, *rest)]
     assert numbers == sorted(set(numbers))
     stream.close()
-    await until(lambda: len(api.hub) == 0)
+    await eventually(lambda: len(api.hub) == 0)
 
 
 async def test_every_watcher_gets_every_event(api):
@@ -95,7 +90,7 @@ async def test_a_watcher_that_leaves_is_forgotten_at_once(api):
         stream = await Stream.open(api)
         await stream.next()
         stream.writer.transport.abort()
-        await until(lambda: len(api.hub) == 0)
+        await eventually(lambda: len(api.hub) == 0)
 
 
 async def test_there_are_8_watchers_at_most(api):
@@ -104,7 +99,7 @@ async def test_there_are_8_watchers_at_most(api):
     assert (answer.status, answer.code) == (503, "E-BUSY")
     assert (await api.ask("/api/status")).status == 200
     streams.pop().close()
-    await until(lambda: len(api.hub) == MOST_WATCHERS - 1)
+    await eventually(lambda: len(api.hub) == MOST_WATCHERS - 1)
     streams.append(await Stream.open(api))
     for stream in streams:
         stream.close()
@@ -128,7 +123,7 @@ async def test_who_falls_behind_is_told_and_let_go(api):
         api.hub.publish("progress", {"n": number})
     assert (await stream.next())["event"] == "lost"
     assert await stream.next() is None
-    await until(lambda: len(api.hub) == 0)
+    await eventually(lambda: len(api.hub) == 0)
 
 
 async def deaf_watcher(api) -> socket.socket:
@@ -139,7 +134,7 @@ async def deaf_watcher(api) -> socket.socket:
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", api.port))
     head = f"GET /api/events HTTP/1.0\r\nHost: 127.0.0.1:{api.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     await asyncio.get_running_loop().sock_sendall(sock, head.encode())
-    await until(lambda: len(api.hub) == 1)
+    await eventually(lambda: len(api.hub) == 1)
     return sock
 
 

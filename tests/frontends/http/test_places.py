@@ -15,7 +15,7 @@ from bridge_daemon.frontends.http.server import ApiServer
 from bridge_daemon.util import loopback
 from tests.fakes.desk import FakeDesk
 from tests.frontends.http.conftest import TOKEN, read_answer
-from tests.support import PATIENCE
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/status HTTP/1.1\r\nHost: x\r\n", b"POST /", b"\x16\x03"])

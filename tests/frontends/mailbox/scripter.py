@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support import PATIENCE
+from tests.waiting import eventually
 
 
 class Script:
@@ -83,14 +81,8 @@ class Script:
 
     # Waiting
 
-    async def until(self, look: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
-        async with asyncio.timeout(seconds):
-            while not (found := look()):
-                await asyncio.sleep(0.01)
-        return found
-
     async def answer(self, name: str) -> dict[str, Any]:
-        return dict(await self.until(lambda: self.status(name)))
+        return dict(await eventually(lambda: self.status(name)))
 
     async def in_state(self, name: str, *states: str) -> dict[str, Any]:
         """Wait until every job of a request is in one of the states."""
@@ -100,7 +92,7 @@ class Script:
             jobs = (told or {}).get("jobs", [])
             return told if jobs and all(job["state"] in states for job in jobs) else None
 
-        return dict(await self.until(look))
+        return dict(await eventually(look))
 
     async def result(self) -> dict[str, Any]:
-        return dict((await self.until(self.results))[0])
+        return dict((await eventually(self.results))[0])

@@ -25,6 +25,7 @@ from tests.fakes.service import Service
 from tests.frontends.mailbox.scripter import Script
 from tests.support import Clock, change, job_of, press, running, until
 from tests.util.wine import many
+from tests.waiting import eventually
 
 POSIX = pytest.mark.posix("modes, links and pipes of POSIX")
 
@@ -53,7 +54,7 @@ async def test_a_request_becomes_a_job_and_its_status_is_kept_current(tmp_path: 
         done = await script.in_state(name, "stored")
         assert {job["charge"] for job in done["jobs"]} == {"confirmed"}
         assert done["updated_at"] > told["updated_at"]
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         assert (await job_of(daemon, done["jobs"][0]["job"])).client == "reaper"
 
 
@@ -67,7 +68,7 @@ async def test_the_same_id_again_gets_the_same_answer_and_another_body_is_refuse
         again = await script.answer(name)
         assert again["jobs"][0]["job"] == first["jobs"][0]["job"]
         script.request(id=name, prompt="wind")
-        told = await script.until(lambda: (s := script.status(name)) and "refused" in s and s)
+        told = await eventually(lambda: (s := script.status(name)) and "refused" in s and s)
         assert told["refused"]["code"] == "E-ID-REUSED"
         assert [job["job"] for job in told["jobs"]] == [first["jobs"][0]["job"]], "what is paid for is never hidden"
         assert len(service.charges) == 1
@@ -143,10 +144,10 @@ async def test_two_hundred_requests_at_once_are_each_answered_once(tmp_path: Pat
         await daemon.actions.resume()
         script = Script(tmp_path / "home").make()
         names = [script.request() for _ in range(many(200))]
-        await script.until(lambda: all(script.status(name) for name in names), seconds=240)
+        await eventually(lambda: all(script.status(name) for name in names), seconds=240)
         jobs = [job["job"] for name in names for job in (script.status(name) or {})["jobs"]]
         assert len(set(jobs)) == many(200)
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
 
 
 async def test_two_scripts_do_not_see_each_other(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ async def test_two_scripts_do_not_see_each_other(tmp_path: Path) -> None:
         first, second = await one.result(), await two.result()
         assert (first["place"]["position"], second["place"]["position"]) == (1.0, 2.0)
         two.write(f"{first['job']}.1.placed.json")
-        await two.until(two.rejected)
+        await eventually(two.rejected)
         assert "E-NOT-FOUND" in (two.outbox / "rejected" / f"{first['job']}.1.placed.json.reason.txt").read_text()
         assert one.results() == [first]
         assert len(service.charges) == 2
@@ -189,12 +190,12 @@ async def test_a_take_is_marked_and_the_heartbeat_tells_it(tmp_path: Path) -> No
         def beat() -> list[dict[str, Any]]:
             return list((script.read("daemon.json") or {}).get("jobs", []))
 
-        await script.until(lambda: [one["state"] for one in beat()] == ["stored"])
+        await eventually(lambda: [one["state"] for one in beat()] == ["stored"])
         for _ in range(2):
             assert (await script.answer(script.command("mark", job=job, favourite=True)))["accepted"]
-        await script.until(lambda: [one["favourite"] for one in beat()] == [True])
+        await eventually(lambda: [one["favourite"] for one in beat()] == [True])
         assert (await script.answer(script.command("mark", job=job, trashed=True)))["accepted"]
-        await script.until(lambda: ["trashed_at" in one for one in beat()] == [True])
+        await eventually(lambda: ["trashed_at" in one for one in beat()] == [True])
         take = (await job_of(daemon, job)).take
         assert take is not None
         assert Path(take.file).is_file(), "what is discarded stays in the library"
@@ -247,14 +248,14 @@ async def test_a_command_is_done_once_also_when_it_is_found_again_after_a_crash(
         job = (await script.in_state(script.request(), "stored"))["jobs"][0]["job"]
         deliver = script.command("deliver", job=job)
         told = await script.answer(deliver)
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         assert (await job_of(daemon, job)).delivery == 2
     (script.outbox / f"{deliver}.status.json").unlink()
     claimed = tmp_path / "home" / "inbox" / ".claimed" / "reaper" / f"{deliver}.command.json"
     claimed.write_text(json.dumps({"command": "deliver", "job": job}))
     async with running(tmp_path / "home", None) as daemon:
         assert (await script.answer(deliver))["message"] == told["message"]
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         assert (await job_of(daemon, job)).delivery == 2
 
 
@@ -266,7 +267,7 @@ async def test_what_was_refused_is_not_tried_again_by_itself_after_a_crash(tmp_p
             name = script.request()
             refused = await script.answer(name)
             assert refused["refused"]["code"] == "E-LIMIT"
-            await script.until(lambda: not script.left())
+            await eventually(lambda: not script.left())
         seconds, _, size = refused["of"].partition("-")
         claimed = tmp_path / "home" / "inbox" / ".claimed" / "reaper" / f"{name}.json"
         body = {"version": 1, "id": name, "action": "generate", "prompt": f"rain {name}", "duration": 1}
@@ -274,7 +275,7 @@ async def test_what_was_refused_is_not_tried_again_by_itself_after_a_crash(tmp_p
         assert claimed.stat().st_size == int(size)
         os.utime(claimed, ns=(int(seconds), int(seconds)))
         async with running(tmp_path / "home", service) as daemon:
-            await script.until(lambda: not script.left())
+            await eventually(lambda: not script.left())
             assert await daemon.journal.read(lambda tx: tx.find()) == []
             assert (script.status(name) or {})["refused"]["code"] == "E-LIMIT"
             script.request(id=name)  # written again by the script: tried again
@@ -309,9 +310,9 @@ async def test_what_was_refused_stays_refused_while_that_cannot_be_written(
         await script.in_state(script.request(prompt="rain", seed=1), "stored")
         held.on = True
         second = script.request(prompt="rain", seed=1)
-        await script.until(lambda: held.failed)
+        await eventually(lambda: held.failed)
         clock.offset = 11.0  # by now it would be no double press any more
-        await script.until(lambda: held.failed > 2)
+        await eventually(lambda: held.failed > 2)
         held.on = False
         assert (await script.answer(second))["refused"]["code"] == "E-DOUBLE-PRESS"
         assert len(service.charges) == 1
@@ -326,9 +327,9 @@ async def test_a_resume_is_done_once_also_while_its_answer_cannot_be_written(
         await daemon.actions.pause()
         held.on = True
         name = script.command("resume")
-        await script.until(lambda: held.failed)
+        await eventually(lambda: held.failed)
         await daemon.actions.pause("panic")
-        await script.until(lambda: held.failed > 2)
+        await eventually(lambda: held.failed > 2)
         held.on = False
         assert (await script.answer(name))["accepted"]
         assert (await daemon.actions.status())["paused"]["reason"] == "panic"
@@ -369,8 +370,8 @@ async def test_a_file_that_cannot_be_used_is_set_aside_with_its_reason(tmp_path:
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         script = Script(tmp_path / "home").make()
         script.write(name, raw)
-        aside = await script.until(lambda: [n for n in script.rejected() if not n.endswith(".reason.txt")])
-        await script.until(lambda: not script.left())
+        aside = await eventually(lambda: [n for n in script.rejected() if not n.endswith(".reason.txt")])
+        await eventually(lambda: not script.left())
         folder = script.outbox / "rejected"
         assert (folder / aside[0]).read_bytes() == raw
         reason = (folder / f"{aside[0]}.reason.txt").read_text(encoding="utf-8")
@@ -397,7 +398,7 @@ async def test_links_folders_and_pipes_are_set_aside_and_never_followed(tmp_path
         (script.inbox / "songs" / "a.wav").write_bytes(b"x" * 100)
         os.mkfifo(script.inbox / "1b7a4f6e-4d0c-4c57-9d53-0f7a3a0f7f55.json")
         names = [f"{ID}.json", "songs", "1b7a4f6e-4d0c-4c57-9d53-0f7a3a0f7f55.json"]
-        await script.until(lambda: set(names) <= set(script.rejected()))
+        await eventually(lambda: set(names) <= set(script.rejected()))
         assert (await script.answer(ID))["refused"]["code"] == "E-INVALID"
         assert (script.outbox / "rejected" / "songs" / "a.wav").exists()
         assert secret.exists()
@@ -474,7 +475,7 @@ async def test_what_is_being_written_is_waited_for(tmp_path: Path) -> None:
         assert sorted(script.left()) == [".DS_Store", "hidden.tmp"]
         os.utime(script.inbox / "hidden.tmp", (time.time() - 90_000,) * 2)
         await script.in_state(script.request(), "stored")
-        await script.until(lambda: "hidden.tmp" in script.rejected())
+        await eventually(lambda: "hidden.tmp" in script.rejected())
 
 
 def test_what_was_set_aside_is_bounded_and_nothing_of_value_is_removed(tmp_path: Path) -> None:
@@ -507,8 +508,8 @@ async def test_folders_and_files_are_closed_to_others(tmp_path: Path) -> None:
         script.inbox.chmod(0o755)
         await script.answer(script.request())
         script.write("wrong.json", "{}")
-        await script.until(script.rejected)
-        await script.until(lambda: script.read("daemon.json"))
+        await eventually(script.rejected)
+        await eventually(lambda: script.read("daemon.json"))
         for folder in (
             script.inbox,
             script.outbox,
@@ -566,7 +567,7 @@ async def test_a_file_that_is_written_for_ever_costs_one_timer(tmp_path: Path, m
         found = inbox_of(daemon)
         for _ in range(10):
             found.look("reaper")
-            await script.until(lambda: not found._serving)
+            await eventually(lambda: not found._serving)
         assert len(found._timers) == 1
 
 
@@ -580,18 +581,18 @@ async def test_a_folder_that_was_removed_is_made_again(
         script = Script(tmp_path / "home").make()
         await script.in_state(script.request(), "stored")
         result = await script.result()
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         removed = False
         while not removed:
             with suppress(OSError):  # something was just being written there
                 shutil.rmtree(tmp_path / "home" / what)
                 removed = True
-        await script.until(lambda: script.inbox.is_dir() and script.outbox.is_dir())
+        await eventually(lambda: script.inbox.is_dir() and script.outbox.is_dir())
         assert (await script.result()) == result, "an unconfirmed take is told again"
-        await script.until(lambda: script.read("daemon.json"))
+        await eventually(lambda: script.read("daemon.json"))
         assert (await script.answer(script.request()))["accepted"]
         script.confirm(result)
-        await script.until(lambda: result not in script.results())
+        await eventually(lambda: result not in script.results())
 
 
 async def test_a_client_without_folders_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -600,11 +601,11 @@ async def test_a_client_without_folders_is_forgotten(tmp_path: Path, monkeypatch
     async with running(tmp_path / "home", None) as daemon:
         script = Script(tmp_path / "home").make()
         await script.answer(script.command("pause"))
-        await script.until(lambda: script.read("daemon.json"))
+        await eventually(lambda: script.read("daemon.json"))
         async with inbox_of(daemon)._finding:  # else the one is made again because the other is there
             shutil.rmtree(script.outbox)
             shutil.rmtree(script.inbox)
-        await script.until(lambda: not inbox_of(daemon).about()["clients"])
+        await eventually(lambda: not inbox_of(daemon).about()["clients"])
         await asyncio.sleep(0.5)
         assert not script.inbox.exists()
         assert not script.outbox.exists()
@@ -637,7 +638,7 @@ async def test_a_fault_of_ours_loses_nothing(tmp_path: Path, monkeypatch: pytest
         script = Script(tmp_path / "home").make()
         name = script.request()
         await script.in_state(name, "stored")
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         assert (times, len(service.charges)) == (3, 1)
 
 
@@ -647,11 +648,11 @@ async def test_a_fault_of_ours_loses_nothing(tmp_path: Path, monkeypatch: pytest
 async def test_new_presets_are_told_at_once(tmp_path: Path) -> None:
     async with running(tmp_path / "home", None) as daemon:
         script = Script(tmp_path / "home").make()
-        await script.until(lambda: script.read("daemon.json"))
+        await eventually(lambda: script.read("daemon.json"))
         change(daemon, presets={"rain": {"action": "generate", "prompt": "rain"}})
         for intake in daemon.intakes:
             await intake.configure()
-        told = await script.until(lambda: (d := script.read("daemon.json")) and d["presets"] and d)
+        told = await eventually(lambda: (d := script.read("daemon.json")) and d["presets"] and d)
         assert told["presets"] == {"rain": {"action": "generate", "prompt": "rain"}}
         name = str(uuid.uuid4())
         script.write(f"{name}.json", {"version": 1, "id": name, "preset": "rain", "duration": 1})
@@ -665,7 +666,7 @@ async def test_a_job_of_another_way_in_is_told_to_its_client(tmp_path: Path) -> 
         await until(daemon, job, {State.STORED})
         script = Script(tmp_path / "home").make()
         assert (await script.result())["job"] == job
-        told = await script.until(lambda: script.read("daemon.json"))
+        told = await eventually(lambda: script.read("daemon.json"))
         assert [one["job"] for one in told["jobs"]] == [job]
 
 
@@ -698,7 +699,7 @@ async def test_a_file_written_in_place_counts_when_its_end_stands_there(
         assert len(service.charges) == 1
         script.write(f"{ID}.json", a_request())  # the same by renaming
         (script.inbox / f"{ID}.json").write_bytes(raw)  # and in place
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         assert (await script.answer(ID))["jobs"][0]["job"] == told["jobs"][0]["job"]
         assert len(service.charges) == 1
 
@@ -726,7 +727,7 @@ async def test_commands_and_words_may_be_written_in_place(tmp_path: Path) -> Non
         other = str(uuid.uuid4())
         (script.inbox / f"{other}.command.json").write_bytes(in_place({"command": "deliver", "job": result["job"]}))
         assert (await script.answer(other))["accepted"]
-        again = await script.until(lambda: [one for one in script.results() if one["delivery"] == 2])
+        again = await eventually(lambda: [one for one in script.results() if one["delivery"] == 2])
         (script.inbox / f"{result['job']}.2.placed.json").write_bytes(in_place({"job": again[0]["job"], "delivery": 2}))
         await script.in_state(ID, "placed")
         assert len(service.charges) == 1
@@ -768,7 +769,7 @@ async def test_an_unknown_job_is_resolved_once_however_often_its_command_is_read
             posts, body = len(service.posts), {"command": "resolve", "job": job["job"]} | given
             for _ in range(2):
                 script.write(f"{ID}.command.json", body)
-                told = await script.until(lambda: not script.left() and script.status(ID))
+                told = await eventually(lambda: not script.left() and script.status(ID))
                 assert told.get("accepted"), told
-            await script.until(lambda: {one["state"] for one in (script.status(ID) or told)["jobs"]} & states)
+            await eventually(lambda: {one["state"] for one in (script.status(ID) or told)["jobs"]} & states)
             assert len(service.posts) - posts == (given["action"] == "submit_again")

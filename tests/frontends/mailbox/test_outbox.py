@@ -23,6 +23,7 @@ from tests.frontends.mailbox.scripter import Script
 from tests.frontends.osc.caller import caller
 from tests.journal.conftest import new_job
 from tests.support import change, events, job_of, press, running, tone, until
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def test_a_result_is_there_until_it_is_placed(tmp_path: Path) -> None:
         script = Script(tmp_path / "home").make()
         name = script.request(variations=2, seed=5, place={"position": 4.5, "track": "Pad", "token": "x"})
         await script.in_state(name, "stored")
-        await script.until(lambda: len(script.results()) == 2)
+        await eventually(lambda: len(script.results()) == 2)
         found = {one["variation"]: one for one in script.results()}
         one = found[1]
         assert set(one) == {
@@ -54,12 +55,12 @@ async def test_a_result_is_there_until_it_is_placed(tmp_path: Path) -> None:
         assert one["place"] == {"position": 4.5, "track": "Pad", "token": "x"}
         assert files.sha256(Path(one["file"]))
         script.confirm(one)
-        await script.until(lambda: script.results() == [found[2]])
+        await eventually(lambda: script.results() == [found[2]])
         assert (await job_of(daemon, one["job"])).state is State.PLACED
         script.confirm(one)  # said again: nothing happens
         script.confirm(found[2])
         await script.in_state(name, "placed")
-        await script.until(lambda: not script.left() and not script.results())
+        await eventually(lambda: not script.left() and not script.results())
         assert (await events(daemon, one["job"])).count("placed") == 1
 
 
@@ -81,10 +82,10 @@ async def test_deliver_raises_the_number_and_the_old_file_goes(tmp_path: Path) -
         first = await script.result()
         told = await script.answer(script.command("deliver", job=first["job"]))
         assert told["usd"] == 0.0
-        second = await script.until(lambda: [one for one in script.results() if one["delivery"] == 2])
-        await script.until(lambda: len(script.results()) == 1)
+        second = await eventually(lambda: [one for one in script.results() if one["delivery"] == 2])
+        await eventually(lambda: len(script.results()) == 1)
         script.confirm(first)  # late: changes nothing
-        await script.until(lambda: not script.left())
+        await eventually(lambda: not script.left())
         assert script.results() == second
         script.confirm(second[0])
         await script.in_state(name, "placed")
@@ -100,8 +101,8 @@ async def test_unplaced_takes_the_result_away_until_somebody_asks(tmp_path: Path
         name = script.request()
         found = await script.result()
         script.unplaced(found, code="E-NO-TRACK", message="There is no track Pad.")
-        await script.until(lambda: not script.results())
-        told = await script.until(lambda: (s := script.status(name)) and "problem" in s["jobs"][0] and s)
+        await eventually(lambda: not script.results())
+        told = await eventually(lambda: (s := script.status(name)) and "problem" in s["jobs"][0] and s)
         assert "There is no track Pad. (E-NO-TRACK)" in told["jobs"][0]["problem"]["text"]
         assert set(told["jobs"][0]["problem"]) == {"code", "text", "since", "next"}
         await daemon.actions.deliver(found["job"])
@@ -127,7 +128,7 @@ async def test_results_survive_a_restart_and_old_ones_go(tmp_path: Path) -> None
             name = script.request()
             found = await script.result()
             done = script.request()
-            await script.until(lambda: len(script.results()) == 2)
+            await eventually(lambda: len(script.results()) == 2)
             other = next(one for one in script.results() if one["id"] == done)
             await script.in_state(name, "stored")
         # while it was away: one removed, one stale, one damaged status
@@ -136,7 +137,7 @@ async def test_results_survive_a_restart_and_old_ones_go(tmp_path: Path) -> None
         (script.outbox / f"{name}.status.json").write_bytes(b"")
         (script.outbox / ".x.123.part").write_text("half")
         async with running(tmp_path / "home", service):
-            await script.until(lambda: sorted(map(str, script.results())) == sorted(map(str, [found, other])))
+            await eventually(lambda: sorted(map(str, script.results())) == sorted(map(str, [found, other])))
             assert not (script.outbox / ".x.123.part").exists()
             script.confirm(found)
             await script.in_state(name, "placed")
@@ -162,7 +163,7 @@ async def test_a_client_of_both_ways_hears_by_both_under_one_number(tmp_path: Pa
             told = await osc.until("/bridge/result")
             assert (told["job"], told["delivery"]) == (found["job"], found["delivery"])
             script.confirm(found)
-            await script.until(lambda: not script.results())
+            await eventually(lambda: not script.results())
             await other.press()
             await other.until("/bridge/result")
             assert script.results() == []
@@ -191,7 +192,7 @@ async def test_a_status_is_written_at_most_four_times_a_second(tmp_path: Path, m
             fraction = number / 100
             await daemon.journal.write("test", lambda tx, f=fraction: tx.touch(tx.job(job), fraction=f))
             await asyncio.sleep(0.01)
-        await script.until(lambda: (script.status(name) or {})["jobs"][0]["fraction"] == 0.99)
+        await eventually(lambda: (script.status(name) or {})["jobs"][0]["fraction"] == 0.99)
         gaps = [later - before for before, later in itertools.pairwise(written)]
         assert len(written) >= 2
         assert sum(gap < 0.2 for gap in gaps) == 0, gaps
@@ -284,7 +285,7 @@ async def test_a_client_whose_folder_could_not_be_made_misses_nothing(
     shutil.rmtree(script.outbox)
     script.outbox.write_text("in the way")
     async with running(tmp_path / "home", None) as daemon:
-        await script.until(lambda: "reaper cannot be served" in caplog.text)
+        await eventually(lambda: "reaper cannot be served" in caplog.text)
         assert (await daemon.actions.status())["inbox"]["clients"] == []
         script.outbox.unlink()
         assert await script.result() == result
@@ -305,7 +306,7 @@ async def test_the_heartbeat(tmp_path: Path, quick: None) -> None:
     async with Service() as service:
         async with running(tmp_path / "home", service, spend={"per_month_usd": 20.0}) as daemon:
             script = Script(tmp_path / "home").make()
-            first = await script.until(lambda: script.read("daemon.json"))
+            first = await eventually(lambda: script.read("daemon.json"))
             assert (first["client"], first["running"], first["engine"], first["paused"]) == (
                 *("reaper", True, "empiriolabs", False),
             )
@@ -315,7 +316,7 @@ async def test_the_heartbeat(tmp_path: Path, quick: None) -> None:
                 change(daemon, spend={"per_day_usd": 100.0, "per_month_usd": 100.0})
                 await press(daemon, client="reaper" if number else "other", prompt=f"rain {number}")
             await daemon.actions.pause("panic")
-            told = await script.until(lambda: (d := script.read("daemon.json")) and d["paused"] and d)
+            told = await eventually(lambda: (d := script.read("daemon.json")) and d["paused"] and d)
             assert told["paused"]["reason"] == "panic"
             assert told["beat"] > first["beat"]
             assert told["time"] > first["time"]
@@ -332,16 +333,16 @@ async def test_the_heartbeat_names_the_results_for_who_cannot_list_a_folder(tmp_
     async with Service() as service:
         async with running(tmp_path / "home", service):
             script = Script(tmp_path / "home").make()
-            await script.until(lambda: told(script) == [])
+            await eventually(lambda: told(script) == [])
             script.request()
             found = await script.result()
             name = f"{found['job']}.1.result.json"
-            await script.until(lambda: told(script) == [name])
+            await eventually(lambda: told(script) == [name])
         assert told(script) is None
         async with running(tmp_path / "home", service):  # it lies there still, and nothing was written anew
-            await script.until(lambda: told(script) == [name])
+            await eventually(lambda: told(script) == [name])
             script.confirm(found)
-            await script.until(lambda: told(script) == [])
+            await eventually(lambda: told(script) == [])
 
 
 async def test_an_idle_client_gets_ten_seconds_and_an_active_one_two(
@@ -351,10 +352,10 @@ async def test_an_idle_client_gets_ten_seconds_and_an_active_one_two(
     monkeypatch.setattr(outbox, "STAYS_ACTIVE", 0.0)
     async with Service(job_seconds=1000) as service, running(tmp_path / "home", service):
         script = Script(tmp_path / "home").make()
-        idle = await script.until(lambda: script.read("daemon.json"))
+        idle = await eventually(lambda: script.read("daemon.json"))
         assert idle["every_s"] == 10.0
         script.request()  # a job on its way makes it active
-        told = await script.until(lambda: (d := script.read("daemon.json")) and d["every_s"] == 2.0 and d)
+        told = await eventually(lambda: (d := script.read("daemon.json")) and d["every_s"] == 2.0 and d)
         assert told["beat"] > idle["beat"]
 
 
@@ -364,7 +365,7 @@ async def test_fifty_clients_are_told_of_a_press_each(tmp_path: Path) -> None:
         names = [script.request() for script in scripts]
         for script, name in zip(scripts, names, strict=True):
             await script.answer(name)
-        await asyncio.gather(*(script.until(lambda s=script: s.read("daemon.json")) for script in scripts))
+        await asyncio.gather(*(eventually(lambda s=script: s.read("daemon.json")) for script in scripts))
 
 
 async def test_a_transform_by_files(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import PATIENCE
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 START = 90.0  # s, on a busy machine

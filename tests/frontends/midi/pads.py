@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.frontends.midi.frontend import MidiIntake
 from tests.frontends.midi.controller import Controller, control
-from tests.support import PATIENCE
+from tests.waiting import eventually
 
 RISER = {"action": "generate", "prompt": "riser", "duration": 1.0}
 DRUMS = {"action": "transform", "prompt": "drums", "duration": 1.0}
@@ -29,12 +28,6 @@ def midi(*bindings: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def intake(daemon: Daemon) -> MidiIntake:
     return next(one for one in daemon.intakes if isinstance(one, MidiIntake))
-
-
-async def eventually(done: Callable[[], object], *, seconds: float = PATIENCE) -> None:
-    async with asyncio.timeout(seconds):
-        while not done():
-            await asyncio.sleep(0.01)
 
 
 async def attached(daemon: Daemon, *ports: str) -> None:

@@ -20,7 +20,6 @@ from tests.frontends.midi.pads import (
     add_up,
     all_jobs,
     counts,
-    eventually,
     in_state,
     intake,
     midi,
@@ -31,6 +30,7 @@ from tests.frontends.midi.pads import (
 )
 from tests.frontends.osc.caller import caller
 from tests.support import Clock, change, job_of, press, running, until, until_seen
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
 LIMITS = {"per_day_usd": 100.0, "per_month_usd": 100.0}

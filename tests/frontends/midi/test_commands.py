@@ -18,7 +18,8 @@ from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.file import create_default
 from tests.frontends.midi.controller import control, controller, note, off, program
 from tests.frontends.midi.pads import ARM, PRESETS, attached, counts, intake, midi, missed, pad, plugged, taken
-from tests.support import PATIENCE, running
+from tests.support import running
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
 

@@ -23,7 +23,6 @@ from tests.frontends.midi.pads import (
     all_jobs,
     attached,
     counts,
-    eventually,
     in_state,
     intake,
     midi,
@@ -34,6 +33,7 @@ from tests.frontends.midi.pads import (
 )
 from tests.frontends.osc.caller import caller, stall
 from tests.support import change, running, tone
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
 

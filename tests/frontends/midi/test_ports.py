@@ -20,7 +20,7 @@ from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
 from bridge_daemon.frontends.midi.ports import MidiPorts
 from bridge_daemon.util.times import monotonic
 from tests.frontends.midi.controller import controller, jack_server, note
-from tests.frontends.midi.pads import eventually
+from tests.waiting import eventually
 
 PAD = Wanted(inputs=frozenset({"pad*"}), outputs=frozenset({"pad*"}))
 Devices = list[str]

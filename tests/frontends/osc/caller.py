@@ -16,7 +16,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from bridge_daemon.app.daemon import Daemon
-from tests.support import PATIENCE
+from tests.waiting import PATIENCE
 
 Pairs = dict[str, Any]
 

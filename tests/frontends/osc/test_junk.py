@@ -17,8 +17,9 @@ from bridge_daemon.frontends.osc import clients, server, verbs
 from tests.fakes.service import Service
 from tests.frontends.osc.caller import OscCaller, caller, flat, message, stall
 from tests.frontends.osc.test_wire import BAD, FUTURE, bundle
-from tests.support import PATIENCE, running
+from tests.support import running
 from tests.util.wine import SLOW_DATAGRAMS
+from tests.waiting import PATIENCE
 
 #: s that the loop may do nothing else.
 #: s; Windows does not tell how long a process waited for the processor, and what is looked for takes three seconds.

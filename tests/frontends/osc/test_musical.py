@@ -18,6 +18,7 @@ from tests.fakes.service import Service
 from tests.frontends.mailbox.scripter import Script
 from tests.frontends.osc.caller import OscCaller, caller
 from tests.support import events, job_of, running, until
+from tests.waiting import eventually
 
 PRESETS = {"loop": {"action": "generate", "prompt": "dub, {tempo} BPM, {bars} bars, like {name}", "duration": 1}}
 
@@ -229,7 +230,7 @@ async def test_an_arrival_in_an_outbox(tmp_path: Path) -> None:
         told = {"playing": True, "tempo": 120.0, "beats": 21.0}
         daemon.clock.update(MIDI_CLOCK, told, at=daemon.clock.monotonic() + 60)  # fresh, however slow this machine is
         script.request(place={"when": "arrival_bar", "bars": 2})
-        await script.until(script.results)
+        await eventually(script.results)
         [result] = script.results()
         assert (result["place"]["beats"], result["place"]["length"]) == (24.0, 4.0)
         job = await job_of(daemon, result["job"])
