@@ -60,6 +60,37 @@ class TestTheTable:
         assert not OPEN & TERMINAL
 
 
+@pytest.mark.parametrize(
+    ("before", "given", "change", "recorded"),
+    [
+        (State.QUEUED, {}, lambda tx, job: tx.move(job, State.SUBMITTING, charge=Charge.POSSIBLE), ["submitting"]),
+        (State.GENERATING, {}, lambda tx, job: tx.note(job, "attached", {}, remote_id="r"), ["attached"]),
+        (State.GENERATING, {}, lambda tx, job: tx.move(job, State.FAILED), ["failed"]),
+        (State.UNKNOWN, {}, lambda tx, job: tx.move(job, State.DISMISSED), ["dismissed"]),
+        (State.QUEUED, {}, lambda tx, job: tx.move(job, State.PREPARING), []),
+        (State.QUEUED, {}, lambda tx, job: tx.touch(job, charge=Charge.NONE), []),
+        (State.FAILED, {}, lambda tx, job: tx.touch(job, fraction=0.5), []),
+        (State.QUEUED, {"price": 0}, lambda tx, job: tx.move(job, State.SUBMITTING, charge=Charge.NONE), []),
+    ],
+)
+async def test_a_step_of_money_is_recorded_and_nothing_else(
+    journal: Journal,
+    before: State,
+    given: dict[str, Any],
+    change: Callable[[Transaction, Job], Job],
+    recorded: list[str],
+) -> None:
+    def write(tx: Transaction) -> list[dict[str, Any]]:
+        change(tx, job)
+        return tx.recorded
+
+    job = await journal.write("test", lambda tx: add(tx, state=before, **given))
+    lines = await journal.write("test", write)
+    assert [line["kind"] for line in lines] == recorded
+    for line in lines:
+        assert (line["job"], line["price"], line["event"] > 0) == (job.id, job.price, True)
+
+
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a}-{b}" for a, b in PAIRS])
 async def test_a_move_is_one_of_the_table_or_changes_nothing(journal: Journal, before: State, after: State) -> None:
     job = await journal.write("test", lambda tx: add(tx, state=before))
