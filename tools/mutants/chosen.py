@@ -28,6 +28,7 @@ _FIELDS: Final = (
 )
 _MODELS: Final = "tests/spending/test_new_models.py"
 _RECORD: Final = "tests/journal/test_record.py"
+_RECORDED: Final = "tests/journal/test_recorded.py"
 _LOST: Final = "tests/app/test_lost_journal.py"
 _LIVE_ONCE: Final = "tests/live/test_placing.py::test_announced_five_times_placed_once_confirmed_five_times"
 _LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
@@ -67,7 +68,11 @@ MODULES: Final = (
     ),
     Module("engine/protocol.py", (_PROTOCOL, _SUBMIT), frozenset({"classify", "_accepted", "remote_id", "_micro"})),
     Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record"})),
-    Module("journal/store.py", (_DURABILITY, _TRANSITIONS, _LOST), frozenset({"_write", "write", "_note", "_compare"})),
+    Module(
+        "journal/store.py",
+        (_RECORDED, _DURABILITY, _TRANSITIONS, _LOST),
+        frozenset({"_write", "write", "_note", "_compare"}),
+    ),
     Module("journal/record.py", (_RECORD, _LOST), frozenset({"check", "add", "to_compare", "_parsed"})),
     Module("actions/jobs.py", (_DECISIONS, _ACTIONS)),
     Module("spending/chain.py", ("tests/spending/test_chain_steps.py",)),
