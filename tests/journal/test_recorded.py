@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import shutil
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bridge_daemon.domain.job import Charge, Job, State
+from bridge_daemon.errors import JournalUnusable
 from bridge_daemon.journal import Journal, NotRecorded, Transaction, record
 from tests.journal.conftest import add, journal_at
 
@@ -59,6 +62,34 @@ async def test_what_is_not_recorded_is_not_sent(journal: Journal, tmp_path: Path
     with pytest.raises(NotRecorded, match="full"):
         await journal.write("test", lambda tx: sends(tx, job))
     assert (await journal.read(lambda tx: tx.job(job.id))).state is State.SUBMITTING
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite3", record.NAME])
+async def test_nothing_is_sent_once_a_file_is_gone(journal: Journal, tmp_path: Path, name: str) -> None:
+    job = await journal.write("test", add)
+    (tmp_path / name).unlink()
+    with pytest.raises(JournalUnusable, match="is gone"):
+        await journal.write("test", lambda tx: sends(tx, job))
+
+
+async def test_what_was_written_is_told_though_nobody_waits_for_it_any_more(journal: Journal) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    told: list[Job] = []
+
+    def work(tx: Transaction) -> Job:
+        begun.set()
+        assert go_on.wait(60)
+        return add(tx)
+
+    journal.listen(told.append)
+    caller = asyncio.ensure_future(journal.write("test", work))
+    assert await asyncio.to_thread(begun.wait, 60)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    go_on.set()
+    await journal.write("test", lambda _: None)  # comes after it
+    assert len(told) == 1
 
 
 async def test_what_lets_nothing_be_sent_is_recorded_later(journal: Journal, tmp_path: Path, full: list[int]) -> None:

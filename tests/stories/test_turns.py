@@ -9,12 +9,13 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from bridge_daemon.domain.job import Job, State
+from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.pipeline import conveyor as module
 from bridge_daemon.pipeline.context import Wait
 from bridge_daemon.pipeline.conveyor import Conveyor, _Slot
+from bridge_daemon.pipeline.submit import wire_name
 from tests.stories.by_hand import ByHand
-from tests.stories.short import pressed, sent
+from tests.stories.short import again, pressed, sent
 
 
 @pytest.fixture
@@ -81,6 +82,46 @@ async def test_who_keeps_its_place(
     monkeypatch.setattr(module, "step_for", answering(wait))
     assert await conveyor._once(job.id, slot) == (wait.seconds if wait is not None else None)
     assert slot._taken is kept
+
+
+async def test_what_another_bridge_works_on_is_left_to_it(
+    hand: ByHand, conveyor: Conveyor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await pressed(hand)
+    monkeypatch.setattr(hand.context.ownership, "take", AsyncMock(return_value=False))
+    assert await conveyor._once(job.id, looked_at(conveyor, job)) is None
+    assert hand.vendor.posts == []
+
+
+@pytest.mark.parametrize("where", ["on the wire", "marked", "nowhere"])
+async def test_only_what_is_not_on_its_way_here_became_lost(hand: ByHand, conveyor: Conveyor, where: str) -> None:
+    job = await pressed(hand)
+    day = hand.clock.day()
+    await hand.journal.write("test", lambda tx: tx.move(job, State.SUBMITTING, charge=Charge.POSSIBLE, charge_day=day))
+    context = hand.context
+    if where == "on the wire":
+        context.on_wire.start(asyncio.Event().wait(), wire_name(job.id))
+    elif where == "marked":
+        context.marked.add(job.id)
+    assert await conveyor._once(job.id, looked_at(conveyor, job)) is None
+    assert (await again(hand, job)).state is (State.UNKNOWN if where == "nowhere" else State.SUBMITTING)
+    await context.on_wire.finish(0)
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+async def test_what_is_adopted_begins_as_after_a_start(
+    hand: ByHand, conveyor: Conveyor, monkeypatch: pytest.MonkeyPatch, adopted: bool
+) -> None:
+    job = await pressed(hand, valid_for=600)
+    conveyor._queued.clear()
+    hand.clock.offset += 601
+    slot = looked_at(conveyor, job)
+    if adopted:
+        conveyor._adopted.add(job.id)
+    monkeypatch.setattr(module, "step_for", answering(None))
+    await conveyor._once(job.id, slot)
+    assert (await again(hand, job)).state is (State.HELD if adopted else State.QUEUED)
+    assert not conveyor._adopted
 
 
 async def test_what_is_paid_for_waits_for_no_place(
