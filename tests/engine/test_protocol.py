@@ -158,6 +158,11 @@ def test_retry_after(header: str | None, expected: float | None) -> None:
     assert classify(answer(429, retry_after=header)).retry_after == expected
 
 
+def test_what_the_service_says_of_too_many_requests_is_told() -> None:
+    assert classify(answer(429, {"error": {"message": "come back at noon"}})).text == "come back at noon"
+    assert classify(answer(429)).text == "too many requests"
+
+
 # What is sent
 
 

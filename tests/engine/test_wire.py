@@ -14,6 +14,8 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -382,3 +384,24 @@ async def test_a_poll_returns_its_error(reply: bytes | None, ending: str) -> Non
         assert service.requests[0].startswith(b"GET /v1/jobs/..%2Fx HTTP/1.1")
     finally:
         await polls.close()
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_what_never_reached_the_service_was_not_sent_whatever_was_written_by_then(sent: bool) -> None:
+    for error in (aiohttp.InvalidURL("x"), aiohttp.ConnectionTimeoutError()):
+        assert classify_error(error, sent=sent).kind is SubmitOutcome.NOT_SENT
+
+
+@pytest.mark.parametrize(("length", "complete"), [(1000, True), (1001, False)])
+@pytest.mark.parametrize("header", [None, "7"])
+async def test_what_is_read_of_an_answer(
+    monkeypatch: pytest.MonkeyPatch, length: int, complete: bool, header: str | None
+) -> None:
+    async def blocks(_: int) -> AsyncIterator[bytes]:
+        yield b"x" * length
+
+    monkeypatch.setattr(client, "_MAX_BODY", 1000)
+    headers = {} if header is None else {"Retry-After": header}
+    response: Any = SimpleNamespace(status=200, headers=headers, content=SimpleNamespace(iter_chunked=blocks))
+    expected = Answer(status=200, body=b"x" * length, complete=complete, retry_after=header)
+    assert await client._read(response, "sk-test") == expected

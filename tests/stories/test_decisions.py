@@ -260,6 +260,18 @@ async def test_a_held_job_goes_through_the_checks_of_money(hand: ByHand, why: st
         assert (await again(hand, job)).state is State.QUEUED
 
 
+async def test_a_retry_that_comes_late_changes_nothing_of_what_goes_on(hand: ByHand) -> None:
+    job = await pressed(hand)
+    await hand.context.hold(job, OtherEngine("no"))
+    held = await again(hand, job)
+    await hand.actions.retry(job.id, {"id": uuid(2)})
+    await hand.journal.write("test", lambda tx: tx.move(tx.job(job.id), State.PREPARING))
+    assert hand.daemon is not None
+    with pytest.raises(WrongState, match="Nothing was sent for this retry"):
+        await hand.daemon.parts.actions._retry_held(held, {"id": uuid(3)})
+    assert (await again(hand, job)).state is State.PREPARING
+
+
 async def test_a_retry_has_an_id(hand: ByHand) -> None:
     job = await pressed(hand)
     await hand.context.hold(job, OtherEngine("no"))

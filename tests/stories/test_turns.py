@@ -160,35 +160,42 @@ async def test_who_waits_for_its_turn_is_looked_at_again_when_somebody_asks(
 async def test_who_is_asked_for_as_its_turn_comes_is_looked_at_again(hand: ByHand, conveyor: Conveyor) -> None:
     job = await pressed(hand)
     slot = looked_at(conveyor, job)
-    await hand.actions.pause()
+    slot._slots = asyncio.Semaphore(0)
     turn = asyncio.ensure_future(conveyor._turn(job.id, slot))
     await asyncio.sleep(0.1)
+    slot._slots.release()
     conveyor._nudges[job.id].set()
-    await hand.actions.resume()
     assert not await turn
+    assert slot._taken, "both at the same moment"
 
 
 @pytest.mark.parametrize(
-    ("state", "given", "loads"),
+    ("state", "action", "loads"),
     [
-        (State.QUEUED, {}, False),
-        (State.GENERATING, {}, False),
-        (State.FETCHING, {}, True),
-        (State.STORED, {}, False),
-        (State.QUEUED, {"preset": "bass"}, True),
+        (State.QUEUED, "generate", False),
+        (State.QUEUED, "transform", True),
+        (State.GENERATING, "transform", False),
+        (State.FETCHING, "generate", True),
+        (State.STORED, "transform", False),
     ],
 )
 async def test_what_reads_audio_is_loaded_before_it_is_needed_and_not_for_a_press(
-    hand: ByHand,
-    conveyor: Conveyor,
-    monkeypatch: pytest.MonkeyPatch,
-    state: State,
-    given: dict[str, Any],
-    loads: bool,
+    hand: ByHand, conveyor: Conveyor, monkeypatch: pytest.MonkeyPatch, state: State, action: str, loads: bool
 ) -> None:
-    job = await in_state(hand, state, **given)
+    job = await in_state(hand, state)
+    conveyor._queued[job.id] = job.evolve(action=action)
     loaded = AsyncMock()
     monkeypatch.setattr(module, "load_audio", loaded)
     monkeypatch.setattr(module, "step_for", answering(None))
     await conveyor._once(job.id, looked_at(conveyor, job))
     assert bool(loaded.await_count) is loads
+
+
+async def test_a_clock_that_is_set_back_makes_no_job_younger(hand: ByHand) -> None:
+    job = await pressed(hand)
+    begun = hand.context.now(job)
+    hand.clock.offset += 10
+    hand.clock.shift -= 100
+    assert hand.context.now(job) == begun + 10
+    hand.clock.shift += 1000
+    assert hand.context.now(job) == begun + 910

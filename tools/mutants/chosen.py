@@ -15,6 +15,7 @@ _AT_ONCE: Final = "tests/pipeline/test_at_once.py"
 _DECISIONS: Final = "tests/stories/test_decisions.py"
 _RULES: Final = "tests/stories/test_rules_of_money.py"  # the quickest: it comes first
 _TURNS: Final = "tests/stories/test_turns.py"
+_ON_WIRE: Final = "tests/pipeline/test_on_wire.py"
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
 _ACTIONS: Final = "tests/actions/test_actions.py"
@@ -62,7 +63,9 @@ MODULES: Final = (
         (_TURNS, _DECISIONS, _CONVEYOR, _ACTIONS),
         frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"}),
     ),
-    Module("pipeline/context.py", (_CONVEYOR, _SUBMIT), frozenset({"OnWire", "until_written", "now"})),
+    Module(
+        "pipeline/context.py", (_ON_WIRE, _TURNS, _CONVEYOR, _SUBMIT), frozenset({"OnWire", "until_written", "now"})
+    ),
     Module(
         "engine/client.py", (_WIRE, _SUBMIT), frozenset({"outcome", "classify_error", "submit", "_mark_sent", "_read"})
     ),
@@ -453,6 +456,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
     "actions/jobs.py _deliver: part: 0.0": "nothing is 0, too",
     "pipeline/conveyor.py Conveyor._turn: part: ready.done()": "who was not asked for has a place by then",
+    "pipeline/conveyor.py Conveyor._once: part: job.state in OPEN": "what is delivered gives it back at once",
     "pipeline/conveyor.py Conveyor._turn: never: self._context.pause.current is None and slot.at_hand": (
         "it is the short way to what follows"
     ),
