@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.journal import Journal
 from bridge_daemon.studio import leases
+from bridge_daemon.studio import membership as module
 from bridge_daemon.studio.database import Postgres
 from bridge_daemon.studio.membership import Membership
 from tests.journal.conftest import add
@@ -220,3 +222,91 @@ async def test_whose_a_job_is(parties: dict[str, Party]) -> None:
     assert parties["left"].member.asked_here(job)
     assert not parties["right"].member.asked_here(job)
     assert not parties["keeper"].member.asked_here(replace(job, room="keeper")), "a keeper is no room"
+
+
+# Whether to work on a job now
+
+
+@contextmanager
+def unasked(party: Party, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nobody ask the database in between."""
+
+    async def refuse(*_: object) -> None:
+        raise AssertionError("the database was asked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(party.journal, "write", refuse)
+        yield
+
+
+async def test_what_a_room_was_asked_for_and_has_it_need_not_ask_for(
+    parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = parties["left"]
+    await left.beat()
+    waiting, made = await left.add(), await left.add(State.GENERATING)
+    with unasked(left, monkeypatch):
+        assert await left.member.take(waiting)
+        with pytest.raises(AssertionError):
+            await left.member.take(made)
+    assert await left.member.take(made)
+    with unasked(left, monkeypatch):
+        assert await left.member.take(made)
+
+
+async def test_what_a_keeper_has_its_room_does_not_work_on(parties: dict[str, Party]) -> None:
+    left, keeper = parties["left"], parties["keeper"]
+    waiting, made = await left.add(), await left.add(State.GENERATING)
+    await left.silent()
+    await keeper.beat()
+    for job in (waiting, made):
+        assert await keeper.member.take(job)
+    await left.beat()
+    assert not await left.member.take(made)
+    assert not await left.holds(waiting)
+    assert not await left.member.take(waiting)
+
+
+async def test_a_keeper_leaves_what_it_has_to_a_room_that_is_back(parties: dict[str, Party]) -> None:
+    left, keeper = parties["left"], parties["keeper"]
+    await left.silent()
+    jobs = {state: await left.add(state) for state in (State.QUEUED, State.SUBMITTING, State.STORED)}
+    await keeper.beat()
+    assert not await keeper.member.take(jobs[State.STORED])
+    for state in (State.QUEUED, State.SUBMITTING):
+        assert await keeper.member.take(jobs[state])
+    await left.beat()
+    await keeper.beat()
+    assert not await keeper.member.take(jobs[State.QUEUED])
+    assert await left.holds(jobs[State.QUEUED])
+    assert await keeper.member.take(jobs[State.SUBMITTING]), "it is on its wire"
+
+
+async def test_an_older_process_of_a_home_works_on_nothing_and_says_so_once(
+    parties: dict[str, Party], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = parties["before"]
+    job = await parties["left"].add()
+    for _ in range(2):
+        await before.beat()
+    assert not await before.member.take(job)
+    assert caplog.text.count("Another process uses a copy of this home") == 1
+    await parties["left"].beat()
+    assert await parties["left"].member.take(job)
+
+
+async def test_a_job_is_asked_for_in_its_room_and_nowhere_else(parties: dict[str, Party]) -> None:
+    job = await parties["left"].add()
+    assert [name for name, party in parties.items() if party.member.asked_here(job)] == ["before", "left"]
+    assert not parties["keeper"].member.asked_here(job.evolve(room="keeper"))
+
+
+@pytest.mark.parametrize(
+    ("slept", "set_on", "late"), [(0, 0, False), (7.5, 7.5, False), (8, 0, True), (0, 8, True), (8, 8, True)]
+)
+async def test_what_took_half_of_the_time_after_which_it_is_dead_is_late(
+    parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch, slept: float, set_on: float, late: bool
+) -> None:
+    monkeypatch.setattr(module, "_LATE", 7.5)
+    monkeypatch.setattr(Membership, "now", lambda _: (100.0 + set_on, 10.0 + slept))
+    assert parties["left"].member.late((100.0, 10.0)) is late

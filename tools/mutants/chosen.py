@@ -440,6 +440,7 @@ _NO_PRICE: Final = "half a micro-dollar is no price"
 _NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
     "studio/budget.py _ahead: edge: place(one.worker, one.kind, one.since) < mine": "no other waits for the same",
+    "studio/membership.py Membership.holds: part: not self._replaced": "the statement asks for the process as well",
     "studio/leases.py Seen.alive: edge: self.silent < DEAD": "it is for people, and to the moment",
     'spending/chain.py _from_take: part: ""': _NO_PRESET,
     'spending/chain.py _in_order: part: ""': _NO_PRESET,
