@@ -109,7 +109,7 @@ class Copy:
         if running.process.is_alive() and not late:
             return None
         self.end(at_once=late)
-        if running.process.exitcode and not late:
+        if running.process.exitcode and not late and not running.told.exists():  # what was red stays so if pytest dies
             said = Path(f"{self.folder}.txt").read_text(encoding="utf-8", errors="replace")
             raise RuntimeError(f"the tests of {running.mutant.name!r} could not be run: {said[-2000:]}")
         killer = json.loads(running.told.read_bytes()) if running.told.exists() else ""
