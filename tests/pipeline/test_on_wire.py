@@ -87,3 +87,18 @@ async def test_only_what_may_pass_is_tried_again(error: Exception, times: int) -
     else:
         assert await until_written(write, "it") == "written"
     assert len(tries) == times
+
+
+async def test_it_is_tried_less_and_less_often_up_to_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def write() -> None:
+        if len(pauses) < 8:
+            raise JournalUnusable("x")
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await until_written(write, "it")
+    assert pauses == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10])

@@ -457,6 +457,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
     "actions/jobs.py _deliver: part: 0.0": "nothing is 0, too",
     "pipeline/conveyor.py Conveyor._turn: part: ready.done()": "who was not asked for has a place by then",
+    "pipeline/context.py OnWire.finish: bare: max(0.0, left) #2": "asyncio takes less than nothing for nothing",
     "pipeline/conveyor.py Conveyor._once: part: job.state in OPEN": "what is delivered gives it back at once",
     "pipeline/conveyor.py Conveyor._turn: never: self._context.pause.current is None and slot.at_hand": (
         "it is the short way to what follows"
