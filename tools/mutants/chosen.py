@@ -70,7 +70,7 @@ MODULES: Final = (
         "engine/client.py", (_WIRE, _SUBMIT), frozenset({"outcome", "classify_error", "submit", "_mark_sent", "_read"})
     ),
     Module("engine/protocol.py", (_PROTOCOL, _SUBMIT), frozenset({"classify", "_accepted", "remote_id", "_micro"})),
-    Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record"})),
+    Module("journal/transaction.py", (_RECORDED, _TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record"})),
     Module(
         "journal/store.py",
         (_RECORDED, _DURABILITY, _TRANSITIONS, _LOST),
