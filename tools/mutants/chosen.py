@@ -36,6 +36,7 @@ _LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_
 _LEASES: Final = "tests/studio/test_leases.py"
 _STUDIO_LATE: Final = "tests/studio/test_membership.py::test_what_took_too_long_to_be_written_is_not_sent_by_then"
 _SHARED: Final = "tests/studio/test_shared_budget.py"
+_STAGE: Final = "tests/frontends/midi/test_stage.py"
 _ARMING: Final = "tests/frontends/midi/test_arming.py"
 
 
@@ -88,7 +89,7 @@ MODULES: Final = (
     Module(
         "studio/budget.py", (_SHARED,), frozenset({"seconds_until", "_ahead", "_has_share", "take_submit", "_submit"})
     ),
-    Module("frontends/midi/arming.py", (_ARMING,), frozenset({"armed", "guard", "arm"})),
+    Module("frontends/midi/arming.py", (_STAGE, _ARMING), frozenset({"armed", "guard", "arm"})),
 )
 
 
