@@ -56,10 +56,11 @@ Where the time goes:
   presses). Where the time of a job follows its length and steps, they are spent when it can be done, once four like
   it are known; where it follows nothing (8 to 60 s by chance), 32 polls that are spread evenly would leave 3.3 s.
 * Idle with a controller: RtMidi has no wait for the next message, and its callback would run Python in the real-time
-  thread of JACK, and deadlocks where its port is closed while messages come. So inputs are polled: each 10 ms, which
-  is what the figure tells, and each 20 ms once nobody has played for 5 minutes. A poll costs 0.04 ms, nearly all of
-  it the waking of a thread; a look for new ports, twice a second, 0.6 ms. Besides, JACK wakes the two clients that
-  RtMidi makes, for what comes in and for the lights, with every period: 0.01 ms each. ALSA does not.
+  thread of JACK, and deadlocks where its port is closed while messages come. So inputs are polled: each millisecond
+  while somebody plays, and each 20 ms, which is what the figure tells, once nobody has for 30 s. The first press after
+  a rest goes out later by as much; its stamp is the driver's, and as exact. A poll costs 0.04 ms, nearly all of it the
+  waking of a thread; a look for new ports, twice a second, 0.6 ms. Besides, JACK wakes the two clients that RtMidi
+  makes, for what comes in and for the lights, with every period: 0.01 ms each. ALSA does not.
 
 """
 

@@ -1,8 +1,8 @@
 """The MIDI thread: connects to the MIDI system, polls what is open, and starts anew when anything fails.
 
 All of the driver is used by this one thread, for its calls block, and nothing of it is safe in two threads. RtMidi
-offers no wait for the next message, so inputs are polled: every millisecond while somebody plays, every 10 ms after
-that, every 20 ms after a rest. Where no input is open nothing is polled at all.
+offers no wait for the next message, so inputs are polled: every millisecond while somebody plays, every 20 ms when
+nobody does. Where no input is open nothing is polled at all.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
 
 log = logging.getLogger(__name__)
 
-#: For so long after a message, s: so often it is polled, s. A rare poll makes the first press after a rest later by as
-#: much, and not its stamp: the driver tells when a message came.
-_PACE: Final = ((30.0, 0.001), (300.0, 0.01))
+#: So long after a message somebody plays, s; so often it is polled then, and when nobody does, s. A rare poll makes the
+#: first press after a rest later by as much, and not its stamp: the driver tells when a message came.
+_PLAYS: Final = 30.0
+_PLAYING: Final = 0.001
 _RESTING: Final = 0.02
 #: How often it is looked which ports there are, s. A port that is gone for less may stay unconnected unnoticed.
 SCAN: Final = 0.5
@@ -78,7 +79,7 @@ class Handover:
 
 def pause_after(seconds: float) -> float:
     """Return the seconds until the next poll, if the last message came ``seconds`` ago."""
-    return next((pause for until, pause in _PACE if seconds < until), _RESTING)
+    return _PLAYING if seconds < _PLAYS else _RESTING
 
 
 class PortThread:
@@ -229,7 +230,7 @@ class PortThread:
             if not (self._retry.due("system", now) and self._retry.due("fault", now)):
                 return self._state
             self._session = Session(self._make_system())
-            self._heard = now - _PACE[0][0]  # the stamp of its first message is that of the poll which finds it
+            self._heard = now - _PLAYS  # the stamp of its first message is that of the poll which finds it
         state = self._session.scan(self._wanted, now)
         self._retry.over("system")
         if now - self._session.began > _SETTLED:

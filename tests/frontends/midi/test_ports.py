@@ -396,6 +396,10 @@ def test_the_clock_of_the_stamps_is_fine_on_every_system() -> None:
     assert min(steps) < 1e-3  # the coarse clock of Windows has steps of 15.6 ms
 
 
-def test_the_longer_nobody_plays_the_rarer_is_the_poll() -> None:
-    after = [port_thread.pause_after(seconds) for seconds in (0.0, 29.0, 31.0, 299.0, 301.0, float("inf"))]
-    assert after == [0.001, 0.001, 0.01, 0.01, 0.02, 0.02]
+def test_where_nobody_plays_the_poll_is_rare() -> None:
+    assert [port_thread.pause_after(seconds) for seconds in (0.0, 29.0, 31.0, float("inf"))] == [
+        0.001,
+        0.001,
+        0.02,
+        0.02,
+    ]
