@@ -34,7 +34,6 @@ from bridge_daemon.pipeline.placement import Placement
 from bridge_daemon.pipeline.shared import Shared
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.publisher import Publishers
-from bridge_daemon.publish.trial import try_out
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.admit import Admit
 from bridge_daemon.spending.catalogue import Catalogue
@@ -121,6 +120,11 @@ def build(
     def store_trouble() -> StoreAway | None:
         return store.trouble if store is not None else None
 
+    async def sources_trial() -> dict[str, Any]:
+        from bridge_daemon.publish.trial import try_out  # no start waits for it
+
+        return await try_out(publishers, host.settings.engine.base_url, host.home.sources)
+
     engines = Engines(settings, keys, host.home, journal, sources=lambda: listener.url)
     polls = PollSession()
     listener = SourceListener(at_start.publish.source_port)
@@ -174,7 +178,7 @@ def build(
         whole_render=folders.newest,
     )
     actions.pads, actions.folders = midi, folders
-    actions.sources_trial = lambda: try_out(publishers, host.settings.engine.base_url, host.home.sources)
+    actions.sources_trial = sources_trial
     return Parts(
         journal=journal,
         hub=hub,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
-import os
 import sys
 from typing import Annotated, Any, Final
 
@@ -14,9 +12,6 @@ from typer.main import get_command
 
 from bridge_daemon import __version__
 from bridge_daemon.cli import problems as problems_
-from bridge_daemon.cli.problems import INTERRUPTED
-from bridge_daemon.cli.terminal import OutputClosed, leave_pipe
-from bridge_daemon.errors import BridgeError
 
 #: Each command, in the order in which a person meets them: the module in this room, and what it is called there.
 _COMMANDS: Final = {
@@ -56,15 +51,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; its errors become one clean message and an exit code."""
-        problems_.CliOutput.json = False
-        try:
-            return super().invoke(ctx)
-        except BridgeError as error:
-            raise typer.Exit(problems_.report(error)) from error
-        except OutputClosed as closed:
-            raise typer.Exit(leave_pipe()) from closed
-        except KeyboardInterrupt as stop:
-            raise typer.Exit(INTERRUPTED) from stop
+        if code := problems_.exit_code_of(lambda: super(Commands, self).invoke(ctx)):
+            raise typer.Exit(code)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands in the order in which a person meets them."""
@@ -122,18 +110,5 @@ def build(only: str = "") -> typer.Typer:
 
 def run_command() -> None:
     """Run the command that the command line names, and end the process."""
-    try:
-        wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-        get_command(build(wanted))(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name
-    except Exception as error:  # noqa: BLE001 - told in one sentence, and written down
-        if isinstance(error, OSError) and is_closed_pipe(error):
-            sys.exit(leave_pipe())
-        sys.exit(problems_.unexpected(error))
-
-
-def is_closed_pipe(error: OSError) -> bool:
-    """Return whether the reader of our output is gone. Windows' C runtime calls that EINVAL, and names no file."""
-    if os.name != "nt":
-        return error.errno == errno.EPIPE
-    no_code = getattr(error, "winerror", None) is None  # of the C runtime, not of the system
-    return error.errno == errno.EPIPE or (error.errno == errno.EINVAL and no_code and error.filename is None)
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    get_command(build(wanted))(prog_name="daw-bridge", windows_expand_args=False)  # a prompt is no file name

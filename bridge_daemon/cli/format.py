@@ -1,4 +1,4 @@
-"""How numbers are written for people."""
+"""How numbers, and what the status tells, are written for people."""
 
 from __future__ import annotations
 
@@ -51,6 +51,27 @@ def state_of(job: Mapping[str, Any]) -> str:
 def engine_of(name: str) -> str:
     """Return which engine it is; that a sketch is none of the model's work is said each time."""
     return "sketch (built in, free, not the model)" if name == "sketch" else name
+
+
+def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return which engine is in use, whether it is ready, and what a take costs."""
+    engine = status["engine"]
+    problem = engine.get("problem") or {}
+    if problem:
+        return [("Engine", f"{engine['name']}: {problem['code']} {problem['message']}\nNext: {problem['next']}")]
+    if engine["name"] == "sketch":
+        return [
+            ("Engine", engine_of("sketch")),
+            ("", "For the cloud model: daw-bridge key set"),
+        ]
+    return [
+        ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
+        ("Price", _price(status["price_usd"])),
+    ]
+
+
+def _price(price: float | None) -> str:
+    return "not known yet: daw-bridge price" if price is None else f"{usd(price)} a generation"
 
 
 def port_troubles(midi: Mapping[str, Any]) -> list[str]:

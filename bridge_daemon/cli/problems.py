@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from bridge_daemon.cli import terminal
+from bridge_daemon.cli.terminal import OutputClosed, leave_pipe
 from bridge_daemon.errors import BridgeError, Internal, InvalidRequest, NotRunning, SettingsInvalid
 
 DONE: Final = 0
@@ -41,6 +44,20 @@ def exit_code(error: BridgeError) -> int:
     if isinstance(error, NotRunning):
         return NOT_RUNNING
     return WRONG_USE if isinstance(error, InvalidRequest | SettingsInvalid) else FAILED
+
+
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command, tell what is in its way, and return its exit code."""
+    CliOutput.json = False
+    try:
+        command()
+    except BridgeError as error:
+        return report(error)
+    except OutputClosed:
+        return leave_pipe()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return DONE
 
 
 def report(error: BridgeError) -> int:
@@ -84,8 +101,10 @@ def next_step(text: str, job: str) -> str:
     return text.replace(" JOB", f" {job}")
 
 
-def unexpected(error: BaseException) -> int:
-    """Tell a fault of ours in one sentence, and write down the rest of it."""
+def unexpected(error: Exception) -> int:
+    """Tell a fault of ours in one sentence, and write down the rest of it. A reader that is gone is none."""
+    if isinstance(error, OSError) and is_closed_pipe(error):
+        return leave_pipe()
     where = _write_down(error)
     kept = f" The details are in {where}" if where else ""
     told = Internal(
@@ -93,6 +112,14 @@ def unexpected(error: BaseException) -> int:
         next="daw-bridge jobs list shows where your jobs stand. Please report the fault, with the details.",
     )
     return report(told)
+
+
+def is_closed_pipe(error: OSError) -> bool:
+    """Return whether the reader of our output is gone. Windows' C runtime calls that EINVAL, and names no file."""
+    if os.name != "nt":
+        return error.errno == errno.EPIPE
+    no_code = getattr(error, "winerror", None) is None  # of the C runtime, not of the system
+    return error.errno == errno.EPIPE or (error.errno == errno.EINVAL and no_code and error.filename is None)
 
 
 def _write_down(error: BaseException) -> str | None:

@@ -59,7 +59,7 @@ def _print(status: dict[str, Any]) -> None:
     terminal.say(f"pid {status['pid']}{how}, for {format.span(status['uptime_s'])}", "dim")
     terminal.say()
     pairs = [
-        *engine_lines(status),
+        *format.engine_lines(status),
         ("Today", _limit(status["spent_today_usd"], status["limit_today_usd"])),
         ("Month", _limit(status["spent_month_usd"], status["limit_month_usd"])),
         ("Asks", f"before a request of more than {format.usd(status['confirm_above_usd'])}"),
@@ -83,23 +83,6 @@ def _print(status: dict[str, Any]) -> None:
         terminal.say("  Next:  daw-bridge resume")
     for job in status["problems"]:
         _print_problem(job)
-
-
-def engine_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return which engine is in use, whether it is ready, and what a take costs."""
-    engine = status["engine"]
-    problem = engine.get("problem") or {}
-    if problem:
-        return [("Engine", f"{engine['name']}: {problem['code']} {problem['message']}\nNext: {problem['next']}")]
-    if engine["name"] == "sketch":
-        return [
-            ("Engine", format.engine_of("sketch")),
-            ("", "For the cloud model: daw-bridge key set"),
-        ]
-    return [
-        ("Engine", f"{engine['name']}, {engine['model']}, {engine['base_url']}"),
-        ("Price", _price(status["price_usd"])),
-    ]
 
 
 def _publish_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
@@ -201,10 +184,6 @@ def _studio_sums(studio: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     requests = f"{studio['requests_this_minute']} of {studio['requests_per_minute']} requests in this minute"
     return [("", f"all rooms: {', '.join(sums)}; {requests}; the database answers in {studio['lag_ms']:.0f} ms")]
-
-
-def _price(usd: float | None) -> str:
-    return "not known yet: daw-bridge price" if usd is None else f"{format.usd(usd)} a generation"
 
 
 def _limit(spent: float, limit: float) -> str:

@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from enum import Enum, auto
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from bridge_daemon.errors import NotPublished
@@ -20,11 +20,13 @@ from bridge_daemon.publish import names
 from bridge_daemon.publish.listener import SourceListener
 from bridge_daemon.publish.probe import compare
 from bridge_daemon.publish.tunnel_command import TunnelCommand, tunnel_command
-from bridge_daemon.publish.tunnel_program import TunnelProgram
 from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.redact import redact
 from bridge_daemon.util.tasks import Tasks, cancel_and_wait
 from bridge_daemon.util.times import Times
+
+if TYPE_CHECKING:
+    from bridge_daemon.publish.tunnel_program import TunnelProgram
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +150,8 @@ class Tunnel:
 
     async def _live(self, command: TunnelCommand, fixed: str | None, opening: asyncio.Future[str]) -> None:
         """Start the program, find and check its URL, and stay until it dies or nobody needs it."""
+        from bridge_daemon.publish.tunnel_program import TunnelProgram  # no start waits for it
+
         program = TunnelProgram(command)
         died = False
         try:

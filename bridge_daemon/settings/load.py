@@ -12,9 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.settings.checks import check_together
@@ -71,22 +73,27 @@ _SWITCH: Final = {
 }
 
 
+def _defaults() -> Any:
+    """Return a field for a section of which everything may be left out, whose own checks need not be built for that."""
+    return Field(default={}, validate_default=True)
+
+
 class Settings(Section):
     """Everything that a person can set. ``Settings()`` is what holds when nothing is set."""
 
-    engine: Engine = Engine()
-    spend: Spend = Spend()
-    defaults: Defaults = Defaults()
-    publish: Publish = Publish()
-    osc: Osc = Osc()
-    http: Http = Http()
-    metrics: Metrics = Metrics()
-    audio: Audio = Audio()
-    journal: JournalSettings = JournalSettings()
-    store: StoreSettings = StoreSettings()
-    midi: MidiSettings = MidiSettings()
-    clock: ClockSettings = ClockSettings()
-    music: Music = Music()
+    engine: Engine = _defaults()
+    spend: Spend = _defaults()
+    defaults: Defaults = _defaults()
+    publish: Publish = _defaults()
+    osc: Osc = _defaults()
+    http: Http = _defaults()
+    metrics: Metrics = _defaults()
+    audio: Audio = _defaults()
+    journal: JournalSettings = _defaults()
+    store: StoreSettings = _defaults()
+    midi: MidiSettings = _defaults()
+    clock: ClockSettings = _defaults()
+    music: Music = _defaults()
     folders: Many[WatchedFolder] = ()
     presets: dict[str, Preset] = Field(default_factory=dict)
 
@@ -126,14 +133,13 @@ def parse(
         return None, [SettingFault(name, "", "", f"is not TOML: {_explain(str(error))}")]
     except RecursionError:
         return None, [SettingFault(name, "", "", "is not TOML that can be read: nested too deeply")]
-    schema = _schema()
-    data, origins, faults = _overlay(data, environ, schema)
+    data, origins, faults = _overlay(data, environ)
     found = check_together(data, Settings().model_dump())
     settings = None
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        found = from_pydantic(error, schema) + found
+        found = from_pydantic(error, _schema()) + found
     lines = lines_of(text)
     faults += [_placed(one, origins, lines, name) for one in found]
     return (None if faults else settings), faults
@@ -165,13 +171,26 @@ def _placed(found: Found, origins: Mapping[Loc, str], lines: Mapping[Loc, int], 
     return SettingFault(f"{file}:{line}" if line else file, name_of(found.loc), value, found.allowed)
 
 
+@cache
+def _single() -> dict[str, dict[str, FieldInfo]]:
+    """Return the settings of which there is one each, by section. The schema says more, and takes its time."""
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        name: kind.model_fields for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)
+    }
+
+
 def _overlay(
-    data: dict[str, Any], environ: Mapping[str, str], schema: Schema
+    data: dict[str, Any], environ: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[Loc, str], list[SettingFault]]:
     """Lay the environment over the file: the data, which variable each setting is from, and unknown variables."""
     origins: dict[Loc, str] = {}
     faults: list[SettingFault] = []
-    single = _single_underscores(schema)
+    single = {
+        f"{_PREFIX}{section}_{key}".upper(): f"{_PREFIX}{section}__{key}".upper()
+        for section, keys in _single().items()
+        for key in keys
+    }
     for variable, text in sorted(environ.items()):
         name = variable.upper()  # Windows has no lower case there
         if not name.startswith(_PREFIX):
@@ -181,40 +200,42 @@ def _overlay(
             if name in single:  # one underscore too few: unheeded, a limit would not hold
                 faults.append(SettingFault(variable, "", "", f"is not a setting; did you mean {single[name]}?"))
             continue
-        node = schema.at((section, key)) if key in schema.keys((section,)) else None
-        if node is None:
+        field = _single().get(section, {}).get(key)
+        if field is None:
             faults.append(SettingFault(variable, "", "", f"is not a setting{meant(name, single.values())}"))
             continue
         table = data.get(section, {})
         if isinstance(table, dict):  # else: that fault is told
-            data = {**data, section: {**table, key: _typed(text, node)}}
+            data = {**data, section: {**table, key: _typed(text, field)}}
             origins[section, key] = variable
     return data, origins, faults
 
 
-def _single_underscores(schema: Schema) -> dict[str, str]:
-    names: dict[str, str] = {}
-    for section in schema.keys(()):
-        for key in schema.keys((section,)):
-            names[f"{_PREFIX}{section}_{key}".upper()] = f"{_PREFIX}{section}__{key}".upper()
-    return names
-
-
-def _typed(text: str, node: Mapping[str, Any]) -> Any:
-    """Read text as the type that the schema declares; what cannot be read stays text, and is refused as such."""
-    kind = node.get("type")
+def _typed(text: str, field: FieldInfo) -> Any:
+    """Read text as the type of a field; what cannot be read stays text, and is refused as such."""
+    kinds = _kinds(field.annotation)
     try:
-        if kind == "boolean":
+        if bool in kinds:
             return _SWITCH.get(text.strip().lower(), text)
-        if kind == "integer":
+        if int in kinds:
             return int(text)
-        if kind == "number":
+        if float in kinds:
             return float(text)
-        if kind == "array":
+        if tuple in kinds:
             return json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return None if not text and node.get("default", "") is None else text
+    return None if not text and field.default is None else text
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the plain types of an annotation: int of ``Annotated[int, ...] | None``, tuple of ``tuple[int, ...]``."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kinds(inner[0])
+    if origin in (Union, UnionType):
+        return set().union(*map(_kinds, inner))
+    return {origin or annotation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +299,7 @@ def mask(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 def set_by_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that the environment sets, and the variable of each."""
-    _, origins, _ = _overlay({}, environ, _schema())
+    _, origins, _ = _overlay({}, environ)
     return {name_of(loc): variable for loc, variable in origins.items()}
 
 

@@ -170,9 +170,12 @@ Many = Annotated[tuple[_T, ...], BeforeValidator(_tuple)]
 
 
 class Section(BaseModel):
-    """Frozen, strict (no text for a number), and without room for unknown keys."""
+    """Frozen, strict (no text for a number), and without room for unknown keys.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    Its checks are built when it is used: mostly as part of those of all settings, once, and not alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Engine(Section):

@@ -281,7 +281,7 @@ async def test_what_is_admitted_while_it_stops_goes_on_at_the_next_start(tmp_pat
 
 def test_a_start_loads_neither_what_reads_audio_nor_what_speaks_http() -> None:
     """They take half of the time of a start, and of the memory; each is loaded when it is needed."""
-    look = "import sys, bridge_daemon.cli.run, bridge_daemon.app.daemon; print(*sys.modules)"
+    look = "import sys, bridge_daemon.cli.foreground, bridge_daemon.app.run; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout.split()
     assert not {
         "numpy",
@@ -295,4 +295,5 @@ def test_a_start_loads_neither_what_reads_audio_nor_what_speaks_http() -> None:
         "aiohttp",
         "yarl",
         "mido",
+        "typer",
     } & set(loaded)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from bridge_daemon.cli.foreground import StartedBy, plain
 from tests.cli.conftest import Cli, await_line
 from tests.util.ending import ENDS, LONGEST
 
@@ -91,3 +92,18 @@ def test_what_a_killed_daemon_left_behind_is_not_believed(cli: Cli) -> None:
 
 def test_an_unknown_level_is_wrong_use(cli: Cli) -> None:
     assert "debug" in cli.process("run", "--log-level", "loud", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "by"),
+    [
+        ("", StartedBy.TERMINAL),
+        ("--by service", StartedBy.SERVICE),
+        ("--by nobody", None),
+        ("--by", None),
+        ("--help", None),
+        ("--by start --log-level debug", None),
+    ],
+)
+def test_only_what_is_plain_is_read_without_the_library_of_the_commands(arguments: str, by: StartedBy | None) -> None:
+    assert plain(arguments.split()) is by

@@ -18,7 +18,7 @@ from bridge_daemon.errors import SettingsInvalid
 from bridge_daemon.home.paths import Home
 from bridge_daemon.settings import sections
 from bridge_daemon.settings.file import SHOWN, add_binding, allow_path, create_default, default_text
-from bridge_daemon.settings.load import Settings, describe, masked, parse
+from bridge_daemon.settings.load import Settings, _overlay, describe, masked, parse
 from bridge_daemon.settings.sections import Preset, is_loopback, micro
 
 
@@ -686,3 +686,26 @@ class TestAddBinding:
         with pytest.raises(SettingsInvalid, match=re.escape(told)):
             add_binding(home, self.ARM, environ)
         assert home.config.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "read"),
+    [
+        ("whole number", "17", 17),
+        ("number", "17", 17.0),
+        ("true or false", "on", True),
+        ("list", "[17]", [17]),
+        ("text", "17", "17"),
+    ],
+)
+def test_the_environment_reads_each_setting_as_the_type_that_the_docs_tell(kind: str, text: str, read: Any) -> None:
+    single = Settings().model_dump()
+    asked = [one for one in describe() if one.type == kind and one.key in single.get(one.section, {})]
+    assert asked
+    for one in asked:
+        data, _, found = _overlay({}, {f"DAW_BRIDGE_{one.section}__{one.key}".upper(): text})
+        value = data[one.section][one.key]
+        assert (value, type(value), found) == (read, type(read), []), one
+        if single[one.section][one.key] is None:
+            data, _, _ = _overlay({}, {f"DAW_BRIDGE_{one.section}__{one.key}".upper(): ""})
+            assert data[one.section][one.key] in (None, "")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_daemon.cli import app
+from bridge_daemon.cli import problems
 from bridge_daemon.frontends.osc import server
 from bridge_daemon.util import ourselves, watching
 from bridge_daemon.util.console import ConsoleEnd
@@ -99,11 +99,11 @@ async def test_osc_hears_again_after_its_transport_died(
 
 
 def test_a_pipe_that_was_closed_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert app.is_closed_pipe(BrokenPipeError(errno.EPIPE, "Broken pipe"))
-    assert not app.is_closed_pipe(OSError(errno.ENOSPC, "full"))
-    monkeypatch.setattr(app.os, "name", "nt")
-    assert app.is_closed_pipe(OSError(errno.EINVAL, "Invalid argument"))
-    assert not app.is_closed_pipe(OSError(errno.EINVAL, "Invalid argument", "a:b"))
+    assert problems.is_closed_pipe(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    assert not problems.is_closed_pipe(OSError(errno.ENOSPC, "full"))
+    monkeypatch.setattr(problems.os, "name", "nt")
+    assert problems.is_closed_pipe(OSError(errno.EINVAL, "Invalid argument"))
+    assert not problems.is_closed_pipe(OSError(errno.EINVAL, "Invalid argument", "a:b"))
 
 
 @pytest.mark.parametrize(("event", "ours"), [(0, False), (1, False), (2, True), (5, True), (6, True)])

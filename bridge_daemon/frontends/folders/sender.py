@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.actions.bridge import Actions
-from bridge_daemon.audio.completeness import proves_its_end
 from bridge_daemon.domain.render import EARLY, Render, RenderState
 from bridge_daemon.errors import BridgeError, DiskTrouble, IdReused, PathRefused, WrongState
 from bridge_daemon.frontends.folders import sidecar as sidecars
@@ -213,6 +212,8 @@ def has_grown(before: Path, now: Path) -> bool:
 
     What said where it ends, and ended there, was whole: a longer one is another render, however alike they begin.
     """
+    from bridge_daemon.audio.completeness import proves_its_end  # no start without folders waits for it
+
     if not before.is_file() or now.stat().st_size <= before.stat().st_size or proves_its_end(before):
         return False
     size = before.stat().st_size

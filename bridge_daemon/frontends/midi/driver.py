@@ -153,16 +153,29 @@ class InputPort:
     def __init__(self, connection: _Connection, let_go: Callable[[_Connection], None]) -> None:
         self._connection = connection
         self._let_go = let_go
+        self._get_message = connection.midi.get_message
+        self._next: tuple[list[int], float] | None = None
         while self.poll() is not None:  # of the port that this connection had before
             pass
 
+    def waits(self) -> bool:
+        """Return whether a message waits. This is asked some hundred times a second."""
+        if self._next is None:
+            message = self._get_message()
+            if not message[0]:
+                return False
+            self._next = message
+        return True
+
     def poll(self) -> tuple[bytes, float] | None:
         """Return the next message and the seconds since the one before it, None if none has come."""
-        data, since = self._connection.midi.get_message()
+        message, self._next = self._next or self._get_message(), None
+        data, since = message
         return (bytes(data), since) if data else None
 
     def close(self) -> None:
         """Close it and forget what waits in it."""
+        del self._get_message  # it holds the object of RtMidi, which leaves the system when nothing does
         self._let_go(self._connection)
 
 

@@ -74,6 +74,7 @@ class _Input:
         self._port = port
         self._stamp = Stamp()
         self.clock = False
+        self.waits = port.waits
         self.close = port.close
 
     def fetch(self, name: str, into: list[Incoming]) -> bool:
@@ -191,6 +192,13 @@ class Session:
             trouble=self._inputs.told() | self._outputs.told(),
             twins=twins(inputs) | twins(outputs),
         )
+
+    def waits(self) -> bool:
+        """Return whether a message waits at any input."""
+        for one in self._inputs.open.values():  # noqa: SIM110 - any() would take twice as long
+            if one.waits():
+                return True
+        return False
 
     def fetch(self) -> tuple[list[Incoming], bool]:
         """Return what came, and whether there may be more."""

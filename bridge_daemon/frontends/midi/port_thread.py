@@ -1,8 +1,8 @@
 """The MIDI thread: connects to the MIDI system, polls what is open, and starts anew when anything fails.
 
 All of the driver is used by this one thread, for its calls block, and nothing of it is safe in two threads. RtMidi
-offers no wait for the next message, so inputs are polled: every 1.5 ms while somebody plays, every 7 ms after that,
-every 20 ms after a rest. Where no input is open nothing is polled at all.
+offers no wait for the next message, so inputs are polled: every millisecond while somebody plays, every 20 ms when
+nobody does. Where no input is open nothing is polled at all.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from bridge_daemon.frontends.midi.port_types import Incoming, PortsState, Wanted
 
 log = logging.getLogger(__name__)
 
-#: For so long after a message, s: so often it is polled, s. A rare poll makes the first press after a rest later by as
-#: much, and not its stamp: the driver tells when a message came.
-_PACE: Final = ((30.0, 0.0015), (300.0, 0.007))
+#: So long after a message somebody plays, s; so often it is polled then, and when nobody does, s. A rare poll makes the
+#: first press after a rest later by as much, and not its stamp: the driver tells when a message came.
+_PLAYS: Final = 30.0
+_PLAYING: Final = 0.001
 _RESTING: Final = 0.02
 #: How often it is looked which ports there are, s. A port that is gone for less may stay unconnected unnoticed.
 SCAN: Final = 0.5
@@ -78,7 +79,7 @@ class Handover:
 
 def pause_after(seconds: float) -> float:
     """Return the seconds until the next poll, if the last message came ``seconds`` ago."""
-    return next((pause for until, pause in _PACE if seconds < until), _RESTING)
+    return _PLAYING if seconds < _PLAYS else _RESTING
 
 
 class PortThread:
@@ -159,15 +160,11 @@ class PortThread:
             self._busy_since = time.monotonic()
             try:
                 pause = self._turn()
+                self._busy_since = None
+                self._wait(pause)
             except Exception as error:  # noqa: BLE001 - whatever it is, MIDI must come back
                 self._broke(error)
-                pause = 0.0
             self._busy_since = None
-            if pause is None:
-                self._wake.wait(SCAN if self._wanted else None)
-                self._wake.clear()
-            elif pause and not self._ending:
-                time.sleep(pause)
         try:
             self._do_commands()  # send what was still to be sent
             self._leave()
@@ -176,7 +173,7 @@ class PortThread:
         self._tell(self.ended.set)
 
     def _turn(self) -> float | None:
-        """Do what is to be done; return how long to sleep then, None: until something is asked for."""
+        """Do what is to be done; return the seconds between two polls then, None: nothing is to be polled."""
         self._do_commands()
         if self._ending:
             return 0.0
@@ -194,6 +191,21 @@ class PortThread:
         if more:
             return 0.0
         return pause_after(now - self._heard)
+
+    def _wait(self, pause: float | None) -> None:
+        """Return when there is something to do. A turn for each poll would cost three times as much."""
+        if pause is None:
+            self._wake.wait(SCAN if self._wanted else None)
+            self._wake.clear()
+            return
+        session = self._session
+        while pause and session is not None and self._commands.empty():
+            time.sleep(pause)
+            self._busy_since = now = time.monotonic()
+            waits = session.waits()
+            self._busy_since = None
+            if waits or now >= self._next_scan:
+                return
 
     def _do_commands(self) -> None:
         with suppress(queue.Empty):
@@ -218,7 +230,7 @@ class PortThread:
             if not (self._retry.due("system", now) and self._retry.due("fault", now)):
                 return self._state
             self._session = Session(self._make_system())
-            self._heard = now - _PACE[0][0]  # the stamp of its first message is that of the poll which finds it
+            self._heard = now - _PLAYS  # the stamp of its first message is that of the poll which finds it
         state = self._session.scan(self._wanted, now)
         self._retry.over("system")
         if now - self._session.began > _SETTLED:

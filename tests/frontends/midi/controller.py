@@ -38,8 +38,8 @@ class JackServer:
 
 
 @contextmanager
-def jack_server(log: Path, name: str = "bridge", *, patient: bool = True) -> Iterator[JackServer]:
-    """Run a JACK server without hardware."""
+def jack_server(log: Path, name: str = "bridge", *, patient: bool = True, period: int = 64) -> Iterator[JackServer]:
+    """Run a JACK server without hardware, of so many frames a period."""
     env = SERVER | {"JACK_DEFAULT_SERVER": f"{name}-{os.getpid()}", "MIDO_BACKEND": BACKEND}
     # -S: without it the dummy driver loses messages, or repeats the last one; -t: on a busy machine clients are slow
     waits = ["-S", "-t", "10000"] if patient else []
@@ -56,7 +56,7 @@ def jack_server(log: Path, name: str = "bridge", *, patient: bool = True) -> Ite
         "48000",
     ]
     with log.open("wb") as out:
-        server = subprocess.Popen([*command, "-p", "64"], env=os.environ | env, stdout=out, stderr=out)
+        server = subprocess.Popen([*command, "-p", str(period)], env=os.environ | env, stdout=out, stderr=out)
         try:
             end = time.monotonic() + START
             while subprocess.run(["jack_lsp"], env=os.environ | env, capture_output=True, check=False).returncode:
