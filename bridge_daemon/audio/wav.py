@@ -192,7 +192,10 @@ class WavWriter:
         if not len(block):
             return
         full = float(1 << (self._bits - 1))  # one scale for both signs: +1.0 is a step beyond the greatest value
-        scaled = np.multiply(block, full, dtype=np.float64)
+        # 32 bit are exact here, too: a power of two changes no bit of a sample, and 24 bits are what they hold
+        exact = np.float32 if block.dtype == np.float32 else np.float64
+        with np.errstate(over="ignore"):  # what becomes infinite is clipped like all that is too great
+            scaled = np.multiply(block, full, dtype=exact)
         np.rint(scaled, out=scaled)
         np.clip(scaled, -full, full - 1, out=scaled)
         if self._bits == 16:
