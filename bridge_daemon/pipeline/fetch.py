@@ -101,14 +101,12 @@ async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
 
 
 async def _fetch(job: Job, context: StepContext) -> None:
-    folder = await foreign.off(context.library(), context.day_folder, job)
-    kept = folder / f"{stem(job)}.undecoded"
-    part = await asyncio.to_thread(_part, folder / f"{job.id}.original", kept)
+    part, kept = await foreign.off(context.library(), _part, job, context)
+    folder = part.parent
     watch = context.watch(job)
     try:
-        if part != kept:
-            await _bring(job, part, context)
-        declared = await _declared(job, context)
+        bring = [_bring(job, part, context)] if part != kept else []
+        declared, *_ = await asyncio.gather(_declared(job, context), *bring)
         hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
             async with context.making.turn():
@@ -221,10 +219,12 @@ def _prove(
         return made, (f"the service said {declared:g} s, and {made.verified.seconds:.2f} s came, twice",)
 
 
-def _part(target: Path, kept: Path) -> Path:
-    """Return where the download goes; ``kept``, if it came before and its decoder died."""
+def _part(job: Job, context: StepContext) -> tuple[Path, Path]:
+    """Return where the download goes, and where it is kept if its decoder dies: both the same if it did before."""
+    folder = context.day_folder(job)
+    target, kept = folder / f"{job.id}.original", folder / f"{stem(job)}.undecoded"
     files.sweep(target)
-    return kept if kept.is_file() and not kept.is_symlink() else files.part_of(target)
+    return kept if kept.is_file() and not kept.is_symlink() else files.part_of(target), kept
 
 
 def _keep(part: Path, kept: Path) -> Path:
