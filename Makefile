@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows smoke-windows installers test-installers smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
+.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows test-windows-all smoke-windows installers test-installers test-debs smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -40,17 +40,21 @@ soak: $(VENV)/.ready-dev
 stories: $(VENV)/.ready-dev
 	@$(RUN) -m tests.stories machine --stories 2000
 
-# The tests in a genuine Windows Python, by wine (packages wine, wine64, gcc-mingw-w64-x86-64); docs/windows.md says which.
+# The tests of what depends on the system, in a genuine Windows Python, by wine (packages wine, wine64,
+# gcc-mingw-w64-x86-64); docs/windows.md says which. The second: also those that behave alike on every system.
 test-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows test
+
+test-windows-all: $(VENV)/.ready-dev
+	@$(RUN) -m tests.windows test-all
 
 # A short look at Windows, two or three minutes: the wheel in a genuine Windows Python on a machine made for it, by wine.
 smoke-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows smoke
 
-# A minute of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
+# Some minutes of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
 smoke: $(VENV)/.ready-dev
-	@$(RUN) -m pytest tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
+	@$(RUN) -m pytest tests/audio tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
 
 # setup.exe for Windows (needs the package nsis), packages for Debian and Ubuntu, the app folder for macOS and a Homebrew
 # formula, into dist/. KINDS="windows deb" makes some of them; OPTIONS="--quick" packs setup.exe in seconds.
@@ -61,6 +65,11 @@ installers: $(VENV)/.ready-dev
 test-installers: $(VENV)/.ready-dev
 	@$(RUN) -m tools.installers windows --quick --out build
 	@$(RUN) -m tests.windows setup build/daw-bridge-setup.exe
+
+# The packages for Debian by apt, on a fresh Debian 12 and 13. Needs root, debootstrap and the network.
+test-debs: $(VENV)/.ready-dev
+	@$(RUN) -m tools.installers deb --out build
+	@$(RUN) -m tests.debian build/daw-bridge_*.deb
 
 lint: $(VENV)/.ready-dev
 	@$(RUN) -m ruff check .

@@ -22,6 +22,8 @@ from bridge_daemon.util.times import Times
 from tests import postgres
 from tests.fakes.service import Service
 
+#: s; what comes in milliseconds is waited for so long: the machine may do other things, and wine is slow.
+PATIENCE = 60.0
 #: Where a job waits for somebody, or is at its end.
 RESTING = {
     State.HELD,
@@ -39,12 +41,17 @@ class Clock(Times):
 
     def __init__(self) -> None:
         self.offset = self.shift = 0.0
+        self._stopped: tuple[float, float] | None = None
+
+    def stop(self) -> None:
+        """Let no time pass any more but what is added: a machine may take seconds for a moment."""
+        self._stopped = super().now(), super().monotonic()
 
     def now(self) -> float:
-        return super().now() + self.offset + self.shift
+        return (self._stopped[0] if self._stopped else super().now()) + self.offset + self.shift
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.offset
+        return (self._stopped[1] if self._stopped else super().monotonic()) + self.offset
 
 
 def settings(service: Service | None, **sections: Any) -> Settings:
@@ -103,7 +110,7 @@ async def job_of(daemon: Daemon, job: str) -> Job:
     return await daemon.journal.read(lambda tx: tx.job(job))
 
 
-async def until(daemon: Daemon, job: str, states: Collection[State] = RESTING, *, seconds: float = 15.0) -> Job:
+async def until(daemon: Daemon, job: str, states: Collection[State] = RESTING, *, seconds: float = PATIENCE) -> Job:
     """Wait until a job is in one of the states."""
     async with asyncio.timeout(seconds):
         while (found := await job_of(daemon, job)).state not in states:
@@ -116,14 +123,14 @@ async def events(daemon: Daemon, job: str) -> list[str]:
     return [event["kind"] for event in await daemon.journal.read(lambda tx: tx.events_of(job))]
 
 
-async def until_event(daemon: Daemon, job: str, kind: str, *, seconds: float = 15.0) -> None:
+async def until_event(daemon: Daemon, job: str, kind: str, *, seconds: float = PATIENCE) -> None:
     """Wait until something happened to a job."""
     async with asyncio.timeout(seconds):
         while kind not in await events(daemon, job):
             await asyncio.sleep(0.02)
 
 
-async def until_seen(service: Service, *, posts: int = 1, seconds: float = 15.0) -> None:
+async def until_seen(service: Service, *, posts: int = 1, seconds: float = PATIENCE) -> None:
     """Wait until the service has seen so many POSTs."""
     async with asyncio.timeout(seconds):
         while len(service.posts) < posts:

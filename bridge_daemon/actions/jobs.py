@@ -146,6 +146,8 @@ class JobActions:
             held = tx.own_job(job.id)
             if repeated(tx, request_id, hash_of(body)) is not None:
                 return held, "This retry was accepted before."
+            if held.state is not State.HELD:  # another retry was quicker, and it may be on the wire
+                raise WrongState(f"The job is {held.state} now. Nothing was sent for this retry.", charge=held.charge)
             if not engine.made(held):
                 raise OtherEngine(f"The job was admitted for {held.engine} at {held.base_url}. Nothing was sent.")
             check_pause(tx)

@@ -13,6 +13,8 @@ from bridge_daemon.domain.job import OPEN, Charge, Job
 from bridge_daemon.util.tasks import Tasks
 
 log = logging.getLogger(__name__)
+#: The request goes out first: to load and to ask what keeps the machine awake takes the processor from it, s.
+_SOON: Final = 0.3
 #: Between two jobs of one sitting the machine is not let go and held again, s.
 _LINGER: Final = 5.0
 #: A job that the service has had for longer has some trouble; the battery is not spent on it, s.
@@ -71,7 +73,9 @@ class Awake:
             await self._changed.wait()
             self._changed.clear()
             if self._jobs and self._held is None:
-                await self._in_thread(self._enter)
+                await asyncio.sleep(_SOON)
+                if self._jobs:
+                    await self._in_thread(self._enter)
             elif not self._jobs and self._held is not None:
                 await asyncio.sleep(_LINGER)
                 if not self._jobs:

@@ -214,7 +214,7 @@ class Ffmpeg:
         av = _load()
         view.seek(0)
         try:
-            with av.open(view, format=demuxer, metadata_errors="replace") as opened:
+            with _open(av, view, demuxer) as opened:
                 streams = opened.streams.audio
                 if not streams:
                     raise BadStructure("has no sound in it")
@@ -285,10 +285,16 @@ def channel_names(view: View, demuxer: str) -> list[str] | None:
         return None
     view.seek(0)
     try:
-        with av.open(view, format=demuxer, metadata_errors="replace") as opened:
+        with _open(av, view, demuxer) as opened:
             return [channel.name for channel in opened.streams.audio[0].codec_context.layout.channels]
     except (av.FFmpegError, ValueError, IndexError):
         return None
+
+
+def _open(av: Any, view: View, demuxer: str) -> Any:
+    """Open a file. Its texts may be in any encoding: PyAV 19 takes them as they are, before it has to be told."""
+    told = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+    return av.open(view, format=demuxer, **told)
 
 
 def _load() -> Any:

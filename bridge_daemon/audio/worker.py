@@ -8,7 +8,7 @@ It is told what to do by lines on stdin, and answers on stdout by messages: a ki
     .                                   no more of them
     {}                                  closes the file
 
-Before all that it sends h: it is ready.
+Before all that it sends h, with its number: it is ready.
 
 It ends when its stdin does, so it never outlives its daemon for long.
 """
@@ -57,7 +57,7 @@ class _Server:
 
     def serve(self) -> None:
         """Say that it is ready, and open what is asked for until there are no more lines."""
-        self._say(b"h", b"")
+        self._say(b"h", str(os.getpid()).encode())
         while asked := self._command():
             self._open(Path(asked["open"]), cut_delay=asked["cut_delay"])
 

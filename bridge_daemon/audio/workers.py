@@ -20,10 +20,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge_daemon.errors import SourceRefused
 from bridge_daemon.util import ourselves
+
+if TYPE_CHECKING:
+    import psutil
 
 log = logging.getLogger(__name__)
 #: What the environment of a decoder keeps: no setting of ours, and no secret of anybody.
@@ -72,6 +75,8 @@ class Worker:
         )
         _widen(self._process.stdout)
         self._is_ready = False
+        #: What decodes. It says so when it is ready: what was started may be a launcher, which only waits for it.
+        self._decoder: psutil.Process | None = None
         self.used = False
         self.idle_since = time.monotonic()
         self._asked: float | None = None  # since when it is waited for
@@ -102,18 +107,25 @@ class Worker:
 
     def hear(self) -> tuple[bytes, bytearray]:
         """Return the kind and the content of its next message. Raises Died."""
+        import psutil  # where it is first needed
+
         self._asked = time.monotonic()
         try:
             if not self._is_ready:
-                self._read(HEAD.size)
+                _, told = self._message()
+                with suppress(psutil.Error, OSError):  # it has ended
+                    self._decoder = psutil.Process(int(told))
                 self._is_ready, self._asked = True, time.monotonic()
-            kind, length = HEAD.unpack(self._read(HEAD.size))
-            if length > _LONGEST:
-                raise self.end("it does not answer as it should")
-            return kind, self._read(length)
+            return self._message()
         finally:
             self._waited += time.monotonic() - self._asked
             self._asked = None
+
+    def _message(self) -> tuple[bytes, bytearray]:
+        kind, length = HEAD.unpack(self._read(HEAD.size))
+        if length > _LONGEST:
+            raise self.end("it does not answer as it should")
+        return kind, self._read(length)
 
     def _read(self, count: int) -> bytearray:
         assert self._process.stdout is not None
@@ -128,7 +140,7 @@ class Worker:
 
     def look(self, limits: Limits) -> None:
         """End it if it has passed a limit."""
-        import psutil  # where it is first needed
+        import psutil
 
         since = self._asked
         if since is not None:
@@ -139,14 +151,18 @@ class Worker:
             elif now + self._waited > limits.in_all:
                 self.end(f"it took more than {limits.in_all:g} s in all")
         with suppress(psutil.Error, OSError):  # it has ended, or the system does not tell; the other limits hold
-            if psutil.Process(self._process.pid).memory_info().rss > limits.memory:
+            if self._decoder is not None and self._decoder.memory_info().rss > limits.memory:
                 self.end(f"it needs more than {limits.memory >> 20} MiB of memory")
 
     def end(self, why: str | None = None) -> Died:
         """Kill it: it holds nothing. Returns what to say of that."""
+        import psutil
+
         self._ended_for = self._ended_for or why
-        with suppress(OSError):
-            self._process.kill()
+        for process in (self._process, self._decoder):  # psutil kills none that got the number of one that ended
+            with suppress(psutil.Error, OSError):
+                if process is not None:
+                    process.kill()
         return self.died()
 
     def died(self) -> Died:

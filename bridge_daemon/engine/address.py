@@ -9,6 +9,7 @@ percent-encoded as UTF-8, and a host beyond ASCII is written as IDNA.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urljoin
 
@@ -35,6 +36,7 @@ def exact(text: str) -> URL:
     return URL.build(scheme=scheme.lower(), authority=_authority(scheme.lower(), authority), path=target, encoded=True)
 
 
+@lru_cache(maxsize=64)
 def _authority(scheme: str, text: str) -> str:
     """Return user, host and port; a host that hides another character (``%2f``, a backslash) is none."""
     from yarl import URL

@@ -9,6 +9,7 @@ the proxy, and reads ``.netrc``.
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
@@ -21,6 +22,8 @@ from bridge_daemon.engine.resolver import Resolver
 from bridge_daemon.settings.sections import is_loopback
 
 _KINDS: Final = ("http", "https")
+#: Looked for first: a press waits for this, and urllib goes through all of the environment.
+_NAMES: Final = tuple(name for kind in (*_KINDS, "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
 
 
 class ProxyUnusable(OSError):
@@ -62,6 +65,8 @@ def through(url: URL) -> dict[str, Any]:
 
 def proxy_for(scheme: str, host: str, port: int | None) -> URL | None:
     """Return the proxy that the environment names for a host; None: it is asked directly. Raises ProxyUnusable."""
+    if not any(name in os.environ for name in _NAMES):
+        return None
     proxies = getproxies_environment()
     text = proxies.get(scheme) or proxies.get("all")
     if not text or on_this_machine(host) or _excluded(host, port, proxies.get("no", "")):

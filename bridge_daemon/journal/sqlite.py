@@ -116,6 +116,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=READERS + 1,
         max_overflow=0,
+        pool_use_lifo=True,  # the one that was used last knows the pages
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # in errors, which go into the log and into the problem of a job
     )

@@ -5,22 +5,51 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, Text, Update, and_, bindparam, cast, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Insert,
+    Select,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bridge_daemon.domain.job import OPEN, RESERVED, TERMINAL, Charge, State
 from bridge_daemon.journal.tables import events, facts, jobs, requests
 
 
-def _texts(states: Any) -> list[str]:
-    return sorted(str(state) for state in states)
+def _texts(states: Any) -> list[BindParameter[str]]:
+    # each a parameter of its own: a list of any length would be written out at each look
+    return [literal(text) for text in sorted(str(state) for state in states)]
 
 
-ACCEPTED: Final = select(requests).where(requests.c.id == bindparam("id"))
+def _insert(table: Table) -> Insert:
+    """Return the insert of a row of which every column is named but the number that the database gives it."""
+    numbered = table.autoincrement_column
+    return insert(table).values(
+        {column.name: bindparam(column.name, type_=column.type) for column in table.c if column is not numbered}
+    )
+
+
+REQUEST: Final = select(requests).where(requests.c.id == bindparam("id"))
+ACCEPTED: Final = select(requests.c.body_hash, requests.c.body, requests.c.answer, requests.c.created_at).where(
+    requests.c.id == bindparam("id")
+)
 PRESSED_AT: Final = select(func.max(requests.c.created_at)).where(
     requests.c.fingerprint == bindparam("fingerprint"),
     requests.c.created_at >= bindparam("since"),
 )
-ADD_REQUEST: Final = insert(requests)
+ADD_REQUEST: Final = _insert(requests)
 
 JOB: Final = select(jobs).where(jobs.c.job == bindparam("job"))
 JOBS_OF: Final = select(jobs).where(jobs.c.request == bindparam("request")).order_by(jobs.c.seq)
@@ -87,7 +116,7 @@ SAME_RESULT: Final = (
     )
     .order_by(jobs.c.seq)
 )
-ADD_JOB: Final = insert(jobs)
+ADD_JOB: Final = _insert(jobs).returning(jobs.c.seq)
 _mark: Final = jobs.alias("mark")  # the job that a page begins behind
 
 
@@ -121,7 +150,7 @@ SPENT_BY: Final = (
 )
 LAST_SEQ: Final = select(func.coalesce(func.max(jobs.c.seq), 0)).where(jobs.c.created_at < bindparam("before"))
 
-ADD_EVENT: Final = insert(events)
+ADD_EVENT: Final = _insert(events).returning(events.c.id)
 EVENTS_OF: Final = (
     select(events.c.at, events.c.kind, events.c.data).where(events.c.job == bindparam("job")).order_by(events.c.id)
 )
@@ -129,7 +158,7 @@ EVENTS_OF: Final = (
 
 @cache
 def some_facts(count: int) -> Select[Any]:
-    """Return the look for so many facts, ``key0`` and so on; a list of any length would be written out at each look."""
+    """Return the look for so many facts, ``key0`` and so on."""
     keys = [bindparam(f"key{number}", type_=facts.c.key.type) for number in range(count)]
     return select(facts.c.key, facts.c.value).where(facts.c.key.in_(keys))
 

@@ -7,16 +7,17 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from sqlalchemy import Connection, Executable, Select
 
-from bridge_daemon.domain.job import MOVES, Job, Problem, State
+from bridge_daemon.domain.job import MOVES, RESERVED, Charge, Job, Problem, State
 from bridge_daemon.domain.search import JobSearch
 from bridge_daemon.errors import NotFound, WrongState
 from bridge_daemon.journal import statements as sql
 from bridge_daemon.journal.database import Database
+from bridge_daemon.journal.ready import run
 from bridge_daemon.journal.record import Line
 from bridge_daemon.journal.rows import from_row, to_row
 from bridge_daemon.util.times import Times
@@ -27,6 +28,8 @@ _FIELDS = frozenset(Job.__dataclass_fields__)
 _MONEY = frozenset({"charge", "remote_id", "take"})
 #: How the names of facts begin that are the same for all rooms of an account.
 ACCOUNT = ("price.", "account.")
+#: Of a job in these nothing was sent.
+_UNSENT = RESERVED | {State.HELD, State.CANCELLED}
 _ENDS = frozenset({State.FAILED, State.DISMISSED})
 
 
@@ -64,6 +67,7 @@ class Transaction:
         # nobody else changes a job or a fact while this transaction lasts
         self._seen: dict[str, Job] = {}
         self._facts: dict[str, Any] = {}
+        self._sums: dict[tuple[str, str | None, str | None], Spent] = {}  # by day, room and client
         self._asked: dict[str, dict[str, Any]] = {}  # requests that were added
         self.changed: dict[str, Job] = {}
         self.recorded: list[Line] = []
@@ -75,17 +79,17 @@ class Transaction:
 
     def accepted(self, request_id: str) -> Accepted | None:
         """Return what an id was answered, or None if it was never accepted."""
-        row = self._connection.execute(sql.ACCEPTED, {"id": request_id}).mappings().first()
-        if row is None:
+        found = run(self._connection, sql.ACCEPTED, {"id": request_id}).rows
+        if not found:
             return None
-        return Accepted(
-            body_hash=row["body_hash"], body=row["body"], answer=row["answer"], created_at=row["created_at"]
-        )
+        [(body_hash, body, answer, created_at)] = found
+        return Accepted(body_hash=body_hash, body=body, answer=answer, created_at=created_at)
 
     def pressed_at(self, fingerprint: str, *, since: float) -> float | None:
         """Return when the same press was last accepted since a time (UTC), or None."""
         given = {"fingerprint": self._own_press(fingerprint), "since": since}
-        return self._connection.execute(sql.PRESSED_AT, given).scalar()
+        pressed: float | None = run(self._connection, sql.PRESSED_AT, given).value
+        return pressed
 
     def add_request(
         self,
@@ -110,7 +114,7 @@ class Transaction:
             "answer": answer,
             "created_at": self._times.now(),
         }
-        self._connection.execute(sql.ADD_REQUEST, row)
+        run(self._connection, sql.ADD_REQUEST, row)
         self._asked[request_id] = row
 
     def _own_press(self, fingerprint: str) -> str:
@@ -122,12 +126,19 @@ class Transaction:
         now = self._times.now()
         for job in new:
             job = job.evolve(created_at=now, updated_at=now, room=self.room)
-            row = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
-            key = self._connection.execute(sql.ADD_JOB, row).inserted_primary_key
-            assert key is not None
-            self._changed(job.evolve(seq=key[0]))
-        queued = [{"job": job.id, "at": now, "kind": "queued", "data": {"price": job.price}} for job in new]
-        self._connection.execute(sql.ADD_EVENT, queued)
+            row = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"}) | {"charge_day": None}
+            self._changed(job.evolve(seq=run(self._connection, sql.ADD_JOB, row).value))
+        for job in new:
+            self.add_event(job.id, str(State.QUEUED), {"price": job.price})
+        self._reserve(new)
+
+    def _reserve(self, new: Sequence[Job]) -> None:
+        """Add new jobs to the sums that are known, which nothing else has changed."""
+        if any(job.state is not State.QUEUED for job in new):
+            self._sums.clear()
+        for (day, room, client), spent in self._sums.items():
+            more = sum(job.price for job in new if room in (None, self.room) and client in (None, job.client))
+            self._sums[day, room, client] = replace(spent, reserved=spent.reserved + more)
 
     # Jobs
 
@@ -244,9 +255,11 @@ class Transaction:
     ) -> Job:
         """Move a job to another state, if it still is in the state that the caller saw, and write the event.
 
-        Raises WrongState if it is not, or if the move is none of MOVES; then nothing is changed.
+        Raises WrongState if it is not, or if the move is none of MOVES; then nothing is changed. From submitting it
+        goes back to where it would be sent only together with the certainty that it is not charged.
         """
-        if to not in MOVES[job.state]:
+        back = to in _UNSENT and changes.get("charge", job.charge) is not Charge.NONE
+        if to not in MOVES[job.state] or back:
             raise WrongState(f"A job cannot go from {job.state} to {to} (job {job.id}).", charge=job.charge)
         if to is State.SUBMITTING:
             self._database.check()
@@ -272,9 +285,9 @@ class Transaction:
     def _update(self, job: Job, *, event_kind: str | None, event: dict[str, Any], **changes: Any) -> Job:
         changes["updated_at"] = self._times.now()
         values = to_row(changes)
+        self._sums.clear()
         guard = {"its_job": job.id, "its_state": str(job.state)}
-        done = self._connection.execute(sql.update_job(tuple(sorted(values))), values | guard)
-        if done.rowcount != 1:
+        if run(self._connection, sql.update_job(tuple(sorted(values))), values | guard).count != 1:
             raise WrongState(f"The job {job.id} is not {job.state} any more.", charge=job.charge)
         number = self.add_event(job.id, event_kind, {"from": str(job.state)} | event) if event_kind is not None else 0
         # what the caller holds may be older than this transaction in all but its state
@@ -295,7 +308,7 @@ class Transaction:
             line["row"] = to_row({name: getattr(job, name) for name in _FIELDS if name != "seq"})
             asked = self._asked.get(job.request_id)
             if asked is None:
-                asked = dict(self._connection.execute(sql.ACCEPTED, {"id": job.request_id}).mappings().one())
+                asked = dict(self._connection.execute(sql.REQUEST, {"id": job.request_id}).mappings().one())
             line["asked"] = asked
         self.recorded.append(line)
 
@@ -308,9 +321,7 @@ class Transaction:
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> int:
         """Append to what happened to a job, and return its number."""
         row = {"job": job, "at": self._times.now(), "kind": kind, "data": data}
-        key = self._connection.execute(sql.ADD_EVENT, row).inserted_primary_key
-        assert key is not None
-        return int(key[0])
+        return int(run(self._connection, sql.ADD_EVENT, row).value)
 
     def events_of(self, job: str) -> list[dict[str, Any]]:
         """Return what happened to a job, oldest first."""
@@ -335,10 +346,14 @@ class Transaction:
 
     def _spent(self, room: str | None, client: str | None = None) -> Spent:
         today = self._times.day()
+        known = self._sums.get((today, room, client))
+        if known is not None:
+            return known
         whose = {name: value for name, value in (("room", room), ("client", client)) if value is not None}
         given = {"today": today, "month": today[:8] + "01"} | whose
-        row = self._connection.execute(sql.spent(frozenset(whose)), given).one()
-        return Spent(day=int(row.day), month=int(row.month), reserved=int(row.reserved))
+        [(day, month, reserved)] = run(self._connection, sql.spent(frozenset(whose)), given).rows
+        known = self._sums[today, room, client] = Spent(day=int(day), month=int(month), reserved=int(reserved))
+        return known
 
     def last_seq(self, *, before: float | None = None) -> int:
         """Return the number of the job that was admitted last, of all or of those before a time (UTC); 0: none."""
@@ -368,7 +383,7 @@ class Transaction:
         missing = [name for name in names if name not in self._facts]
         if missing:
             given = {f"key{number}": name for number, name in enumerate(missing)}
-            found = {row[0]: row[1] for row in self._connection.execute(sql.some_facts(len(missing)), given)}
+            found = {row[0]: row[1] for row in run(self._connection, sql.some_facts(len(missing)), given).rows}
             self._facts |= {name: found.get(name) for name in missing}
         return [self._facts[name] for name in names]
 

@@ -1,9 +1,9 @@
 """A press that can go at once: its first job is admitted and written as being sent in one transaction.
 
-That is one flush to the medium less between the press and the wire. What a job may have to wait for (the key, the disk,
-a pause, a place and a request at the service) is looked at before; the money is checked in the transaction, by the same
-:func:`begin` that every submit goes through. A process that ends behind the commit leaves a job that is `unknown`, as
-behind every commit that says `submitting`.
+That is one flush to the medium less between the press and the wire. What a job may have to wait for (the key, a pause,
+a place and a request at the service) is looked at before, the disk meanwhile; the money is checked in the transaction,
+by the same :func:`begin` that every submit goes through. A process that ends behind the commit leaves a job that is
+`unknown`, as behind every commit that says `submitting`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bridge_daemon.errors import KeyTrouble, NotFound, StudioAway, WrongState
 from bridge_daemon.journal import Transaction
 from bridge_daemon.pipeline import submit
 from bridge_daemon.pipeline.context import StepContext
-from bridge_daemon.pipeline.disk import no_room
+from bridge_daemon.pipeline.disk import Look
 
 log = logging.getLogger(__name__)
 #: Until it is asked again what became of a press, s.
@@ -35,6 +35,7 @@ class AtOnce:
         self._budget = budget
         self._engine = engine
         self._context = context
+        self._disk = Look(context)
         self.endpoint = endpoint
         self.body: dict[str, Any] = {}
         #: The job as it is being sent. Known before the commit: without that, it is not.
@@ -42,7 +43,7 @@ class AtOnce:
 
     def mark(self, tx: Transaction, job: Job) -> None:
         """Write that a job is being sent, in the transaction that admits it, if it needs nothing before."""
-        if job.action != "generate" or not self._engine.made(job):
+        if job.action != "generate" or not self._engine.made(job) or not self._disk.room():
             return
         try:
             self.body = submit.body_of(job)
@@ -59,10 +60,12 @@ class AtOnce:
 
     def give_back(self) -> None:
         """Give the request back that this counted as: it was not sent."""
+        self._disk.end()
         self._budget.give_back()
 
     def settle(self) -> None:
         """Forget the mark: the job is on the wire, or the transaction failed."""
+        self._disk.end()
         if self.begun is not None:
             self._context.marked.discard(self.begun.id)
 
@@ -99,7 +102,7 @@ async def leave(context: StepContext) -> AtOnce | None:
         key = await context.engines.key() if engine.paid else None
     except KeyTrouble:
         return None
-    if key is None or await no_room(context) is not None:
+    if key is None:
         return None
     await client.ready()
     if not await context.budget.take_submit():

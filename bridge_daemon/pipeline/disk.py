@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +25,8 @@ LEAST_FREE_HOME: Final = 50 * 1024 * 1024
 #: How often a full disk is looked at again, s.
 LOOK: Final = 5.0
 REASON: Final = "disk"  # of the pause
+#: A press that may be sent at once waits so long for a look at the disk, s: writing it as sent later costs less.
+_MOMENT: Final = 0.01
 _AGAIN = 20.0  # s, until a file that could not be written is tried again
 
 
@@ -32,6 +37,39 @@ async def no_room(context: StepContext) -> str | None:
         return await foreign.off(library, _no_room, library, context.home.path)
     except foreign.NoAnswer:
         return f"the disk of the library {library} does not answer"
+
+
+class Look:
+    """A look at the disks that goes on beside a press, which may be sent only once they have said that there is room.
+
+    It is asked on the thread of the journal, where no turn of the event loop is waited for.
+    """
+
+    def __init__(self, context: StepContext) -> None:
+        """Begin to look."""
+        self._said: list[str | None] = []
+        self._over = threading.Event()
+        self._task = asyncio.create_task(self._look(context), name="look at the disk")
+
+    async def _look(self, context: StepContext) -> None:
+        library = context.library()
+        with suppress(foreign.NoAnswer):  # then it has not said that there is room
+            await foreign.off(library, self._note, library, context.home.path)
+
+    def _note(self, library: Path, home: Path) -> None:
+        try:
+            self._said.append(_no_room(library, home))
+        finally:
+            self._over.set()
+
+    def room(self) -> bool:
+        """Return whether they have said that there is room; waits for a moment, as others may wait for the journal."""
+        self._over.wait(_MOMENT)
+        return self._said == [None]
+
+    def end(self) -> None:
+        """Wait for it no more."""
+        self._task.cancel()
 
 
 def _no_room(library: Path, home: Path) -> str | None:

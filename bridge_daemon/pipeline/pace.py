@@ -68,7 +68,8 @@ def usual(past: Sequence[Past], length: float, steps: int | None) -> tuple[float
     # what is known is when each was noticed, which may be late: the soonest half of them is nearer to the truth
     low, middle = min(alike), sorted(alike)[(len(alike) - 1) // 2]
     reach = middle - low + 0.04 * middle
-    return max(0.0, low - 0.02 * middle), middle + reach
+    # and room below the least, or the first look, a little after it, would draw it up from job to job
+    return max(0.0, low - 0.06 * middle), middle + reach
 
 
 def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -> float:
@@ -92,10 +93,12 @@ def next_poll(seen: Seen, earlier: Sequence[float], share: Share, dice: float) -
         return max(FLOOR, steady / 4 if own > 1 else steady / 2)
     if seen.samples and seen.age < soonest:  # progress is told, and too little of it: two polls give a line
         return max(FLOOR, min(soonest / 2, steady))
-    if seen.usual and soonest <= seen.age <= 2 * latest - soonest:
+    if seen.usual and (share.silent or seen.age >= soonest) and seen.age <= 2 * latest - soonest:
         # each job is asked for in its own time only, so half of its part of a minute is spent there
-        return max(FLOOR, 2 * (latest - soonest) * jobs / share.per_minute, 0.0 if own > 1 else steady / 4)
-    if share.silent and (jobs > 1 or seen.usual) and seen.age < soonest:
+        pause = max(FLOOR, 2 * (latest - soonest) * jobs / share.per_minute, 0.0 if own > 1 else steady / 4)
+        # hardly a job is done when its time begins, so the first look comes a little later
+        return pause if seen.age >= soonest else soonest - seen.age + pause / 4
+    if share.silent and jobs > 1 and seen.age < soonest:
         return max(FLOOR, soonest - seen.age)  # to ask before would tell nothing
     if seen.age < 1:
         return FIRST  # tells whether this service reports progress, and catches one that is fast

@@ -304,8 +304,7 @@ def apply(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
 def _duplicate(tx: Transaction, job: Job, outcome: Outcome, now: float) -> Job:
     error = Duplicate(
         f"The service answered with the job id {outcome.remote_id}, which it gave to another job before. "
-        f"${job.price / MICRO:.2f} may have been charged.",
-        charge=Charge.POSSIBLE,
+        f"${job.price / MICRO:.2f} may have been charged."
     )
     event = {"means": outcome.text, "remote_id": outcome.remote_id}
     text, problem = _MEANINGS[SubmitOutcome.UNKNOWN].text, _problem(error, now)

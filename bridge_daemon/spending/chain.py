@@ -47,7 +47,7 @@ def _from_take(request: Request, presets: Mapping[str, Preset]) -> Request:
 
 def _in_order(request: Request, presets: Mapping[str, Preset]) -> list[Request]:
     preset = presets.get(request.preset or "")
-    if preset is None or request.source is not None or not preset.of:
+    if preset is None or request.source is not None:
         return [request]
     names = in_order(request.preset or "", presets)
     shared = {name: getattr(request, name) for name in ("id", "client", "place", "duration", "valid_for", "variations")}

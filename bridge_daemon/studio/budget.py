@@ -75,7 +75,7 @@ def seconds_until(
     if free > ahead and (kind == "submit" or _has_share(me, calls, waiting, most)):
         return 0.0
     # the first that leaves the window and makes room for this one; there is always one, or others are ahead
-    leaving = min(max(0, ahead - free), len(counting) - 1)
+    leaving = min(ahead - free, len(counting) - 1)
     wait = counting[leaving] + window + _MARGIN - now if free <= ahead and counting else _ASK[1]
     return min(max(wait, _ASK[0]), window)
 

@@ -7,10 +7,10 @@ which hangs holds up its own deliveries only.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import errno
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -85,7 +85,7 @@ def _begin(loop: asyncio.AbstractEventLoop, work: Callable[[], T], done: Callabl
 
     waited: asyncio.Future[T] = asyncio.wrap_future(future)
     waited.add_done_callback(_looked_at)
-    threading.Thread(target=run, name="folder of others", daemon=True).start()
+    _thread.start_new_thread(run, ())  # a Thread's start() waits until the new one runs, and with it the loop would
     return waited
 
 

@@ -261,6 +261,18 @@ class TestRetry:
             await until(on.daemon, on.name)
             assert len(on.service.charges) == 1
 
+    async def test_a_retry_that_saw_it_held_does_not_touch_what_another_has_on_the_wire(self, tmp_path: Path) -> None:
+        """Both looked while it was held; the second comes when the request of the first is out and not answered."""
+        async with stage(tmp_path, State.HELD) as on:
+            held = await on.job()
+            on.service.control({"post": ["slow_ok:0.5"]})
+            await on.actions.retry(on.name, fresh())
+            await until(on.daemon, on.name, {State.SUBMITTING})
+            await refused("E-STATE", on.actions._retry_held(held, fresh()))
+            assert (await on.job()).state is State.SUBMITTING
+            assert (await until(on.daemon, on.name)).state is State.PLACED
+            assert len(on.service.posts) == len(on.service.charges) == 1
+
     async def test_a_held_job_goes_through_admit_again(self, tmp_path: Path) -> None:
         async with stage(tmp_path, State.HELD) as on:
             before = await on.job()

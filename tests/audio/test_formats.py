@@ -203,9 +203,10 @@ def test_lossy_files_have_as_many_frames_as_ffmpeg_decodes(folder, name, options
     run("ffmpeg", "-v", "error", "-i", folder / "a.wav", *options.split(), folder / name)
     decoded = run("ffmpeg", "-v", "error", "-i", folder / name, "-f", "s16le", "-")
     with open_audio(folder / name) as audio:
-        assert audio.info.frames == len(decoded) // 4
+        # ffmpeg since 7, as in PyAV 19, leaves out the padding at the end; mp4 tells its length in milliseconds
+        assert audio.info.frames == len(decoded) // 4 or 0 <= len(SOUND) - audio.info.frames < RATE / 1000
         found = np.concatenate(list(audio.blocks()))
-    theirs = np.frombuffer(decoded, "<i2").reshape(-1, 2) / 32_768
+    theirs = np.frombuffer(decoded, "<i2").reshape(-1, 2)[: len(found)] / 32_768
     assert lag(theirs[:, 0], found[:, 0]) == 0
     assert fault_of(folder / name) is None
 

@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 
 from bridge_daemon.cli import main
-from tests.util.ending import INTERRUPT, Process
+from tests.util.ending import INTERRUPT, LONGEST, Process
 
 COMMAND = [sys.executable, "-m", "bridge_daemon"]
-START = 30.0  # s, on a busy machine
 
 
 @dataclass
@@ -57,7 +56,7 @@ class Cli:
     def process(self, *args: str, stdin: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command as a process of its own."""
         done = subprocess.run(
-            [*COMMAND, *args], env=self.env, input=stdin, capture_output=True, text=True, timeout=60, check=False
+            [*COMMAND, *args], env=self.env, input=stdin, capture_output=True, text=True, timeout=LONGEST, check=False
         )
         return self._check(done, args, code)
 
@@ -144,7 +143,7 @@ def await_line(process: subprocess.Popen[str], text: str) -> str:
     """Read stdout until a line holds ``text``; return all that was read."""
     assert process.stdout is not None
     read = ""
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + LONGEST
     while text not in read:
         line = process.stdout.readline()
         assert line, f"it ended: {read}"
@@ -176,7 +175,7 @@ def sketch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield await_line(process, "http://").strip()
     finally:
         process.send_signal(INTERRUPT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONGEST)
         assert process.returncode == 0, (out, err)
         assert "Traceback" not in err
 

@@ -15,7 +15,7 @@ import pytest
 
 from bridge_daemon.home.paths import Home
 from tests.cli.conftest import Cli
-from tests.util.ending import kill
+from tests.util.ending import LONGEST, kill
 from tests.util.wine import NO_OWNERS
 
 
@@ -54,7 +54,7 @@ def test_two_starts_at_once_make_one_daemon(cli: Cli) -> None:
     both = [cli.popen("start", "--json") for _ in range(2)]
     told = []
     for process in both:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONGEST)
         assert process.returncode == 0, err
         told.append(json.loads(out)["pid"])
     assert told[0] == told[1]

@@ -11,7 +11,7 @@ import soundfile
 
 from bridge_daemon.audio.wav import read_bext
 from tests.cli.conftest import Cli
-from tests.util.ending import INTERRUPT
+from tests.util.ending import INTERRUPT, LONGEST
 from tests.util.wine import is_wine
 
 
@@ -65,7 +65,7 @@ def test_ctrl_c_ends_its_bridge_too(cli: Cli, tmp_path: Path) -> None:
         time.sleep(0.02)
     pid = json.loads(runtime[0].read_text())["pid"]
     process.send_signal(INTERRUPT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert not psutil.pid_exists(pid)

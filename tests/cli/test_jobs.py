@@ -9,6 +9,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 import soundfile
 
 from tests.cli.conftest import Cli
-from tests.util.ending import INTERRUPT
+from tests.util.ending import INTERRUPT, LONGEST
 
 KEYS = {"job", "id", "state", "charge", "client", "prompt", "file"}
 
@@ -32,7 +33,7 @@ def test_generate_prints_the_path_and_nothing_else(bridge: Cli) -> None:
 
 def test_a_path_that_the_console_cannot_show_reaches_a_script_all_the_same(bridge: Cli) -> None:
     process = bridge.with_(PYTHONIOENCODING="ascii").popen("generate", "pling", "--duration", "1", text=False)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 0, err
     assert Path(os.fsdecode(out.rstrip(b"\n"))).is_file()
 
@@ -78,7 +79,7 @@ def test_transform_reads_a_region_by_a_relative_path(bridge: Cli) -> None:
         cwd=bridge.home,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 0, out + err
     (job,) = json.loads(out)
     assert job["source"] == {"path": str(source), "start": 2.0, "end": 10.0}
@@ -123,7 +124,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(bridge: Cli, await_: Callable[[
     assert process.stderr is not None
     assert "accepted" in process.stderr.readline()
     process.send_signal(INTERRUPT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 130
     assert out == ""
     assert "goes on" in err
@@ -166,14 +167,14 @@ def test_the_journal_of_a_newer_version_can_be_read_and_is_not_touched(bridge: C
     cli("key", "clear")
     cli("config", "check")
     cli.home.mkdir(mode=0o700)
-    with sqlite3.connect(f"file:{bridge.home / 'journal.sqlite3'}?mode=ro", uri=True) as ours:
-        theirs = sqlite3.connect(cli.home / "journal.sqlite3")
+    with (
+        closing(sqlite3.connect(f"file:{bridge.home / 'journal.sqlite3'}?mode=ro", uri=True)) as ours,
+        closing(sqlite3.connect(cli.home / "journal.sqlite3")) as theirs,
+    ):
         ours.backup(theirs)
         theirs.execute("ALTER TABLE jobs ADD COLUMN of_tomorrow TEXT")
         theirs.execute("UPDATE alembic_version SET version_num = '9999'")
         theirs.commit()
-        theirs.close()
-    ours.close()
     before = (cli.home / "journal.sqlite3").read_bytes()
     said = cli.process("run", code=1).stderr
     assert "E-JOURNAL" in said

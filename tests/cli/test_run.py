@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cli.conftest import Cli, await_line
-from tests.util.ending import ENDS
+from tests.util.ending import ENDS, LONGEST
 
 
 @pytest.mark.parametrize("number", ENDS)
@@ -24,7 +24,7 @@ def test_it_ends_within_five_seconds_and_says_no_more_than_that(cli: Cli, number
     assert runtime["http_url"] in said
     before = time.monotonic()
     process.send_signal(number)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=LONGEST)
     assert time.monotonic() - before < 5
     assert process.returncode == 0
     assert "Traceback" not in said + rest
@@ -42,7 +42,7 @@ def test_a_signal_while_it_starts_is_no_error_either(cli: Cli, number: int) -> N
     assert process.stdout is not None
     process.stdout.readline()  # the settings were written: now the slow part begins
     process.send_signal(number)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=LONGEST)
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
 

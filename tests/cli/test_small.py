@@ -17,7 +17,7 @@ from bridge_daemon import __version__
 from bridge_daemon.cli import format, problems, terminal
 from bridge_daemon.cli.app import build
 from tests.cli.conftest import Cli
-from tests.util.ending import INTERRUPT
+from tests.util.ending import INTERRUPT, LONGEST
 
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 KEY = "sk-never-shown-0123456789abcdef"
@@ -174,7 +174,7 @@ def test_logs_are_followed_over_a_rotation(cli: Cli) -> None:
     assert process.stdout.readline() == "five\n"
     assert process.stdout.readline() == "six\n"
     process.send_signal(INTERRUPT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONGEST)
     assert (process.returncode, out, err) == (0, "", "")
 
 

@@ -104,7 +104,7 @@ def _signature(request: web.Request, day: str, region: str) -> str:
 @asynccontextmanager
 async def store(vendor: str) -> AsyncIterator[Store]:
     served = Store(vendor)
-    runner = web.ServerRunner(web.Server(served))  # type: ignore[arg-type]
+    runner = web.ServerRunner(web.Server(served, lingering_time=0))  # type: ignore[arg-type]
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     served.port = runner.addresses[0][1]

@@ -18,6 +18,7 @@ import pytest
 from bridge_daemon import __version__
 from bridge_daemon.install import ardour, shipped
 from tests.install.test_folder import content, tree
+from tests.util.ending import LONGEST
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +38,7 @@ class Installed:
         env = {name: os.environ[name] for name in kept if name in os.environ}
         env |= {"HOME": str(user), "APPDATA": str(user / "AppData" / "Roaming"), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [str(self.program), *args]
-        done = subprocess.run(command, cwd=empty, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=empty, env=env, capture_output=True, text=True, timeout=LONGEST, check=False)
         assert done.returncode == code, (args, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
         return done
@@ -159,6 +160,6 @@ def test_a_wheel_without_the_scripts_is_not_packed(tmp_path: Path) -> None:
     (tmp_path / "bridge_daemon").mkdir()
     (tmp_path / "bridge_daemon" / "__init__.py").write_text(f'__version__ = "{__version__}"\n', encoding="utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONGEST, check=False)
     assert done.returncode != 0
     assert "reaper_scripts/*.lua" in done.stderr + done.stdout

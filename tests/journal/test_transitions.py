@@ -211,6 +211,24 @@ class TestWhatIsKept:
         same = {"seq": kept.seq, "room": journal.room, "created_at": kept.created_at, "updated_at": kept.updated_at}
         assert kept == job.evolve(**same)
 
+    async def test_an_accepted_id_is_known_with_its_press(self, journal: Journal) -> None:
+        body = {"prompt": "Größe %s 🎹", "place": {"position": 1.5}, "none": None}
+
+        def write(tx: Transaction) -> None:
+            given: dict[str, Any] = {"kind": "request", "client": None, "body_hash": "h", "fingerprint": "p"}
+            tx.add_request("one", **given, body=body, answer={"usd": 0.58})
+            tx.set_fact("some", {"key": [1, None]})
+
+        await journal.write("test", write)
+        before = await journal.read(lambda tx: tx.accepted("one"))
+        assert before is not None
+        assert (before.body_hash, before.body, before.answer) == ("h", body, {"usd": 0.58})
+        pressed = await journal.read(lambda tx: tx.pressed_at("p", since=before.created_at - 1))
+        assert pressed == before.created_at
+        assert await journal.read(lambda tx: tx.pressed_at("p", since=before.created_at + 1)) is None
+        assert await journal.read(lambda tx: tx.accepted("two")) is None
+        assert await journal.read(lambda tx: tx.facts("some", "other")) == [{"key": [1, None]}, None]
+
     async def test_any_text_that_a_request_may_hold_is_kept_and_found(self, journal: Journal) -> None:
         place = Place(project="Größe\0 %_\\", token="a\0b")
         parameters = Parameters(prompt="rain\0 🎹 'x'", duration=1.0, seed=1)
@@ -319,3 +337,63 @@ async def test_what_listeners_are_told_is_what_is_written(tmp_path: Path) -> Non
 
 def _row(tx: Transaction, job: Job) -> Any:
     return tx._connection.execute(sql.JOB, {"job": job.id}).mappings().one()
+
+
+@pytest.mark.parametrize("to", sorted(RESERVED & MOVES[State.SUBMITTING] | {State.HELD, State.CANCELLED}))
+async def test_what_may_be_charged_goes_back_only_with_the_certainty_that_it_is_not(
+    journal: Journal, to: State
+) -> None:
+    job = await journal.write("test", add)
+    job = await journal.write("test", lambda tx: tx.move(job, State.SUBMITTING, charge=Charge.POSSIBLE))
+    with pytest.raises(WrongState):
+        await journal.write("test", lambda tx: tx.move(job, to))
+    assert await journal.read(lambda tx: tx.job(job.id)) == job
+    back = await journal.write("test", lambda tx: tx.move(job, to, charge=Charge.NONE))
+    assert (back.state, back.charge) == (to, Charge.NONE)
+
+
+class TestSumsOfATransaction:
+    """They are counted once, and go with what the transaction changes."""
+
+    async def test_they_are_what_another_look_would_find(self, journal: Journal) -> None:
+        def work(tx: Transaction) -> list[Job]:
+            def look() -> None:
+                known = tx.spent(), tx.spent_by_client("one"), tx.spent_by_client("two"), tx.spent_by_all()
+                tx._sums.clear()
+                assert known == (tx.spent(), tx.spent_by_client("one"), tx.spent_by_client("two"), tx.spent_by_all())
+                sums.append(known[0])
+
+            sums: list[Any] = []
+            look()
+            first = add(tx, client="one", price=1)
+            look()
+            second = add(tx, client="two", price=10)
+            add(tx, client="two", price=100, state=State.HELD)
+            look()
+            today = tx._times.day()
+            first = tx.move(first, State.SUBMITTING, charge=Charge.POSSIBLE, charge_day=today)
+            look()
+            tx.move(second, State.CANCELLED)
+            tx.move(first, State.QUEUED, charge=Charge.NONE, charge_day=None)
+            look()
+            assert [(one.day, one.reserved) for one in sums] == [(0, 0), (0, 1), (0, 11), (1, 10), (0, 1)]
+            return [first]
+
+        assert await journal.write("test", work)
+
+
+async def test_an_error_of_the_database_means_the_same_on_the_short_way(journal: Journal) -> None:
+    """Whoever waits for a disk or a network knows it by its class, and what was begun is rolled back."""
+    job = new_job()
+
+    def work(tx: Transaction) -> None:
+        add(tx, price=7)
+        tx.add_request("x", kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+        tx.add_request("x", kind="request", client=None, body_hash="b", fingerprint="f", body={}, answer={})
+
+    with pytest.raises(IntegrityError) as caught:
+        await journal.write("test", work)
+    assert "fingerprint" in str(caught.value)
+    assert "'f'" not in str(caught.value), "parameters are hidden"
+    assert (await journal.read(lambda tx: tx.spent())).reserved == 0
+    assert (await journal.write("test", lambda tx: add(tx, price=job.price))).price == job.price

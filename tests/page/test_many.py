@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -20,7 +21,7 @@ COPIES = """
 
 def multiply(bridge: Bridge) -> None:
     """Copy the one take that there is, with other names, into the journal of a bridge that is stopped."""
-    with sqlite3.connect(bridge.home / "journal.sqlite3") as journal:
+    with closing(sqlite3.connect(bridge.home / "journal.sqlite3")) as journal, journal:
         columns = [row[1] for row in journal.execute("PRAGMA table_info(jobs)") if row[1] != "seq"]
         values = {
             "job": "printf('%010d', i)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -13,7 +14,8 @@ import pytest
 from bridge_daemon.domain.job import Charge, State
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.journal.record import Record
-from bridge_daemon.pipeline import conveyor, disk
+from bridge_daemon.pipeline import conveyor, disk, submit
+from bridge_daemon.util import foreign
 from bridge_daemon.util.failpoints import EXIT_CODE
 from tests.fakes.service import Service
 from tests.faults.victim import run
@@ -76,6 +78,64 @@ async def test_what_has_to_wait_goes_the_long_way(
             assert (await until(daemon, name)).state is State.PLACED
             assert written.count("submitting") == 1
             assert len(service.posts) == 1
+
+
+@pytest.mark.parametrize(("seconds", "why", "posts"), [(0.002, None, 1), (0.2, None, 1), (0.2, "it is full", 0)])
+async def test_nothing_is_written_as_sent_before_the_disk_has_said_that_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: list[str], seconds: float, why: str | None, posts: int
+) -> None:
+    """The look at it goes on beside the admission. One that comes too late makes it a job that waits."""
+    said: list[str] = []
+
+    def look(*_: Any) -> str | None:
+        time.sleep(seconds)
+        said.append(why or "room")
+        return why
+
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        await daemon.warm.wait()
+        monkeypatch.setattr(disk, "_no_room", look)
+        begin = submit.begin
+
+        def begun(*args: Any) -> Any:
+            assert "room" in said
+            return begin(*args)
+
+        monkeypatch.setattr(submit, "begin", begun)
+        name = await press(daemon)
+        if posts:
+            assert (await until(daemon, name)).state is State.PLACED
+            assert daemon.parts.conveyor._slots._value == daemon.settings.engine.max_open_jobs
+        else:
+            while (job := await job_of(daemon, name)).problem is None:
+                await asyncio.sleep(0.01)
+            assert (job.state, job.charge, job.problem.code) == (State.QUEUED, Charge.NONE, "E-DISK")
+            assert "submitting" not in await events(daemon, name)
+        assert len(service.posts) == len(service.charges) == posts
+        if seconds > 0.1:
+            assert written.count("submitting") == posts, "not in the transaction that admits it"
+
+
+async def test_a_look_at_the_disk_that_fails_keeps_a_press_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: list[str]
+) -> None:
+    """The first look of a press fails, in whatever way; the one before its submit does not."""
+    inner, left = disk._no_room, list[Exception]()
+
+    def look(*given: Any) -> str | None:
+        if left:
+            raise left.pop()
+        return inner(*given)
+
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        await daemon.warm.wait()
+        monkeypatch.setattr(disk, "_no_room", look)
+        for number, error in enumerate((RuntimeError("a fault"), foreign.NoAnswer(tmp_path)), 1):
+            left.append(error)
+            job = await until(daemon, await press(daemon, prompt=f"press {number}"))
+            assert job.state is State.PLACED
+            assert written.count("submitting") == number
+            assert len(service.posts) == number
 
 
 async def _nobody(*_: Any) -> None:

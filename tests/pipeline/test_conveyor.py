@@ -31,6 +31,7 @@ from bridge_daemon.pipeline import context, conveyor, disk, fetch, follow
 from bridge_daemon.util import files
 from tests.fakes.service import Service
 from tests.support import (
+    PATIENCE,
     RESTING,
     Clock,
     events,
@@ -47,7 +48,7 @@ from tests.support import (
 MANY = {"spend": {"confirm_above_usd": 100, "per_day_usd": 100}}
 
 
-async def eventually(holds: Callable[[], Any], *, seconds: float = 20.0) -> None:
+async def eventually(holds: Callable[[], Any], *, seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while not (await found if asyncio.iscoroutine(found := holds()) else found):
             await asyncio.sleep(0.02)

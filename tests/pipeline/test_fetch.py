@@ -138,7 +138,8 @@ async def test_a_decoder_that_hangs_holds_up_no_other_take(tmp_path: Path, monke
     monkeypatch.setattr(turns, "SLOW", 0.3)
     hangs = [sys.executable, str(Path(naughty_worker.__file__)), "hang"]
     commands = iter([hangs])  # the first; those behind it are good ones
-    workers = Workers(lambda: next(commands, None) or ourselves.decoder(), Limits(answer=15.0))
+    slow = 60.0 if sys.platform == "win32" else 15.0  # s: longer than the others take, by wine on a busy machine
+    workers = Workers(lambda: next(commands, None) or ourselves.decoder(), Limits(answer=slow))
     monkeypatch.setattr(apart, "WORKERS", workers)
     monkeypatch.setattr(context, "WORKERS", workers)
     try:
@@ -147,12 +148,12 @@ async def test_a_decoder_that_hangs_holds_up_no_other_take(tmp_path: Path, monke
             await until_event(daemon, first, "fetching")
             others = [await press(daemon, duration=5, prompt=f"rain {number}") for number in range(3)]
             for other in others:
-                assert (await until(daemon, other, seconds=12)).state is State.PLACED
+                assert (await until(daemon, other, seconds=0.8 * slow)).state is State.PLACED
             assert (await job_of(daemon, first)).state is State.FETCHING
-            await until_event(daemon, first, "problem", seconds=60)
+            await until_event(daemon, first, "problem", seconds=90)
             told = (await job_of(daemon, first)).problem
             assert told is not None
-            assert "it took more than 15 s" in told.text
+            assert f"it took more than {slow:g} s" in told.text
             await daemon.actions.retry(first, {})
             assert (await until(daemon, first, seconds=60)).state is State.PLACED
             assert len(service.charges) == 4

@@ -30,7 +30,7 @@ from tests.fakes.service import Service
 from tests.fit import music
 from tests.frontends.mailbox.scripter import Script
 from tests.frontends.osc.caller import caller
-from tests.support import change, events, job_of, press, request, running, tone, until
+from tests.support import PATIENCE, change, events, job_of, press, request, running, tone, until
 
 ON = {"measure": True}
 KEYS = {
@@ -66,7 +66,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(ourselves, "command", lambda *_: [sys.executable, "-c", script])
 
 
-async def measured(daemon: Daemon, job: str, *, seconds: float = 30.0) -> Job:
+async def measured(daemon: Daemon, job: str, *, seconds: float = PATIENCE) -> Job:
     async with asyncio.timeout(seconds):
         while (found := await job_of(daemon, job)).grid is None:
             await asyncio.sleep(0.02)

@@ -29,7 +29,7 @@ from bridge_daemon.settings.sections import Publish
 from bridge_daemon.util.times import Times
 from tests.fakes.service import Service
 from tests.publish.conftest import Tunnels, listening
-from tests.support import events, job_of, press, request, running, tone, until
+from tests.support import PATIENCE, events, job_of, press, request, running, tone, until
 from tests.util.ending import kill
 
 
@@ -49,7 +49,7 @@ async def transform(daemon: Daemon, path: Path, **more: Any) -> str:
     return await press(daemon, action="transform", duration=None, source={"path": str(path)}, **more)
 
 
-async def until_true(what: Any, seconds: float = 20.0) -> None:
+async def until_true(what: Any, seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while not what():
             await asyncio.sleep(0.02)

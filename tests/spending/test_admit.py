@@ -215,6 +215,7 @@ class TestTheDoublePress:
     ) -> None:
         clock = Clock()
         async with running(tmp_path / "home", service, times=clock) as daemon:
+            clock.stop()
             await press(daemon)
             error = await refused(daemon, "E-DOUBLE-PRESS", **same)
             assert "again: true" in error.next_step

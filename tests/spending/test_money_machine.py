@@ -274,7 +274,8 @@ class Story:
         await self.daemon.actions.resume()
         for job in await self.jobs():
             self.daemon.parts.conveyor.drive(job.id)
-        async with asyncio.timeout(30):
+        # a job that the clock has made an hour old is asked for once a minute
+        async with asyncio.timeout(75):
             while any(_moves(job) for job in await self.jobs()):
                 await self.daemon.actions.resume()  # a 401 may have been under way
                 await asyncio.sleep(0.05)

@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--seconds", type=float, default=3600.0, metavar="S", help="how long the soak lasts")
     parser.add_argument("--once", action="store_true")
+    parser.add_argument("--at-once", action="store_true", help="presses are sent with their transaction")
     parser.add_argument("--words", default=",".join(POSTS), help="what the service does, with commas")
     given = parser.parse_args()
     begun = time.monotonic()
@@ -61,14 +62,15 @@ def main() -> int:
             run_state_machine_as_test(seed(given.seed)(Bridge), settings=wanted)
             told = given.stories
         else:
-            told = asyncio.run(_bounds(Path(folder), given.words.split(","), twice=not given.once))
+            bounds = Bounds(presses=2, fetched=True, at_once=given.at_once)
+            told = asyncio.run(_bounds(bounds, Path(folder), given.words.split(","), twice=not given.once))
     _say(f"{told} stories in {time.monotonic() - begun:.0f} s: nothing was paid twice, nothing that was paid was lost.")
     return 0
 
 
-async def _bounds(folder: Path, words: list[str], *, twice: bool) -> int:
+async def _bounds(bounds: Bounds, folder: Path, words: list[str], *, twice: bool) -> int:
     """Tell every story within the bounds; return how many there were."""
-    bounds, told = Bounds(presses=2, fetched=True), 0
+    told = 0
     template = await make_template(folder / "template")
     with outside() as world:
         for word in words:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,21 +25,35 @@ import aiohttp
 import pytest
 
 from bridge_daemon.app.daemon import Daemon
-from bridge_daemon.domain.job import MICRO, RESERVED, Charge, Job, State
+from bridge_daemon.domain.job import MICRO, RESERVED, Charge, Job, Publication, State
+from bridge_daemon.domain.models import Told
 from bridge_daemon.engine import client
 from bridge_daemon.engine.client import Sent
+from bridge_daemon.engine.listing import Prices
 from bridge_daemon.engine.protocol import Answer
 from bridge_daemon.errors import BridgeError
 from bridge_daemon.home.api_key import KeyStore
 from bridge_daemon.home.paths import Home
+from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline import fetch
-from bridge_daemon.pipeline.conveyor import step_for
+from bridge_daemon.pipeline.context import StepContext
+from bridge_daemon.pipeline.conveyor import Conveyor, step_for
+from bridge_daemon.publish.publisher import Publishers
+from bridge_daemon.settings.load import Settings
+from bridge_daemon.spending.prices import write_seen
 from bridge_daemon.util import failpoints, files
 from bridge_daemon.util.times import Times
 from tests.fakes.audio import render
 from tests.support import settings
 
 KEY: Final = "sk-empiriolabs-0123456789abcdef"
+URL: Final = "https://service.example"
+MODEL: Final = "stable-audio-2-0"
+#: A chain: one press makes drums, and bass of them.
+PRESETS: Final = {
+    "drums": {"action": "generate", "prompt": "drums"},
+    "bass": {"prompt": "bass", "source": "take", "of": ["drums"]},
+}
 #: What the service does with a POST, and whether it charges for it.
 POSTS: Final = {
     "ok": True,
@@ -50,8 +64,10 @@ POSTS: Final = {
     "502": False,
     "broken off": True,
     "no id": True,
+    "old id": True,
     "429": False,
     "422": False,
+    "401": False,
     "402": False,
     "offline": False,
 }
@@ -91,13 +107,57 @@ class Post:
 
 
 @dataclass
+class Shelf:
+    """A publisher in memory. What lies there is gone when the process ends, or with the tunnel."""
+
+    tunnel: int = 0
+    lying: set[str] = field(default_factory=set)
+    restored: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    method = "shelf"
+
+    def publication_of(self, job: Job, *, by: str | None = None) -> Publication:
+        return Publication(method=self.method, url=f"https://shelf.example/{self.tunnel}/{job.id}", by=by)
+
+    def notice(self) -> str | None:
+        return None
+
+    async def publish(self, job: Job, file: Path) -> Publication:
+        assert file.is_file()
+        made = self.publication_of(job)
+        self.lying.add(made.url)
+        return made
+
+    async def holds(self, publication: Publication) -> bool:
+        return publication.url in self.lying
+
+    def withdraw(self, publication: Publication) -> None:
+        self.withdrawn.append(publication.url)
+        self.lying.discard(publication.url)
+
+    def restore(self, publication: Publication) -> None:
+        self.restored.append(publication.url)
+        if f"/{self.tunnel}/" in publication.url:
+            self.lying.add(publication.url)
+
+    def end(self) -> None:
+        """The tunnel ends, and the next one has another name."""
+        self.tunnel += 1
+        self.lying.clear()
+
+
+@dataclass
 class Vendor:
     """The service: what it will do with the next POST and the next poll, and what it charged."""
 
+    shelf: Shelf = field(default_factory=Shelf)
     posts: list[Post] = field(default_factory=list)
     next_posts: deque[str] = field(default_factory=deque)
     next_polls: deque[str] = field(default_factory=deque)
     always: str = "done"  # what a poll gets where nothing else is said
+    asks: int = 580_000  # for a generation, micro-dollars
+    #: Is called with the job of each POST when it arrives.
+    seen: Callable[[str], Awaitable[None]] | None = None
 
     def of(self, job: str) -> list[Post]:
         return [post for post in self.posts if post.job == job]
@@ -112,8 +172,13 @@ class Vendor:
         if word == "offline":
             return Sent(error=ConnectionRefusedError("offline"), sent=False)
         failpoints.failpoint("socket.submit.headers")
+        assert "audio_url" not in body or body["audio_url"] in self.shelf.lying, "paid for a source that is not there"
         remote = f"remote-{len(self.posts)}" if POSTS[word] else None
         self.posts.append(Post(idempotency_key, word, remote))
+        if self.seen is not None:
+            await self.seen(idempotency_key)
+        if word == "old id":  # of the job before, if there was one
+            remote = next((post.charged for post in self.posts if post.charged is not None), remote)
         if word.startswith("lost"):
             return Sent(error=aiohttp.ServerDisconnectedError(), sent=True)
         failpoints.failpoint("socket.submit.answered")
@@ -123,7 +188,7 @@ class Vendor:
     def _answer(word: str, remote: str | None) -> Answer:
         status = int(word[:3]) if word[:3].isdigit() else 200
         bodies = {"ok": f'{{"job_id": "{remote}", "status": "queued"}}', "id only": f'{{"id": "{remote}"}}'}
-        bodies["broken off"] = bodies["ok"][:-20]
+        bodies |= {"broken off": bodies["ok"][:-20], "old id": bodies["ok"]}
         return Answer(status=status, body=bodies.get(word, "{}").encode(), complete=word != "broken off")
 
     async def job(self, url: str, remote: str, key: str | None) -> Answer:
@@ -163,9 +228,9 @@ class ByHand:
         if template is not None:
             shutil.copytree(template, self.home.path)
         self.home.prepare()
-        self.vendor = world.vendor = Vendor()
+        self.vendor = world.vendor = Vendor(seen=self._seen)
         self.clock = Still()
-        self.limit = limit
+        self.limit = self.most = limit
         self.answers: dict[str, dict[str, Any]] = {}  # id of an accepted request → its answer
         self.confirmed: set[tuple[str, int]] = set()  # (job, delivery) that the DAW has placed
         self.cancelled: dict[str, int] = {}  # job → how often it was sent by then
@@ -173,6 +238,7 @@ class ByHand:
         self.crashes = 0
         self._next_crashes: deque[str] = deque()
         self._due: dict[str, float] = {}
+        self._since: dict[str, tuple[float, float]] = {}  # job → when this process admitted it, and its end
         self.daemon: Daemon | None = None
 
     # The process
@@ -181,19 +247,22 @@ class ByHand:
         """Start: what recovers is the real recovery. A crash that is planned for it happens in it."""
         given = settings(
             None,
-            engine={"name": "empiriolabs", "base_url": "https://service.example", "requests_per_minute": 10_000},
-            spend={"per_day_usd": self.limit, "per_month_usd": 1000.0},
+            engine={"name": "empiriolabs", "base_url": URL, "requests_per_minute": 10_000},
+            spend={"per_day_usd": self.limit, "per_month_usd": 1000.0, "confirm_above_usd": 5.0},
+            presets=PRESETS,
         )
         keys = KeyStore(self.home, {"EMPIRIOLABS_API_KEY": KEY})
         self.daemon = Daemon(self.home, given, keys=keys, times=self.clock)
         await self.daemon._build()
-        self.daemon.parts.conveyor._tasks.closed = True  # nothing runs by itself
+        self.daemon.parts.conveyor._tasks.closed = True  # no press is sent at once by itself
         await self.daemon.parts.conveyor.recover()
         self._due.clear()
+        self._since.clear()  # what a clock that is set has done meanwhile nobody knows
 
     async def stop(self) -> None:
         """Throw away all that is in memory. Nothing is written by that."""
         daemon, self.daemon = self.daemon, None
+        self.vendor.shelf.lying.clear()
         if daemon is not None:
             await daemon._stack.aclose()
 
@@ -244,17 +313,45 @@ class ByHand:
         assert self.daemon is not None
         return self.daemon.actions
 
+    @property
+    def context(self) -> StepContext:
+        assert self.daemon is not None
+        return self.daemon.parts.context
+
+    @property
+    def journal(self) -> Journal:
+        return self.context.journal
+
     async def jobs(self) -> list[Job]:
         """Return all jobs, oldest first."""
-        assert self.daemon is not None
-        return list(reversed(await self.daemon.journal.read(lambda tx: tx.find(limit=_LISTED))))
+        return list(reversed(await self.journal.read(lambda tx: tx.find(limit=_LISTED))))
 
-    async def press(self, body: dict[str, Any]) -> None:
-        """Send a request; the same body again is the same press again."""
-        answer = await self.do(f"press {body['id'][-4:]}", self.actions.admit(dict(body)))
+    async def press(self, body: dict[str, Any], *, at_once: bool = False) -> None:
+        """Send a request; the same body again is the same press again. ``at_once``: it is sent in that if it can be."""
+        doing = self._at_once(body) if at_once else self.actions.admit(dict(body))
+        answer = await self.do(f"press {body['id'][-4:]}{' at once' if at_once else ''}", doing)
         if answer is not None:
             first = self.answers.setdefault(body["id"], answer[0])
             assert answer[0] == first, "an accepted id gets its first answer"
+            for job in await self.jobs() if not answer[1] else ():
+                if job.id in answer[0]["jobs"]:
+                    self._since[job.id] = self.clock.offset, job.valid_until
+                    self.context.watch(job)  # as the conveyor does, which takes it up at once
+
+    async def _at_once(self, body: dict[str, Any]) -> Any:
+        assert self.daemon is not None
+        conveyor = self.daemon.parts.conveyor
+        conveyor._tasks.closed = False
+        try:
+            answer = await self.actions.admit(dict(body))
+        finally:
+            conveyor._tasks.closed = True
+        for name in answer[0]["jobs"]:
+            slot, sent = conveyor._sent.pop(name, (None, None))
+            if slot is not None and sent is not None:
+                self._due[name] = self.clock.monotonic() + (await sent).seconds
+                slot.free()
+        return answer
 
     async def cancel(self, job: Job) -> None:
         answer = await self.do(f"cancel {job.id}", self.actions.cancel(job.id))
@@ -267,19 +364,19 @@ class ByHand:
             self.confirmed.add((job.id, job.delivery))
             await self.do(f"placed {job.id}.{job.delivery}", self.actions.placed(job.id, job.delivery))
 
-    async def step(self, number: int = 0) -> bool:
-        """Run one step of one of the jobs that are due. False if none is."""
-        due = [job for job in await self.jobs() if self._is_due(job)]
+    async def step(self, number: int = 0, *, late: bool = False) -> bool:
+        """Run one step of one of the jobs that are due. False if none is. ``late``: its turn came before any pause."""
+        due = [job for job in await self.jobs() if self._is_due(job, late=late)]
         if not due:
             return False
         job = due[number % len(due)]
         await self.do(f"step of {job.id} ({job.state})", self._step(job))
         return True
 
-    def _is_due(self, job: Job) -> bool:
-        assert self.daemon is not None
-        context = self.daemon.parts.context
-        if job.state in RESERVED and (context.pause.current or context.budget._wait(context.budget.per_minute) > 0):
+    def _is_due(self, job: Job, *, late: bool) -> bool:
+        context = self.context
+        paused = context.pause.current is not None and not late
+        if job.state in RESERVED and (paused or context.budget._wait(context.budget.per_minute) > 0):
             return False
         if job.state is State.STORED and context.pause.panic:
             return False  # its step waits until that is over
@@ -300,6 +397,25 @@ class ByHand:
             if not await self.step():
                 return
 
+    def set_limit(self, usd: float) -> None:
+        """Change what a day may cost. What was charged by then stays."""
+        self.limit, self.most = usd, max(self.most, usd)
+        self.change("spend", per_day_usd=usd)
+
+    def change(self, section: str, **given: Any) -> None:
+        """Change settings while it runs. They are the old ones after a restart, but for the limit."""
+        assert self.daemon is not None
+        data = self.daemon.settings.model_dump()
+        data[section] |= given
+        self.daemon.settings = Settings.model_validate(data)
+
+    async def ask(self, usd: float) -> None:
+        """Have the service ask for another price, which its catalogue says."""
+        assert self.daemon is not None
+        price = self.vendor.asks = round(usd * MICRO)
+        prices, now = Prices(generation=price, step=0), self.clock.now()
+        await self.journal.write("price_seen", lambda tx: write_seen(tx, URL, MODEL, prices, Told(), now))
+
     async def pass_time(self, seconds: float, times: int = 1) -> None:
         """Let time pass, and let everything go as far as it goes then."""
         for _ in range(times):
@@ -316,6 +432,18 @@ class ByHand:
         await self.pass_time(130, times=6)  # longer than a Retry-After that is believed
 
     # What must hold
+
+    async def _seen(self, name: str) -> None:
+        """Hold a POST that arrives against what may be spent now."""
+        job = await self.journal.read(lambda tx: tx.job(name))
+        assert job.price >= self.vendor.asks, f"{name} was sent for {job.price} and costs {self.vendor.asks}"
+        since, end = self._since.get(name, (None, None))
+        late = since is not None and end == job.valid_until and self.clock.offset - since > end - job.created_at
+        assert not late and self.clock.now() <= job.valid_until, f"{name} was sent when it was not valid any more"
+        assert await self.journal.read(lambda tx: tx.fact("pause")) is None, f"{name} was sent while it was paused"
+        charged = await self.journal.read(_charged)
+        today = sum(price for day, price in charged if day >= self.clock.day())
+        assert today <= self.limit * MICRO, f"I4: {name} was sent, and {today} are more than {self.limit}"
 
     async def check(self) -> None:
         """Hold the journal against what the service knows: I1 to I4, and what was answered."""
@@ -349,9 +477,9 @@ class ByHand:
     async def _check_sums(self, jobs: dict[str, Job]) -> None:
         assert self.daemon is not None
         days: dict[str, int] = defaultdict(int)
-        for day, price in await self.daemon.journal.read(_charged):
+        for day, price in await self.journal.read(_charged):
             days[day] += price
-        assert all(total <= self.limit * MICRO for total in days.values()), f"I4: {dict(days)}"
+        assert all(total <= self.most * MICRO for total in days.values()), f"I4: {dict(days)}"
         reserved = sum(job.price for job in jobs.values() if job.state in RESERVED)
         today = sum(price for day, price in days.items() if day >= self.clock.day())
         said = await self.actions.spend()
@@ -400,6 +528,9 @@ def outside() -> Iterator[World]:
         patch.setattr(client, "submit", lambda *given, **named: world.vendor.submit(*given, **named))
         patch.setattr(client.PollSession, "job", lambda _, *given: world.vendor.job(*given))
         patch.setattr(fetch, "download", lambda *given, **named: world.vendor.download(*given, **named))
+        patch.setattr(Publishers, "choose", lambda *_: world.vendor.shelf)
+        patch.setattr(Publishers, "of", lambda *_: world.vendor.shelf)
+        patch.setattr(Conveyor, "drive", lambda *_: None)  # nothing runs by itself
         try:
             yield world
         finally:

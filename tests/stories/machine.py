@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge_daemon.domain.job import RESERVED, TERMINAL, Job, State
-from tests.stories.by_hand import POLLS, POSTS, ByHand, World, make_template, outside
+from tests.stories.by_hand import LIMIT, POLLS, POSTS, PRESETS, ByHand, World, make_template, outside
 from tests.stories.conftest import MEMORY
 
 #: Where the process may end: at what is passed between a press and its take, and at what people decide.
@@ -33,9 +33,10 @@ POINTS = sorted(
        for n in (1, 2)]
     + ["file.original.settle:1", "file.original.settled:1", "file.take.settle:1", "file.take.settled:1"]
 )  # fmt: skip
-_PROMPTS = st.sampled_from(["rain", "snow", "hail"])
+_PROMPTS = ("rain", "snow", "hail")
 _NUMBERS = st.integers(0, 7)
-_MOVES = st.lists(_NUMBERS, min_size=1, max_size=6)
+_TUNNEL_ENDS, _LATE = 7, 6  # of the numbers of a move
+_MOVES = st.lists(_NUMBERS, max_size=6)
 _ENDS = st.lists(st.sampled_from(POINTS), max_size=2)
 _POSTS = st.sampled_from(["ok", *sorted(POSTS)])
 _ALL = tuple(State)
@@ -53,13 +54,13 @@ class Bridge(RuleBasedStateMachine):
 
     template: ClassVar[Path]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(limit=st.sampled_from([0.7, 1.2, LIMIT]))
+    def begin(self, limit: float) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=self.template.parent))
         self.runner = asyncio.Runner()
         self.outside = outside()
         world: World = self.outside.__enter__()
-        self.hand = ByHand(self.folder, world, template=self.template)
+        self.hand = ByHand(self.folder, world, limit=limit, template=self.template)
         self.run(self.hand.start())
         self.sent: list[dict[str, Any]] = []
         self.retries: list[tuple[str, dict[str, Any]]] = []
@@ -80,35 +81,43 @@ class Bridge(RuleBasedStateMachine):
     # What happens. Few rules, so that each is drawn often; most let things move, for else nothing is ever sent
 
     @rule(
-        prompt=_PROMPTS,
+        what=st.sampled_from([*_PROMPTS, "bass"]),
+        at_once=st.booleans(),
         variations=st.sampled_from([1, 1, 2]),
         client=st.sampled_from([None, "reaper"]),
         again=st.booleans(),
         valid_for=st.sampled_from([600, 90_000, 5]),
+        meanwhile=st.sampled_from(["", "", "passes", "yesterday", "sleeps"]),
         posts=st.lists(_POSTS, max_size=3),
         polls=st.lists(st.sampled_from(POLLS), max_size=4),
         ends=_ENDS,
         moves=_MOVES,
     )
-    def press(self, posts: list[str], polls: list[str], ends: list[str], moves: list[int], **given: Any) -> None:
+    def press(
+        self, what: str, at_once: bool, meanwhile: str, posts: list[str], polls: list[str], ends: list[str],
+        moves: list[int], **given: Any,
+    ) -> None:  # fmt: skip
         """Press, and know what the service will do with it, and where the process will end."""
-        body = {"id": self.a_uuid(), "action": "generate", "duration": 1} | given
+        wanted = {"preset": what, "duration": 6} if what in PRESETS else {"action": "generate", "prompt": what}
+        body = {"id": self.a_uuid(), "duration": 1} | wanted | given
         self.sent.append(body)
         self.hand.vendor.next_posts.extend(posts)
         self.hand.vendor.next_polls.extend(polls)
         self.end_at(ends)
-        self.run(self.hand.press(body))
+        self.run(self.hand.press(body, at_once=at_once))
+        if meanwhile:
+            self.let(meanwhile, 700)
         self.move(moves)
 
     @precondition(lambda self: self.sent or self.retries)
-    @rule(number=_NUMBERS, of_retries=st.booleans(), moves=_MOVES)
-    def say_it_again(self, number: int, of_retries: bool, moves: list[int]) -> None:
+    @rule(number=_NUMBERS, of_retries=st.booleans(), at_once=st.booleans(), moves=_MOVES)
+    def say_it_again(self, number: int, of_retries: bool, at_once: bool, moves: list[int]) -> None:
         """Say a press or a retry once more, as who heard no answer does."""
         if of_retries and self.retries:
             name, data = self.retries[-1 - number % len(self.retries)]
             self.run(self.hand.do(f"the same retry of {name}", self.hand.actions.retry(name, data)))
         elif self.sent:
-            self.run(self.hand.press(self.sent[-1 - number % len(self.sent)]))
+            self.run(self.hand.press(self.sent[-1 - number % len(self.sent)], at_once=at_once))
         self.move(moves)
 
     @precondition(lambda self: self.sent)
@@ -158,20 +167,19 @@ class Bridge(RuleBasedStateMachine):
         self.move(moves)
 
     @rule(
-        what=st.sampled_from(["passes", "passes", "is set", "pause", "panic", "resume", "resume", "restart"]),
+        what=st.sampled_from(
+            ["passes", "passes", "is set", "yesterday", "sleeps", "pause", "panic", "resume", "resume", "restart"]
+        ),
         seconds=st.sampled_from([8, 30, 700, 3600, 90_000]),
         back=st.booleans(),
         moves=_MOVES,
     )
     def time_and_the_process(self, what: str, seconds: int, back: bool, moves: list[int]) -> None:
         """Time passes, the clock is set, everything is paused, or the process is stopped and started."""
-        signed = -seconds if back else seconds
-        self.hand.told.append(f"{what} {signed if what == 'is set' else seconds}")
-        if what == "passes":
-            self.hand.clock.offset += seconds
-        elif what == "is set":
-            self.hand.clock.shift += signed
+        if what in ("passes", "is set", "yesterday", "sleeps"):
+            self.let(what, -seconds if back and what == "is set" else seconds)
         elif what == "restart":
+            self.hand.told.append(what)
             self.run(self.hand.restart())
         elif what == "resume":
             self.run(self.hand.do("resume", self.hand.actions.resume()))
@@ -179,6 +187,35 @@ class Bridge(RuleBasedStateMachine):
             reason = "person" if what == "pause" else what
             self.run(self.hand.do(reason, self.hand.actions.pause(reason)))
         self.move(moves)
+
+    @rule(
+        what=st.sampled_from(["limit", "price", "tunnel"]),
+        cents=st.sampled_from([58, 70, 120, 300]),
+        moves=_MOVES,
+    )
+    def what_is_around_changes(self, what: str, cents: int, moves: list[int]) -> None:
+        """Somebody sets another limit, the service asks for another price, or the tunnel ends and begins."""
+        self.hand.told.append(f"{what} {cents / 100 if what != 'tunnel' else ''}")
+        if what == "limit":
+            self.hand.set_limit(cents / 100)
+        elif what == "price":
+            self.run(self.hand.ask(0.58 if cents != 70 else 0.7))
+        else:
+            self.hand.vendor.shelf.end()
+        self.move(moves)
+
+    def let(self, what: str, seconds: int) -> None:
+        """Let time pass, or the clock be set, or both."""
+        self.hand.told.append(f"{what} {seconds}")
+        if what == "passes":
+            self.hand.clock.offset += seconds
+        elif what == "is set":
+            self.hand.clock.shift += seconds
+        elif what == "yesterday":  # is what the clock is set to
+            self.hand.clock.shift -= 86_400
+        else:  # it sleeps, and its clock runs again where it stood
+            self.hand.clock.offset += seconds
+            self.hand.clock.shift -= seconds
 
     def end_at(self, points: list[str]) -> None:
         if points:
@@ -188,7 +225,9 @@ class Bridge(RuleBasedStateMachine):
     def move(self, numbers: list[int]) -> None:
         for number in numbers:
             self.hand.clock.offset += 2  # no pause between two polls is over otherwise
-            self.run(self.hand.step(number))
+            if number == _TUNNEL_ENDS:
+                self.hand.vendor.shelf.end()
+            self.run(self.hand.step(number, late=number == _LATE))
 
     @invariant()
     def nothing_is_paid_twice_and_nothing_paid_is_lost(self) -> None:

@@ -17,8 +17,9 @@ import pytest
 
 from bridge_daemon.domain.job import State
 from bridge_daemon.util import failpoints
-from tests.stories.by_hand import POSTS, ByHand, World, make_template, outside
+from tests.stories.by_hand import ByHand, World, outside
 
+pytestmark = pytest.mark.timeout(600)
 ID: Final = "6b6a3bd0-8a0c-4ea9-9c1b-3a4c2b0e9d{:02}"
 PRICE: Final = 0.58
 
@@ -33,15 +34,16 @@ class Bounds:
 
     presses: int = 1
     fetched: bool = False  # else the service is never done
+    at_once: bool = False  # each press is sent with its transaction, where it can be
 
     async def tell(self, hand: ByHand, word: str) -> None:
-        """Press, let time pass, and say again what may have been lost."""
-        hand.vendor.next_posts.append(word)
+        """Press, let time pass, and say again what may have been lost. ``word`` may be several, of several POSTs."""
+        hand.vendor.next_posts.extend(word.split(", "))
         if not self.fetched:
             hand.vendor.always = "going"
         for _ in range(2):
             for number in range(self.presses + 1):
-                await hand.press(body(number))
+                await hand.press(body(number), at_once=self.at_once)
             await hand.work()
             await hand.pass_time(20)
         await hand.check()
@@ -103,26 +105,101 @@ _LEFT: Final = {
 }
 
 
-#: In the long run: what comes to the same for the bridge, and is charged otherwise, or is refused with another number.
-_LATER: Final = {"id only", "no id", "lost before it was read", "502", "422"}
+#: The rest is for the long run: it comes to the same for the bridge.
+_STORIES: Final = {
+    "ok": Bounds(),
+    "429": Bounds(),
+    "offline": Bounds(),
+    "ok, old id": Bounds(presses=2),
+    "402": Bounds(at_once=True),
+    "lost": Bounds(at_once=True),
+    "broken off": Bounds(at_once=True),
+    "502 and made": Bounds(at_once=True),
+    "429, ok": Bounds(at_once=True),
+}
 
 
-@pytest.mark.parametrize("word", sorted(set(POSTS) - _LATER))
+@pytest.mark.parametrize("word", _STORIES)
 @pytest.mark.fault(1, 2, 3, 4, 5, 6)
-async def test_the_process_may_end_at_each_failpoint(folder: Path, word: str) -> None:
-    bounds = Bounds()
-    template = await make_template(folder / "template")
+async def test_the_process_may_end_at_each_failpoint(folder: Path, template: Path, word: str) -> None:
+    bounds = _STORIES[word]
     with outside() as world:
         points = await passes(bounds, folder / "all", world, template, word)
-        assert {"journal.admit.commit:1", "journal.submitting.committed:1"} <= set(points)
+        assert {"journal.admit.commit:1", "socket.submit.headers:1"} <= set(points)
+        assert ("journal.submitting.committed:1" in points) is (not bounds.at_once or word == "429, ok")
         # before the transaction and before its commit are the same end of it
         for number, point in enumerate(point for point in points if ".begin:" not in point):
             await ends_at(bounds, folder / str(number), world, template, word, point)
 
 
-async def test_a_limit_that_has_room_for_one_is_passed_by_one_of_many_at_once(folder: Path) -> None:
+@pytest.mark.parametrize("what", ["the tunnel ends", "a pause"])
+async def test_it_may_happen_between_any_two_steps_of_a_chain(folder: Path, template: Path, what: str) -> None:
     with outside() as world:
-        hand = Bounds().hand(folder / "home", world, await make_template(folder / "template"))
+        for moment in range(100):
+            hand = ByHand(folder / str(moment), world, template=template)
+            await hand.start()
+            try:
+                await hand.press({"id": ID.format(1), "preset": "bass", "duration": 6})
+                for _ in range(moment):
+                    await _onward(hand)
+                posts, served = len(hand.vendor.posts), bool(hand.vendor.shelf.lying)
+                if what == "a pause":
+                    await hand.actions.pause()
+                    await hand.step(late=True)
+                    await hand.actions.resume()
+                else:
+                    hand.vendor.shelf.end()
+                if served or moment % 4 == 0:  # the rest comes to the same
+                    await hand.settle()
+                    assert {job.state for job in await hand.jobs()} == {State.PLACED}
+                await hand.check()
+                if posts == 2:
+                    return
+            finally:
+                await hand.stop()
+
+
+@pytest.mark.parametrize("word", ["429", "ok", "502 and made", "422"])
+async def test_it_may_be_cancelled_while_it_is_on_the_wire(folder: Path, template: Path, word: str) -> None:
+    with outside() as world:
+        hand = Bounds().hand(folder / "home", world, template)
+        await hand.start()
+        hand.vendor.next_posts.append(word)
+
+        async def cancel(name: str) -> None:
+            await hand.actions.cancel(name)
+
+        await hand.press(body(1))
+        hand.vendor.seen = cancel
+        await hand.work()
+        await hand.settle()
+        await hand.check()
+        assert len(hand.vendor.posts) == 1
+        await hand.stop()
+
+
+async def test_a_transform_is_not_sent_before_its_source_is_there(folder: Path, template: Path) -> None:
+    with outside() as world:
+        hand = Bounds(presses=2).hand(folder / "home", world, template)
+        await hand.start()
+        await hand.press(body(1))
+        await hand.settle()
+        [take] = await hand.jobs()
+        await hand.press(body(2, action="transform", source={"take": take.id}), at_once=True)
+        await hand.finish()
+        assert len(hand.vendor.posts) == 2
+        await hand.stop()
+
+
+async def _onward(hand: ByHand) -> None:
+    """Run the next step, whatever time it waits for."""
+    while not await hand.step() and any(job.state is not State.PLACED for job in await hand.jobs()):
+        hand.clock.offset += 1
+
+
+async def test_a_limit_that_has_room_for_one_is_passed_by_one_of_many_at_once(folder: Path, template: Path) -> None:
+    with outside() as world:
+        hand = Bounds().hand(folder / "home", world, template)
         await hand.start()
         await asyncio.gather(*(hand.press(body(number)) for number in range(12)))
         assert len(await hand.jobs()) == len(hand.answers) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,11 @@ async def set_limit_of(url: str, folder: Path, whose: str, usd: float) -> None:
 
 async def press_at_once(presses: list[tuple[Any, ...]], each: int = 25) -> list[str]:
     """Press in a process for each (url, home, room, limit, client), all at once; return what was said to each press."""
-    fork = multiprocessing.get_context("forkserver")
-    fork.set_forkserver_preload(["tests.studio.pressing"])
-    answers, go = fork.Queue(), fork.Barrier(len(presses))
-    processes = [fork.Process(target=press, args=(*first, each, answers, go, client)) for *first, client in presses]
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":
+        context.set_forkserver_preload(["tests.studio.pressing"])
+    answers, go = context.Queue(), context.Barrier(len(presses))
+    processes = [context.Process(target=press, args=(*first, each, answers, go, client)) for *first, client in presses]
     for process in processes:
         process.start()
     told = [one for _ in processes for one in await asyncio.to_thread(answers.get, True, 60)]

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ async def home(tmp_path: Path, studio: str) -> Home:
     await journal.open()
     await journal.write("test", _fill)
     await journal.close()
-    with sqlite3.connect(made.journal) as connection:
+    with closing(sqlite3.connect(made.journal)) as connection, connection:
         for number, day in enumerate(DAYS):
             connection.execute("UPDATE jobs SET charge_day = ? WHERE charge <> 'none' AND seq % 3 = ?", (day, number))
     made.config.write_text(f'[journal]\nurl = "{postgres.as_room(studio, "left")}"\nroom = "left"\n', encoding="utf-8")
@@ -98,7 +99,7 @@ def in_studio(url: str, what: str) -> list[dict[str, Any]]:
 
 
 def of_file(home: Home, what: str) -> list[dict[str, Any]]:
-    with sqlite3.connect(f"{home.journal.as_uri()}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"{home.journal.as_uri()}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(what)]
 
@@ -170,7 +171,7 @@ class TestAMove:
         await journal.close()
 
     async def test_is_refused_while_jobs_are_on_their_way(self, home: Home, studio: str) -> None:
-        with sqlite3.connect(home.journal) as connection:
+        with closing(sqlite3.connect(home.journal)) as connection, connection:
             connection.execute("UPDATE jobs SET state = 'generating' WHERE seq = 1")
         done = move(home)
         assert done.returncode == 1

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+#: s, the longest that a process of ours takes on a machine that does other things; wine needs several times as long.
+LONGEST = 300.0 if sys.platform == "win32" else 60.0
+
 #: What a person sends, and what a service manager does; on Windows that is Ctrl-C and Ctrl-Break.
 INTERRUPT: Final = signal.SIGINT
 TERMINATE: Final = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM

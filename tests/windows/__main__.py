@@ -1,4 +1,4 @@
-"""Windows, by wine: `python -m tests.windows smoke`, `test [pytest options]`, `run PROGRAM …`, `setup SETUP.EXE`."""
+"""Windows, by wine: `python -m tests.windows smoke | test [options of pytest] | test-all … | run … | setup EXE`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from argparse import REMAINDER, ArgumentParser
 from pathlib import Path
 
+from tests.windows.division import ALIKE, NOT_OF_WINDOWS
 from tests.windows.installer import check_setup
 from tests.windows.machine import Machine
 from tests.windows.smoke import smoke
@@ -15,7 +16,7 @@ from tools.windows_python import PYTHONS
 
 def main() -> int:
     parser = ArgumentParser(prog="python -m tests.windows", description=__doc__)
-    parser.add_argument("what", choices=["make", "test", "smoke", "run", "setup"])
+    parser.add_argument("what", choices=["make", "test", "test-all", "smoke", "run", "setup"])
     parser.add_argument("--python", choices=list(PYTHONS), default="3.11")
     parser.add_argument("--keep", action="store_true", help="leave what is installed as it is")
     parser.add_argument("rest", nargs=REMAINDER)
@@ -34,40 +35,21 @@ def main() -> int:
         if given.what == "run":
             program, *words = given.rest
             return machine.wine.run(machine.program(program), *words, cwd=machine.checkout, show=True)[0]
-        if given.what == "test":
-            return _test(machine, given.rest)
+        if given.what in ("test", "test-all"):
+            return _test(machine, given.rest, everything=given.what == "test-all")
     return 0
 
 
 #: s; wine needs several times as long as Windows for files and processes, and the machine may do other things.
 _LONGEST_TEST = "600"
-#: Left out unless it is named, for what they watch is the same on every system; see docs/windows.md.
-LEFT_OUT = {
-    "tests/reaper": "a Lua without REAPER's own way to open files, which takes names in UTF-8 on every system",
-    "tests/live": "the scripts run in Node",
-    "tests/page": "the page runs in Chromium",
-    "tests/studio": "PostgreSQL of Debian",
-    "tests/ardour": "Ardour of Debian",
-    "tests/stories": "hours, drawn anew",
-    "tests/fakes": "watches the service of the tests",
-    "tests/engine/sketch": "arithmetic of sounds",
-    "tests/fit": "arithmetic of sounds",
-    "tests/test_docs.py": "texts of the checkout",
-    "tests/test_messages.py": "texts of the checkout",
-    "tests/test_threat_model.py": "texts of the checkout",
-    "tests/test_readme.py": "texts of the checkout",
-    "tests/test_contributing.py": "texts of the checkout",
-    "tests/test_house.py": "texts of the checkout",
-    "tests/test_mutants.py": "texts of the checkout",
-}
 
 
-def _test(machine: Machine, options: list[str]) -> int:
-    left_out = [path for path in LEFT_OUT if not any(option.startswith(path) for option in options)]
-    options = [*options, *(f"--ignore={path}" for path in left_out)]
+def _test(machine: Machine, options: list[str], *, everything: bool) -> int:
+    left_out = [*NOT_OF_WINDOWS, *(() if everything else ALIKE)]
+    ignored = [path for path in left_out if not any(option.startswith(path) for option in options)]
     return machine.wine.run(
-        machine.program("python"), "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "-m", "not thorough",
-        "--timeout", _LONGEST_TEST, *options,
+        machine.program("python"), "-m", "pytest", "-p", "no:cacheprovider", "-m", "not thorough",
+        "--timeout", _LONGEST_TEST, *options, *(f"--ignore={path}" for path in ignored),
         cwd=machine.checkout, show=True,
     )[0]  # fmt: skip
 

@@ -112,13 +112,15 @@ class Machine:
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT, check=True, capture_output=True,
         )  # fmt: skip
-        shutil.rmtree(self.checkout, ignore_errors=True)
-        for name in listed.stdout.decode().split("\0"):
-            source = ROOT / name
-            if name and source.is_file() and not name.startswith("bridge_daemon/"):
-                target = self.checkout / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
+        wanted = {ROOT / name for name in listed.stdout.decode().split("\0") if not name.startswith("bridge_daemon/")}
+        for there in self.checkout.rglob("*"):
+            # what pytest and Python compiled of the files that stay is good for the next run
+            if there.is_file() and there.suffix != ".pyc" and ROOT / there.relative_to(self.checkout) not in wanted:
+                there.unlink()
+        for source in filter(Path.is_file, wanted):
+            target = self.checkout / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
 
 
 def shim_prng(wine: Wine) -> None:

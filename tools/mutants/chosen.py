@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tools.mutants.rules import ROOT, Mutant, by_rule
@@ -11,6 +11,9 @@ from tools.mutants.rules import ROOT, Mutant, by_rule
 _ADMIT: Final = "tests/spending/test_admit.py"
 _PRESS: Final = "tests/spending/test_press_identity.py"
 _SUBMIT: Final = "tests/pipeline/test_submit.py"
+_AT_ONCE: Final = "tests/pipeline/test_at_once.py"
+_DECISIONS: Final = "tests/stories/test_decisions.py"
+_RULES: Final = "tests/stories/test_rules_of_money.py"  # the quickest: it comes first
 _CONVEYOR: Final = "tests/pipeline/test_conveyor.py"
 _FOLLOW: Final = "tests/pipeline/test_follow.py"
 _ACTIONS: Final = "tests/actions/test_actions.py"
@@ -26,6 +29,9 @@ _MODELS: Final = "tests/spending/test_new_models.py"
 _LOST: Final = "tests/app/test_lost_journal.py"
 _LIVE_ONCE: Final = "tests/live/test_placing.py::test_announced_five_times_placed_once_confirmed_five_times"
 _LIVE_RELOADED: Final = "tests/live/test_placing.py::test_a_take_that_stands_in_a_reopened_set_is_only_confirmed"
+_LEASES: Final = "tests/studio/test_leases.py"
+_STUDIO_LATE: Final = "tests/studio/test_membership.py::test_what_took_too_long_to_be_written_is_not_sent_by_then"
+_SHARED: Final = "tests/studio/test_shared_budget.py"
 _ARMING: Final = "tests/frontends/midi/test_arming.py"
 
 
@@ -45,10 +51,13 @@ MODULES: Final = (
     Module("spending/prices.py", ("tests/spending/test_prices.py", _MODELS, _ADMIT, _ACTIONS)),
     Module("spending/pause.py", ("tests/spending/test_pause.py", _ACTIONS, _SUBMIT, _CONVEYOR)),
     Module("spending/admit.py", (_ADMIT, _PRESS, _FIELDS, _ACTIONS), frozenset({"admit", "_accept"})),
-    Module("pipeline/submit.py", (_SUBMIT, _ACTIONS, _CONVEYOR)),
-    Module("pipeline/confirm.py", (_DELIVERY, _ACTIONS)),
+    Module("pipeline/submit.py", (_RULES, _ACTIONS, _CONVEYOR, _SUBMIT)),
+    Module("pipeline/at_once.py", (_RULES, "tests/pipeline/test_at_once.py")),
+    Module("pipeline/confirm.py", (_DECISIONS, _DELIVERY)),
     Module(
-        "pipeline/conveyor.py", (_ACTIONS, _CONVEYOR), frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"})
+        "pipeline/conveyor.py",
+        (_DECISIONS, _CONVEYOR, _ACTIONS),
+        frozenset({"_recover", "_read_submit", "_turn", "_once", "stop"}),
     ),
     Module("pipeline/context.py", (_CONVEYOR, _SUBMIT), frozenset({"OnWire", "until_written", "now"})),
     Module(
@@ -58,7 +67,17 @@ MODULES: Final = (
     Module("journal/transaction.py", (_TRANSITIONS, _ADMIT), frozenset({"move", "_update", "_record"})),
     Module("journal/store.py", (_DURABILITY, _TRANSITIONS, _LOST), frozenset({"_write", "write", "_note", "_compare"})),
     Module("journal/record.py", (_LOST,), frozenset({"check", "add", "to_compare", "_parsed"})),
-    Module("actions/jobs.py", (_ACTIONS,)),
+    Module("actions/jobs.py", (_DECISIONS, _ACTIONS)),
+    Module("spending/chain.py", ("tests/spending/test_chain_steps.py",)),
+    Module(
+        "studio/membership.py",
+        (_LEASES, _STUDIO_LATE),
+        frozenset({"asked_here", "take", "holds", "late", "join", "_beat"}),
+    ),
+    Module("studio/leases.py", (_LEASES,)),
+    Module(
+        "studio/budget.py", (_SHARED,), frozenset({"seconds_until", "_ahead", "_has_share", "take_submit", "_submit"})
+    ),
     Module("frontends/midi/arming.py", (_ARMING,), frozenset({"armed", "guard", "arm"})),
 )
 
@@ -100,7 +119,16 @@ NAMED: Final = (
         "pipeline/conveyor.py",
         'outcome = Outcome(kind=SubmitOutcome.UNKNOWN, text="the bridge ended while the request was being sent")',
         'outcome = Outcome(kind=SubmitOutcome.NOT_SENT, text="the bridge ended while the request was being sent")',
-        (_CONVEYOR, _ACTIONS),
+        (_DECISIONS, _CONVEYOR),
+    ),
+    _Named(
+        "what became of a submit is read from the answer to an earlier one",
+        "pipeline/conveyor.py",
+        """            if event["kind"] == str(State.SUBMITTING):
+                answer = None
+            elif event""",
+        """            if event""",
+        (_DECISIONS,),
     ),
     _Named(
         "the charge's day is that of the press",
@@ -166,6 +194,27 @@ NAMED: Final = (
         (_TRANSITIONS,),
     ),
     _Named(
+        "what may be charged goes back to where it is sent",
+        "journal/transaction.py",
+        'back = to in _UNSENT and changes.get("charge", job.charge) is not Charge.NONE',
+        "back = False",
+        (_TRANSITIONS,),
+    ),
+    _Named(
+        "a press is sent before the disk has said that there is room",
+        "pipeline/at_once.py",
+        " or not self._disk.room():",
+        ":",
+        (_AT_ONCE,),
+    ),
+    _Named(
+        "what a transaction adds is not reserved in the sums that it knows",
+        "journal/transaction.py",
+        "replace(spent, reserved=spent.reserved + more)",
+        "spent",
+        (_TRANSITIONS,),
+    ),
+    _Named(
         "an id of the service may belong to two jobs",
         "journal/statements.py",
         'jobs.c.base_url == bindparam("base_url"), jobs.c.remote_id == bindparam("remote_id")\n',
@@ -183,7 +232,7 @@ NAMED: Final = (
         "nothing is reserved",
         "journal/statements.py",
         '_sum(jobs.c.state.in_(_texts(RESERVED)), *whose).label("reserved")',
-        '_sum(jobs.c.state.in_([]), *whose).label("reserved")',
+        '_sum(jobs.c.state.in_(_texts((State.HELD,))), *whose).label("reserved")',
         (_TRANSITIONS, _ADMIT),
     ),
     _Named(
@@ -206,6 +255,92 @@ NAMED: Final = (
         "State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED}),",
         "State.GENERATING: frozenset({State.FETCHING, State.FAILED, State.DISMISSED, State.CANCELLED}),",
         (_TRANSITIONS,),
+    ),
+    _Named(
+        "who is dead itself takes jobs",
+        "studio/leases.py",
+        """me.run = :run AND {is_alive('me')} \"
+    f"AND j.job""",
+        """me.run = :run \"
+    f"AND j.job""",
+        (_LEASES,),
+    ),
+    _Named(
+        "an older process of a home takes jobs",
+        "studio/leases.py",
+        "me.id = :id AND me.run = :run AND",
+        "me.id = :id AND",
+        (_LEASES,),
+    ),
+    _Named(
+        "a job of a room that is there is taken from it",
+        "studio/leases.py",
+        "AND j.job = :job AND (j.room = me.room OR me.kind = '{KEEPER}' OR {LEFT_ALONE}) ",
+        "AND j.job = :job ",
+        (_LEASES,),
+    ),
+    _Named(
+        "a job that somebody alive has is taken from it",
+        "studio/leases.py",
+        "OR NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = leases.worker AND w.{_ALIVE}) RETURNING",
+        "OR true RETURNING",
+        (_LEASES,),
+    ),
+    _Named(
+        "an older process of a home says that it is there",
+        "studio/leases.py",
+        "SET seen_at = {_NOW} WHERE id = :id AND run = :run",
+        "SET seen_at = {_NOW} WHERE id = :id",
+        (_LEASES,),
+    ),
+    _Named(
+        "two homes may have the name of one room",
+        "studio/leases.py",
+        "kind = :kind AND id <> :id AND {_ALIVE} LIMIT 1",
+        "kind = :kind AND false LIMIT 1",
+        (_LEASES,),
+    ),
+    _Named(
+        "what somebody alive has is found to be free",
+        "studio/leases.py",
+        "WHERE w.id IS NULL AND (",
+        "WHERE (",
+        (_LEASES,),
+    ),
+    _Named(
+        "jobs of rooms that are there are found to be free",
+        "studio/leases.py",
+        "OR (r.id IS NULL AND j.engine",
+        "OR (j.engine",
+        (_LEASES,),
+    ),
+    _Named(
+        "jobs of another engine are gone on with",
+        "studio/leases.py",
+        "j.engine = :engine AND j.base_url = :base_url AND (",
+        "j.base_url = :base_url AND (",
+        (_LEASES,),
+    ),
+    _Named(
+        "a room sends the jobs of another one",
+        "studio/leases.py",
+        "OR (:kind = '{KEEPER}' AND j.state IN :reserved",
+        "OR (j.state IN :reserved",
+        (_LEASES,),
+    ),
+    _Named(
+        "a keeper sends what is not valid any more",
+        "studio/leases.py",
+        "j.state IN :reserved AND j.valid_until > {_NOW}",
+        "j.state IN :reserved",
+        (_LEASES,),
+    ),
+    _Named(
+        "a keeper sends for a room that is paused",
+        "studio/leases.py",
+        "                AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.key = j.room || ' pause'))\n",
+        "                )\n",
+        (_LEASES,),
     ),
     _Named(
         "files are not flushed before they get their name",
@@ -288,8 +423,16 @@ NAMED: Final = (
 
 #: Mutants that change nothing that a test could see, each with the reason.
 _PLACES: Final = "a place has keys only where the body names them"
+_HAS_ID: Final = "what was accepted has an id"
+_LOGGED: Final = "it is a text for the log"
+_NO_PRESET: Final = "no preset has that name either"
 _NEAR: Final = "within a frame or two either is right"
 EQUIVALENT: Final[dict[str, str]] = {
+    "studio/budget.py _ahead: edge: place(one.worker, one.kind, one.since) < mine": "no other waits for the same",
+    "studio/leases.py Seen.alive: edge: self.silent < DEAD": "it is for people, and to the moment",
+    'spending/chain.py _from_take: part: ""': _NO_PRESET,
+    'spending/chain.py _in_order: part: ""': _NO_PRESET,
+    'spending/chain.py _in_order: part: "" #2': _NO_PRESET,
     "spending/press.py fingerprint_of: part: {}": _PLACES,
     "spending/press.py RecentPresses.remember: edge: len(self._accepted) > _REMEMBERED": "999 or 1000 are remembered",
     "spending/press.py module: member 'version'": "there is one version",
@@ -299,12 +442,58 @@ EQUIVALENT: Final[dict[str, str]] = {
     "spending/offers.py check_replaced: edge: end > source_seconds + _NEAR": _NEAR,
     "spending/offers.py check_replaced: edge: abs(duration - source_seconds) > _NEAR": _NEAR,
     "spending/offers.py is_stranger: part: fault.value not in models()": "it became known a moment ago",
+    "actions/jobs.py _deliver: part: 0.0": "nothing is 0, too",
+    "actions/jobs.py JobActions.deliver: part: {}": "it is only asked whether there is something in it",
+    "actions/jobs.py _resolvable: part: job.state in (State.GENERATING, State.FETCHING)": (
+        "MOVES lets no other be closed, or be followed"
+    ),
     "spending/pause.py module: member PANIC": "a panic has a rank of its own",
+    "pipeline/submit.py begin: never: fresh.state not in RESERVED": "MOVES lets nothing else be sent either",
+    "pipeline/submit.py apply: part: outcome.kind is SubmitOutcome.ACCEPTED": "nothing else has an id",
+    'pipeline/submit.py late_answer: part: ""': _HAS_ID,
+    'pipeline/submit.py apply: part: ""': _HAS_ID,
+    "pipeline/submit.py _written: part: outcome.remote_id": _LOGGED,
+    "pipeline/submit.py _written: part: ''": _LOGGED,
+    "pipeline/submit.py post: part: sent.outcome().remote_id": _LOGGED,
+    "pipeline/submit.py post: part: ''": _LOGGED,
+    "pipeline/submit.py _duplicate: keyword charge: tx.move(job, State.UNKNOWN, event=event, charge=Charge.POSSIBLE, probl": (  # noqa: E501
+        "it is possible since it is being sent"
+    ),
 }
 
 
+#: Mutants that the stories in tests/stories have to find as well, whatever else does: by the start of their names.
+_SMALL_BOUNDS: Final = "tests/stories/test_small_bounds.py"
+_MACHINE: Final = "tests/stories/test_machine.py"
+STORIES: Final = (
+    "a job that was lost on the wire is sent again",
+    "what is perhaps charged does not count",
+    "nothing is reserved",
+    "charges of later days do not count",
+    "an age is read from the wall clock alone",
+    "pipeline/submit.py begin: never: tx.paused(job)",
+    "pipeline/submit.py begin: deed: check_age(",
+    "pipeline/submit.py begin: deed: check_price(",
+    "pipeline/submit.py begin: deed: check_limits(",
+    "pipeline/submit.py apply: never: outcome.kind is SubmitOutcome.ACCEPTED and tx.remote_id_taken",
+    "pipeline/submit.py apply: never: meaning.state is State.QUEUED and not tx.job(job.id).wanted",
+    "pipeline/submit.py submit: never: job.publication is not None",
+    "pipeline/at_once.py AtOnce.mark: never: job.action",
+    "what became of a submit is read from the answer to an earlier one",
+    "spending/admit.py Admit._accept: never: before is not None",
+    "pipeline/confirm.py placed: never: delivery < job.delivery",
+)
+
+
 def chosen() -> Iterator[Mutant]:
-    """Yield every mutant, those by name first."""
+    """Yield every mutant, those by name first; those for the stories once more."""
+    for mutant in _each():
+        yield mutant
+        if mutant.name.startswith(STORIES):
+            yield replace(mutant, name=f"stories: {mutant.name}", tests=(_SMALL_BOUNDS, _MACHINE))
+
+
+def _each() -> Iterator[Mutant]:
     for named in NAMED:
         path = (_PACKAGE + named.path).replace("bridge_daemon/../", "")
         text = (ROOT / path).read_text(encoding="utf-8")

@@ -181,7 +181,7 @@ def verdicts(mutants: Iterable[Mutant], folder: Path, *, workers: int, timeout: 
     for name in _LIBRARIES:
         importlib.import_module(name)
     copies = [Copy.make(folder / str(number)) for number in range(workers)]
-    known: dict[str, list[str]] = {}
+    known: dict[tuple[str, ...], list[str]] = {}
     left = iter(mutants)
     try:
         yield from _each(copies, left, known, timeout)
@@ -190,20 +190,22 @@ def verdicts(mutants: Iterable[Mutant], folder: Path, *, workers: int, timeout: 
             copy.end()
 
 
-def _each(copies: list[Copy], left: Iterator[Mutant], known: dict[str, list[str]], timeout: float) -> Iterator[Verdict]:
+def _each(
+    copies: list[Copy], left: Iterator[Mutant], known: dict[tuple[str, ...], list[str]], timeout: float
+) -> Iterator[Verdict]:
     busy = True
     while busy:
         busy = False
         for copy in copies:
             if copy.running is None and (mutant := next(left, None)) is not None:
-                copy.start(mutant, known.get(mutant.path, ())[:_KILLERS])
+                copy.start(mutant, known.get((mutant.path, *mutant.tests), ())[:_KILLERS])
             if copy.running is None:
                 continue
             busy = True
             verdict = copy.ended(timeout)
             if verdict is not None:
                 if verdict.killer.startswith("tests/") and "(" not in verdict.killer:
-                    found = known.setdefault(verdict.mutant.path, [])
+                    found = known.setdefault((verdict.mutant.path, *verdict.mutant.tests), [])
                     found[:] = [verdict.killer, *(name for name in found if name != verdict.killer)]
                 yield verdict
         time.sleep(0.02)

@@ -16,7 +16,7 @@ from bridge_daemon.domain.job import State
 from bridge_daemon.domain.render import Render
 from bridge_daemon.frontends.folders.folder import RenderFolder
 from tests.fakes.service import Service
-from tests.support import running, tone
+from tests.support import PATIENCE, running, tone
 
 PRESETS = {"strings": {"action": "transform", "prompt": "string quartet"}}
 
@@ -47,7 +47,7 @@ async def posted(daemon: Daemon) -> None:
             await asyncio.sleep(0.01)
 
 
-async def until(true: Callable[[], Any], what: str = "it", seconds: float = 20.0) -> Any:
+async def until(true: Callable[[], Any], what: str = "it", seconds: float = PATIENCE) -> Any:
     """Wait until something holds, and return it."""
     try:
         async with asyncio.timeout(seconds):

@@ -18,6 +18,7 @@ from bridge_daemon.frontends.http.rate_limit import RateLimit
 from bridge_daemon.frontends.http.server import ApiServer
 from bridge_daemon.util.times import Times
 from tests.fakes.desk import FakeDesk
+from tests.support import PATIENCE
 
 TOKEN = "5ec2e7" + "0" * 58
 
@@ -90,7 +91,7 @@ class Api:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def raw(self, data: bytes, *, timeout: float = 5.0) -> Raw:
+    async def raw(self, data: bytes, *, timeout: float = PATIENCE) -> Raw:
         """Send bytes; return the one answer, read to its end."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:

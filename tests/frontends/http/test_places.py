@@ -15,6 +15,7 @@ from bridge_daemon.frontends.http.server import ApiServer
 from bridge_daemon.util import loopback
 from tests.fakes.desk import FakeDesk
 from tests.frontends.http.conftest import TOKEN, read_answer
+from tests.support import PATIENCE
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/status HTTP/1.1\r\nHost: x\r\n", b"POST /", b"\x16\x03"])
@@ -39,7 +40,8 @@ async def test_idle_connections_of_the_owner_make_room_too(api):
         assert (await read_answer(reader)).status == 200
 
 
-async def test_an_answer_that_is_being_made_keeps_its_place(api):
+async def test_an_answer_that_is_being_made_keeps_its_place(api, monkeypatch):
+    monkeypatch.setattr(api.server._access, "_timeout", PATIENCE)  # the fixture's is over before all have come
     release = api.desk.hold["status"] = asyncio.Event()
     asked = asyncio.create_task(api.ask("/api/status"))
     while not api.desk.calls:

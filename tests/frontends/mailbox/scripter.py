@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.support import PATIENCE
+
 
 class Script:
     """One client of the inbox."""
@@ -81,7 +83,7 @@ class Script:
 
     # Waiting
 
-    async def until(self, look: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+    async def until(self, look: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
         async with asyncio.timeout(seconds):
             while not (found := look()):
                 await asyncio.sleep(0.01)

@@ -24,6 +24,7 @@ from bridge_daemon.frontends.mailbox.watch import InboxWatch
 from tests.fakes.service import Service
 from tests.frontends.mailbox.scripter import Script
 from tests.support import Clock, change, job_of, press, running, until
+from tests.util.wine import many
 
 POSIX = pytest.mark.posix("modes, links and pipes of POSIX")
 
@@ -141,10 +142,10 @@ async def test_two_hundred_requests_at_once_are_each_answered_once(tmp_path: Pat
         await daemon.actions.pause("panic")
         await daemon.actions.resume()
         script = Script(tmp_path / "home").make()
-        names = [script.request() for _ in range(200)]
+        names = [script.request() for _ in range(many(200))]
         await script.until(lambda: all(script.status(name) for name in names), seconds=240)
         jobs = [job["job"] for name in names for job in (script.status(name) or {})["jobs"]]
-        assert len(set(jobs)) == 200
+        assert len(set(jobs)) == many(200)
         await script.until(lambda: not script.left())
 
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import PATIENCE
+
 ROOT = Path(__file__).parents[3]
 START = 90.0  # s, on a busy machine
 SERVER = {"JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
@@ -111,7 +113,7 @@ class Controller:
         await self.until(lambda: len(self.sent) > before)
         return self.sent[-1]
 
-    async def until(self, done: Callable[[], object], *, seconds: float = 20.0) -> None:
+    async def until(self, done: Callable[[], object], *, seconds: float = PATIENCE) -> None:
         async with asyncio.timeout(seconds):
             while not done():
                 self._more.clear()

@@ -10,6 +10,7 @@ from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Job, State
 from bridge_daemon.frontends.midi.frontend import MidiIntake
 from tests.frontends.midi.controller import Controller, control
+from tests.support import PATIENCE
 
 RISER = {"action": "generate", "prompt": "riser", "duration": 1.0}
 DRUMS = {"action": "transform", "prompt": "drums", "duration": 1.0}
@@ -30,7 +31,7 @@ def intake(daemon: Daemon) -> MidiIntake:
     return next(one for one in daemon.intakes if isinstance(one, MidiIntake))
 
 
-async def eventually(done: Callable[[], object], *, seconds: float = 20.0) -> None:
+async def eventually(done: Callable[[], object], *, seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while not done():
             await asyncio.sleep(0.01)

@@ -18,7 +18,7 @@ from bridge_daemon.home.paths import Home
 from bridge_daemon.settings.file import create_default
 from tests.frontends.midi.controller import control, controller, note, off, program
 from tests.frontends.midi.pads import ARM, PRESETS, attached, counts, intake, midi, missed, pad, plugged, taken
-from tests.support import running
+from tests.support import PATIENCE, running
 
 pytestmark = [pytest.mark.needs("jackd", "jackd2"), pytest.mark.usefixtures("jack")]
 
@@ -38,7 +38,7 @@ class Command:
             self.said.append(line.decode().rstrip())
             self._more.set()
 
-    async def until(self, words: str, *, seconds: float = 30.0) -> None:
+    async def until(self, words: str, *, seconds: float = PATIENCE) -> None:
         async with asyncio.timeout(seconds):
             while not any(words in line for line in self.said):
                 self._more.clear()

@@ -16,6 +16,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from bridge_daemon.app.daemon import Daemon
+from tests.support import PATIENCE
 
 Pairs = dict[str, Any]
 
@@ -77,7 +78,7 @@ class OscCaller(asyncio.DatagramProtocol):
         """What came at an address, with these values in it."""
         return [told for name, told in self.got if name == address and pairs.items() <= told.items()]
 
-    async def until(self, address: str, *, count: int = 1, seconds: float = 15.0, **pairs: Any) -> Pairs:
+    async def until(self, address: str, *, count: int = 1, seconds: float = PATIENCE, **pairs: Any) -> Pairs:
         """Wait for a message, or so many; return the last of them."""
         async with asyncio.timeout(seconds):
             while len(found := self.all(address, **pairs)) < count:
@@ -89,7 +90,7 @@ class OscCaller(asyncio.DatagramProtocol):
         """Send, and return the next ok, refused, accepted or welcome."""
         seen = len(self.got)
         self.send(address, **pairs)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 for name, told in self.got[seen:]:
                     if name in ("/bridge/ok", "/bridge/refused", "/bridge/accepted", "/bridge/welcome"):
