@@ -201,11 +201,10 @@ class WavWriter:
         if self._bits == 16:
             self._file.write(scaled.astype("<i2").tobytes())
         else:
-            whole = scaled.astype("<i4").view(np.uint8).reshape(-1, 4)
-            packed = np.empty((len(whole), 3), np.uint8)
-            for byte in range(3):  # three times as fast as to copy whole[:, :3]
-                packed[:, byte] = whole[:, byte]
-            self._file.write(packed.data)
+            # four bytes at every third one, in their order: each but the last loses its uppermost to the next
+            packed = np.empty(3 * scaled.size + 1, np.uint8)
+            np.ndarray(scaled.size, "<i4", packed, strides=(3,))[:] = scaled.astype("<i4").reshape(-1)
+            self._file.write(packed.data[:-1])
         self.frames += len(block)
 
     def finish(self) -> None:
