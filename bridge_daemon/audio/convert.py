@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import soxr
 
-from bridge_daemon.audio.decoders import Block
+from bridge_daemon.audio.decoders import Block, Samples
 from bridge_daemon.audio.layouts import Layout
 
+S = TypeVar("S", bound=Samples)
 #: A peak beyond full scale is brought down to this.
 CEILING = 0.999
 #: Below this peak no resampling or mixing filter overshoots full scale, so that the level need not be measured twice.
@@ -32,8 +33,8 @@ def to_stereo(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
 
 
 def resample(
-    blocks: Iterable[Block], source: int, target: int, channels: int, quality: Literal["HQ", "VHQ"]
-) -> Iterator[Block]:
+    blocks: Iterable[S], source: int, target: int, channels: int, quality: Literal["HQ", "VHQ"]
+) -> Iterator[S | Block]:
     """Change the rate from ``source`` to ``target`` frames a second; frame 0 stays where it is.
 
     n frames become round(n × target / source).
@@ -43,7 +44,7 @@ def resample(
         return
     stream = soxr.ResampleStream(source, target, channels, "float64", quality)
     for block in blocks:
-        out = stream.resample_chunk(np.ascontiguousarray(block))
+        out = stream.resample_chunk(np.ascontiguousarray(block, np.float64))
         if len(out):
             yield out
     last = stream.resample_chunk(np.empty((0, channels)), last=True)
@@ -56,7 +57,7 @@ def resampled_length(frames: int, source: int, target: int) -> int:
     return (2 * frames * target + source) // (2 * source)
 
 
-def peak_of(blocks: Iterable[Block]) -> float:
+def peak_of(blocks: Iterable[Samples]) -> float:
     """Return the greatest absolute value; 1.0 is full scale. Goes through all blocks."""
     meter = Meter(blocks)
     for _ in meter:
@@ -64,28 +65,28 @@ def peak_of(blocks: Iterable[Block]) -> float:
     return meter.peak
 
 
-class Meter(Iterator[Block]):
+class Meter(Iterator[Samples]):
     """Lets blocks pass, and keeps their greatest absolute value; 1.0 is full scale."""
 
-    def __init__(self, blocks: Iterable[Block]) -> None:
+    def __init__(self, blocks: Iterable[Samples]) -> None:
         self.watch(blocks)
 
-    def watch(self, blocks: Iterable[Block]) -> None:
+    def watch(self, blocks: Iterable[Samples]) -> None:
         """Begin anew, with other blocks."""
         self._blocks = iter(blocks)
         self.peak = 0.0
 
-    def __next__(self) -> Block:
+    def __next__(self) -> Samples:
         block = next(self._blocks)
         if len(block):
             self.peak = max(self.peak, float(block.max()), -float(block.min()))
         return block
 
 
-def scale(blocks: Iterable[Block], gain: float) -> Iterator[Block]:
+def scale(blocks: Iterable[S], gain: float) -> Iterator[S | Block]:
     """Multiply by ``gain``."""
     for block in blocks:
-        yield block if gain == 1.0 else block * gain
+        yield block if gain == 1.0 else np.multiply(block, gain, dtype=np.float64)
 
 
 def gain_for(peak: float) -> tuple[float, tuple[str, ...]]:
@@ -105,7 +106,7 @@ def dither(blocks: Iterable[Block], bits: int) -> Iterator[Block]:
         yield block + noise * step
 
 
-def cut(blocks: Iterable[Block], frames: int, rate: int) -> Iterator[Block]:
+def cut(blocks: Iterable[Samples], frames: int, rate: int) -> Iterator[Samples]:
     """Let the first ``frames`` frames pass, with a fade of 5 ms at their end so that the cut does not click."""
     length = min(frames, round(_FADE * rate))
     ramp = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, length + 1) / length)
@@ -114,7 +115,7 @@ def cut(blocks: Iterable[Block], frames: int, rate: int) -> Iterator[Block]:
         part = block[: frames - at]
         fading = at + len(part) - (frames - length)  # frames of this part that lie in the fade, at most
         if fading > 0:
-            part = part.copy()
+            part = part.astype(np.float64)
             count = min(fading, len(part))
             part[-count:] *= ramp[fading - count : fading, None]
         yield part

@@ -93,6 +93,8 @@ class SoundFile:
         self.container, self.subtype = sound.format, sound.subtype
         self.rate, self.channels, self.frames = sound.samplerate, sound.channels, sound.frames
         self._type = sample_type(self.subtype)
+        #: Three times as fast as to let libsndfile make 32 bit of them; but it decodes FLAC to its own numbers first.
+        self._whole = self.subtype == "PCM_16" and self.container != "FLAC"
         if self.container not in _CONTAINERS or self.subtype not in _SUBTYPES:
             sound.close()
             raise BadStructure(f"is {self.container} with {self.subtype}, which is not read")
@@ -106,10 +108,12 @@ class SoundFile:
             while at < self.frames:
                 # Opus: where a read begins in the last packet, its samples are wrong (libsndfile 1.2.2, measured)
                 count = BLOCK if self.frames - at >= BLOCK + _LAST else BLOCK + _LAST
-                block: Samples = self._sound.read(count, dtype=self._type, always_2d=True)
+                block: Samples = self._sound.read(count, "int16" if self._whole else self._type, always_2d=True)
                 if len(block) == 0:
                     return
                 at += len(block)
+                if self._whole:
+                    block = np.multiply(block, 2.0**-15, dtype=np.float32)
                 if at > first:
                     yield block[max(0, len(block) - (at - first)) :]
         except soundfile.SoundFileError as error:

@@ -22,6 +22,7 @@ from bridge_daemon.audio.decoders import (
     Decoder,
     FirstChannels,
     Joined,
+    Samples,
     SoundFile,
     Undecoded,
     channel_names,
@@ -103,6 +104,11 @@ class OpenAudio:
         self.decoder = found.decoder
 
     def blocks(self, first: int = 0, frames: int | None = None) -> Iterator[Block]:
+        """As :meth:`samples`, in 64 bit, for what is calculated with them."""
+        for samples in self.samples(first, frames):
+            yield samples.astype(np.float64, copy=False)
+
+    def samples(self, first: int = 0, frames: int | None = None) -> Iterator[Samples]:
         """Decode ``frames`` frames (None: all that follow) from the frame ``first``, at most BLOCK at a time.
 
         Raises SourceRefused if the file cannot be decoded or ends before that, or holds what is no number.
@@ -112,7 +118,7 @@ class OpenAudio:
         at = first
         try:
             for whole in self.decoder.read(first) if left > 0 else ():
-                block = whole[:left].astype(np.float64)
+                block = whole[:left]
                 if self.info.subtype in _FLOATS and not np.isfinite(block).all():
                     raise SourceRefused(
                         f'"{name}" has values that are no numbers (NaN, infinite) at {at / rate:.2f} s.'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge_daemon.audio import convert
 from bridge_daemon.audio.apart import open_audio
-from bridge_daemon.audio.decoders import Block
+from bridge_daemon.audio.decoders import Samples
 from bridge_daemon.audio.opening import OpenAudio
 from bridge_daemon.audio.wav import Bext, WavWriter
 from bridge_daemon.audio.workers import Died
@@ -144,7 +144,7 @@ def _write(
     if convert.resampled_length(source.frames, source.rate, rate) * source.channels > MOST_SAMPLES:
         kept = (f"the take stays at {source.rate} frames a second: at {rate} it would fill the disk",)
         rate = source.rate
-    original, sound = convert.Meter(audio.blocks()), convert.Meter(())
+    original, sound = convert.Meter(audio.samples()), convert.Meter(())
     gain, notes = 1.0, kept
     with files.create(part) as file:
         while True:
@@ -163,14 +163,14 @@ def _write(
             if gain == 1.0:
                 break
             file.seek(0)  # it is written once more, turned down
-            original.watch(audio.blocks())
+            original.watch(audio.samples())
         failpoint("file.take.write")
         digest = files.flush_and_hash(file, part)
     made = TakeFile(writer.frames, rate, source.channels, digest, notes)
     return _verified(audio, original.peak), made
 
 
-def _sound(audio: OpenAudio, blocks: Iterable[Block], rate: int, cut_seconds: float | None) -> Iterator[Block]:
+def _sound(audio: OpenAudio, blocks: Iterable[Samples], rate: int, cut_seconds: float | None) -> Iterator[Samples]:
     info = audio.info
     resampled = convert.resample(blocks, info.rate, rate, info.channels, "VHQ")
     if cut_seconds is None:

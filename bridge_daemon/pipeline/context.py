@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
@@ -30,11 +30,7 @@ from bridge_daemon.pipeline.turns import Turns
 from bridge_daemon.publish.publisher import Publishers
 from bridge_daemon.settings.load import Settings
 from bridge_daemon.spending.pause import PauseGate
-from bridge_daemon.util import files
 from bridge_daemon.util.times import Times
-
-if TYPE_CHECKING:
-    from bridge_daemon.pipeline.making import Made  # loads numpy, which no start waits for
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,19 +51,6 @@ GO_ON = Wait()
 Step = Callable[[Job, "StepContext"], Awaitable[Wait | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """The take that this process made of an original when it came, which is right as long as the file is that one."""
-
-    identity: tuple[int, ...]
-    made: Made
-
-    @staticmethod
-    def identity_of(file: Path) -> tuple[int, ...]:
-        """Return what tells a file that was replaced or written to since."""
-        return files.state_of(file.lstat())
-
-
 @dataclass(slots=True)
 class JobRuntime:
     """What was seen of one job since this process started. It may be lost: it only sets the pace."""
@@ -83,7 +66,6 @@ class JobRuntime:
     refused_download: str = ""  # SHA-256 of the last download that was not taken
     deaths: int = 0  # of the decoder of what came
     lost: int = 0  # originals that could not be made into a take
-    proved: Proved | None = None
 
 
 @dataclass(slots=True)

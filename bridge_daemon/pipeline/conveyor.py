@@ -95,7 +95,8 @@ class Conveyor:
         self._slots = asyncio.Semaphore(context.settings().engine.max_open_jobs)
         self._due: list[str] = []
         self._adopted: set[str] = set()
-        self._queued: dict[str, Job] = {}  # as the last commit left them, until they are taken up
+        #: As the last commit left them: what is queued and not taken up, and what goes on at once with its next step.
+        self._known: dict[str, Job] = {}
         self._tasks = Tasks("conveyor")
         self._audio_loads = False
         self._sent: dict[str, tuple[_Slot, asyncio.Task[Wait]]] = {}  # jobs whose POST their press has begun
@@ -224,10 +225,11 @@ class Conveyor:
         """Handle a committed change of a job."""
         if job.state is State.GENERATING and not self._audio_loads:
             self._audio_loads = self._tasks.start(load_audio(), "audio") is not None
-        if job.state is State.QUEUED and job.id not in self._driven:
-            self._queued[job.id] = job
+        mine = job.id in self._driven and job.room is None  # what others of a studio write is not told here at once
+        if mine or (job.state is State.QUEUED and job.id not in self._driven):
+            self._known[job.id] = job
         else:
-            self._queued.pop(job.id, None)
+            self._known.pop(job.id, None)
 
     def drives(self, job: str) -> bool:
         """Return whether a job is on its way here."""
@@ -252,6 +254,7 @@ class Conveyor:
 
     def _ended(self, job: str) -> None:
         self._driven.discard(job)
+        self._known.pop(job, None)
         nudge = self._nudges.pop(job)
         if nudge.is_set():  # somebody asked while it was ending
             self.drive(job)
@@ -271,6 +274,7 @@ class Conveyor:
                         seconds = await self._once(name, slot)
                     faults = changed = 0
                 except WrongState as error:  # somebody changed it meanwhile: look again
+                    self._known.pop(name, None)
                     changed += 1
                     seconds = 0.0
                     if changed > _MOST_CHANGES:  # nobody is that quick
@@ -285,7 +289,9 @@ class Conveyor:
                 if seconds is None:
                     return
                 if seconds > 0:
+                    self._known.pop(name, None)
                     await self._rest(name, seconds)
+                    self._known.pop(name, None)
         finally:
             slot.free()
             self._context.watches.pop(name, None)
@@ -293,9 +299,9 @@ class Conveyor:
     async def _once(self, name: str, slot: _Slot) -> float | None:
         """Run the step that a job is due for; return the seconds to wait, None at the end of its way."""
         context = self._context
-        # a job that was just admitted need not be read again: every step that changes it looks at it anew
-        admitted = self._queued.pop(name, None)
-        job = admitted if admitted is not None else await context.journal.read(lambda tx: tx.job(name))
+        # what was just committed need not be read again: every step that changes it looks at it anew
+        known = self._known.pop(name, None)
+        job = known if known is not None else await context.journal.read(lambda tx: tx.job(name))
         context.watch(job)  # its time runs from here, whatever happens to the clock
         adopted = name in self._adopted
         self._adopted.discard(name)

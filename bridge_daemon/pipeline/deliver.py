@@ -25,8 +25,7 @@ async def deliver(job: Job, context: StepContext) -> Wait | None:
         return GO_ON  # whatever was decided about it meanwhile counts
     if job.delivery == 0:
         job = await context.journal.write("delivery", lambda tx: tx.note(job, "delivery", {"number": 1}, delivery=1))
-    if job.grid is None:
-        await context.measuring.settled(job)
+    if job.grid is None and await context.measuring.settled(job):
         job = await context.journal.read(lambda tx: tx.job(job.id))
         if job.state is not State.STORED or not job.wanted:
             return GO_ON

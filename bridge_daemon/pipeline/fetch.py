@@ -7,16 +7,16 @@ import logging
 import random
 from pathlib import Path
 
-from bridge_daemon.domain.job import Job, State
+from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.domain.sound_files import ending_of
 from bridge_daemon.engine.choice import SKETCH
 from bridge_daemon.engine.download import MAX_BYTES, Expired, download, serves_privately
 from bridge_daemon.errors import DecoderDied, DownloadTrouble, StoreAway, Undecodable
 from bridge_daemon.journal import Transaction
-from bridge_daemon.pipeline.context import GO_ON, Proved, StepContext, Wait
+from bridge_daemon.pipeline.context import GO_ON, StepContext, Wait
 from bridge_daemon.pipeline.disk import disk_trouble
 from bridge_daemon.pipeline.follow import another_url, with_twins
-from bridge_daemon.pipeline.making import Made, make, stem
+from bridge_daemon.pipeline.making import Made, keep, make, stem, store
 from bridge_daemon.util import files, foreign
 
 log = logging.getLogger(__name__)
@@ -101,14 +101,12 @@ async def _ask_again(job: Job, context: StepContext, why: str) -> Job:
 
 
 async def _fetch(job: Job, context: StepContext) -> None:
-    folder = await foreign.off(context.library(), context.day_folder, job)
-    kept = folder / f"{stem(job)}.undecoded"
-    part = await asyncio.to_thread(_part, folder / f"{job.id}.original", kept)
+    part, kept = await foreign.off(context.library(), _part, job, context)
+    folder = part.parent
     watch = context.watch(job)
     try:
-        if part != kept:
-            await _bring(job, part, context)
-        declared = await _declared(job, context)
+        bring = [_bring(job, part, context)] if part != kept else []
+        declared, *_ = await asyncio.gather(_declared(job, context), *bring)
         hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
             async with context.making.turn():
@@ -117,7 +115,8 @@ async def _fetch(job: Job, context: StepContext) -> None:
             digest = await hashing  # also if the file is removed next
         verified = made.verified
         target = folder / f"{stem(job)}.original{ending_of(verified.container)}"
-        original, identity = await asyncio.to_thread(_settle, part, target)
+        here = context.ownership.asked_here(job)
+        original, kept_take = await asyncio.to_thread(_settle, job, part, target, made, here=here)
     except DecoderDied as error:  # the bytes are paid for, and nothing is known against them
         file = await asyncio.to_thread(_keep, part, kept)
         raise DecoderDied(f"{error.message} The file that came is kept: {file}", charge=job.charge) from error
@@ -129,27 +128,25 @@ async def _fetch(job: Job, context: StepContext) -> None:
         watch.wasted += await asyncio.to_thread(_discard, part)
         await asyncio.to_thread(files.sweep, folder / f"{job.id}.take")
         raise
-    here = context.ownership.asked_here(job)
-    if here:
-        watch.proved = Proved(identity, made)
-    else:  # its own bridge makes the take
-        await asyncio.to_thread(files.discard, made.part)
 
     def write(tx: Transaction) -> Job:
         if not here and context.store is not None:
             context.store.owe(tx, job, original, digest)
         twins = [twin for twin in tx.same_result(job, sha256=digest) if twin.parameters != job.parameters]
-        return tx.note(
-            job,
-            "fetched",
-            {"file": str(original), "container": verified.container, "rate": verified.rate, "frames": verified.frames},
-            original=str(original),
-            original_sha256=digest,
-            notes=with_twins(tuple(dict.fromkeys(job.notes + verified.notes + notes)), twins if job.price else []),
-            text="is being finished",
-        )
+        told = with_twins(tuple(dict.fromkeys(job.notes + verified.notes + notes)), twins if job.price else [])
+        event = {"file": str(original), "container": verified.container, "rate": verified.rate}
+        event |= {"frames": verified.frames}
+        lies = {"original": str(original), "original_sha256": digest}
+        if kept_take is None:
+            return tx.note(job, "fetched", event, **lies, notes=told, text="is being finished")
+        take, of_take = kept_take
+        tx.add_event(job.id, "fetched", {"from": str(job.state)} | event)
+        return store(tx, job, take, told + of_take, **lies)
 
-    await context.journal.write("fetched", write)
+    if kept_take is None:
+        await context.journal.write("fetched", write)
+    else:
+        await context.journal.write("stored", write)
     if not here and context.store is not None:
         context.store.pay()
 
@@ -221,16 +218,30 @@ def _prove(
         return made, (f"the service said {declared:g} s, and {made.verified.seconds:.2f} s came, twice",)
 
 
-def _part(target: Path, kept: Path) -> Path:
-    """Return where the download goes; ``kept``, if it came before and its decoder died."""
+def _part(job: Job, context: StepContext) -> tuple[Path, Path]:
+    """Return where the download goes, and where it is kept if its decoder dies: both the same if it did before."""
+    folder = context.day_folder(job)
+    target, kept = folder / f"{job.id}.original", folder / f"{stem(job)}.undecoded"
     files.sweep(target)
-    return kept if kept.is_file() and not kept.is_symlink() else files.part_of(target)
+    return kept if kept.is_file() and not kept.is_symlink() else files.part_of(target), kept
 
 
 def _keep(part: Path, kept: Path) -> Path:
     return part if part == kept else files.settle(part, kept, point="original")
 
 
-def _settle(part: Path, target: Path) -> tuple[Path, tuple[int, ...]]:
-    settled = files.settle(part, target, point="original")
-    return settled, Proved.identity_of(settled)
+def _settle(
+    job: Job, part: Path, target: Path, made: Made, *, here: bool
+) -> tuple[Path, tuple[Take, tuple[str, ...]] | None]:
+    """Give the original its name, and then the take.
+
+    Without the take the job goes on to be finished: the original lies there, and that is what was paid for.
+    """
+    original = files.settle(part, target, point="original")
+    if here:
+        try:
+            return original, keep(job, made, target.parent)
+        except Exception:  # whatever it was: finish tries it again, and tells
+            log.warning("The take could not be put into the library", exc_info=True, extra=job.log_context())
+    files.discard(made.part)  # that of another room is made by its own bridge
+    return original, None

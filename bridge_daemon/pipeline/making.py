@@ -6,15 +6,18 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from bridge_daemon.audio.take import TakeFile, Verified, make_take, time_reference
 from bridge_daemon.audio.wav import Bext
-from bridge_daemon.domain.job import Job
+from bridge_daemon.domain.job import Job, State, Take
 from bridge_daemon.domain.parameters import values_of
-from bridge_daemon.domain.request import Place
 from bridge_daemon.engine.choice import SKETCH
+from bridge_daemon.journal import Transaction
 from bridge_daemon.util import files
 from bridge_daemon.util.times import Times
+
+_SHORT: Final = 0.05  # s; less than this is no shorter take, it is rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,6 @@ class Made:
     part: Path
     verified: Verified  #: the original
     file: TakeFile
-    place: Place  #: for which it was made
     stamp: int  #: its time reference
     notes: tuple[str, ...]  #: for people
 
@@ -46,7 +48,44 @@ def make(job: Job, original: Path, folder: Path, times: Times, declared: float |
         info=_info(job),
     )
     stamp, note = _stamp(job, made.rate)
-    return Made(part, verified, made, job.stands, stamp, (*made.notes, *([note] if note else [])))
+    return Made(part, verified, made, stamp, (*made.notes, *([note] if note else [])))
+
+
+def keep(job: Job, made: Made, folder: Path) -> tuple[Take, tuple[str, ...]]:
+    """Give a take its name in the library; return it, with notes for people. Raises OSError."""
+    file = files.settle(made.part, folder / f"{stem(job)}.wav", point="take")
+    notes, wanted, seconds = made.notes, job.parameters.seconds, made.file.frames / made.file.rate
+    if seconds < wanted - _SHORT:
+        notes = (*notes, f"the take is shorter than was asked: {seconds:.2f} of {wanted:g} s")
+    take = Take(
+        file=str(file),
+        sha256=made.file.sha256,
+        rate=made.file.rate,
+        frames=made.file.frames,
+        channels=made.file.channels,
+        time_reference=made.stamp,
+    )
+    return take, notes
+
+
+def store(tx: Transaction, job: Job, take: Take, notes: tuple[str, ...], **changes: Any) -> Job:
+    """Write that the take of a job lies in the library, and that it is delivered if it is still wanted."""
+    fresh = tx.job(job.id)
+    is_due = fresh.wanted and fresh.delivery == 0
+    stored = tx.move(
+        job,
+        State.STORED,
+        event={"file": take.file, "sha256": take.sha256},
+        take=take,
+        notes=tuple(dict.fromkeys(notes)),
+        delivery=1 if is_due else fresh.delivery,
+        problem=None,
+        text="lies in the library",
+        **changes,
+    )
+    if is_due:
+        tx.add_event(job.id, "delivery", {"number": 1})
+    return stored
 
 
 def stem(job: Job) -> str:

@@ -98,18 +98,22 @@ class Measuring:
         for job in await self._journal.read(lambda tx: tx.unmeasured(since=since, limit=_MOST)):
             self.changed(job)
 
-    async def settled(self, job: Job) -> None:
+    async def settled(self, job: Job) -> bool:
         """Wait until a take is measured, or cannot be: for a moment, or for its copy if nobody waits for the take.
 
-        A take that its client places as it is does not wait: what is measured is told to the client by itself.
+        Returns whether the job may be another one now. A take that its client places as it is does not wait: what is
+        measured is told to the client by itself.
         """
         known = self._waiting.get(job.id)
         if known is None or job.take is None:
-            return
+            return True  # it was measured since, perhaps
         if job.client is None and job.wants_copy:
             await asyncio.wait({known}, timeout=PATIENCE)
         elif job.client is not None and job.wants_fit and job.take.frames <= _QUICK * job.take.rate:
             await asyncio.wait({known}, timeout=MOMENT)
+        else:
+            return False
+        return True
 
     async def close(self) -> None:
         """End the process; what it was at is measured at the next start."""

@@ -255,6 +255,7 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
     ending.
     """
     failpoint(f"file.{point}.settle")
+    before = state_of(part.lstat())
     candidate, number = target, 1
     while not name_once(part, candidate):
         if same_bytes(part, candidate):
@@ -264,6 +265,9 @@ def settle(part: Path, target: Path, *, point: str) -> Path:
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
     failpoint(f"file.{point}.settled")
     flush_folder(candidate.parent)
+    after = state_of(candidate.lstat())
+    if after[:-1] == before[:-1] and before in _proved:  # a name changes no byte
+        _remember(after, _proved[before])
     return candidate
 
 
@@ -327,14 +331,19 @@ def open_proved(path: Path, sha256: str) -> BufferedReader:
         if _proved.get(state) != sha256:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise Changed(errno.EINVAL, "it holds other bytes than were stored", str(path))
-            if len(_proved) >= _MOST_PROVED:
-                _proved.clear()
-            _proved[state] = sha256
+            _remember(state, sha256)
         file.seek(0)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _remember(state: tuple[int, ...], sha256: str) -> None:
+    """Keep the hash of a file in a state, for :func:`open_proved`."""
+    if len(_proved) >= _MOST_PROVED:
+        _proved.clear()
+    _proved[state] = sha256
 
 
 def sha256(path: Path) -> str:
@@ -350,8 +359,11 @@ def flush_and_hash(file: BinaryIO, path: Path) -> str:
         if not os.path.samestat(os.fstat(reader.fileno()), os.fstat(file.fileno())):
             raise OSError(errno.EINVAL, "another file lies there than was written", str(path))
         flushed = beside.submit(flush_to_disk, file)
+        before = state_of(os.fstat(file.fileno()))
         digest = hashlib.file_digest(reader, "sha256").hexdigest()
         flushed.result()
+        if state_of(os.fstat(file.fileno())) == before:
+            _remember(before, digest)
     return digest
 
 

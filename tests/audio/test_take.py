@@ -353,14 +353,14 @@ class TestMakeTake:
     def test_an_original_is_decoded_once(self, folder, monkeypatch):
         """All of it, also behind a cut; a second time only to turn it down."""
         read = []
-        inner = take_module.OpenAudio.blocks
+        inner = take_module.OpenAudio.samples
 
         def counted(self, *given):
             for block in inner(self, *given):
                 read.append(len(block))
                 yield block
 
-        monkeypatch.setattr(take_module.OpenAudio, "blocks", counted)
+        monkeypatch.setattr(take_module.OpenAudio, "samples", counted)
         quiet = write(folder / "q.wav", noise(96_000) * 0.3, 48_000)
         for rate, cut in ((None, None), (44_100, None), (96_000, 0.5)):
             read.clear()

@@ -311,3 +311,12 @@ class TestReader:
         data[at : at + 4] = struct.pack("<I", size)
         path.write_bytes(data)
         assert riff_lengths(path) == (6000, 6000)
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_32_bit_makes_the_same_file_as_64(folder, bits):
+    edges = [0, 1, -1, 1 - 2**-24, 2**-24, 3 * 2**-24, -(2**-25), 1.5, -7, 3e38, -3e38]
+    sound = np.concatenate([np.random.default_rng(1).normal(0, 0.5, 20_000), edges])
+    sound = sound.astype(np.float32).reshape(-1, 1)
+    narrow = take(folder / "32.wav", sound, bits=bits)
+    assert narrow.read_bytes() == take(folder / "64.wav", sound.astype(np.float64), bits=bits).read_bytes()

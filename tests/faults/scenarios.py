@@ -95,6 +95,14 @@ async def _damaged(home: Path, service: Service) -> None:
     service.control({"clear": True})
 
 
+async def _undelivered(home: Path, service: Service) -> None:
+    """Leave a job that was stored and no delivery begun, as an older version could: it wrote them one by one."""
+    async with running(home, service) as daemon:
+        name = await press(daemon, client="reaper-1")
+        job = await until(daemon, name, {State.STORED})
+        await daemon.journal.write("test", lambda tx: tx.note(job, "test", {}, delivery=0))
+
+
 async def _preparing(home: Path, service: Service) -> None:
     """Leave a transform whose source was being published: the process ended there."""
     source = tone(home.parent / "source.wav")
@@ -169,6 +177,7 @@ SCENARIOS = {
     ),
     "disk": Scenario(lambda *_: [_generate(10), REST], disk=True),
     "damaged": Scenario(lambda *_: [REST], before=_damaged),
+    "undelivered": Scenario(lambda *_: [REST], before=_undelivered),
     "preparing": Scenario(lambda *_: [REST], before=_preparing),
     "render": Scenario(lambda *_: [["drop", {"name": "drums.wav", "seconds": 7}], REST], spend=True),
     "renders": Scenario(

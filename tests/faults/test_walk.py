@@ -55,6 +55,8 @@ NOT_WALKED = {
         (f"move.{step}" for step in ("mark", "marked", "batch", "copied", "renders", "facts", "compared", "done")),
         "a command that moves a home into a studio; tests/studio/test_moving.py dies at each",
     ),
+    "journal.fetched": "the original of a room that is not there: walked by tests/studio/test_store.py; of a take that "
+    "could not be put into the library: tests/pipeline/test_fetch.py",
     "journal.late_answer": "an answer after the job became unknown; tests/studio/test_rooms.py",
     "file.config": "settings, written before anything can cost; tests/settings",
     "file.key": "the key, written by a command; tests/home/test_api_key.py",

@@ -28,6 +28,7 @@ from bridge_daemon.domain.job import OPEN, Charge, Job, State
 from bridge_daemon.errors import Paused, WrongState
 from bridge_daemon.journal import Journal
 from bridge_daemon.pipeline import context, conveyor, disk, fetch, follow
+from bridge_daemon.pipeline.making import keep
 from bridge_daemon.util import files
 from tests.fakes.service import Service
 from tests.support import (
@@ -485,6 +486,8 @@ async def test_a_fault_of_ours_is_told_and_tried_again(
         if where == "preparing":
             fault.left = 0  # admit looks at the region too
         monkeypatch.setattr(FAULTS[where], fault)
+        if where == "finishing":
+            monkeypatch.setattr("bridge_daemon.pipeline.fetch.keep", Faulty(keep, OSError("no name for it"), 1))
         answer, _ = await daemon.actions.admit(body)
         if where == "preparing":
             fault.left = 2

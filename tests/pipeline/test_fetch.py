@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from bridge_daemon.journal.rows import to_row
 from bridge_daemon.pipeline import context, turns
 from bridge_daemon.pipeline import fetch as fetching
 from bridge_daemon.pipeline import finish as finishing
+from bridge_daemon.pipeline.making import keep
 from bridge_daemon.util import files, ourselves
 from tests.audio import naughty as naughty_worker
 from tests.fakes.service import Service
@@ -162,7 +165,8 @@ async def test_a_decoder_that_hangs_holds_up_no_other_take(tmp_path: Path, monke
 
 
 async def test_a_decoder_that_dies_later_loses_no_original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proof was good, and the process that reads it for the take is ended."""
+    """The proof was good, its take could not be put into the library, and the process that makes it anew is ended."""
+    unnamed = iter([True])
     died = iter([True])
 
     def once(*args: Any, **kwargs: Any) -> Any:
@@ -170,14 +174,58 @@ async def test_a_decoder_that_dies_later_loses_no_original(tmp_path: Path, monke
             raise DecoderDied("its decoder crashed (signal 9)", charge="confirmed")
         return made(*args, **kwargs)
 
+    def unwritten(*args: Any) -> Any:
+        if next(unnamed, False):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return keep(*args)
+
     made = finishing._made
     monkeypatch.setattr(finishing, "_made", once)
+    monkeypatch.setattr(fetching, "keep", unwritten)
     async with Service() as service, running(tmp_path / "home", service) as daemon:
         name = await press(daemon)
         await until_event(daemon, name, "problem", seconds=60)
         assert (await until(daemon, name, seconds=60)).problem is None
         assert len(service.downloads) == 1
-        assert "original_lost" not in await events(daemon, name)
+        told = await events(daemon, name)
+        assert [told.count(kind) for kind in ("fetched", "stored", "delivery", "original_lost")] == [1, 1, 1, 0]
+    assert next(unnamed, None) is next(died, None) is None
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+async def test_a_take_that_came_is_stored_and_due_in_one_transaction(tmp_path: Path) -> None:
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        name = await press(daemon)
+        states: list[tuple[State, bool, int]] = []
+        daemon.journal.listen(lambda job: states.append((job.state, job.original is not None, job.delivery)))
+        job = await until(daemon, name)
+        assert (State.STORED, True, 1) in states
+        assert (State.FETCHING, True, 0) not in states
+        told = await events(daemon, name)
+        assert [kind for kind in told if kind in ("fetched", "stored", "delivery")] == ["fetched", "stored", "delivery"]
+        assert job.state is State.PLACED
+
+
+async def test_a_take_that_is_not_wanted_any_more_is_kept_and_not_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cancelled after its step began."""
+    proving, cancelled = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        proving.set()
+        assert cancelled.wait(30)
+        return keep(*args)
+
+    monkeypatch.setattr(fetching, "keep", slow)
+    async with Service() as service, running(tmp_path / "home", service) as daemon:
+        name = await press(daemon)
+        assert await asyncio.to_thread(proving.wait, 30)
+        await daemon.actions.cancel(name)
+        cancelled.set()
+        job = await until(daemon, name, {State.STORED})
+        assert (job.wanted, job.delivery) == (False, 0)
+        assert "delivery" not in await events(daemon, name)
 
 
 @pytest.mark.parametrize(

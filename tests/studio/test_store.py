@@ -238,7 +238,7 @@ _ROOM = [
     "store.get.begin:1",
     "store.get.done:1",
     "file.original.settled:1",
-    *(f"journal.fetched.{moment}:1" for moment in ("commit", "committed")),
+    "file.take.settled:1",
     *(f"journal.stored.{moment}:1" for moment in ("commit", "committed")),
     "journal.placed.committed:1",
 ]
