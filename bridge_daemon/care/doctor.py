@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import sys
 from collections.abc import Awaitable, Callable
@@ -65,7 +66,7 @@ async def examine(
 async def _one(key: str, check: Callable[[Examined], Finding | Awaitable[Finding]], examined: Examined) -> Finding:
     try:
         async with asyncio.timeout(_PATIENCE):
-            if asyncio.iscoroutinefunction(check):
+            if inspect.iscoroutinefunction(check):
                 found: Finding = await check(examined)
             else:
                 found = await asyncio.to_thread(check, examined)  # type: ignore[arg-type]

@@ -61,6 +61,7 @@ def until_ended(by: StartedBy, level: Level = Level.INFO, kind: Literal["room", 
         ends.append(signal.SIGBREAK)
     for number in ends:
         signal.signal(number, early)
+    sys.unraisablehook = early.lost
     try:
         _run(level, early, by, kind)
     except AlreadyRunning as running:
@@ -81,6 +82,12 @@ class _Early:
     def __call__(self, *_: object) -> None:
         self._asked = True
         raise KeyboardInterrupt
+
+    @staticmethod
+    def lost(what: sys.UnraisableHookArgs) -> None:
+        """Tell what Python ignores, but for the end that was asked for: :meth:`check` sees to that."""
+        if what.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(what)
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal came and was lost."""

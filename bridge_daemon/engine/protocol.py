@@ -18,6 +18,7 @@ from typing import Any, Final, TypeGuard
 from bridge_daemon.domain.job import Job
 from bridge_daemon.domain.parameters import sent
 from bridge_daemon.engine.address import same
+from bridge_daemon.util import strict_json
 from bridge_daemon.util.redact import redact
 
 #: Longest text of the service that is shown or kept.
@@ -165,8 +166,8 @@ def _accepted(answer: Answer) -> Outcome:
 def load(body: bytes) -> Any:
     """Return JSON of the service, None if it is none. Hostile nesting is none."""
     try:
-        return json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
+        return strict_json.read(body.decode("utf-8"))
+    except ValueError:
         return None
 
 

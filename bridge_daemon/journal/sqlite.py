@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
@@ -50,7 +50,7 @@ class Sqlite:
         if not self._read_only:
             schema.refuse_newer(self.path, found)
             self._close_to_others()
-        self._engine = _engine(self.path, read_only=self._read_only)
+        self._engine = _engine(self)
         if not self._read_only and found != schema.HEAD:
             schema.backup(self.path, found)
             with self._connect() as connection:
@@ -97,6 +97,20 @@ class Sqlite:
         """Commit; nobody else has to hear of it."""
         connection.exec_driver_sql("COMMIT")
 
+    def connect(self) -> sqlite3.Connection:
+        """Return the driver's connection. Once the journal is open, a file that is gone is not made anew."""
+        mode = "ro" if self._read_only else "rwc" if self._known is None else "rw"
+        address = f"{self.path.resolve().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            self.check()
+            for pragma in () if self._read_only else _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def close(self) -> None:
         """Close the file."""
         if self._engine is not None:
@@ -107,12 +121,11 @@ class Sqlite:
         return self._engine.connect()
 
 
-def _engine(path: Path, *, read_only: bool) -> Engine:
+def _engine(database: Sqlite) -> Engine:
     """Return an engine whose transactions we begin ourselves: the driver would begin them deferred."""
-    address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    engine = create_engine(
+    return create_engine(
         "sqlite://",
-        creator=lambda: sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False),
+        creator=database.connect,
         poolclass=QueuePool,
         pool_size=READERS + 1,
         max_overflow=0,
@@ -120,10 +133,3 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # in errors, which go into the log and into the problem of a job
     )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        for pragma in () if read_only else _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine

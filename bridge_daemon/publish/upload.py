@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from bridge_daemon.engine.budget import Budget
 from bridge_daemon.engine.choice import Engines
 from bridge_daemon.errors import NotPublished
 from bridge_daemon.settings.sections import Publish
+from bridge_daemon.util import strict_json
 from bridge_daemon.util.loading import load
 from bridge_daemon.util.times import Times
 
@@ -119,7 +119,7 @@ def read(status: int, body: bytes) -> str:
     if not 200 <= status < 300:
         raise NotPublished(f"The service did not take the upload (HTTP {status}). Nothing was spent.", next=_OTHERS)
     try:
-        found = _named(json.loads(body))
+        found = _named(strict_json.read(body))
     except ValueError:
         found = None
     if found is None:

@@ -6,7 +6,6 @@ not heeded because of a typing error would cost money.
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -52,6 +51,7 @@ from bridge_daemon.settings.sections import (
     StoreSettings,
     WatchedFolder,
 )
+from bridge_daemon.util import strict_json
 from bridge_daemon.util.redact import redact, redact_command
 
 if TYPE_CHECKING:
@@ -222,8 +222,8 @@ def _typed(text: str, field: FieldInfo) -> Any:
         if float in kinds:
             return float(text)
         if tuple in kinds:
-            return json.loads(text)
-    except (ValueError, RecursionError):
+            return strict_json.read(text)
+    except ValueError:
         return text
     return None if not text and field.default is None else text
 

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
+
+#: So many lists and objects may lie in each other. Python itself reads some thousands, and 3.14 tens of thousands,
+#: which it then cannot write down again.
+_DEEPEST: Final = 100
 
 
 class MalformedJson(ValueError):
     """It is no valid JSON object; the message says why, as the end of a sentence."""
+
+
+def read(text: str | bytes, **ways: Any) -> Any:
+    """Return what JSON says, as :func:`json.loads`. Raises ValueError, also if it is nested too deeply."""
+    try:
+        data = json.loads(text, **ways)
+    except RecursionError:
+        raise _too_deep() from None
+    level = [data]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return data
+    raise _too_deep()
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -18,11 +37,9 @@ def read_object(raw: bytes) -> dict[str, Any]:
     """
     try:
         text = raw.decode("utf-8")
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        data = read(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
         if "\\u" in text:
             json.dumps(data, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair cannot be stored anywhere
-    except RecursionError:
-        raise MalformedJson("it is nested too deeply") from None
     except UnicodeError:
         raise MalformedJson("it is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -32,6 +49,16 @@ def read_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise MalformedJson("it is not an object")
     return data
+
+
+def _within(data: Any) -> Iterable[Any]:
+    if isinstance(data, dict):
+        return data.values()
+    return data if isinstance(data, list) else ()
+
+
+def _too_deep() -> MalformedJson:
+    return MalformedJson("it is nested too deeply")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

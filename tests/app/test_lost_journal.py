@@ -15,8 +15,9 @@ from bridge_daemon.app.daemon import Daemon
 from bridge_daemon.domain.job import Charge, Job, State
 from bridge_daemon.errors import BridgeError, JournalUnusable
 from bridge_daemon.home.paths import Home
-from bridge_daemon.journal import rebuild, record
+from bridge_daemon.journal import Journal, rebuild, record
 from bridge_daemon.util.failpoints import EXIT_CODE
+from bridge_daemon.util.times import Times
 from tests.cli.conftest import Cli
 from tests.fakes.service import Service
 from tests.faults.victim import run
@@ -102,6 +103,21 @@ class TestWhileItRuns:
             assert found.problem.code == "E-JOURNAL"
             assert (found.state, found.charge) == (State.QUEUED, Charge.NONE)
             assert service.posts == []
+
+    @removes
+    @pytest.mark.parametrize("lose", [_delete, _replace])
+    async def test_a_connection_that_is_new_takes_no_other_file(
+        self, tmp_path: Path, lose: Callable[[Path], None]
+    ) -> None:
+        journal = Journal(tmp_path / "journal.sqlite3", Times())
+        await journal.open()
+        one = journal._database.begin_reading()  # so that the next needs a connection of its own
+        lose(tmp_path)
+        with pytest.raises(JournalUnusable):
+            await journal.read(lambda tx: tx.count())
+        assert (tmp_path / "journal.sqlite3").exists() == (lose is _replace), "none is made in its place"
+        one.close()
+        await journal.close()
 
     @removes
     async def test_the_record_is_looked_at_too(self, tmp_path: Path) -> None:

@@ -289,6 +289,7 @@ async def test_nothing_outlives_it_whoever_is_killed(tunnels: Tunnels, mode: str
         kill(pid)
     await parent.wait()
     await eventually(lambda: not tunnels.reachable(number))
+    await parent.stdout.read()  # what it started had its output too: it ends with the last of them
 
 
 @pytest.mark.parametrize("mode", ["ok", "stubborn", "child", "stubborn child", "session", "double fork"])

@@ -78,7 +78,11 @@ def test_names_of_files(body: bytes, found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"{}", b'{"path": ""}', b'{"url": "a b"}', b'{"path": 3}', b"\xff"]
+    "body",
+    [
+        *(b"", b"null", b"[]", b"{}", b'{"path": ""}', b'{"url": "a b"}', b'{"path": 3}', b"\xff"),
+        b'{"path": "a.wav", "more": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    ],
 )
 def test_answers_without_one(body: bytes) -> None:
     with pytest.raises(NotPublished, match="names no file"):

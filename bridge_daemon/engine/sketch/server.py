@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hmac
-import json
 import logging
 import os
 import threading
@@ -30,7 +29,7 @@ from bridge_daemon.engine.sketch import contract, source, store, take
 from bridge_daemon.engine.sketch.contract import Rejected
 from bridge_daemon.engine.sketch.store import HOUR, WEEK, Record, Store
 from bridge_daemon.errors import PortTaken
-from bridge_daemon.util import files
+from bridge_daemon.util import files, strict_json
 from bridge_daemon.util.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -188,8 +187,8 @@ class SketchEngine:
 
     async def _generate(self, request: web.Request) -> web.Response:
         try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError) as error:
+            body = strict_json.read(await request.read())
+        except ValueError as error:
             raise Rejected(400, "invalid_request", "The body is not JSON.") from error
         record = Record(job_id=store.new_id(), asked=contract.check(body), created_at=self._clock())
         if sum(not one.finished for one in self._records.values()) >= _MOST_OPEN:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge_daemon.errors import BridgeError, Fault, InvalidRequest
 from bridge_daemon.frontends.folders import names as names
 from bridge_daemon.settings.sections import WatchedFolder
-from bridge_daemon.util import files
+from bridge_daemon.util import files, strict_json
 
 if TYPE_CHECKING:
     from bridge_daemon.audio.render import RenderFacts
@@ -75,9 +75,9 @@ def _beside(render: Path) -> list[Path]:
 def _parsed(name: str, data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8-sig")
-        read = tomllib.loads(text) if name.lower().endswith(".toml") else json.loads(text)
+        read = tomllib.loads(text) if name.lower().endswith(".toml") else strict_json.read(text)
         # dates and the like become text; what JSON cannot say at all is a fault
-        plain = json.loads(json.dumps(read, default=str, allow_nan=False))
+        plain = strict_json.read(json.dumps(read, default=str, allow_nan=False))
     except (ValueError, RecursionError) as error:  # also what the decoders of UTF-8, TOML and JSON raise
         raise _wrong(name, f"cannot be read: {error}") from error
     if not isinstance(plain, dict):

@@ -196,8 +196,9 @@ async def test_unknown_paths(api, target):
         (b'{"a": "\x00"}', "line 1"),
         (b'{"a": 1} x', "line 1"),
         (b'{"a": ' + b"9" * 5000 + b"}", "digits"),
-        (b"[" * 60_000, "deep"),
-        (b'{"a":' * 12_000, "deep"),
+        (b"[" * 30_000 + b"]" * 30_000, "deep"),
+        (b'{"a":' * 10_000 + b"0" + b"}" * 10_000, "deep"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "deep"),
     ],
     ids=lambda value: ascii(value)[:30],
 )

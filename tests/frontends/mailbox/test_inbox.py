@@ -350,7 +350,7 @@ POISON: dict[str, tuple[str, bytes, str, str]] = {
     "a key twice": (f"{ID}.json", b'{"prompt": "a", "prompt": "b"}', "E-JSON", "twice"),
     "half a character": (f"{ID}.json", b'{"prompt": "\\ud800"}', "E-JSON", "UTF-8"),
     "deep": (f"{ID}.json", b'{"a":' * 30_000, "E-SIZE", "bytes"),
-    "nested": (f"{ID}.json", b"[" * 60_000, "E-JSON", "deeply"),
+    "nested": (f"{ID}.json", b'{"prompt": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", "E-JSON", "deeply"),
     "too big": (f"{ID}.json", b" " * 70_000, "E-SIZE", "70000 bytes"),
     "another id inside": (f"{ID}.json", b'{"id": "1b7a4f6e-4d0c-4c57-9d53-0f7a3a0f7f55"}', "E-INVALID", ID),
     "upper case": (f"{ID.upper()}.json", b"{}", "E-INVALID", "lower case"),
