@@ -11,7 +11,7 @@ comma := ,
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows test-windows-all smoke-windows installers test-installers test-debs smoke lint matrix docs lock walk clean live fuzz walk-postgresql campaign
+.PHONY: mutants soak stories demo test test-rest test-all test-failed test-windows test-windows-all smoke-windows installers test-installers test-debs lint matrix docs lock walk clean live fuzz walk-postgresql campaign
 
 demo: $(VENV)/.ready
 	@$(RUN) -m bridge_daemon demo
@@ -51,10 +51,6 @@ test-windows-all: $(VENV)/.ready-dev
 # A short look at Windows, two or three minutes: the wheel in a genuine Windows Python on a machine made for it, by wine.
 smoke-windows: $(VENV)/.ready-dev
 	@$(RUN) -m tests.windows smoke
-
-# Some minutes of the tests, of everything that depends on the version of Python: for another one than that of `make test`.
-smoke: $(VENV)/.ready-dev
-	@$(RUN) -m pytest tests/audio tests/clock tests/domain tests/frontends/midi tests/frontends/osc tests/journal tests/settings
 
 # setup.exe for Windows (needs the package nsis), packages for Debian and Ubuntu, the app folder for macOS and a Homebrew
 # formula, into dist/. KINDS="windows deb" makes some of them; OPTIONS="--quick" packs setup.exe in seconds.
