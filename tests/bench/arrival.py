@@ -38,7 +38,7 @@ def take() -> bytes:
 
 
 class Server:
-    """A service whose jobs are done at the first poll."""
+    """A service whose jobs are done at the first poll. No two of its takes are the same."""
 
     def __init__(self) -> None:
         self.take = take()
@@ -62,7 +62,8 @@ class Server:
                     self.done = time.monotonic()
                 elif path.startswith("/take/"):
                     begun = time.monotonic()
-                    self._write(writer, "200 OK", self.take)
+                    number = int(path.rpartition("-")[2].removesuffix(".wav"))
+                    self._write(writer, "200 OK", self.take[:-4] + number.to_bytes(4, "little"))
                     await writer.drain()
                     self.sending = time.monotonic() - begun
                 else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,3 +85,79 @@ def test_a_file_of_that_name_with_the_same_bytes_is_the_result(tmp_path: Path) -
     (tmp_path / "a.wav").write_bytes(b"these bytes")
     assert files.settle(tmp_path / "part", tmp_path / "a.wav", point="test").name == "a.wav"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav"]
+
+
+class TestHashedOnce:
+    """What was hashed when it was written is not read again when it is brought, as long as it is that file."""
+
+    @pytest.fixture
+    def settled(self, tmp_path: Path) -> tuple[Path, str]:
+        part = files.part_of(tmp_path / "a.wav")
+        with files.create(part) as file:
+            file.write(b"x" * 100_000)
+            digest = files.flush_and_hash(file, part)
+        return files.settle(part, tmp_path / "a.wav", point="take"), digest
+
+    @pytest.fixture
+    def reads(self, settled: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Of files, from here on."""
+        found: list[str] = []
+        digest = hashlib.file_digest
+
+        def counted(file: Any, *given: Any) -> Any:
+            found.append(file.name)
+            return digest(file, *given)
+
+        monkeypatch.setattr(hashlib, "file_digest", counted)
+        return found
+
+    def test_under_its_new_name(self, settled: tuple[Path, str], reads: list[str]) -> None:
+        file, digest = settled
+        with files.open_proved(file, digest) as opened:
+            assert opened.read() == b"x" * 100_000
+        assert reads == []
+
+    def test_but_not_as_another_one(self, settled: tuple[Path, str]) -> None:
+        with pytest.raises(files.Changed):
+            files.open_proved(settled[0], "0" * 64)
+
+    @pytest.mark.parametrize(
+        "back",
+        [
+            pytest.param(
+                True,
+                id="time set back",
+                marks=pytest.mark.skipif(os.name == "nt", reason="Windows keeps no time of the last change of all"),
+            ),
+            pytest.param(False, id="as it comes"),
+        ],
+    )
+    def test_but_if_it_was_written_to(self, settled: tuple[Path, str], back: bool) -> None:
+        file, digest = settled
+        before = file.stat()
+        time.sleep(0.05)  # longer than a tick of the clock that files are stamped by
+        file.write_bytes(b"y" * 100_000)
+        if back:
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(files.Changed):
+            files.open_proved(file, digest)
+
+    def test_but_if_it_was_replaced(self, settled: tuple[Path, str], tmp_path: Path) -> None:
+        file, digest = settled
+        other = tmp_path / "other"
+        other.write_bytes(b"y" * 100_000)
+        before = file.stat()
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        other.replace(file)
+        with pytest.raises(files.Changed):
+            files.open_proved(file, digest)
+
+    def test_nor_what_was_written_to_between_its_hash_and_its_name(self, tmp_path: Path) -> None:
+        part = files.part_of(tmp_path / "a.wav")
+        with files.create(part) as file:
+            file.write(b"x" * 100_000)
+            digest = files.flush_and_hash(file, part)
+        part.write_bytes(b"y" * 100_000)
+        os.utime(part, ns=(0, 0))
+        with pytest.raises(files.Changed):
+            files.open_proved(files.settle(part, tmp_path / "a.wav", point="take"), digest)
