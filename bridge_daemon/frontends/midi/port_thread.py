@@ -230,7 +230,7 @@ class PortThread:
             if not (self._retry.due("system", now) and self._retry.due("fault", now)):
                 return self._state
             self._session = Session(self._make_system())
-            self._heard = now - _PLAYS  # the stamp of its first message is that of the poll which finds it
+            self._heard = now  # the stamp of its first message is that of the poll which finds it: not a rare one
         state = self._session.scan(self._wanted, now)
         self._retry.over("system")
         if now - self._session.began > _SETTLED:
