@@ -26,9 +26,9 @@ from tests.page import presses
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-if sys.platform == "win32":  # wine on a machine that does other things, too: a fault is no matter of milliseconds
-    hypothesis.settings.register_profile("windows", deadline=None)
-    hypothesis.settings.load_profile("windows")
+# on a machine that does other things, too: a fault is no matter of milliseconds
+hypothesis.settings.register_profile("patient", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("patient")
 
 #: Threads that live as long as the process does, by the start of their names.
 LASTING_THREADS = ("asyncio_", "ThreadPoolExecutor", "MainThread", "pytest_timeout", "decoders")

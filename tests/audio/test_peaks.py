@@ -24,7 +24,7 @@ def test_known_outline(folder):
     assert found.maximum == [0, 0.25, 0.5, 0]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(frames=st.integers(1, 70_000), buckets=st.integers(1, MOST_BUCKETS), channels=st.integers(1, 3))
 def test_no_frame_is_missed(folder, frames, buckets, channels):
     sound = noise(frames, channels)

@@ -204,7 +204,7 @@ class TestDamage:
         path.write_bytes(data)
         assert "length is 0" in refusal(path)
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
     @given(
         kind=st.sampled_from(KINDS),
         changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),

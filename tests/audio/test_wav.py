@@ -129,7 +129,7 @@ def test_plain_file_has_the_least_header(folder):
     assert read_info(path) == {}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     channels=st.integers(1, 8),
     rate=st.sampled_from([8000, 44_100, 48_000, 96_000, 384_000]),

@@ -79,7 +79,7 @@ class TestTempo:
         assert max(off) < 0.1
         assert cable.beats_off() < 2e-3 * tempo / 60
 
-    @settings(deadline=None, max_examples=12)
+    @settings(max_examples=12)
     @given(st.floats(40, 240), st.floats(40, 240), st.integers())
     def test_a_change_is_followed_within_two_seconds_and_no_beat_is_lost(
         self, one: float, two: float, seed: int

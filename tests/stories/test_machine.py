@@ -23,7 +23,6 @@ def test_no_order_of_events_pays_twice_or_loses_what_was_paid(folder: Path) -> N
             stateful_step_count=25,
             derandomize=True,  # the same stories each time: others, and the shortest of them, are for the long run
             phases=[Phase.generate],
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

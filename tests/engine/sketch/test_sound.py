@@ -69,7 +69,7 @@ def test_the_beginning_does_not_depend_on_the_length() -> None:
     assert np.abs(short - gain * long).max() < 1e-4
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     prompt=st.sampled_from(PROMPTS),
     seconds=st.floats(1, 4),
