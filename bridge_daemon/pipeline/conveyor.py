@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bridge_daemon.domain.job import OPEN, RESERVED, Job, State
 from bridge_daemon.engine.protocol import Answer, Outcome, SubmitOutcome, classify
-from bridge_daemon.errors import Internal, Stale, StudioAway, WrongState
+from bridge_daemon.errors import BridgeError, Internal, JournalUnusable, Stale, StudioAway, WrongState
 from bridge_daemon.journal import NotRecorded, Transaction
 from bridge_daemon.pipeline import disk
 from bridge_daemon.pipeline.at_once import AtOnce, leave
@@ -354,8 +354,13 @@ class Conveyor:
             return
 
     async def _fault(self, name: str, error: Exception) -> None:
-        log.error("A fault of ours at job %s", name, exc_info=error)
-        trouble = Internal(f"A fault of the bridge itself ({type(error).__name__}: {error}); it is tried again.")
+        trouble: BridgeError
+        if isinstance(error, JournalUnusable):
+            log.error("Job %s cannot go on: %s", name, error.message)
+            trouble = error
+        else:
+            log.error("A fault of ours at job %s", name, exc_info=error)
+            trouble = Internal(f"A fault of the bridge itself ({type(error).__name__}: {error}); it is tried again.")
         try:
             job = await self._context.journal.read(lambda tx: tx.job(name))
             if not job.terminal:

@@ -396,9 +396,8 @@ async def test_wait_follows_by_events(bridge, client):
     bridge.desk.add("j1")
     seen: list[tuple[str, float | None]] = []
     waiting = asyncio.create_task(client.wait(["j1"], lambda job: seen.append((job["state"], job["fraction"]))))
-    while not len(bridge.hub):
+    while not (len(bridge.hub) and seen):
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
     before = time.monotonic()
     bridge.hub.publish("progress", {"job": "j1", "state": "generating", "fraction": 0.25, "text": "…"})
     bridge.hub.publish("progress", {"job": "j9", "state": "failed"})

@@ -113,7 +113,7 @@ async def test_what_is_adopted_begins_as_after_a_start(
     hand: ByHand, conveyor: Conveyor, monkeypatch: pytest.MonkeyPatch, adopted: bool
 ) -> None:
     job = await pressed(hand, valid_for=600)
-    conveyor._queued.clear()
+    conveyor._known.clear()
     hand.clock.offset += 601
     slot = looked_at(conveyor, job)
     if adopted:
@@ -183,7 +183,7 @@ async def test_what_reads_audio_is_loaded_before_it_is_needed_and_not_for_a_pres
     hand: ByHand, conveyor: Conveyor, monkeypatch: pytest.MonkeyPatch, state: State, action: str, loads: bool
 ) -> None:
     job = await in_state(hand, state)
-    conveyor._queued[job.id] = job.evolve(action=action)
+    conveyor._known[job.id] = job.evolve(action=action)
     loaded = AsyncMock()
     monkeypatch.setattr(module, "load_audio", loaded)
     monkeypatch.setattr(module, "step_for", answering(None))
