@@ -401,6 +401,8 @@ async def test_wait_follows_by_events(bridge, client):
     before = time.monotonic()
     bridge.hub.publish("progress", {"job": "j1", "state": "generating", "fraction": 0.25, "text": "…"})
     bridge.hub.publish("progress", {"job": "j9", "state": "failed"})
+    while len(seen) < 2:
+        await asyncio.sleep(0.01)
     bridge.hub.publish("job", bridge.desk.add("j1", state="placed", fraction=1.0, file="/a.wav", updated_at=9.0))
     done = await asyncio.wait_for(waiting, 5)
     assert time.monotonic() - before < 1  # quicker than a poll
