@@ -15,6 +15,7 @@ from bridge_daemon.engine.sketch import source
 from bridge_daemon.frontends.folders.folder import RenderFolder
 from tests.frontends.folders import renders
 from tests.support import press, running, tone, until
+from tests.waiting import eventually
 from tests.watchdog import LONGEST, watched
 
 
@@ -101,13 +102,13 @@ async def _thousands(folder: RenderFolder, data: bytes) -> None:
         assert folder._watch is not None
         await folder._sweep(folder._watch)
         folder._wake.set()
-        await renders.until(lambda: len(folder.known.files) == count and not folder.about()["coming"], seconds=60)
+        await eventually(lambda: len(folder.known.files) == count and not folder.about()["coming"], seconds=60)
 
     for work, count in ((drop, 2000), (change, 2000)):
         await asyncio.to_thread(work)
         await quiet(count)
     changed = 50 if folder.settings.spend else 2000
-    await renders.until(lambda: sum(known.mtime_ns < 10**13 for known in folder.known.files.values()) == changed)
+    await eventually(lambda: sum(known.mtime_ns < 10**13 for known in folder.known.files.values()) == changed)
     await asyncio.to_thread(remove)
     await quiet(0)
 
