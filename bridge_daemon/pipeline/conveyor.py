@@ -289,7 +289,6 @@ class Conveyor:
                 if seconds is None:
                     return
                 if seconds > 0:
-                    self._known.pop(name, None)
                     await self._rest(name, seconds)
                     self._known.pop(name, None)
         finally:

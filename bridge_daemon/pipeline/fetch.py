@@ -105,8 +105,9 @@ async def _fetch(job: Job, context: StepContext) -> None:
     folder = part.parent
     watch = context.watch(job)
     try:
-        bring = [_bring(job, part, context)] if part != kept else []
-        declared, *_ = await asyncio.gather(_declared(job, context), *bring)
+        declared = await _declared(job, context)
+        if part != kept:
+            await _bring(job, part, context)
         hashing = asyncio.create_task(asyncio.to_thread(_flush, part), name=f"hash {job.id}")
         try:
             async with context.making.turn():
@@ -134,8 +135,12 @@ async def _fetch(job: Job, context: StepContext) -> None:
             context.store.owe(tx, job, original, digest)
         twins = [twin for twin in tx.same_result(job, sha256=digest) if twin.parameters != job.parameters]
         told = with_twins(tuple(dict.fromkeys(job.notes + verified.notes + notes)), twins if job.price else [])
-        event = {"file": str(original), "container": verified.container, "rate": verified.rate}
-        event |= {"frames": verified.frames}
+        event = {
+            "file": str(original),
+            "container": verified.container,
+            "rate": verified.rate,
+            "frames": verified.frames,
+        }
         lies = {"original": str(original), "original_sha256": digest}
         if kept_take is None:
             return tx.note(job, "fetched", event, **lies, notes=told, text="is being finished")

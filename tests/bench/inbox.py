@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.bench.press import environment
+from tests.bench.process import processor_seconds
 
 _MS = 1e6
 
@@ -50,11 +51,6 @@ def write(inbox: Path, name: str, data: object) -> int:
     at = time.monotonic_ns()
     temporary.rename(inbox / name)
     return at
-
-
-def processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def switches(pid: int) -> int:

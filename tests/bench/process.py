@@ -40,6 +40,12 @@ class Running:
         return (self.home / "token").read_text(encoding="utf-8").strip()
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, s, in steps of 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def environment(home: Path, port: int | None) -> dict[str, str]:
     """Return the settings of a daemon whose service is at a port of this machine; None: the built-in engine."""
     engine = (

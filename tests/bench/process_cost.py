@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from tests.bench import limits
 from tests.bench.figures import Row
-from tests.bench.process import own_process
+from tests.bench.process import own_process, processor_seconds
 
 
 async def measure(starts: int, idle: float) -> tuple[float, list[float], float, float]:
@@ -30,16 +29,11 @@ async def measure(starts: int, idle: float) -> tuple[float, list[float], float, 
                 times.append(daemon.start_s)
         async with own_process(home, None) as daemon:
             await asyncio.sleep(5)  # what is loaded beside the start
-            before = _cpu(daemon.pid)
+            before = processor_seconds(daemon.pid)
             await asyncio.sleep(idle)
-            share = (_cpu(daemon.pid) - before) / idle
+            share = (processor_seconds(daemon.pid) - before) / idle
             memory = _memory(daemon.pid)
     return times[0], times[1:], share, memory
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> float:

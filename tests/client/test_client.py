@@ -31,6 +31,7 @@ from bridge_daemon.frontends.http.connection import Listener
 from bridge_daemon.frontends.http.events import EventHub
 from bridge_daemon.frontends.http.server import ApiServer
 from tests.fakes.desk import FakeDesk
+from tests.waiting import eventually
 
 TOKEN = "ab" * 32
 
@@ -396,13 +397,11 @@ async def test_wait_follows_by_events(bridge, client):
     bridge.desk.add("j1")
     seen: list[tuple[str, float | None]] = []
     waiting = asyncio.create_task(client.wait(["j1"], lambda job: seen.append((job["state"], job["fraction"]))))
-    while not (len(bridge.hub) and seen):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: len(bridge.hub) and seen)
     before = time.monotonic()
     bridge.hub.publish("progress", {"job": "j1", "state": "generating", "fraction": 0.25, "text": "…"})
     bridge.hub.publish("progress", {"job": "j9", "state": "failed"})
-    while len(seen) < 2:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: len(seen) == 2)
     bridge.hub.publish("job", bridge.desk.add("j1", state="placed", fraction=1.0, file="/a.wav", updated_at=9.0))
     done = await asyncio.wait_for(waiting, 5)
     assert time.monotonic() - before < 1  # quicker than a poll
